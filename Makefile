@@ -1,0 +1,39 @@
+# `make` sets up and rebuilds the headline table at miniature scale; `make test` sets up and runs the tests.
+PYTHON ?= python3
+CORES ?= 2
+BIN := .venv/bin
+
+.PHONY: headline all test test-all lint format clean
+
+headline: .venv/ready
+	@$(BIN)/snakemake --cores $(CORES) --quiet host headline
+	@cat results/miniature/tables/headline.md
+	@echo "Figure: results/miniature/figures/components.png"
+
+all: .venv/ready
+	$(BIN)/snakemake --cores $(CORES) all
+
+test: .venv/ready
+	$(BIN)/python -m pytest
+
+test-all: .venv/ready
+	$(BIN)/python -m pytest -m "not slurm and not gpu"
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --lint
+
+format: .venv/ready
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile workflow
+
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[miniature,dev]"
+	@touch $@
+
+clean:
+	rm -rf results/miniature data/miniature logs scratch .snakemake

@@ -1,0 +1,33 @@
+# The paper as a workflow. `snakemake --cores 2 headline` for the main result, `all` for everything; see README.md.
+from snakemake.utils import min_version
+
+min_version("9.20")
+
+
+configfile: "config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/backbones.smk"
+include: "workflow/rules/runs.smk"
+include: "workflow/rules/report.smk"
+
+
+localrules:
+    all,
+    headline,
+    table1,
+    table2,
+    table3,
+    figures,
+
+
+rule all:
+    default_target: True
+    input:
+        rules.headline.input,
+        rules.table1.input,
+        rules.table2.input,
+        rules.table3.input,
+        rules.figures.input,

@@ -1,0 +1,421 @@
+"""The experiment as one typed model: `load_experiment()` reads config.yaml and the scale file, or says what is wrong.
+
+Snakefile, command line and tests all go through it. Every setting carries its origin (see config.yaml). Imports no torch,
+so that a dry run of the whole grid takes seconds.
+"""
+
+import copy
+import difflib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from gcl.errors import ConfigError
+
+ORIGINS = ("paper", "inferred", "assumed")
+CONFIG_FILE = Path("config.yaml")
+SCALES_FOLDER = Path("workflow/scales")
+T = TypeVar("T")
+
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Strict(BaseModel):
+    """Rejects unknown keys and silent conversions: text is never read as a number."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Setting(Strict, Generic[T]):
+    """A value and where it comes from; exactly one of the three origins is given."""
+
+    value: T
+    paper: str | None = None
+    inferred: str | None = None
+    assumed: str | None = None
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> "Setting[T]":
+        if sum(getattr(self, name) is not None for name in ORIGINS) != 1:
+            raise ValueError(f"give exactly one origin: {', '.join(ORIGINS)}")
+        return self
+
+    @property
+    def origin(self) -> tuple[str, str]:
+        """Kind of origin and its explanation."""
+        kind = next(name for name in ORIGINS if getattr(self, name) is not None)
+        return kind, getattr(self, kind)
+
+
+class Checkpoint(Strict):
+    """Published weights: a hub id with a pinned commit, a local folder, or `package:NAME` for an installed package."""
+
+    path: str
+    revision: str | None = None
+
+
+class MiniatureModel(Strict):
+    """Architecture of a small instance of a real model class."""
+
+    family: Literal["qwen2_5_vl", "qwen3_vl"]
+    hidden_size: Count
+    intermediate_size: Count
+    layers: Count
+    heads: Count
+    kv_heads: Count
+    vision_hidden_size: Count
+    vision_layers: Count
+    tied_head: bool
+    head_padding: Annotated[int, Field(ge=0)]
+
+
+class Model(Strict):
+    """A vision-language model that can be a member."""
+
+    size: Setting[Positive]
+    backbone: Setting[Checkpoint | MiniatureModel]
+
+
+class Scenarios(Strict):
+    """Number of scenes in each split."""
+
+    train: Count
+    test: Count
+
+
+class Dataset(Strict):
+    """A data set and what the experiment must know of it."""
+
+    format: Setting[Literal["conversations", "table"]]
+    scenarios: Setting[Scenarios]
+    actions: Setting[list[str] | None]
+    sft_action_f1: Setting[dict[str, float]]
+
+
+class Prompt(Strict):
+    """Words around every sample."""
+
+    system: Setting[str]
+    questions: Setting[dict[str, str]]
+
+
+class Training(Strict):
+    """How every run is trained. Learning rates are per role (AGO)."""
+
+    sample: Setting[Literal["turn"]]
+    epochs: Setting[Count]
+    global_batch: Setting[Count]
+    micro_batch: Setting[Count]
+    warmup_ratio: Setting[Annotated[float, Field(ge=0, lt=1)]]
+    schedule: Setting[Literal["cosine"]]
+    optimizer: Setting[Literal["AdamW"]]
+    betas: Setting[Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2, max_length=2)]]
+    eps: Setting[Positive]
+    weight_decay: Setting[NotNegative]
+    clip_norm: Setting[Positive]
+    lr_sft: Setting[Positive]
+    lr_guide: Setting[Positive]
+    lr_ratio: Setting[Positive]
+    precision: Setting[Literal["float32", "bfloat16", "float16"]]
+    pixels: Setting[Annotated[list[Count], Field(min_length=2, max_length=2)]]
+
+
+class Objective(Strict):
+    """Weights and temperatures of the Group Competitive Objective."""
+
+    gsl_weight: Setting[NotNegative]
+    drl_weight: Setting[NotNegative]
+    kappa: Setting[Positive]
+    semantic_size: Setting[Count]
+    symmetric_tau: Setting[Positive]
+
+
+class Pair(Strict):
+    """Learner and guide."""
+
+    learner: str
+    guide: str
+
+
+class Group(Pair):
+    """A row of Table 1 or 3: who competes, in which regime, at which temperatures (learner's first)."""
+
+    regime: Literal["A", "B"]
+    tau: Annotated[list[Positive], Field(min_length=2, max_length=2)]
+
+
+class Components(Strict):
+    """Table 2."""
+
+    pair: Setting[Pair]
+    rows: Setting[list[Literal["gsl", "drl", "gco", "full"]]]
+
+
+class Sweep(Strict):
+    """One figure: a pair, the setting that varies, and the variant that everything else is taken from."""
+
+    pair: Setting[Pair]
+    vary: Literal["gsl_weight", "drl_weight", "lr_ratio", "tau"]
+    base: Literal["gco", "full"]
+    values: Setting[list[NotNegative]]
+
+
+class Evaluation(Strict):
+    """Generation and metrics."""
+
+    batch_size: Setting[Count]
+    max_new_tokens: Setting[Count]
+    bert_encoder: Setting[Checkpoint]
+    bert_layer: Setting[Count]
+    sentence_encoder: Setting[Checkpoint]
+    bootstrap: Setting[Count]
+
+
+class Report(Strict):
+    """What tables show."""
+
+    paper_values: Setting[bool | None]
+
+
+class Drawing(Strict):
+    """The miniature scale's own world: drawn scenes, and backbones that are grounded in captions of other scenes."""
+
+    seed: Setting[int]
+    vocabulary: Setting[Count]
+    captions: Setting[Count]
+    epochs: Setting[Count]
+    global_batch: Setting[Count]
+    lr: Setting[Positive]
+
+
+class Experiment(Strict):
+    """Everything that is to be run at one scale."""
+
+    scale: Literal["miniature", "paper"]
+    data: Setting[str]
+    seeds: Setting[Annotated[list[int], Field(min_length=1)]]
+    models: dict[str, Model]
+    datasets: dict[str, Dataset]
+    prompt: Prompt
+    training: Training
+    objective: Objective
+    groups: dict[str, Setting[list[Group]]]
+    components: Components
+    sweeps: dict[str, Sweep]
+    evaluation: Evaluation
+    report: Report
+    drawing: Drawing | None = None
+
+
+def load_experiment(config: Mapping[str, Any] | None = None, root: Path | str = ".") -> Experiment:
+    """Read and check the experiment.
+
+    Args:
+        config: the contents of config.yaml, maybe changed on Snakemake's command line; None reads the file.
+        root: folder of config.yaml and workflow/.
+
+    Raises:
+        ConfigError: listing every mistake, one a line: file, field, value, remedy.
+    """
+    root = Path(root)
+    file = read_yaml(root / CONFIG_FILE)
+    merged = copy.deepcopy(dict(file if config is None else config))
+    scale = merged.get("scale")
+    scale_path = SCALES_FOLDER / f"{scale}.yaml"
+    if scale not in get_args(Experiment.model_fields["scale"].annotation):
+        raise ConfigError(f"{CONFIG_FILE}: scale: {scale!r} is not known; use miniature or paper")
+    overrides = read_yaml(root / scale_path)
+    _merge(merged, overrides)
+    layers = [(str(scale_path), overrides), (str(CONFIG_FILE), file), ("command line (--config)", config or {})]
+    try:
+        experiment = Experiment.model_validate(merged)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_explain(problem, layers) for problem in error.errors())) from None
+    problems = list(_contradictions(experiment))
+    if problems:
+        raise ConfigError("\n".join(f"{_file_of(path, layers)}: {'.'.join(path)}: {text}" for path, text in problems))
+    return experiment
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML mapping, or say where it is broken."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; run from the folder that holds config.yaml") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: expected a mapping of settings, found {type(content).__name__}")
+    return content
+
+
+def settings(experiment: Experiment) -> Iterator[tuple[str, Any, str, str]]:
+    """Yield (dotted path, value, kind of origin, explanation) of every setting."""
+
+    def walk(path: str, node: Any) -> Iterator[tuple[str, Any, str, str]]:
+        if isinstance(node, Setting):
+            value = node.model_dump()["value"]
+            yield path, value, *node.origin
+        elif isinstance(node, BaseModel):
+            for name in type(node).model_fields:
+                yield from walk(f"{path}.{name}".lstrip("."), getattr(node, name))
+        elif isinstance(node, dict):
+            for name, child in node.items():
+                yield from walk(f"{path}.{name}", child)
+
+    yield from walk("", experiment)
+
+
+def warnings(experiment: Experiment) -> Iterator[str]:
+    """Yield one line for every group that breaks AGO's two rules; it runs all the same."""
+    for name, groups in experiment.groups.items():
+        scores = experiment.datasets[name].sft_action_f1.value
+        for k, group in enumerate(groups.value):
+            where = f"{CONFIG_FILE}: groups.{name}.value.{k}: {group.learner} / {group.guide}"
+            learner, guide = scores.get(group.learner), scores.get(group.guide)
+            if learner is not None and guide is not None and learner > guide:
+                yield (
+                    f"{where}: the learner has the better SFT score on {name} ({learner} > {guide}); "
+                    "AGO makes the worse model the learner: swap them, or keep it as a deliberate control"
+                )
+            sizes = [experiment.models[model].size.value for model in (group.learner, group.guide)]
+            if (group.tau[0] > group.tau[1]) != (sizes[0] <= sizes[1]):
+                yield (
+                    f"{where}: tau {group.tau} of sizes {sizes}; AGO gives the smaller model the larger tau "
+                    "(equal sizes: the learner): swap them, or keep it as a deliberate control"
+                )
+
+
+def _merge(base: dict[str, Any], override: Mapping[str, Any]) -> None:
+    """Lay one tree over another; a setting (a mapping with `value`) is replaced whole, with its origin."""
+    for key, new in override.items():
+        old = base.get(key)
+        if isinstance(old, dict) and isinstance(new, Mapping) and "value" not in old:
+            _merge(old, new)
+        else:
+            base[key] = copy.deepcopy(new)
+
+
+def _contradictions(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
+    """Yield (path, message) for values that are fine alone but not together."""
+    models, known = experiment.models, ", ".join(experiment.models)
+
+    def check_pair(path: list[str], pair: Pair) -> Iterator[tuple[list[str], str]]:
+        for role in ("learner", "guide"):
+            if (model := getattr(pair, role)) not in models:
+                yield [*path, role], f"unknown model {model!r}; use one of {known}, or add it under models"
+
+    for dataset, groups in experiment.groups.items():
+        if dataset not in experiment.datasets:
+            yield ["groups", dataset], f"unknown data set; use one of {', '.join(experiment.datasets)}"
+            continue
+        seen: set[tuple[str, str]] = set()
+        for k, group in enumerate(groups.value):
+            path = ["groups", dataset, "value", str(k)]
+            bad = list(check_pair(path, group))
+            yield from bad
+            if bad:
+                continue
+            pair = (group.learner, group.guide)
+            if pair in seen:
+                yield path, f"duplicate run: {group.learner} / {group.guide} is already listed; remove one"
+            seen.add(pair)
+            larger = models[group.learner].size.value > models[group.guide].size.value
+            if (group.regime == "B") != larger:
+                expected = "B" if larger else "A"
+                yield [*path, "regime"], f"{group.regime!r} contradicts the sizes; this pair is regime {expected}"
+    for name, dataset in experiment.datasets.items():
+        for model in dataset.sft_action_f1.value:
+            if model not in models:
+                yield ["datasets", name, "sft_action_f1", "value", model], f"unknown model; use one of {known}"
+    yield from check_pair(["components", "pair", "value"], experiment.components.pair.value)
+    for name, sweep in experiment.sweeps.items():
+        path = ["sweeps", name]
+        yield from check_pair([*path, "pair", "value"], sweep.pair.value)
+        values = sweep.values.value
+        repeated = [value for value in values if values.count(value) > 1]
+        if repeated:
+            yield [*path, "values", "value"], f"duplicate run: {repeated[0]} is listed twice; remove one"
+        if sweep.vary in ("tau", "lr_ratio") and min(values) <= 0:
+            yield [*path, "values", "value"], f"{min(values)} is not possible for {sweep.vary}; use values > 0"
+        if sweep.base == "gco" and sweep.vary in ("tau", "lr_ratio"):
+            yield [*path, "base"], f"'gco' has no {sweep.vary} per role; use base: full"
+    if len(set(experiment.seeds.value)) != len(experiment.seeds.value):
+        yield ["seeds", "value"], "duplicate run: a seed is listed twice; remove one"
+    turns = experiment.prompt.questions.value
+    if set(turns) != {"perception", "prediction", "reasoning", "action", "explanation"}:
+        yield ["prompt", "questions", "value"], f"needs exactly the five turns as keys; found {', '.join(turns)}"
+    if experiment.training.pixels.value[0] > experiment.training.pixels.value[1]:
+        yield ["training", "pixels", "value"], f"{experiment.training.pixels.value}: the first is the smaller limit; swap them"
+    if experiment.scale == "miniature" and experiment.drawing is None:
+        yield ["drawing"], "missing; the miniature scale needs it (see workflow/scales/miniature.yaml)"
+
+
+def _explain(problem: Mapping[str, Any], layers: list[tuple[str, Mapping[str, Any]]]) -> str:
+    """One line for one of Pydantic's errors."""
+    # Pydantic names the branch of a union in the path; it is no key of the file.
+    path = [str(part) for part in problem["loc"] if part not in ("Checkpoint", "MiniatureModel", "list[str]")]
+    value, kind = problem["input"], problem["type"]
+    field = ".".join(path)
+    file = _file_of(path, layers)
+    if kind == "extra_forbidden":
+        names = _keys_beside(path)
+        close = difflib.get_close_matches(path[-1], names, n=1)
+        remedy = f"did you mean {close[0]!r}?" if close else f"remove it; known here: {', '.join(names) or 'nothing else'}"
+        return f"{file}: {field}: unknown key; {remedy}"
+    if kind == "missing":
+        return f"{file}: {field}: missing; add it (README, section 'Settings')"
+    if kind in ("float_type", "int_type") and isinstance(value, str):
+        try:
+            float(value)
+            remedy = f"YAML reads it as text; write {_yaml_number(value)}"
+        except ValueError:
+            remedy = "write a number"
+        return f"{file}: {field}: {value!r} is not a number; {remedy}"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{file}: {field}: {value!r} is not possible; {message[:1].lower()}{message[1:]}"
+
+
+def _yaml_number(text: str) -> str:
+    mantissa, _, exponent = text.lower().partition("e")
+    mantissa = mantissa if "." in mantissa else f"{mantissa}.0"
+    sign = "" if exponent.startswith(("-", "+")) else "+"
+    return f"{mantissa}e{sign}{exponent}" if exponent else mantissa
+
+
+def _file_of(path: list[str], layers: list[tuple[str, Mapping[str, Any]]]) -> str:
+    """The file whose value is in force: the first layer that has the whole path, else the one that has most of it."""
+
+    def depth(tree: Any) -> int:
+        for k, part in enumerate(path):
+            if isinstance(tree, list) and part.isdigit() and int(part) < len(tree):
+                tree = tree[int(part)]
+            elif isinstance(tree, Mapping) and part in tree:
+                tree = tree[part]
+            else:
+                return k
+        return len(path)
+
+    return max(layers, key=lambda layer: depth(layer[1]))[0]
+
+
+def _keys_beside(path: list[str]) -> list[str]:
+    """Names that the model knows where the last part of `path` stands."""
+    node: Any = Experiment
+    for part in path[:-1]:
+        if isinstance(node, type) and issubclass(node, BaseModel):
+            node = node.model_fields[part].annotation if part in node.model_fields else None
+        elif get_origin(node) is dict:
+            node = get_args(node)[1]
+        elif get_origin(node) is list:
+            node = get_args(node)[0]
+        if get_origin(node) is Annotated:
+            node = get_args(node)[0]
+    options = [node, *get_args(node)]
+    return [name for option in options if isinstance(option, type) and issubclass(option, BaseModel) for name in option.model_fields]

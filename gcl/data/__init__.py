@@ -1,0 +1,1 @@
+"""From raw folders to validated scenarios, manifests and encoded batches."""

@@ -1,0 +1,117 @@
+"""From scenarios to tensors: `Encoder` makes one sample for one member, `collate` pads samples into a batch.
+
+A sample is one turn: system message, image, question, and (for training) the answer. Each member has an encoder of its
+own, since patch sizes, templates and so the number of image tokens differ; the answer tokens are the same for all.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from gcl.backbones.load import Preprocessor
+from gcl.data.scenario import Scenario
+
+IGNORED = -100  # label of positions that are not supervised; torch's cross-entropy has the same default
+# Encoded pictures are kept up to this size. Epochs visit all pictures in turn, so what is kept first is kept for good.
+IMAGE_CACHE_BYTES = 512 * 2**20
+
+
+@dataclass(frozen=True)
+class EncodedImage:
+    """Patches [P, C] of one picture and its grid [1, 3] (time, height, width in patches)."""
+
+    pixels_PC: Tensor
+    grid_13: Tensor
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One turn for one member: token ids, labels (`IGNORED` outside the answer), image."""
+
+    ids: list[int]
+    labels: list[int]
+    image: EncodedImage
+
+
+@dataclass
+class Encoder:
+    """Turns scenarios into one member's samples.
+
+    Attributes:
+        preprocessor: the member's tokenizer and image processor.
+        system: system message, given to every family alike.
+    """
+
+    preprocessor: Preprocessor
+    system: str
+    _images: dict[Path, EncodedImage] = field(default_factory=dict, repr=False)
+    _cached_bytes: int = field(default=0, repr=False)
+
+    def __post_init__(self) -> None:
+        tokenizer = self.preprocessor.tokenizer
+        self.image_token = tokenizer.convert_tokens_to_ids("<|image_pad|>")
+        self.end_token = tokenizer.convert_tokens_to_ids("<|im_end|>")
+        self.pad_token = tokenizer.pad_token_id
+
+    def sample(self, scenario: Scenario, turn: str, *, with_answer: bool) -> Sample:
+        """Encode one turn; with the answer (and the end-of-turn token) as labels, or as a prompt to continue."""
+        image = self._image(scenario.image)
+        prompt = self._prompt(scenario.turns[turn].question, image)
+        if not with_answer:
+            return Sample(prompt, [IGNORED] * len(prompt), image)
+        answer = self.preprocessor.tokenizer(scenario.turns[turn].answer, add_special_tokens=False)["input_ids"]
+        answer = [*answer, self.end_token]
+        return Sample(prompt + answer, [IGNORED] * len(prompt) + answer, image)
+
+    def _prompt(self, question: str, image: EncodedImage) -> list[int]:
+        tokenizer = self.preprocessor.tokenizer
+        messages = [
+            {"role": "system", "content": self.system},
+            {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": question}]},
+        ]
+        text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+        where = ids.index(self.image_token)
+        count = int(image.grid_13.prod()) // self.preprocessor.image_processor.merge_size**2
+        return ids[:where] + [self.image_token] * count + ids[where + 1 :]
+
+    def _image(self, path: Path) -> EncodedImage:
+        if path in self._images:
+            return self._images[path]
+        with Image.open(path) as picture:
+            features = self.preprocessor.image_processor(images=[picture.convert("RGB")], return_tensors="pt")
+        image = EncodedImage(features["pixel_values"], features["image_grid_thw"])
+        size = image.pixels_PC.numel() * image.pixels_PC.element_size()
+        if self._cached_bytes + size <= IMAGE_CACHE_BYTES:
+            self._images[path] = image
+            self._cached_bytes += size
+        return image
+
+
+def collate(samples: Sequence[Sample], encoder: Encoder, *, left_padded: bool) -> dict[str, Tensor]:
+    """Pad samples into one batch: on the right for training, on the left for generation.
+
+    Returns:
+        input_ids, attention_mask, mm_token_type_ids, labels [B, T]; pixel_values [P, C]; image_grid_thw [B, 3].
+    """
+    length = max(len(sample.ids) for sample in samples)
+
+    def padded(rows: list[list[int]], filler: int) -> Tensor:
+        return torch.tensor(
+            [[filler] * (length - len(r)) + r if left_padded else r + [filler] * (length - len(r)) for r in rows]
+        )
+
+    ids_BT = padded([sample.ids for sample in samples], encoder.pad_token)
+    return {
+        "input_ids": ids_BT,
+        "attention_mask": padded([[1] * len(sample.ids) for sample in samples], 0),
+        # The Qwen families build their 3-D positions from this mask: 1 where an image token stands.
+        "mm_token_type_ids": (ids_BT == encoder.image_token).long(),
+        "labels": padded([sample.labels for sample in samples], IGNORED),
+        "pixel_values": torch.cat([sample.image.pixels_PC for sample in samples]),
+        "image_grid_thw": torch.cat([sample.image.grid_13 for sample in samples]),
+    }

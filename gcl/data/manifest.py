@@ -1,0 +1,130 @@
+"""The contract between the raw data and everything after it: train.tsv and test.tsv name each scene and its hashes.
+
+`write_manifests` makes the two files once the data set has been checked; `load_split` gives training and evaluation the
+scenes that a manifest lists, and refuses data that changed since. Manifests are small and belong into Git.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from gcl.data.importers import read_scenarios
+from gcl.data.records import read_text, shown
+from gcl.data.scenario import SPLITS, Scenario
+from gcl.errors import DataError, raise_all
+from gcl.files import sha256_file, write_text
+
+HEADER = ("id", "image", "image_sha256", "text_sha256")
+
+
+def write_manifests(scenarios: Sequence[Scenario], root: Path, folder: Path) -> None:
+    """Write one manifest for each split into `folder`.
+
+    Args:
+        scenarios: of both splits, as `read_scenarios` returns them.
+        root: folder of the raw data set; image paths are written relative to it.
+        folder: where train.tsv and test.tsv go.
+
+    Raises:
+        DataError: if an id or an image path cannot stand in a tab-separated line.
+    """
+    images = {scenario.id: scenario.image.relative_to(root).as_posix() for scenario in scenarios}
+    raise_all(
+        [
+            f"{shown(text)}: {what} with a tab or a line break; rename it"
+            for id, image in images.items()
+            for what, text in (("id", id), ("image path", image))
+            if any(character in text for character in "\t\n\r")
+        ],
+        str(root),
+    )
+    for split in SPLITS:
+        rows = [
+            (scenario.id, images[scenario.id], sha256_file(scenario.image), scenario.text_sha256)
+            for scenario in sorted(scenarios, key=lambda scenario: scenario.id)
+            if scenario.split == split
+        ]
+        write_text(folder / f"{split}.tsv", "".join("\t".join(row) + "\n" for row in (HEADER, *rows)))
+
+
+def check_counts(scenarios: Sequence[Scenario], expected: Mapping[str, int], dataset: str) -> None:
+    """Refuse a data set that is not of the size the experiment was planned for.
+
+    Args:
+        scenarios: of all splits.
+        expected: number of scenes of each split.
+        dataset: its name in config.yaml.
+    """
+    found = {split: sum(scenario.split == split for scenario in scenarios) for split in expected}
+    if found == dict(expected):
+        return
+
+    def words(counts: Mapping[str, int]) -> str:
+        return ", ".join(f"{count} {split}" for split, count in counts.items())
+
+    raise DataError(
+        f"{dataset}: found {words(found)} scenes, expected {words(expected)}; complete the data, or change "
+        f"datasets.{dataset}.scenarios in config.yaml or workflow/scales/<scale>.yaml"
+    )
+
+
+def load_split(
+    root: Path, manifest_path: Path, format: str, questions: Mapping[str, str], actions: Sequence[str] | None
+) -> list[Scenario]:
+    """Read the scenes of one split, in the order of its manifest, and verify that they are what was checked.
+
+    Args:
+        root: folder of the raw data set.
+        manifest_path: train.tsv or test.tsv; the name says which split.
+        format, questions, actions: as for `read_scenarios`.
+
+    Raises:
+        DataError: if the manifest is broken, or lists other scenes, pictures or texts than the data set has.
+    """
+    split = manifest_path.stem
+    if split not in SPLITS:
+        raise DataError(f"{manifest_path}: the name says no split; manifests are called train.tsv and test.tsv")
+    remedy = f"rebuild the manifest: snakemake {manifest_path} -R manifest"
+    rows = _read_manifest(manifest_path, remedy)
+    # Pictures were decoded when the manifest was made; equal hashes mean equal pictures.
+    scenarios = read_scenarios(root, format, questions, actions, check_images=False)
+    scenes = {scenario.id: scenario for scenario in scenarios if scenario.split == split}
+    problems = [f"{shown(id)}: in the manifest, but not in the {split} split" for id in rows if id not in scenes]
+    problems += [f"{shown(id)}: in the {split} split, but not in the manifest" for id in scenes if id not in rows]
+    for id, (image_sha256, text_sha256) in rows.items():
+        if id in scenes:
+            problems += [f"{shown(id)}: {what}" for what in _changes(scenes[id], image_sha256, text_sha256)]
+    raise_all(problems, f"{manifest_path} does not match {root} (restore the data, or {remedy})")
+    return [scenes[id] for id in rows]
+
+
+def _changes(scenario: Scenario, image_sha256: str, text_sha256: str) -> list[str]:
+    changes = []
+    try:
+        if sha256_file(scenario.image) != image_sha256:
+            changes.append(f"image_sha256: {scenario.image} has changed")
+    except OSError as error:
+        changes.append(f"image: {scenario.image} cannot be read ({error.strerror})")
+    if scenario.text_sha256 != text_sha256:
+        changes.append("text_sha256: a question, an answer or the action has changed")
+    return changes
+
+
+def _read_manifest(path: Path, remedy: str) -> dict[str, tuple[str, str]]:
+    """Image hash and text hash by id, in the order of the file."""
+    problems: list[str] = []
+    text = read_text(path, problems)
+    raise_all([f"{problem} or {remedy}" for problem in problems], str(path.parent))
+    header, *lines = text.removesuffix("\n").split("\n")
+    if header.split("\t") != list(HEADER):
+        raise DataError(f"{path}:1: header is {shown(header)} instead of {' '.join(HEADER)}, tab-separated; {remedy}")
+    rows: dict[str, tuple[str, str]] = {}
+    for number, line in enumerate(lines, start=2):
+        cells = line.split("\t")
+        if len(cells) != len(HEADER):
+            problems.append(f"{path.name}:{number}: {len(cells)} columns instead of {len(HEADER)}; {remedy}")
+        elif cells[0] in rows:
+            problems.append(f"{path.name}:{number}: id {shown(cells[0])} stands there twice; {remedy}")
+        else:
+            rows[cells[0]] = (cells[2], cells[3])
+    raise_all(problems, str(path.parent))
+    return rows

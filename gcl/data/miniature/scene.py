@@ -1,0 +1,113 @@
+"""What a drawn scene contains, how it is sampled, and the rules that turn perception into prediction and action.
+
+The robot looks along a path with a left, a middle ("ahead") and a right lane. Everything it says and does follows from
+the people, the sides and what lies ahead, so a model can only answer by reading these from the pixels.
+"""
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+LANES = ("left", "ahead", "right")
+DISTANCES = ("near", "mid", "far")
+MOTIONS = ("approaching", "leaving", "crossing left", "crossing right", "standing")
+SIDES = ("open", "wall")
+AHEAD = ("nothing", "crossing", "open door", "closed door")
+
+ACTIONS = ("Move Forward", "Move Forward Left", "Move Forward Right", "Stop", "Turn Left", "Turn Right")
+
+
+@dataclass(frozen=True)
+class Person:
+    """Someone in the scene; `lane`, `distance` and `motion` are from the tuples above."""
+
+    lane: str
+    distance: str
+    motion: str
+
+    @property
+    def future_lane(self) -> str | None:
+        """The lane a moment later; None for someone who walks out of view."""
+        step = {"crossing left": -1, "crossing right": 1}.get(self.motion, 0)
+        index = LANES.index(self.lane) + step
+        return LANES[index] if 0 <= index < len(LANES) else None
+
+    @property
+    def future_distance(self) -> str | None:
+        """The distance a moment later; None for someone who walks out of reach."""
+        step = {"approaching": -1, "leaving": 1}.get(self.motion, 0)
+        index = max(0, DISTANCES.index(self.distance) + step)
+        return DISTANCES[index] if index < len(DISTANCES) else None
+
+
+@dataclass(frozen=True)
+class Scene:
+    """People from left to right, what bounds the path on both sides, and what lies ahead."""
+
+    people: tuple[Person, ...]
+    left: str
+    right: str
+    ahead: str
+
+    def occupied(self, lane: str) -> str | None:
+        """The nearest future distance ("near" or "mid") of anyone in `lane`; None if nobody will be in the way."""
+        distances = [p.future_distance for p in self.people if p.future_lane == lane]
+        return next((d for d in ("near", "mid") if d in distances), None)
+
+    def passable(self, side: str) -> bool:
+        """Whether the robot could use the left or right lane: no wall there, and nobody in the way."""
+        return getattr(self, side) == "open" and self.occupied(side) is None
+
+    @property
+    def yields(self) -> bool:
+        """Someone crosses the path on a marked crossing within reach: people go first."""
+        return self.ahead == "crossing" and any(
+            p.motion.startswith("crossing") and p.distance != "far" for p in self.people
+        )
+
+    @property
+    def free_side(self) -> str | None:
+        """The side to pass on: right by custom, else left, else none."""
+        return next((side for side in ("right", "left") if self.passable(side)), None)
+
+    @property
+    def action(self) -> str:
+        """The compliant action, one of `ACTIONS`."""
+        blocked = "near" if self.ahead == "closed door" else self.occupied("ahead")
+        if self.yields:
+            return "Stop"
+        if blocked is None:
+            return "Move Forward"
+        if self.free_side is None:
+            return "Stop"
+        verb = "Turn" if blocked == "near" else "Move Forward"
+        return f"{verb} {self.free_side.capitalize()}"
+
+
+def sample_scene(rng: random.Random) -> Scene:
+    """Draw a scene with at most one person in a lane."""
+    lanes = rng.sample(LANES, rng.choices((0, 1, 2, 3), weights=(1, 6, 6, 2))[0])
+    people = tuple(Person(lane, rng.choice(DISTANCES), rng.choice(MOTIONS)) for lane in LANES if lane in lanes)
+    left, right = (rng.choices(SIDES, weights=(2, 1))[0] for _ in range(2))
+    return Scene(people, left, right, rng.choices(AHEAD, weights=(5, 3, 1, 1))[0])
+
+
+def sample_scenes(rng: random.Random, count: int, shares: Mapping[str, float]) -> list[Scene]:
+    """Draw `count` different scenes (as far as the action allows) whose actions have the given shares.
+
+    Args:
+        rng: source of all randomness.
+        count: number of scenes.
+        shares: share of every action; the rounding remainder goes to the first actions.
+    """
+    quota = {action: int(count * share) for action, share in shares.items()}
+    for action in list(quota)[: count - sum(quota.values())]:
+        quota[action] += 1
+    scenes: list[Scene] = []
+    while any(quota.values()):
+        scene = sample_scene(rng)
+        if quota.get(scene.action, 0) > 0:
+            quota[scene.action] -= 1
+            scenes.append(scene)
+    rng.shuffle(scenes)
+    return scenes

@@ -1,0 +1,45 @@
+"""The record that every importer makes and everything downstream reads: one image, five turns, maybe an action label."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from gcl.files import canonical_json
+
+# Order of the dialogue in SNEI and MUSON: each turn builds on the ones before it.
+TURNS = ("perception", "prediction", "reasoning", "action", "explanation")
+SPLITS = ("train", "test")
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One question about the image and its reference answer."""
+
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One social-navigation scene.
+
+    Attributes:
+        id: unique within its data set.
+        image: path of the picture on disk, inside the data set's folder.
+        turns: the five turns by name, in the order of `TURNS`.
+        split: "train" or "test".
+        action: label from the data set's closed list, or None where actions are free text.
+    """
+
+    id: str
+    image: Path
+    turns: Mapping[str, Turn]
+    split: str
+    action: str | None = None
+
+    @property
+    def text_sha256(self) -> str:
+        """Hash of everything in words: questions, answers and label."""
+        words = {name: [turn.question, turn.answer] for name, turn in self.turns.items()}
+        return hashlib.sha256(canonical_json([words, self.action]).encode()).hexdigest()

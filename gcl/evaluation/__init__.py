@@ -1,0 +1,1 @@
+"""Generate answers from exported weights and score them."""

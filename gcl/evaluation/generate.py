@@ -1,0 +1,69 @@
+"""Let every member answer every question of the test split: `predictions(spec, checkpoints, scenarios, ...)`.
+
+Greedy, batched, left-padded, each turn asked alone with its image. Batch size and order are fixed, since in low precision
+the text can depend on which prompts share a batch.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from gcl.backbones.load import Source, load_backbone, load_preprocessor
+from gcl.data.encoding import Encoder, collate
+from gcl.data.scenario import TURNS, Scenario
+from gcl.runs import RunSpec
+from gcl.training.batches import chunks
+
+
+def predictions(
+    spec: RunSpec, checkpoints: Path, scenarios: Sequence[Scenario], *, batch_size: int, max_new_tokens: int
+) -> Iterator[dict[str, str]]:
+    """Yield one record per member, turn and scenario: role, turn, id, question, reference, text.
+
+    Args:
+        spec: the run whose members answer.
+        checkpoints: the run's output folder, with one checkpoint per role.
+        scenarios: test scenarios, in manifest order.
+        batch_size: prompts per batch.
+        max_new_tokens: longest answer.
+    """
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    for member in spec.members:
+        source = Source(str(checkpoints / member.role))
+        model = load_backbone(source, _dtype(spec.training.precision, device)).to(device)
+        limits = (spec.training.pixels[0], spec.training.pixels[1])
+        encoder = Encoder(load_preprocessor(source, limits), spec.training.system)
+        asked = [(turn, scenario) for turn in TURNS for scenario in scenarios]
+        label = f"{spec.id} {member.role}"
+        with tqdm(total=len(asked), desc=label, unit="answer", mininterval=2) as bar:
+            for batch in chunks(asked, batch_size):
+                samples = [encoder.sample(scenario, turn, with_answer=False) for turn, scenario in batch]
+                texts = _continue(model, encoder, collate(samples, encoder, left_padded=True), max_new_tokens)
+                for (turn, scenario), text in zip(batch, texts, strict=True):
+                    yield {
+                        "role": member.role,
+                        "turn": turn,
+                        "id": scenario.id,
+                        "question": scenario.turns[turn].question,
+                        "reference": scenario.turns[turn].answer,
+                        "text": text,
+                    }
+                bar.update(len(batch))
+
+
+@torch.inference_mode()
+def _continue(
+    model: torch.nn.Module, encoder: Encoder, batch: dict[str, torch.Tensor], max_new_tokens: int
+) -> list[str]:
+    """Greedy continuations of a left-padded batch, without special tokens and outer white space."""
+    inputs = {name: tensor.to(model.device) for name, tensor in batch.items() if name != "labels"}
+    ids_BT = model.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False, num_beams=1)
+    new_BT = ids_BT[:, inputs["input_ids"].shape[1] :]
+    texts = encoder.preprocessor.tokenizer.batch_decode(new_BT, skip_special_tokens=True)
+    return [text.strip() for text in texts]
+
+
+def _dtype(precision: str, device: str) -> torch.dtype:
+    return torch.float32 if device == "cpu" else getattr(torch, precision)

@@ -1,0 +1,1 @@
+"""The Group Competitive Objective: supervised loss, Global Semantic Loss, Distributional Regularization Loss."""

@@ -1,0 +1,94 @@
+"""One number with its interval, for a model on a data set: `sft_estimate()` and `gcl_estimate()`.
+
+With one seed it is what the run's metrics file says. With several, the scores of a scenario are averaged over seeds
+first and scenarios are resampled afterwards: the extremes of the seeds' own intervals would be no interval of anything.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from gcl.config import Experiment, Pair
+from gcl.errors import DataError
+from gcl.evaluation.bootstrap import mean_interval
+from gcl.reporting.metrics import check_consistent
+from gcl.runs import RunSpec, group_run, sft_run
+
+Metrics = Mapping[str, Mapping[str, Any]]
+
+# The summary's names, and how the paper spells them.
+METRICS = {
+    "action_f1": "Action-F1",
+    "perception_cos": "Perception-cos",
+    "reasoning_cos": "Reasoning-cos",
+    "action_accuracy": "Action accuracy",
+}
+ROLES = ("learner", "guide")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over scenarios, its 95 % interval, and the runs it comes from."""
+
+    mean: float
+    low: float
+    high: float
+    scenarios: int
+    runs: tuple[str, ...]
+
+    def contains(self, value: float) -> bool:
+        """Whether the interval does not exclude the value."""
+        return self.low <= value <= self.high
+
+
+def sft_estimate(
+    experiment: Experiment, metrics: Metrics, dataset: str, model: str, metric: str = "action_f1"
+) -> Estimate | None:
+    """A supervised baseline over all seeds; None where the data set has no such metric."""
+    runs = [sft_run(experiment, dataset, model, seed) for seed in experiment.seeds.value]
+    return _estimate(metrics, runs, "solo", metric, experiment.evaluation.bootstrap.value)
+
+
+def gcl_estimate(
+    experiment: Experiment,
+    metrics: Metrics,
+    dataset: str,
+    pair: Pair,
+    variant: str,
+    role: str,
+    metric: str = "action_f1",
+) -> Estimate | None:
+    """The learner or the guide of a group over all seeds; None where the data set has no such metric."""
+    runs = [group_run(experiment, dataset, pair, variant, seed) for seed in experiment.seeds.value]
+    return _estimate(metrics, runs, role, metric, experiment.evaluation.bootstrap.value)
+
+
+def check_used(metrics: Metrics, estimates: Iterable[Estimate | None]) -> None:
+    """Refuse to put estimates side by side whose runs are not comparable (see `check_consistent`)."""
+    used = dict.fromkeys(run for estimate in estimates if estimate for run in estimate.runs)
+    check_consistent({run: metrics[run] for run in used})
+
+
+def _estimate(metrics: Metrics, runs: Sequence[RunSpec], role: str, metric: str, resamples: int) -> Estimate | None:
+    members = [next(m for m in metrics[run.id]["members"] if m["role"] == role) for run in runs]
+    names = tuple(run.id for run in runs)
+    if any(member["summary"][metric] is None for member in members):
+        return None
+    if len(members) == 1:
+        summary = members[0]["summary"][metric]
+    else:
+        summary = mean_interval(_scenario_means(members, metric, names), resamples)
+    return Estimate(summary["mean"], summary["low"], summary["high"], summary["n"], names)
+
+
+def _scenario_means(members: Sequence[Mapping[str, Any]], metric: str, runs: Sequence[str]) -> list[float]:
+    """Each scenario's score, averaged over seeds, in the order of scenario ids."""
+    field = "action_correct" if metric == "action_accuracy" else metric
+    scores = [{item["id"]: float(item[field]) for item in member["items"]} for member in members]
+    for run, by_id in zip(runs, scores, strict=True):
+        if by_id.keys() != scores[0].keys():
+            raise DataError(
+                f"{runs[0]} and {run} were not evaluated on the same scenarios; make both again with snakemake"
+            )
+    return [fmean(by_id[scenario] for by_id in scores) for scenario in sorted(scores[0])]

@@ -1,0 +1,145 @@
+"""A table for people: `markdown()` and `tex()` show the same cells and notes (columns as in tables.py)."""
+
+from collections.abc import Iterator, Sequence
+
+import pandas as pd
+
+from gcl.reporting.estimates import METRICS
+
+MINIATURE = "Miniature scale: drawn scenes and tiny models. Not comparable with the paper"
+HIDDEN = "its values are hidden (set report.paper_values to show them)."
+SHOWN = "its values are shown only because report.paper_values asks for them."
+DAGGER_NOTE = (
+    "† The interval of this GCL score contains the mean of the same model's SFT control: "
+    "it does not exclude a gain of zero."
+)
+
+_HEADERS = METRICS | {
+    "dataset": "Data set",
+    "regime": "Regime",
+    "method": "Method",
+    "model": "Model",
+    "role": "Role",
+    "learner": "Learner",
+    "guide": "Guide",
+    "tau_learner": "τ learner",
+    "tau_guide": "τ guide",
+    "sft_learner": "SFT learner",
+    "sft_guide": "SFT guide",
+    "gcl_learner": "GCL learner",
+    "gcl_guide": "GCL guide",
+    "gain_learner": "Gain learner",
+    "gain_guide": "Gain guide",
+}
+_TEX = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        **{character: f"\\{character}" for character in "&%$#_{}"},
+        "<": "$<$",
+        ">": "$>$",
+        "τ": r"$\tau$",
+        "−": "$-$",
+        "–": "--",
+        "†": r"\textsuperscript{\dag}",
+    }
+)
+
+
+def markdown(frame: pd.DataFrame, title: str, notes: Sequence[str]) -> str:
+    """The table as Markdown."""
+    columns = _columns(frame)
+    lines = [f"# {title}", ""]
+    if warning := _warning(frame):
+        lines += [f"**{warning}**", ""]
+    lines += [_line([*columns]), _line([":--" if _is_text(frame, name) else "--:" for name in columns.values()])]
+    lines += [_line([_cell(row, name) for name in columns.values()]) for _, row in frame.iterrows()]
+    lines += ["", *(f"- {note}" for note in _notes(frame, notes))]
+    return "\n".join(lines) + "\n"
+
+
+def tex(frame: pd.DataFrame, title: str, notes: Sequence[str]) -> str:
+    """The table as a LaTeX tabular; needs the package booktabs."""
+    columns = _columns(frame)
+    alignment = "".join("l" if _is_text(frame, name) else "r" for name in columns.values())
+    lines = [f"% {title}", rf"\begin{{tabular}}{{{alignment}}}", r"\toprule", _tex_line([*columns]), r"\midrule"]
+    section = None
+    for _, row in frame.iterrows():
+        # A rule between data sets (Table 2) or regimes (Tables 1 and 3), as in the paper.
+        if section not in (None, new := (row["dataset"], row.get("regime"))):
+            lines.append(r"\midrule")
+        section = new
+        lines.append(_tex_line([_cell(row, name) for name in columns.values()]))
+    lines += [r"\bottomrule", r"\end{tabular}", "", r"\smallskip", r"{\footnotesize"]
+    if warning := _warning(frame):
+        lines.append(rf"\textbf{{{_escape(warning)}}}\par")
+    lines += [rf"{_escape(note)}\par" for note in _notes(frame, notes)]
+    return "\n".join([*lines, "}"]) + "\n"
+
+
+def _columns(frame: pd.DataFrame) -> dict[str, str]:
+    """What people see: header and the column it starts from."""
+    columns = {}
+    for name in frame.columns:
+        base = name.removesuffix("_paper")
+        if name in _HEADERS:
+            columns[_HEADERS[name]] = name
+        elif base in _HEADERS:
+            columns[f"{_HEADERS[base]}, paper (ours − paper)"] = name
+    return columns
+
+
+def _is_text(frame: pd.DataFrame, name: str) -> bool:
+    return not pd.api.types.is_numeric_dtype(frame[name])
+
+
+def _cell(row: pd.Series, name: str) -> str:
+    value = row[name]
+    if isinstance(value, str):
+        return value
+    if pd.isna(value):
+        return "–"
+    if name.startswith("tau_"):
+        return f"{value:.1f}"
+    if name.startswith("gain_"):
+        return _signed(value)
+    if name.endswith("_paper"):
+        return f"{value:.3f} ({_signed(row[name.removesuffix('_paper') + '_difference'])})"
+    dagger = " †" if row.get(f"{name}_spans_sft", False) else ""
+    return f"{value:.3f} [{row[f'{name}_low']:.3f}, {row[f'{name}_high']:.3f}]{dagger}"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3f}".replace("-", "−")
+
+
+def _warning(frame: pd.DataFrame) -> str:
+    if frame["scale"].iloc[0] != "miniature":
+        return ""
+    shown = any(name.endswith("_paper") for name in frame)
+    return f"{MINIATURE}; {SHOWN}" if shown else f"{MINIATURE}; {HIDDEN}"
+
+
+def _notes(frame: pd.DataFrame, notes: Sequence[str]) -> Iterator[str]:
+    sizes = ", ".join(
+        f"{dataset}: {n}" for dataset, n in dict(zip(frame["dataset"], frame["scenarios"], strict=True)).items()
+    )
+    seeds = frame["seeds"].iloc[0]
+    pooled = "one seed" if seeds == 1 else f"scores averaged over {seeds} seeds before resampling"
+    yield f"[low, high]: 95 % percentile bootstrap interval over test scenarios ({sizes}); {pooled}."
+    if any(frame[name].any() for name in frame if name.endswith("_spans_sft")):
+        yield DAGGER_NOTE
+    yield from notes
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _tex_line(cells: Sequence[str]) -> str:
+    return " & ".join(_escape(cell) for cell in cells) + r" \\"
+
+
+def _escape(text: str) -> str:
+    return text.translate(_TEX)

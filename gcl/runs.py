@@ -1,0 +1,311 @@
+"""Which runs the experiment consists of: `RunSpec` describes one, `all_runs(experiment)` lists them without repetition.
+
+A run is data. Its id is its path below results/<scale>/...: <dataset>/<method>/<members>/<variant>/seed<k>, members joined
+by "+", learner first. Variants are named after what differs from their base, so two figures that need the same point name
+the same run:
+
+    gco    both losses, symmetric temperature, one learning rate      full   with AGO: rates and temperatures per role
+    gsl    gco without DRL        drl    gco without GSL               full-ratio3, full-tau1-2, gco-gsl0.25, gco-drl0.8
+"""
+
+from collections.abc import Iterator
+
+from gcl.config import Checkpoint, Experiment, Group, MiniatureModel, Pair, Strict, Sweep
+from gcl.errors import ConfigError
+from gcl.files import canonical_json, sha256_text
+
+BACKBONES_FOLDER = "results/miniature/backbones"
+
+
+class MemberSpec(Strict):
+    """One member: its role, its weights at the start, and its own learning rate and DRL temperature."""
+
+    role: str
+    model: str
+    source: str
+    revision: str | None
+    lr: float
+    tau: float
+
+
+class ObjectiveSpec(Strict):
+    """Weights and sizes of the objective that members share."""
+
+    gsl_weight: float
+    drl_weight: float
+    kappa: float
+    semantic_size: int
+
+
+class TrainingSpec(Strict):
+    """What all members share."""
+
+    epochs: int
+    global_batch: int
+    micro_batch: int
+    warmup_ratio: float
+    betas: list[float]
+    eps: float
+    weight_decay: float
+    clip_norm: float
+    precision: str
+    pixels: list[int]
+    system: str
+
+
+class RunSpec(Strict):
+    """Everything that decides the result of one training, apart from data and code.
+
+    A group of one has no objective to share: changing DRL or GSL settings does not touch SFT baselines.
+    """
+
+    scale: str
+    dataset: str
+    method: str
+    variant: str
+    seed: int
+    members: list[MemberSpec]
+    objective: ObjectiveSpec | None
+    training: TrainingSpec
+
+    @property
+    def id(self) -> str:
+        """Readable and unique: the run's path below any results folder."""
+        members = "+".join(member.model for member in self.members)
+        return f"{self.dataset}/{self.method}/{members}/{self.variant}/seed{self.seed}"
+
+    @property
+    def json(self) -> str:
+        """One spelling; what rules pass on and what triggers a rerun."""
+        return canonical_json(self.model_dump())
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the specification."""
+        return sha256_text(self.json)
+
+
+class DataSpec(Strict):
+    """How a data set's raw folder is read: what training and generation need besides the manifest."""
+
+    name: str
+    root: str
+    format: str
+    questions: dict[str, str]
+    actions: list[str] | None
+
+    @property
+    def json(self) -> str:
+        """One spelling; what rules pass on and what triggers a rerun."""
+        return canonical_json(self.model_dump())
+
+
+def data_spec(experiment: Experiment, dataset: str) -> DataSpec:
+    """Where one data set lies and how it is read."""
+    settings = experiment.datasets[dataset]
+    return DataSpec(
+        name=dataset,
+        root=f"{experiment.data.value}/raw/{dataset}",
+        format=settings.format.value,
+        questions=experiment.prompt.questions.value,
+        actions=settings.actions.value,
+    )
+
+
+class GroundingSpec(Strict):
+    """How a miniature backbone is made: its architecture and its pre-training, a run of a group of one."""
+
+    architecture: MiniatureModel
+    run: RunSpec
+
+    @property
+    def json(self) -> str:
+        """One spelling; what the rule passes on and what triggers a rerun."""
+        return canonical_json(self.model_dump())
+
+
+def grounding(experiment: Experiment, model: str) -> GroundingSpec:
+    """The making of one miniature backbone.
+
+    Raises:
+        ConfigError: if the model has published weights at this scale.
+    """
+    architecture, drawing = experiment.models[model].backbone.value, experiment.drawing
+    if isinstance(architecture, Checkpoint) or drawing is None:
+        raise ConfigError(f"{model} has published weights at scale {experiment.scale}; only miniature backbones are built")
+    member = _member(experiment, "solo", model, lr=drawing.lr.value, tau=1.0)
+    run = _run(experiment, "captions", "grounding", "default", drawing.seed.value, [member], objective=None)
+    batch = drawing.global_batch.value
+    changes = {"epochs": drawing.epochs.value, "global_batch": batch, "micro_batch": batch}
+    return GroundingSpec(
+        architecture=architecture, run=run.model_copy(update={"training": run.training.model_copy(update=changes)})
+    )
+
+
+def sft_run(experiment: Experiment, dataset: str, model: str, seed: int) -> RunSpec:
+    """Supervised fine-tuning of one model: a group of one."""
+    member = _member(experiment, "solo", model, lr=experiment.training.lr_sft.value, tau=1.0)
+    return _run(experiment, dataset, "sft", "default", seed, [member], objective=None)
+
+
+def group_run(experiment: Experiment, dataset: str, pair: Pair, variant: str, seed: int) -> RunSpec:
+    """A GCL run of a learner and a guide.
+
+    Args:
+        variant: a name as in the module's description.
+
+    Raises:
+        ConfigError: if the variant's name is not known.
+    """
+    objective, training = experiment.objective, experiment.training
+    base, *changes = {"gsl": "gco-drl0", "drl": "gco-gsl0"}.get(variant, variant).split("-", maxsplit=1)
+    gsl, drl = objective.gsl_weight.value, objective.drl_weight.value
+    taus = [objective.symmetric_tau.value] * 2
+    rates = [training.lr_sft.value] * 2
+    if base == "full":
+        taus = _group_taus(experiment, dataset, pair)
+        rates = [training.lr_guide.value * training.lr_ratio.value, training.lr_guide.value]
+    elif base != "gco":
+        raise ConfigError(f"unknown variant {variant!r}; use gsl, drl, gco, full, or gco-gsl0.25, full-ratio3, full-tau1-2, ...")
+    try:
+        for change in changes:
+            if change.startswith("gsl"):
+                gsl = float(change.removeprefix("gsl"))
+            elif change.startswith("drl"):
+                drl = float(change.removeprefix("drl"))
+            elif change.startswith("ratio"):
+                rates[0] = training.lr_guide.value * float(change.removeprefix("ratio"))
+            elif change.startswith("tau"):
+                taus = [float(tau) for tau in change.removeprefix("tau").split("-")]
+            else:
+                raise ValueError
+    except ValueError:
+        raise ConfigError(f"variant {variant!r}: cannot read {changes[0]!r}; use gsl<x>, drl<x>, ratio<x> or tau<x>-<y>") from None
+    members = [
+        _member(experiment, role, model, lr=lr, tau=tau)
+        for role, model, lr, tau in zip(("learner", "guide"), (pair.learner, pair.guide), rates, taus, strict=True)
+    ]
+    shared = ObjectiveSpec(
+        gsl_weight=gsl, drl_weight=drl, kappa=objective.kappa.value, semantic_size=objective.semantic_size.value
+    )
+    return _run(experiment, dataset, "gcl", variant, seed, members, objective=shared)
+
+
+def sweep_points(experiment: Experiment, sweep: Sweep) -> list[tuple[dict[str, float], str]]:
+    """The sweep's points in order: their coordinates and the name of the variant that has them."""
+    objective = experiment.objective
+    group = _find_group(experiment, "snei", sweep.pair.value)
+    if sweep.vary == "tau":
+        taus = group.tau if group else None
+        values = sweep.values.value
+        return [
+            ({"tau_learner": a, "tau_guide": b}, "full" if [a, b] == taus else f"full-tau{a:g}-{b:g}")
+            for a in values
+            for b in values
+        ]
+    default, prefix = {
+        "gsl_weight": (objective.gsl_weight.value, "gsl"),
+        "drl_weight": (objective.drl_weight.value, "drl"),
+        "lr_ratio": (experiment.training.lr_ratio.value, "ratio"),
+    }[sweep.vary]
+    names = {"gco-gsl0": "drl", "gco-drl0": "gsl"}
+    points = []
+    for value in sweep.values.value:
+        name = sweep.base if value == default else f"{sweep.base}-{prefix}{value:g}"
+        points.append(({sweep.vary: value}, names.get(name, name)))
+    return points
+
+
+def component_runs(experiment: Experiment, dataset: str, seed: int) -> list[RunSpec]:
+    """Table 2's GCL rows on one data set."""
+    components = experiment.components
+    return [group_run(experiment, dataset, components.pair.value, row, seed) for row in components.rows.value]
+
+
+def sweep_runs(experiment: Experiment, name: str, seed: int) -> list[RunSpec]:
+    """The runs behind one figure."""
+    sweep = experiment.sweeps[name]
+    return [group_run(experiment, "snei", sweep.pair.value, v, seed) for _, v in sweep_points(experiment, sweep)]
+
+
+def find_run(experiment: Experiment, run_id: str) -> RunSpec:
+    """The run of a given id, also of one that no table asks for.
+
+    Raises:
+        ConfigError: if the id does not name a run that can be made from the configuration.
+    """
+    parts = run_id.split("/")
+    shape = "<dataset>/<sft|gcl>/<model or learner+guide>/<variant>/seed<k>"
+    if len(parts) != 5 or not parts[4].removeprefix("seed").isdigit():
+        raise ConfigError(f"{run_id!r} is no run id; the form is {shape}")
+    dataset, method, members, variant, seed = *parts[:4], int(parts[4].removeprefix("seed"))
+    models = members.split("+")
+    for kind, name, known in [("data set", dataset, experiment.datasets), *(("model", m, experiment.models) for m in models)]:
+        if name not in known:
+            raise ConfigError(f"{run_id!r}: unknown {kind} {name!r}; use one of {', '.join(known)}")
+    if method == "sft" and len(models) == 1 and variant == "default":
+        return sft_run(experiment, dataset, models[0], seed)
+    if method == "gcl" and len(models) == 2:
+        return group_run(experiment, dataset, Pair(learner=models[0], guide=models[1]), variant, seed)
+    raise ConfigError(f"{run_id!r} is no run id; the form is {shape}, with variant 'default' for sft")
+
+
+def all_runs(experiment: Experiment) -> dict[str, RunSpec]:
+    """Every run of the experiment by id, each once: SFT baselines, groups, components, sweeps."""
+    return {run.id: run for run in _every_run(experiment)}
+
+
+def _every_run(experiment: Experiment) -> Iterator[RunSpec]:
+    for seed in experiment.seeds.value:
+        for dataset in experiment.datasets:
+            for model in experiment.models:
+                yield sft_run(experiment, dataset, model, seed)
+            for group in experiment.groups[dataset].value:
+                yield group_run(experiment, dataset, group, "full", seed)
+            yield from component_runs(experiment, dataset, seed)
+        for name in experiment.sweeps:
+            yield from sweep_runs(experiment, name, seed)
+
+
+def _find_group(experiment: Experiment, dataset: str, pair: Pair) -> Group | None:
+    groups = experiment.groups[dataset].value
+    return next((g for g in groups if (g.learner, g.guide) == (pair.learner, pair.guide)), None)
+
+
+def _group_taus(experiment: Experiment, dataset: str, pair: Pair) -> list[float]:
+    group = _find_group(experiment, dataset, pair)
+    if group is None:
+        listed = ", ".join(f"{g.learner}+{g.guide}" for g in experiment.groups[dataset].value)
+        raise ConfigError(
+            f"{pair.learner}+{pair.guide} is no group of {dataset}; add it under groups.{dataset}, or use one of: {listed}"
+        )
+    return list(group.tau)
+
+
+def _member(experiment: Experiment, role: str, model: str, lr: float, tau: float) -> MemberSpec:
+    backbone = experiment.models[model].backbone.value
+    if isinstance(backbone, Checkpoint):
+        return MemberSpec(role=role, model=model, source=backbone.path, revision=backbone.revision, lr=lr, tau=tau)
+    return MemberSpec(role=role, model=model, source=f"{BACKBONES_FOLDER}/{model}", revision=None, lr=lr, tau=tau)
+
+
+def _run(
+    experiment: Experiment,
+    dataset: str,
+    method: str,
+    variant: str,
+    seed: int,
+    members: list[MemberSpec],
+    objective: ObjectiveSpec | None,
+) -> RunSpec:
+    training = {name: getattr(experiment.training, name).value for name in TrainingSpec.model_fields if name != "system"}
+    return RunSpec(
+        scale=experiment.scale,
+        dataset=dataset,
+        method=method,
+        variant=variant,
+        seed=seed,
+        members=members,
+        objective=objective,
+        training=TrainingSpec(**training, system=experiment.prompt.system.value),
+    )

@@ -1,0 +1,1 @@
+"""Train a competitive group of one or more members."""

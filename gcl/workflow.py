@@ -1,0 +1,176 @@
+"""What the Snakefile asks of the experiment: specifications that jobs are given, paths they read, targets and their runs.
+
+`PLAN = open_plan(config)` at the top of the workflow; rules use its methods as input and parameter functions. Imports no
+torch, since every job parses the Snakefile again.
+"""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gcl.config import Experiment, load_experiment, warnings
+from gcl.errors import GCLError
+from gcl.files import canonical_json
+from gcl.runs import (
+    BACKBONES_FOLDER,
+    DataSpec,
+    RunSpec,
+    component_runs,
+    data_spec,
+    find_run,
+    group_run,
+    grounding,
+    sft_run,
+    sweep_runs,
+)
+
+TABLES = ("headline", "table1", "table2", "table3")
+FIGURES = ("components", "fig2", "fig3", "fig4", "fig7")
+TABLE_SUFFIXES = (".csv", ".md", ".tex", ".provenance.json")
+FIGURE_SUFFIXES = (".png", ".svg")
+
+
+def open_plan(config: Mapping[str, Any]) -> "Plan":
+    """Check the configuration and prepare the environment of jobs; a mistake ends the program with its message alone."""
+    try:
+        experiment = load_experiment(config)
+    except GCLError as error:
+        _stop(error)
+    for line in warnings(experiment):
+        print(f"warning: {line}", file=sys.stderr)
+    # Jobs use the environment that runs Snakemake, activated or not.
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    # Jobs that need the whole experiment read it from here. It is no rule parameter, since then every change of any setting
+    # would rerun them; each rule names the settings that it depends on instead.
+    os.environ["GCL_CONFIG"] = canonical_json(config)
+    if experiment.drawing:
+        os.environ["HF_HUB_OFFLINE"] = "1"
+    return Plan(experiment)
+
+
+class Plan:
+    """The experiment as the workflow sees it."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        self.experiment = experiment
+        self.scale = experiment.scale
+        self.data = experiment.data.value
+        self.drawn = experiment.drawing is not None
+
+    # Specifications: what a job is given, and what makes it run again.
+
+    def run(self, wildcards: Any) -> RunSpec:
+        """The run that a path names, whether or not a table asks for it."""
+        try:
+            return find_run(self.experiment, wildcards.run)
+        except GCLError as error:
+            _stop(error)
+
+    def run_json(self, wildcards: Any) -> str:
+        """The run's specification."""
+        return self.run(wildcards).json
+
+    def data_json(self, wildcards: Any) -> str:
+        """How the data set of a rule's wildcards is read."""
+        return self._data_spec(wildcards).json
+
+    def grounding_json(self, wildcards: Any) -> str:
+        """How a miniature backbone is made."""
+        return grounding(self.experiment, wildcards.model).json
+
+    def score_json(self, wildcards: Any) -> str:
+        """Encoders and intervals, and the closed list of the run's data set."""
+        evaluation = self.experiment.evaluation
+        return canonical_json(
+            {
+                "bert_encoder": evaluation.bert_encoder.value.model_dump(),
+                "bert_layer": evaluation.bert_layer.value,
+                "sentence_encoder": evaluation.sentence_encoder.value.model_dump(),
+                "bootstrap": evaluation.bootstrap.value,
+                "actions": self._data_spec(wildcards).actions,
+            }
+        )
+
+    def vocabulary_json(self) -> str:
+        """What the miniature tokenizer's training depends on."""
+        drawing, prompt = self.experiment.drawing, self.experiment.prompt
+        settings = (drawing.vocabulary, drawing.seed, prompt.questions, prompt.system)
+        return canonical_json([setting.value for setting in settings])
+
+    def scenarios(self, wildcards: Any) -> dict[str, int]:
+        """Scenes per split."""
+        return self.experiment.datasets[wildcards.dataset].scenarios.value.model_dump()
+
+    # Paths.
+
+    def raw_folder(self, wildcards: Any) -> list[str]:
+        """Only a drawn raw folder is a file of the workflow; real data is looked at when its manifest is made."""
+        return [self._data_spec(wildcards).root] if self.drawn else []
+
+    def train_manifest(self, wildcards: Any) -> str:
+        """Manifest of the training split of the run's data set."""
+        return f"{self.data}/manifests/{self.run(wildcards).dataset}/train.tsv"
+
+    def test_manifest(self, wildcards: Any) -> str:
+        """Manifest of the test split of the run's data set."""
+        return f"{self.data}/manifests/{self.run(wildcards).dataset}/test.tsv"
+
+    def backbones(self, wildcards: Any) -> list[str]:
+        """Checkpoints that the run starts from, as far as the workflow makes them."""
+        sources = {member.source for member in self.run(wildcards).members}
+        return sorted(source for source in sources if source.startswith(BACKBONES_FOLDER))
+
+    # Tables and figures.
+
+    def reported_runs(self, name: str) -> list[RunSpec]:
+        """The runs behind a table or figure."""
+        experiment, seeds = self.experiment, self.experiment.seeds.value
+        if name in ("headline", "components"):
+            return self._component_runs("snei")
+        if name == "table2":
+            return [run for dataset in experiment.datasets for run in self._component_runs(dataset)]
+        if name in ("table1", "table3"):
+            dataset = {"table1": "snei", "table3": "muson"}[name]
+            groups = experiment.groups[dataset].value
+            runs = [group_run(experiment, dataset, group, "full", seed) for seed in seeds for group in groups]
+            return self._baselines(dataset, experiment.models) + runs
+        sweeps = [sweep for sweep in experiment.sweeps if sweep.startswith(name)]
+        return [run for seed in seeds for sweep in sweeps for run in sweep_runs(experiment, sweep, seed)]
+
+    def metrics(self, wildcards: Any) -> list[str]:
+        """Metrics files behind a table or figure."""
+        ids = {run.id for run in self.reported_runs(wildcards.name)}
+        return [f"results/{self.scale}/metrics/{run_id}.json" for run_id in sorted(ids)]
+
+    def report_json(self, wildcards: Any) -> str:
+        """What a table or figure shows besides metrics; a change rebuilds it without running anything."""
+        runs = [run.json for run in self.reported_runs(wildcards.name)]
+        return canonical_json([runs, self.experiment.report.paper_values.value, self.experiment.evaluation.bootstrap.value])
+
+    def table(self, name: str) -> list[str]:
+        """Files of one table."""
+        return [f"results/{self.scale}/tables/{name}{suffix}" for suffix in TABLE_SUFFIXES]
+
+    def figure(self, name: str) -> list[str]:
+        """Files of one figure."""
+        return [f"results/{self.scale}/figures/{name}{suffix}" for suffix in FIGURE_SUFFIXES]
+
+    def _data_spec(self, wildcards: Any) -> DataSpec:
+        dataset = wildcards.dataset if "dataset" in wildcards.keys() else self.run(wildcards).dataset  # noqa: SIM118
+        return data_spec(self.experiment, dataset)
+
+    def _baselines(self, dataset: str, models: Any) -> list[RunSpec]:
+        seeds = self.experiment.seeds.value
+        return [sft_run(self.experiment, dataset, model, seed) for seed in seeds for model in models]
+
+    def _component_runs(self, dataset: str) -> list[RunSpec]:
+        pair = self.experiment.components.pair.value
+        rows = [run for seed in self.experiment.seeds.value for run in component_runs(self.experiment, dataset, seed)]
+        return self._baselines(dataset, (pair.learner, pair.guide)) + rows
+
+
+def _stop(error: GCLError) -> None:
+    """End with the message alone: a traceback through Snakemake would bury it."""
+    sys.exit("\n".join(f"gcl: error: {line}" for line in str(error).splitlines()))

@@ -1,0 +1,64 @@
+"""The objective written out in float64, slow and obvious: what every fast version is tested against.
+
+Gradients are finite differences or the paper's closed form, never autograd, so that a mistake cannot hide in both.
+"""
+
+import math
+
+import numpy as np
+
+
+def softmax(z: np.ndarray) -> np.ndarray:
+    e = np.exp(z - z.max())
+    return e / e.sum()
+
+
+def kl(p: np.ndarray, q: np.ndarray) -> float:
+    return float(sum(pi * (math.log(pi) - math.log(qi)) for pi, qi in zip(p, q, strict=True) if pi > 0))
+
+
+def drl(logits_KNV: list[np.ndarray], taus: list[float]) -> float:
+    """Eq. 11 for K members, summed over rows."""
+    total = 0.0
+    for rows in zip(*logits_KNV, strict=True):
+        ps = [softmax(row / tau) for row, tau in zip(rows, taus, strict=True)]
+        m = sum(ps) / len(ps)
+        total += sum(tau**2 * kl(p, m) for p, tau in zip(ps, taus, strict=True)) / len(ps)
+    return total
+
+
+def drl_gradient_pair(z_a: np.ndarray, z_b: np.ndarray, tau_a: float, tau_b: float) -> np.ndarray:
+    """Eq. 19: derivative of one row's DRL with respect to member A's logits, for a pair."""
+    p_a, p_b = softmax(z_a / tau_a), softmax(z_b / tau_b)
+    m = (p_a + p_b) / 2
+    r = p_b / (2 * m)
+    own = np.log(p_a / m) - kl(p_a, m)
+    shift = (1 - tau_b**2 / tau_a**2) * (r - (p_a * r).sum())
+    return tau_a / 2 * p_a * (own + shift)
+
+
+def cross_entropy(logits_NV: np.ndarray, labels_N: list[int]) -> float:
+    return float(-sum(math.log(softmax(row)[label]) for row, label in zip(logits_NV, labels_N, strict=True)))
+
+
+def info_nce(vectors_KBE: list[np.ndarray], kappa: float) -> float:
+    """Eq. 3 in both directions, mean over pairs of members."""
+    losses = []
+    for a in range(len(vectors_KBE)):
+        for b in range(a + 1, len(vectors_KBE)):
+            u, v = vectors_KBE[a], vectors_KBE[b]
+            n = len(u)
+            forward = [-math.log(softmax(np.array([u[i] @ v[j] for j in range(n)]) / kappa)[i]) for i in range(n)]
+            backward = [-math.log(softmax(np.array([v[i] @ u[j] for j in range(n)]) / kappa)[i]) for i in range(n)]
+            losses.append((sum(forward) + sum(backward)) / (2 * n))
+    return sum(losses) / len(losses) if losses else 0.0
+
+
+def group_objective(logits, labels, vectors, taus, gsl_weight, drl_weight, kappa, vocabulary) -> float:
+    """Eq. 1, token losses as means over supervised tokens."""
+    n = len(labels)
+    total = sum(cross_entropy(z, labels) for z in logits) / n
+    if len(logits) > 1:
+        total += gsl_weight * info_nce(vectors, kappa)
+        total += drl_weight * drl([z[:, :vocabulary] for z in logits], taus) / n
+    return total

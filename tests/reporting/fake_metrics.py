@@ -1,0 +1,81 @@
+"""Metrics of runs that never ran: the same schema as gcl/evaluation writes, with scores that a test chooses."""
+
+import copy
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from gcl.config import Experiment, load_experiment, read_yaml
+from gcl.reporting.metrics import metrics_path
+from gcl.runs import RunSpec, all_runs
+
+ROOT = Path(__file__).parents[2]
+HALF_WIDTH = 0.02
+Score = Callable[[RunSpec, str], float]
+
+
+def experiment_with(
+    scale: str = "miniature", paper_values: bool | None = None, seeds: Iterable[int] = (0,)
+) -> Experiment:
+    """The repository's experiment with a few settings changed."""
+    config = copy.deepcopy(read_yaml(ROOT / "config.yaml"))
+    config["scale"] = scale
+    config["report"]["paper_values"]["value"] = paper_values
+    config["seeds"]["value"] = list(seeds)
+    return load_experiment(config, ROOT)
+
+
+def constant(run: RunSpec, role: str) -> float:
+    """A score that separates methods and roles: 0.6 SFT, 0.8 GCL learner, 0.7 GCL guide."""
+    return {"solo": 0.6, "learner": 0.8, "guide": 0.7}[role]
+
+
+def fake_metrics(experiment: Experiment, score: Score = constant) -> dict[str, dict[str, Any]]:
+    """Contents of all metrics files of the experiment."""
+    return {run.id: fake_file(run, experiment, score) for run in all_runs(experiment).values()}
+
+
+def fake_file(run: RunSpec, experiment: Experiment, score: Score = constant) -> dict[str, Any]:
+    """One file: every metric has the same mean, 0.02 inside its interval; scenarios s0 and s1 lie 0.1 around it."""
+    closed = experiment.datasets[run.dataset].actions.value is not None
+
+    def member(role: str, model: str) -> dict[str, Any]:
+        mean = score(run, role)
+        interval = {"mean": mean, "low": mean - HALF_WIDTH, "high": mean + HALF_WIDTH, "n": 2}
+        scores = {"s0": mean - 0.1, "s1": mean + 0.1}
+        return {
+            "role": role,
+            "model": model,
+            "summary": dict.fromkeys(("action_f1", "perception_cos", "reasoning_cos"), interval)
+            | {"action_accuracy": interval if closed else None},
+            "empty": {"action": 0},
+            "confusion": None,
+            "items": [
+                {"id": scenario, "action_f1": value, "perception_cos": value, "reasoning_cos": value}
+                | {"action_correct": scenario == "s1" if closed else None}
+                for scenario, value in scores.items()
+            ],
+        }
+
+    return {
+        "scale": run.scale,
+        "run": run.id,
+        "members": [member(m.role, m.model) for m in run.members],
+        "provenance": {
+            "spec_sha256": run.fingerprint,
+            "code_sha256": {"training": "t1", "evaluation": "e1"},
+            "manifests": {"train": f"{run.dataset} train", "test": f"{run.dataset} test"},
+            "metric_models": {"bert": "b1", "sentence": "s1"},
+            "checkpoints": {m.role: f"weights of {run.id} {m.role}" for m in run.members},
+            "environment": {"python": "3"},
+        },
+    }
+
+
+def write_metrics(folder: Path, metrics: dict[str, dict[str, Any]]) -> None:
+    """Write them where runs have them."""
+    for run, content in metrics.items():
+        path = metrics_path(folder, content["scale"], run)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content))

@@ -1,0 +1,64 @@
+"""One seed is read from its file; several seeds are averaged per scenario before scenarios are resampled."""
+
+import pytest
+from fake_metrics import experiment_with, fake_metrics
+
+from gcl.errors import DataError
+from gcl.reporting.estimates import Estimate, gcl_estimate, sft_estimate
+
+PAIR = experiment_with().components.pair.value
+SEEDS = experiment_with(seeds=[0, 1])
+
+
+def by_seed(run, role):
+    return 0.5 + 0.2 * run.seed
+
+
+def test_one_seed_has_the_files_own_interval():
+    experiment = experiment_with()
+    run = "snei/sft/qwen3-vl-2b/default/seed0"
+    estimate = sft_estimate(experiment, fake_metrics(experiment), "snei", "qwen3-vl-2b")
+    assert estimate == Estimate(0.6, 0.6 - 0.02, 0.6 + 0.02, 2, (run,))
+
+
+def test_roles_of_a_group_are_told_apart():
+    experiment = experiment_with()
+    metrics = fake_metrics(experiment)
+    assert gcl_estimate(experiment, metrics, "snei", PAIR, "full", "learner").mean == 0.8
+    assert gcl_estimate(experiment, metrics, "snei", PAIR, "full", "guide").mean == 0.7
+
+
+def test_seeds_are_pooled_over_scenarios():
+    # Scenario means over seeds 0 (0.4, 0.6) and 1 (0.6, 0.8) are 0.5 and 0.7. Of two scenarios, one resample in four is
+    # twice the lower and one in four twice the higher: the percentiles are the scenarios themselves.
+    estimate = sft_estimate(SEEDS, fake_metrics(SEEDS, by_seed), "snei", "qwen3-vl-2b")
+    assert (estimate.mean, estimate.low, estimate.high) == pytest.approx((0.6, 0.5, 0.7))
+    assert estimate.scenarios == 2
+    assert [run[-5:] for run in estimate.runs] == ["seed0", "seed1"]
+
+
+def test_noise_of_seeds_cancels_within_a_scenario():
+    metrics = fake_metrics(SEEDS)
+    for seed, scores in ((0, (0.2, 0.8)), (1, (0.8, 0.2))):
+        items = metrics[f"snei/sft/qwen3-vl-2b/default/seed{seed}"]["members"][0]["items"]
+        for item, score in zip(items, scores, strict=True):
+            item["action_f1"] = score
+    estimate = sft_estimate(SEEDS, metrics, "snei", "qwen3-vl-2b")
+    assert (estimate.mean, estimate.low, estimate.high) == pytest.approx((0.5, 0.5, 0.5))
+
+
+def test_accuracy_pools_correct_answers():
+    # In both seeds s0 is wrong and s1 is right.
+    estimate = sft_estimate(SEEDS, fake_metrics(SEEDS), "muson", "qwen3-vl-2b", "action_accuracy")
+    assert (estimate.mean, estimate.low, estimate.high) == (0.5, 0, 1)
+
+
+def test_free_text_has_no_accuracy():
+    assert sft_estimate(SEEDS, fake_metrics(SEEDS), "snei", "qwen3-vl-2b", "action_accuracy") is None
+
+
+def test_seeds_evaluated_on_other_scenarios_are_refused():
+    metrics = fake_metrics(SEEDS)
+    metrics["snei/sft/qwen3-vl-2b/default/seed1"]["members"][0]["items"].pop()
+    with pytest.raises(DataError, match=r"seed0 and .*seed1 were not evaluated on the same scenarios"):
+        sft_estimate(SEEDS, metrics, "snei", "qwen3-vl-2b")

@@ -1,0 +1,177 @@
+"""Figures: same numbers, same bytes; the scale is written in; crosses only where the paper has a point to show."""
+
+from contextlib import contextmanager
+
+import pytest
+from fake_metrics import experiment_with, fake_metrics
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
+
+from gcl.errors import DataError
+from gcl.reporting import figures
+from gcl.reporting.canvas import GREY, LOOKS, canvas
+
+MINIATURE = experiment_with()
+PAPER = experiment_with("paper")
+DRAW = {
+    "components": lambda e, m, stem: figures.components_figure(e, "snei", m, stem),
+    "weights": figures.weight_figure,
+    "ratios": figures.ratio_figure,
+    "fig4": lambda e, m, stem: figures.temperature_figure(e, "fig4", m, stem),
+    "fig7": lambda e, m, stem: figures.temperature_figure(e, "fig7", m, stem),
+}
+
+
+@pytest.fixture
+def drawn(monkeypatch, tmp_path):
+    """Draw a figure and hand it over as Matplotlib sees it."""
+    kept = []
+
+    @contextmanager
+    def keeping(*arguments):
+        with canvas(*arguments) as figure:
+            kept.append(figure)
+            yield figure
+
+    monkeypatch.setattr(figures, "canvas", keeping)
+
+    def draw(name, experiment=MINIATURE, metrics=None):
+        DRAW[name](experiment, metrics or fake_metrics(experiment), tmp_path / name)
+        return kept[-1]
+
+    return draw
+
+
+def texts(figure):
+    return [text.get_text() for axes in figure.axes for text in axes.texts]
+
+
+def crosses(figure):
+    lines = [line for axes in figure.axes for line in axes.lines if line.get_marker() == "x"]
+    assert all(line.get_color() == GREY for line in lines)
+    return {(float(line.get_xdata()[0]), float(line.get_ydata()[0])) for line in lines}
+
+
+@pytest.mark.parametrize("name", DRAW)
+def test_the_same_metrics_give_the_same_bytes(name, tmp_path):
+    metrics = fake_metrics(MINIATURE)
+    for copy in ("first", "second"):
+        DRAW[name](MINIATURE, metrics, tmp_path / copy / name)
+    for suffix in (".png", ".svg"):
+        first, second = (tmp_path / copy / f"{name}{suffix}" for copy in ("first", "second"))
+        assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.parametrize("name", DRAW)
+def test_miniature_figures_say_so(drawn, name):
+    assert drawn(name).get_suptitle().startswith("Miniature scale")
+    assert drawn(name, PAPER).get_suptitle() == ""
+
+
+@pytest.mark.parametrize("name", DRAW)
+def test_nothing_is_clipped_or_drawn_over_the_small_print(drawn, name):
+    figure = drawn(name)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    renderer, page = canvas.get_renderer(), figure.bbox
+    boxes = [axes.get_tightbbox(renderer) for axes in figure.axes]
+    small = next(text for text in figure.texts if text.get_text().startswith("Intervals")).get_window_extent(renderer)
+    for box in [*boxes, small]:
+        assert page.x0 - 1 <= box.x0 and box.x1 <= page.x1 + 1
+        assert page.y0 - 1 <= box.y0 and box.y1 <= page.y1 + 1
+    assert min(box.y0 for box in boxes) >= small.y1
+
+
+def test_roles_keep_their_colour_and_shape(drawn):
+    assert {role: (look.colour, look.marker) for role, look in LOOKS.items()} == {
+        "learner": ("#D55E00", "o"),
+        "guide": ("#0072B2", "s"),
+    }
+    found = {
+        (to_hex(line.get_color()).upper(), line.get_marker())
+        for axes in drawn("weights").axes
+        for line in axes.lines
+        if line.get_marker() in "os"
+    }
+    assert found == {("#D55E00", "o"), ("#0072B2", "s")}
+
+
+def test_components_have_both_baselines_and_every_method(drawn):
+    metrics = fake_metrics(MINIATURE, lambda run, role: 0.8 if run.members[-1].model == "qwen3-vl-4b" else 0.7)
+    axes = drawn("components", metrics=metrics).axes[0]
+    dashed = {line.get_xdata()[0]: line.get_color() for line in axes.lines if line.get_linestyle() == "--"}
+    assert dashed == {0.7: LOOKS["learner"].colour, 0.8: LOOKS["guide"].colour}
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert labels == ["SFT", "GCL: GSL", "GCL: DRL", "GCL: GSL + DRL", "GCL: GSL + DRL + AGO"]
+
+
+def test_a_line_passes_through_its_runs_with_their_intervals(drawn):
+    def score(run, role):
+        return run.objective.gsl_weight / 2 + (0.1 if role == "guide" else 0) if run.objective else 0.5
+
+    axes = drawn("weights", metrics=fake_metrics(MINIATURE, score)).axes[0]
+    learner, guide = (next(line for line in axes.lines if line.get_marker() == mark) for mark in "os")
+    assert list(learner.get_ydata()) == pytest.approx([0, 0.125, 0.25, 0.375, 0.5])
+    assert list(guide.get_ydata()) == pytest.approx([0.1, 0.225, 0.35, 0.475, 0.6])
+    bar = axes.containers[0].lines[2][0].get_segments()[1]
+    assert bar[:, 1].tolist() == pytest.approx([0.105, 0.145])
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["0", "0.25", "0.5", "0.75", "1"]
+
+
+def test_heat_cells_stand_at_their_own_temperatures(drawn):
+    def score(run, role):
+        taus = [member.tau for member in run.members]
+        return taus[0] / 10 + taus[-1] / 100
+
+    figure = drawn("fig4", metrics=fake_metrics(MINIATURE, score))
+    learner = figure.axes[0]
+    place = next(text.get_position() for text in learner.texts if text.get_text() == "0.320")
+    column, row = (int(coordinate) for coordinate in place)
+    assert [label.get_text() for label in learner.get_xticklabels()][column] == "2"
+    assert [label.get_text() for label in learner.get_yticklabels()][row] == "3"
+    assert learner.collections[0].get_array()[row, column] == pytest.approx(0.32)
+    (frame,) = learner.patches
+    assert (int(frame.get_x()), int(frame.get_y())) == (column, row)
+
+
+@pytest.mark.parametrize("name", DRAW)
+def test_miniature_figures_hide_the_papers_points(drawn, name):
+    figure = drawn(name)
+    assert not crosses(figure)
+    assert not [text for text in [*texts(figure), *(t.get_text() for t in figure.texts)] if "×" in text]
+
+
+def test_published_points_are_crosses_at_paper_scale(drawn):
+    both_panels = drawn("weights", PAPER)
+    assert crosses(both_panels) == {
+        *((0.0, y) for y in (0.832, 0.722, 0.818, 0.821)),
+        *((x, y) for x in (0.4, 0.5) for y in (0.908, 0.857)),
+        *((0.8, y) for y in (0.906, 0.737)),
+    }
+    assert "×: printed in the paper." in both_panels.texts[-1].get_text()
+    assert (0.968, 3.87) in crosses(drawn("components", PAPER))
+    assert len(crosses(drawn("components", PAPER))) == 10
+
+
+def test_heat_cells_quote_the_paper_at_the_published_temperatures(drawn):
+    assert [text.split("\n")[-1] for text in texts(drawn("fig4", PAPER)) if "×" in text] == ["× 0.968", "× 0.914"]
+
+
+@pytest.mark.parametrize("name", ["ratios", "fig7"])
+def test_points_the_paper_does_not_place_are_not_drawn(drawn, name):
+    figure = drawn(name, PAPER)
+    assert not crosses(figure)
+    assert not [text for text in figure.texts if "×" in text.get_text()]
+
+
+def test_runs_of_different_code_do_not_share_a_figure(tmp_path):
+    for name, run in (
+        ("components", "snei/sft/qwen3-vl-4b/default/seed0"),
+        ("weights", "snei/gcl/qwen2.5-vl-3b+qwen3-vl-4b/gco-drl0.8/seed0"),
+        ("fig7", "snei/gcl/qwen3-vl-2b+qwen3-vl-4b/full-tau1-1/seed0"),
+    ):
+        metrics = fake_metrics(MINIATURE)
+        metrics[run]["provenance"]["code_sha256"]["training"] = "t2"
+        with pytest.raises(DataError, match="training code"):
+            DRAW[name](MINIATURE, metrics, tmp_path / name)
+        assert not list(tmp_path.iterdir())

@@ -1,0 +1,188 @@
+"""Tables: the right run in every cell, intervals and daggers, paper values only where they belong, four files."""
+
+import json
+
+import pandas as pd
+import pytest
+from fake_metrics import experiment_with, fake_metrics, write_metrics
+
+from gcl.errors import DataError
+from gcl.files import sha256_file
+from gcl.reporting.markup import DAGGER_NOTE
+from gcl.reporting.metrics import sources
+from gcl.reporting.tables import METHODS, component_table, group_table, write_table
+
+MINIATURE = experiment_with()
+PAPER = experiment_with("paper")
+DATASETS = ["snei", "muson"]
+SNEI_PAIR = "qwen2.5-vl-3b+qwen3-vl-4b"
+
+
+def by_variant(run, role):
+    """A different score in every cell of Table 2."""
+    methods = ["default", "gsl", "drl", "gco", "full"]
+    if run.variant not in methods:
+        return 0.1
+    return 0.5 + 0.05 * methods.index(run.variant) + (0.01 if run.members[-1].model == "qwen3-vl-4b" else 0)
+
+
+def written(folder, experiment, frame, notes=(), title="A title", metrics=None):
+    metrics = metrics or fake_metrics(experiment)
+    write_metrics(folder / "results", metrics)
+    write_table(frame, folder / "table", title, notes, sources(folder / "results", metrics))
+    return {path.name.removeprefix("table."): path.read_text() for path in folder.glob("table.*")}
+
+
+def test_component_rows_are_methods_by_role_in_the_papers_order():
+    frame = component_table(MINIATURE, DATASETS, fake_metrics(MINIATURE))
+    expected = [(d, method, role) for d in DATASETS for method in METHODS.values() for role in ("learner", "guide")]
+    assert list(frame[["dataset", "method", "role"]].itertuples(index=False, name=None)) == expected
+    assert set(frame["model"][frame["role"] == "guide"]) == {"qwen3-vl-4b"}
+
+
+def test_every_component_cell_comes_from_its_own_run():
+    frame = component_table(MINIATURE, ["snei"], fake_metrics(MINIATURE, by_variant))
+    assert list(frame["action_f1"].round(3)) == [0.5, 0.51, 0.56, 0.56, 0.61, 0.61, 0.66, 0.66, 0.71, 0.71]
+    assert frame["runs"][2].split() == [
+        f"snei/gcl/{SNEI_PAIR}/gsl/seed0",
+        "snei/sft/qwen2.5-vl-3b/default/seed0",
+    ]
+
+
+def test_accuracy_stands_only_where_actions_are_a_closed_list():
+    metrics = fake_metrics(MINIATURE)
+    assert "action_accuracy" not in component_table(MINIATURE, ["snei"], metrics)
+    both = component_table(MINIATURE, DATASETS, metrics)
+    assert both["action_accuracy"].notna().tolist() == [False] * 10 + [True] * 10
+
+
+def test_group_rows_hold_scores_gains_and_temperatures():
+    frame = group_table(MINIATURE, "snei", fake_metrics(MINIATURE))
+    assert len(frame) == 12
+    row = frame.iloc[6]
+    assert (row["regime"], row["learner"], row["guide"]) == ("B", "qwen2.5-vl-3b", "qwen3-vl-2b")
+    assert (row["tau_learner"], row["tau_guide"]) == (2.0, 3.0)
+    assert (row["sft_learner"], row["sft_guide"], row["gcl_learner"], row["gcl_guide"]) == (0.6, 0.6, 0.8, 0.7)
+    assert (row["gcl_learner_low"], row["gcl_learner_high"]) == pytest.approx((0.78, 0.82))
+    assert (row["gain_learner"], row["gain_guide"]) == pytest.approx((0.2, 0.1))
+
+
+@pytest.mark.parametrize(("gcl", "dagger"), [(0.579, False), (0.581, True), (0.619, True), (0.621, False)])
+def test_a_dagger_marks_gains_whose_interval_does_not_exclude_zero(tmp_path, gcl, dagger):
+    # SFT is 0.6 everywhere and intervals reach 0.02 to both sides.
+    metrics = fake_metrics(MINIATURE, lambda run, role: {"solo": 0.6, "learner": gcl, "guide": 0.9}[role])
+    frame = group_table(MINIATURE, "snei", metrics)
+    assert frame["gcl_learner_spans_sft"].tolist() == [dagger] * 12
+    assert not frame["gcl_guide_spans_sft"].any()
+    files = written(tmp_path, MINIATURE, frame, metrics=metrics)
+    assert (f"{gcl:.3f} [{gcl - 0.02:.3f}, {gcl + 0.02:.3f}] †" in files["md"]) is dagger
+    assert (DAGGER_NOTE in files["md"]) is dagger
+    assert (r"\textsuperscript{\dag}" in files["tex"]) is dagger
+
+
+def test_baselines_never_carry_a_dagger():
+    frame = component_table(MINIATURE, DATASETS, fake_metrics(MINIATURE, lambda run, role: 0.6))
+    assert frame["action_f1_spans_sft"].tolist() == (frame["method"] != "SFT").tolist()
+
+
+def test_paper_values_are_hidden_at_miniature_scale(tmp_path):
+    frame = group_table(MINIATURE, "snei", fake_metrics(MINIATURE))
+    files = written(tmp_path, MINIATURE, frame)
+    assert not [name for name in frame if "paper" in name or "difference" in name]
+    assert "0.968" not in files["csv"] + files["md"] + files["tex"]
+    assert (
+        "**Miniature scale: drawn scenes and tiny models. Not comparable with the paper; "
+        "its values are hidden (set report.paper_values to show them).**"
+    ) in files["md"]
+    assert r"(set report.paper\_values to show them)" in files["tex"]
+
+
+def test_paper_values_stand_beside_ours_at_paper_scale(tmp_path):
+    metrics = fake_metrics(PAPER)
+    frame = group_table(PAPER, "snei", metrics)
+    row = frame.iloc[1]
+    assert (row["gcl_learner_paper"], row["gcl_learner_difference"]) == pytest.approx((0.968, 0.8 - 0.968))
+    files = written(tmp_path, PAPER, frame)
+    assert "| 0.968 (−0.168) |" in files["md"]
+    assert "0.968 ($-$0.168) &" in files["tex"]
+    assert "Miniature" not in files["md"] + files["tex"]
+    assert component_table(PAPER, DATASETS, metrics)["reasoning_cos_paper"].iloc[19] == 0.980
+
+
+def test_paper_values_shown_on_request_keep_the_warning(tmp_path):
+    experiment = experiment_with(paper_values=True)
+    files = written(tmp_path, experiment, group_table(experiment, "snei", fake_metrics(experiment)))
+    assert "Not comparable with the paper; its values are shown only because" in files["md"]
+    assert "0.968" in files["md"]
+
+
+def test_several_seeds_are_pooled_in_every_cell(tmp_path):
+    experiment = experiment_with(seeds=[0, 1])
+    metrics = fake_metrics(experiment, lambda run, role: 0.5 + 0.2 * run.seed)
+    frame = component_table(experiment, ["snei"], metrics)
+    assert frame["action_f1"].tolist() == pytest.approx([0.6] * 10)
+    assert frame["action_f1_low"].tolist() == pytest.approx([0.5] * 10)
+    assert len(frame["runs"][2].split()) == 4
+    assert "scores averaged over 2 seeds before resampling" in written(tmp_path, experiment, frame)["md"]
+
+
+def test_runs_of_different_code_do_not_share_a_table():
+    metrics = fake_metrics(MINIATURE)
+    metrics[f"snei/gcl/{SNEI_PAIR}/full/seed0"]["provenance"]["code_sha256"]["evaluation"] = "e2"
+    for table in (
+        lambda: component_table(MINIATURE, DATASETS, metrics),
+        lambda: group_table(MINIATURE, "snei", metrics),
+    ):
+        with pytest.raises(DataError, match="evaluation code"):
+            table()
+
+
+def test_a_run_outside_the_table_cannot_spoil_it():
+    metrics = fake_metrics(MINIATURE)
+    metrics[f"snei/gcl/{SNEI_PAIR}/full-ratio4/seed0"]["provenance"]["code_sha256"]["evaluation"] = "e2"
+    group_table(MINIATURE, "snei", metrics)
+
+
+def test_csv_holds_numbers_to_four_decimals_and_says_its_scale(tmp_path):
+    metrics = fake_metrics(MINIATURE, lambda run, role: 0.123456)
+    files = written(tmp_path, MINIATURE, group_table(MINIATURE, "snei", metrics), metrics=metrics)
+    frame = pd.read_csv(tmp_path / "table.csv")
+    assert frame["gcl_learner"].tolist() == [0.1235] * 12
+    assert set(frame["scale"]) == {"miniature"}
+    assert "0.12345" not in files["csv"]
+
+
+def test_markdown_shows_title_cells_and_notes(tmp_path):
+    frame = component_table(MINIATURE, DATASETS, fake_metrics(MINIATURE))
+    text = written(tmp_path, MINIATURE, frame, notes=["My note."])["md"]
+    assert text.startswith("# A title\n")
+    cell = "0.600 [0.580, 0.620]"
+    assert f"| snei | SFT | qwen2.5-vl-3b | learner | {cell} | {cell} | {cell} | – |" in text
+    assert "95 % percentile bootstrap interval over test scenarios (snei: 2, muson: 2); one seed." in text
+    assert text.endswith("- My note.\n")
+
+
+def test_tex_has_rules_the_same_cells_and_no_bare_special_character(tmp_path):
+    frame = component_table(MINIATURE, DATASETS, fake_metrics(MINIATURE)).replace("snei", "s_1 & 50% #{x}~^\\$")
+    text = written(tmp_path, MINIATURE, frame, notes=["a < b"])["tex"]
+    name = r"s\_1 \& 50\% \#\{x\}\textasciitilde{}\textasciicircum{}\textbackslash{}\$"
+    assert f"{name} & SFT & qwen2.5-vl-3b & learner & 0.600 [0.580, 0.620] & " in text
+    assert r"95 \% percentile" in text
+    assert r"a $<$ b\par" in text
+    assert text.count(r"\midrule") == 2
+    assert r"\begin{tabular}{llllrrrr}" in text
+
+
+def test_provenance_names_files_hashes_and_checkpoints_of_every_row(tmp_path):
+    frame = component_table(MINIATURE, DATASETS, fake_metrics(MINIATURE))
+    record = json.loads(written(tmp_path, MINIATURE, frame)["provenance.json"])
+    assert len(record["rows"]) == len(frame)
+    row = record["rows"][3]
+    assert row["row"] == {"dataset": "snei", "method": "GCL: GSL", "model": "qwen3-vl-4b", "role": "guide"}
+    files = [source["file"] for source in row["sources"]]
+    assert files == [
+        f"results/miniature/metrics/snei/gcl/{SNEI_PAIR}/gsl/seed0.json",
+        "results/miniature/metrics/snei/sft/qwen3-vl-4b/default/seed0.json",
+    ]
+    assert [source["sha256"] for source in row["sources"]] == [sha256_file(tmp_path / file) for file in files]
+    assert row["sources"][0]["checkpoints"]["guide"] == f"weights of snei/gcl/{SNEI_PAIR}/gsl/seed0 guide"

@@ -1,0 +1,40 @@
+"""Miniature backbones; at paper scale models come from the hub or a local folder, and these rules do not exist."""
+
+if PLAN.drawn:
+
+    rule vocabulary:
+        """Train the tokenizer that all miniature backbones share."""
+        input:
+            code=[*code_files("drawing"), "gcl/backbones/miniature.py"],
+        output:
+            "results/{scale}/backbones/vocabulary.json",
+        log:
+            "logs/{scale}/vocabulary.log",
+        conda:
+            "../envs/gcl.yaml"
+        params:
+            words=PLAN.vocabulary_json(),
+        message:
+            "Train the miniature tokenizer"
+        shell:
+            "gcl backbone vocabulary --to {output} > {log} 2>&1"
+
+    rule ground:
+        """Build a miniature backbone and ground it in captions of scenes that are in no data set."""
+        input:
+            captions=f"{PLAN.data}/captions",
+            vocabulary="results/{scale}/backbones/vocabulary.json",
+            code=code_files("backbones"),
+        output:
+            directory("results/{scale}/backbones/{model}"),
+        log:
+            "logs/{scale}/ground/{model}.log",
+        conda:
+            "../envs/gcl.yaml"
+        params:
+            spec=PLAN.grounding_json,
+        message:
+            "Build and ground the miniature {wildcards.model}"
+        shell:
+            "gcl backbone ground --spec {params.spec:q} --captions {input.captions}"
+            " --vocabulary {input.vocabulary} --to {output} > {log} 2>&1"

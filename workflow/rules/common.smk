@@ -1,0 +1,15 @@
+"""The checked experiment that all rules share."""
+
+from pathlib import Path
+
+from gcl.provenance import code_files
+from gcl.workflow import FIGURES, TABLES, open_plan
+
+PLAN = open_plan(config)
+
+
+wildcard_constraints:
+    scale=PLAN.scale,
+    dataset="|".join(PLAN.experiment.datasets),
+    model="|".join(PLAN.experiment.models),
+    run=r"[^/]+/[^/]+/[^/]+/[^/]+/seed\d+",

@@ -1,0 +1,72 @@
+"""Every run is the same three jobs: train the group, let its members answer the test questions, score the answers."""
+
+
+rule train:
+    """Train one group: a baseline (one member) or a GCL pair."""
+    input:
+        manifest=PLAN.train_manifest,
+        backbones=PLAN.backbones,
+        code=code_files("training"),
+    output:
+        directory("results/{scale}/checkpoints/{run}"),
+    log:
+        "logs/{scale}/train/{run}.log",
+    conda:
+        "../envs/gcl.yaml"
+    params:
+        run=PLAN.run_json,
+        data=PLAN.data_json,
+    message:
+        "Train {wildcards.run}"
+    shell:
+        "gcl train --run {params.run:q} --data {params.data:q} --manifest {input.manifest} --to {output} > {log} 2>&1"
+
+
+rule generate:
+    """Greedy answers of every member to every test question."""
+    input:
+        manifest=PLAN.test_manifest,
+        checkpoints="results/{scale}/checkpoints/{run}",
+        code=code_files("generation"),
+    output:
+        "results/{scale}/predictions/{run}.jsonl",
+    log:
+        "logs/{scale}/generate/{run}.log",
+    conda:
+        "../envs/gcl.yaml"
+    params:
+        run=PLAN.run_json,
+        data=PLAN.data_json,
+        batch_size=PLAN.experiment.evaluation.batch_size.value,
+        max_new_tokens=PLAN.experiment.evaluation.max_new_tokens.value,
+    message:
+        "Answer with {wildcards.run}"
+    shell:
+        "gcl generate --run {params.run:q} --data {params.data:q} --manifest {input.manifest}"
+        " --checkpoints {input.checkpoints} --batch-size {params.batch_size}"
+        " --max-new-tokens {params.max_new_tokens} --to {output} > {log} 2>&1"
+
+
+rule score:
+    """Metrics of every member, with per-scene scores and intervals."""
+    input:
+        predictions="results/{scale}/predictions/{run}.jsonl",
+        checkpoints="results/{scale}/checkpoints/{run}",
+        train=PLAN.train_manifest,
+        test=PLAN.test_manifest,
+        code=code_files("scoring"),
+    output:
+        ensure("results/{scale}/metrics/{run}.json", non_empty=True),
+    log:
+        "logs/{scale}/score/{run}.log",
+    conda:
+        "../envs/gcl.yaml"
+    params:
+        run=PLAN.run_json,
+        score=PLAN.score_json,
+        manifests=lambda w, input: Path(input.train).parent,
+    message:
+        "Score {wildcards.run}"
+    shell:
+        "gcl score --run {params.run:q} --score {params.score:q} --predictions {input.predictions}"
+        " --checkpoints {input.checkpoints} --manifests {params.manifests} --to {output} > {log} 2>&1"
