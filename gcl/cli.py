@@ -18,7 +18,7 @@ from gcl import __version__
 from gcl.config import Experiment, Strict, load_experiment, settings, warnings
 from gcl.errors import ConfigError, DataError, GCLError
 from gcl.files import sha256_file, write_json, write_jsonl
-from gcl.runs import DataSpec, GroundingSpec, RunSpec, all_runs, data_spec, find_run
+from gcl.runs import DataSpec, GroundingSpec, RunSpec, all_runs, find_run
 
 S = TypeVar("S", bound=Strict)
 
@@ -46,7 +46,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _fail(message: str) -> int:
-    print("\n".join(f"gcl: error: {line}" if k == 0 else line for k, line in enumerate(message.splitlines())), file=sys.stderr)
+    print(
+        "\n".join(f"gcl: error: {line}" if k == 0 else line for k, line in enumerate(message.splitlines())),
+        file=sys.stderr,
+    )
     return 2
 
 
@@ -99,7 +102,9 @@ def _backbone_vocabulary(options: argparse.Namespace) -> None:
     experiment = _experiment()
     if experiment.drawing is None:
         raise ConfigError(f"scale {experiment.scale} has no drawn world; its models bring their own tokenizers")
-    corpus = text_corpus(experiment.drawing.seed.value, experiment.prompt.questions.value, experiment.prompt.system.value)
+    corpus = text_corpus(
+        experiment.drawing.seed.value, experiment.prompt.questions.value, experiment.prompt.system.value
+    )
     write_json(options.to, train_vocabulary(corpus, experiment.drawing.vocabulary.value))
 
 
@@ -133,7 +138,7 @@ def _score(options: argparse.Namespace) -> None:
     lines = options.predictions.read_text(encoding="utf-8").splitlines()
     record = json.loads((options.checkpoints / "run.json").read_text(encoding="utf-8"))
     provenance = {
-        "code_sha256": {"training": code_sha256("training"), "evaluation": code_sha256("generation", "scoring")},
+        "code_sha256": {"training": record["code_sha256"], "evaluation": code_sha256("generation", "scoring")},
         "manifests": {split: sha256_file(options.manifests / f"{split}.tsv") for split in ("train", "test")},
         "checkpoints": record["weights"],
         "environment": record["environment"],
@@ -179,7 +184,11 @@ def _parser() -> argparse.ArgumentParser:
 
     def verb(parent: Any, name: str, run: Callable[..., None], text: str, example: str) -> argparse.ArgumentParser:
         child = parent.add_parser(
-            name, help=text, description=text, epilog=f"example:\n  {example}", formatter_class=argparse.RawDescriptionHelpFormatter
+            name,
+            help=text,
+            description=text,
+            epilog=f"example:\n  {example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         child.set_defaults(verb=run)
         return child
@@ -187,10 +196,14 @@ def _parser() -> argparse.ArgumentParser:
     def to(child: argparse.ArgumentParser, text: str) -> None:
         child.add_argument("--to", type=Path, required=True, metavar="PATH", help=text)
 
-    child = verb(verbs, "settings", _settings, "List every setting with its origin.", "gcl settings --json > settings.json")
+    child = verb(
+        verbs, "settings", _settings, "List every setting with its origin.", "gcl settings --json > settings.json"
+    )
     child.add_argument("--json", action="store_true", help="machine-readable")
 
-    child = verb(verbs, "runs", _runs, "List all runs, or print one.", "gcl runs snei/gcl/qwen2.5-vl-3b+qwen3-vl-4b/full/seed0")
+    child = verb(
+        verbs, "runs", _runs, "List all runs, or print one.", "gcl runs snei/gcl/qwen2.5-vl-3b+qwen3-vl-4b/full/seed0"
+    )
     child.add_argument("run", nargs="?", metavar="ID", help="print this run's specification")
 
     data = verbs.add_parser("data", help="Make and check data.").add_subparsers(metavar="VERB", required=True)
@@ -210,12 +223,14 @@ def _parser() -> argparse.ArgumentParser:
     child.add_argument("--test", type=int, required=True, help="scenes expected in the test split")
     to(child, "folder for train.tsv and test.tsv")
 
-    backbone = verbs.add_parser("backbone", help="Make miniature backbones.").add_subparsers(metavar="VERB", required=True)
+    backbone = verbs.add_parser("backbone", help="Make miniature backbones.").add_subparsers(
+        metavar="VERB", required=True
+    )
     child = verb(backbone, "vocabulary", _backbone_vocabulary, "Train the miniature tokenizer's vocabulary.",
                  "gcl backbone vocabulary --to vocabulary.json")  # fmt: skip
     to(child, "JSON file to write")
     child = verb(backbone, "ground", _backbone_ground, "Build a miniature backbone and ground it in captions.",
-                 "gcl backbone ground --spec spec.json --captions data/miniature/captions --vocabulary v.json --to folder")  # fmt: skip
+                 "gcl backbone ground --spec s.json --captions captions --vocabulary v.json --to folder")  # fmt: skip
     child.add_argument("--spec", metavar="JSON", required=True, help="grounding specification, or a file with it")
     child.add_argument("--captions", type=Path, required=True, metavar="PATH")
     child.add_argument("--vocabulary", type=Path, required=True, metavar="PATH")
@@ -223,18 +238,20 @@ def _parser() -> argparse.ArgumentParser:
 
     def run_verb(name: str, run: Callable[..., None], text: str, example: str) -> argparse.ArgumentParser:
         child = verb(verbs, name, run, text, example)
-        child.add_argument("--run", metavar="JSON", required=True, help="run specification, or a file with it (see gcl runs ID)")
+        child.add_argument(
+            "--run", metavar="JSON", required=True, help="run specification, or a file with it (see gcl runs ID)"
+        )
         return child
 
     child = run_verb("train", _train, "Train one group.",
-                     "gcl train --run run.json --data data.json --manifest data/manifests/snei/train.tsv --to checkpoints")  # fmt: skip
+                     "gcl train --run run.json --data data.json --manifest train.tsv --to checkpoints")  # fmt: skip
     child.add_argument("--data", metavar="JSON", required=True)
     child.add_argument("--manifest", type=Path, required=True, metavar="PATH", help="train.tsv")
     child.add_argument("--scratch", type=Path, default=Path("scratch"), metavar="PATH", help="log while training runs")
     to(child, "folder for one checkpoint per member")
 
     child = run_verb("generate", _generate, "Let every member answer the test questions.",
-                     "gcl generate --run run.json --data data.json --manifest test.tsv --checkpoints c --to p.jsonl")  # fmt: skip
+                     "gcl generate --run r.json --data d.json --manifest test.tsv --checkpoints c --to p.jsonl")  # fmt: skip
     child.add_argument("--data", metavar="JSON", required=True)
     child.add_argument("--manifest", type=Path, required=True, metavar="PATH", help="test.tsv")
     child.add_argument("--checkpoints", type=Path, required=True, metavar="PATH", help="the run's checkpoint folder")
@@ -243,7 +260,7 @@ def _parser() -> argparse.ArgumentParser:
     to(child, "JSONL file to write")
 
     child = run_verb("score", _score, "Score predictions.",
-                     "gcl score --run run.json --score score.json --predictions p.jsonl --checkpoints c --manifests m --to m.json")  # fmt: skip
+                     "gcl score --run r --score s --predictions p --checkpoints c --manifests m --to m.json")  # fmt: skip
     child.add_argument("--score", metavar="JSON", required=True, help="encoders, intervals, closed list of actions")
     child.add_argument("--predictions", type=Path, required=True, metavar="PATH")
     child.add_argument("--checkpoints", type=Path, required=True, metavar="PATH")

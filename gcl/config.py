@@ -352,7 +352,10 @@ def _contradictions(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
     if set(turns) != {"perception", "prediction", "reasoning", "action", "explanation"}:
         yield ["prompt", "questions", "value"], f"needs exactly the five turns as keys; found {', '.join(turns)}"
     if experiment.training.pixels.value[0] > experiment.training.pixels.value[1]:
-        yield ["training", "pixels", "value"], f"{experiment.training.pixels.value}: the first is the smaller limit; swap them"
+        yield (
+            ["training", "pixels", "value"],
+            f"{experiment.training.pixels.value}: the first is the smaller limit; swap them",
+        )
     if experiment.scale == "miniature" and experiment.drawing is None:
         yield ["drawing"], "missing; the miniature scale needs it (see workflow/scales/miniature.yaml)"
 
@@ -367,7 +370,9 @@ def _explain(problem: Mapping[str, Any], layers: list[tuple[str, Mapping[str, An
     if kind == "extra_forbidden":
         names = _keys_beside(path)
         close = difflib.get_close_matches(path[-1], names, n=1)
-        remedy = f"did you mean {close[0]!r}?" if close else f"remove it; known here: {', '.join(names) or 'nothing else'}"
+        remedy = (
+            f"did you mean {close[0]!r}?" if close else f"remove it; known here: {', '.join(names) or 'nothing else'}"
+        )
         return f"{file}: {field}: unknown key; {remedy}"
     if kind == "missing":
         return f"{file}: {field}: missing; add it (README, section 'Settings')"
@@ -418,4 +423,9 @@ def _keys_beside(path: list[str]) -> list[str]:
         if get_origin(node) is Annotated:
             node = get_args(node)[0]
     options = [node, *get_args(node)]
-    return [name for option in options if isinstance(option, type) and issubclass(option, BaseModel) for name in option.model_fields]
+    return [
+        name
+        for option in options
+        if isinstance(option, type) and issubclass(option, BaseModel)
+        for name in option.model_fields
+    ]

@@ -10,12 +10,13 @@ ROOT = Path(__file__).parent.parent
 _LOADING = ("gcl/backbones/load.py", "gcl/data/encoding.py", "gcl/data/scenario.py")
 CODE = {
     "drawing": ("gcl/data/miniature/*.py",),
-    "manifest": ("gcl/data/manifest.py", "gcl/data/importers.py", "gcl/data/images.py", "gcl/data/scenario.py"),
+    "manifest": tuple(f"gcl/data/{name}.py" for name in ("manifest", "importers", "records", "images", "scenario")),
     "backbones": ("gcl/backbones/*.py", "gcl/training/*.py", "gcl/objective/*.py", *_LOADING),
     "training": ("gcl/training/*.py", "gcl/objective/*.py", "gcl/backbones/vocabulary.py", *_LOADING),
     "generation": ("gcl/evaluation/generate.py", *_LOADING),
     "scoring": tuple(
-        f"gcl/evaluation/{name}.py" for name in ("score", "encoders", "action_f1", "similarity", "accuracy", "bootstrap")
+        f"gcl/evaluation/{name}.py"
+        for name in ("score", "encoders", "action_f1", "similarity", "accuracy", "bootstrap")
     ),
     "reporting": ("gcl/reporting/*.py", "gcl/reporting/paper/*.csv"),
 }

@@ -132,7 +132,9 @@ def grounding(experiment: Experiment, model: str) -> GroundingSpec:
     """
     architecture, drawing = experiment.models[model].backbone.value, experiment.drawing
     if isinstance(architecture, Checkpoint) or drawing is None:
-        raise ConfigError(f"{model} has published weights at scale {experiment.scale}; only miniature backbones are built")
+        raise ConfigError(
+            f"{model} has published weights at scale {experiment.scale}; only miniature backbones are built"
+        )
     member = _member(experiment, "solo", model, lr=drawing.lr.value, tau=1.0)
     run = _run(experiment, "captions", "grounding", "default", drawing.seed.value, [member], objective=None)
     batch = drawing.global_batch.value
@@ -166,7 +168,9 @@ def group_run(experiment: Experiment, dataset: str, pair: Pair, variant: str, se
         taus = _group_taus(experiment, dataset, pair)
         rates = [training.lr_guide.value * training.lr_ratio.value, training.lr_guide.value]
     elif base != "gco":
-        raise ConfigError(f"unknown variant {variant!r}; use gsl, drl, gco, full, or gco-gsl0.25, full-ratio3, full-tau1-2, ...")
+        raise ConfigError(
+            f"unknown variant {variant!r}; use gsl, drl, gco, full, or gco-gsl0.25, full-ratio3, full-tau1-2, ..."
+        )
     try:
         for change in changes:
             if change.startswith("gsl"):
@@ -180,7 +184,9 @@ def group_run(experiment: Experiment, dataset: str, pair: Pair, variant: str, se
             else:
                 raise ValueError
     except ValueError:
-        raise ConfigError(f"variant {variant!r}: cannot read {changes[0]!r}; use gsl<x>, drl<x>, ratio<x> or tau<x>-<y>") from None
+        raise ConfigError(
+            f"variant {variant!r}: cannot read {changes[0]!r}; use gsl<x>, drl<x>, ratio<x> or tau<x>-<y>"
+        ) from None
     members = [
         _member(experiment, role, model, lr=lr, tau=tau)
         for role, model, lr, tau in zip(("learner", "guide"), (pair.learner, pair.guide), rates, taus, strict=True)
@@ -240,7 +246,10 @@ def find_run(experiment: Experiment, run_id: str) -> RunSpec:
         raise ConfigError(f"{run_id!r} is no run id; the form is {shape}")
     dataset, method, members, variant, seed = *parts[:4], int(parts[4].removeprefix("seed"))
     models = members.split("+")
-    for kind, name, known in [("data set", dataset, experiment.datasets), *(("model", m, experiment.models) for m in models)]:
+    for kind, name, known in [
+        ("data set", dataset, experiment.datasets),
+        *(("model", m, experiment.models) for m in models),
+    ]:
         if name not in known:
             raise ConfigError(f"{run_id!r}: unknown {kind} {name!r}; use one of {', '.join(known)}")
     if method == "sft" and len(models) == 1 and variant == "default":
@@ -298,7 +307,9 @@ def _run(
     members: list[MemberSpec],
     objective: ObjectiveSpec | None,
 ) -> RunSpec:
-    training = {name: getattr(experiment.training, name).value for name in TrainingSpec.model_fields if name != "system"}
+    training = {
+        name: getattr(experiment.training, name).value for name in TrainingSpec.model_fields if name != "system"
+    }
     return RunSpec(
         scale=experiment.scale,
         dataset=dataset,

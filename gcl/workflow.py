@@ -20,8 +20,8 @@ from gcl.runs import (
     component_runs,
     data_spec,
     find_run,
-    group_run,
     grounding,
+    group_run,
     sft_run,
     sweep_runs,
 )
@@ -147,7 +147,9 @@ class Plan:
     def report_json(self, wildcards: Any) -> str:
         """What a table or figure shows besides metrics; a change rebuilds it without running anything."""
         runs = [run.json for run in self.reported_runs(wildcards.name)]
-        return canonical_json([runs, self.experiment.report.paper_values.value, self.experiment.evaluation.bootstrap.value])
+        return canonical_json(
+            [runs, self.experiment.report.paper_values.value, self.experiment.evaluation.bootstrap.value]
+        )
 
     def table(self, name: str) -> list[str]:
         """Files of one table."""

@@ -1,10 +1,69 @@
-"""Every test sees the slow reference implementations, one thread, and no hub."""
+"""What every test shares: one thread, no hub, the slow references on the path; small scenes and backbones on disk."""
 
 import os
+import random
 import sys
 from pathlib import Path
+
+import pytest
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(Path(__file__).parent / "reference"))
+
+from gcl.config import MiniatureModel, load_experiment  # noqa: E402
+from gcl.data.scenario import TURNS, Scenario, Turn  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def experiment():
+    """The shipped experiment at miniature scale."""
+    return load_experiment(None, ROOT)
+
+
+@pytest.fixture(scope="session")
+def scenarios(experiment, tmp_path_factory) -> list[Scenario]:
+    """Twelve drawn scenes on disk."""
+    from gcl.data.miniature import language
+    from gcl.data.miniature.render import render
+    from gcl.data.miniature.scene import sample_scene
+
+    folder, rng = tmp_path_factory.mktemp("scenes"), random.Random(0)
+    speak = (language.perceive, language.predict, language.reason, language.act, language.explain)
+    questions = experiment.prompt.questions.value
+    result = []
+    for k in range(12):
+        scene = sample_scene(rng)
+        render(scene, rng).save(folder / f"{k}.png")
+        turns = {turn: Turn(questions[turn], say(scene, rng)) for turn, say in zip(TURNS, speak, strict=True)}
+        result.append(Scenario(f"s{k:02d}", folder / f"{k}.png", turns, "train", scene.action))
+    return result
+
+
+@pytest.fixture(scope="session")
+def vocabulary(experiment):
+    """The miniature tokenizer's vocabulary, trained on fewer scenes."""
+    from gcl.backbones.miniature import train_vocabulary
+    from gcl.data.miniature.generate import text_corpus
+
+    corpus = text_corpus(7, experiment.prompt.questions.value, experiment.prompt.system.value, scenes=100)
+    return train_vocabulary(corpus, 400)
+
+
+@pytest.fixture(scope="session")
+def backbones(vocabulary, tmp_path_factory) -> dict[str, Path]:
+    """Two untrained backbones on disk, one per family, with heads of different height."""
+    from gcl.backbones.miniature import build_model, build_preprocessor
+
+    folders = {}
+    for family, padding, tied in (("qwen2_5_vl", 64, False), ("qwen3_vl", 0, True)):
+        spec = MiniatureModel(
+            family=family, hidden_size=32, intermediate_size=64, layers=2, heads=2, kv_heads=1,
+            vision_hidden_size=32, vision_layers=2, tied_head=tied, head_padding=padding,
+        )  # fmt: skip
+        preprocessor = build_preprocessor(family, vocabulary, (784, 50176))
+        folders[family] = tmp_path_factory.mktemp(family)
+        build_model(spec, preprocessor, seed=1).save_pretrained(folders[family])
+        preprocessor.save(folders[family])
+    return folders

@@ -58,7 +58,9 @@ class Preprocessor:
 
     def save(self, folder: Path) -> None:
         """Write tokenizer, chat template and processor configuration as an ordinary checkpoint has them."""
-        processor = _image_only(PROCESSORS[self.family])(self.image_processor, self.tokenizer, self.tokenizer.chat_template)
+        processor = _image_only(PROCESSORS[self.family])(
+            self.image_processor, self.tokenizer, self.tokenizer.chat_template
+        )
         processor.save_pretrained(folder)
         # Plain AutoProcessor insists on a video section; with it the folder also loads where torchvision is installed.
         path = folder / "processor_config.json"
@@ -80,12 +82,15 @@ def load_backbone(source: Source, dtype: torch.dtype = torch.float32) -> PreTrai
     """
     _check(source)
     model, info = _guarded(
-        source, lambda: AutoModelForImageTextToText.from_pretrained(**source.arguments, dtype=dtype, output_loading_info=True)
+        source,
+        lambda: AutoModelForImageTextToText.from_pretrained(**source.arguments, dtype=dtype, output_loading_info=True),
     )
     # transformers would fill absent weights at random and only warn.
     if info["missing_keys"] or info["mismatched_keys"]:
         absent = sorted(info["missing_keys"])[:3] or sorted(str(key) for key in info["mismatched_keys"])[:3]
-        raise CheckpointError(f"{source}: the checkpoint lacks weights ({', '.join(absent)}, ...); make or download it again")
+        raise CheckpointError(
+            f"{source}: the checkpoint lacks weights ({', '.join(absent)}, ...); make or download it again"
+        )
     return model.eval()
 
 
@@ -109,7 +114,9 @@ def _check(source: Source) -> str:
     if source.revision is None:
         for name in ("config.json", "tokenizer_config.json"):
             if not (folder / name).is_file():
-                raise CheckpointError(f"{folder}: no {name}; this is not a whole checkpoint folder, make or download it again")
+                raise CheckpointError(
+                    f"{folder}: no {name}; this is not a whole checkpoint folder, make or download it again"
+                )
     family = _guarded(source, lambda: AutoConfig.from_pretrained(**source.arguments)).model_type
     if family not in PROCESSORS:
         raise CheckpointError(f"{source}: model family {family!r} is not supported; use one of {', '.join(PROCESSORS)}")
@@ -128,7 +135,9 @@ def _image_only(base: type) -> type:
     """The family's processor without its video half, which cannot be built without torchvision."""
 
     class ImageOnly(base):
-        def __init__(self, image_processor: Any = None, tokenizer: Any = None, chat_template: str | None = None, **_: Any):
+        def __init__(
+            self, image_processor: Any = None, tokenizer: Any = None, chat_template: str | None = None, **_: Any
+        ):
             super().__init__(image_processor, tokenizer, None, chat_template=chat_template)
             self.video_processor = None
 

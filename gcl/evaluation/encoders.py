@@ -26,7 +26,9 @@ def encoder_folder(checkpoint: Checkpoint) -> Path:
     if checkpoint.revision is None:
         folder = Path(checkpoint.path)
         if not (folder / "config.json").is_file():
-            raise CheckpointError(f"metric model {folder}: no config.json there; give a model folder, or a hub id with a revision")
+            raise CheckpointError(
+                f"metric model {folder}: no config.json there; give a model folder, or a hub id with a revision"
+            )
         return folder
     try:
         patterns = ["*.json", "*.txt", "*.safetensors"]

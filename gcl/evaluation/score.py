@@ -6,7 +6,6 @@ next: times and machines are in the run's own record.
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
@@ -53,7 +52,9 @@ def score_run(
     }
     members = [
         {"role": member.role, "model": member.model}
-        | _score_member([p for p in predictions if p["role"] == member.role], scorers, score, f"{spec.id} {member.role}")
+        | _score_member(
+            [p for p in predictions if p["role"] == member.role], scorers, score, f"{spec.id} {member.role}"
+        )
         for member in spec.members
     ]
     metric_models = {"bert": encoder_sha256(bert), "sentence": encoder_sha256(sentence)}
@@ -73,7 +74,9 @@ def _score_member(
     by_turn: dict[str, dict[str, Mapping[str, str]]] = {}
     for record in predictions:
         if record["id"] in by_turn.setdefault(record["turn"], {}):
-            raise DataError(f"{label}: {record['turn']} of {record['id']} is answered twice; generate the predictions again")
+            raise DataError(
+                f"{label}: {record['turn']} of {record['id']} is answered twice; generate the predictions again"
+            )
         by_turn[record["turn"]][record["id"]] = record
     ids = sorted(by_turn.get("action", {}))
     if not ids or any(sorted(answers) != ids for answers in by_turn.values()):

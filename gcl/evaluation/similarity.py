@@ -19,11 +19,15 @@ class SentenceSimilarity:
             CheckpointError: for a plain BERT folder, which the library would pool by its own choice without a word.
         """
         if not (encoder / "modules.json").is_file():
-            raise CheckpointError(f"{encoder}: no modules.json; this is no sentence-transformers model, choose one that is")
+            raise CheckpointError(
+                f"{encoder}: no modules.json; this is no sentence-transformers model, choose one that is"
+            )
         self._model = SentenceTransformer(str(encoder), local_files_only=True)
 
     def __call__(self, texts: Sequence[str], references: Sequence[str]) -> list[float]:
         """Return the cosine of each text with its reference."""
-        left, right = (self._model.encode(list(t), convert_to_tensor=True, show_progress_bar=False) for t in (texts, references))
+        left, right = (
+            self._model.encode(list(t), convert_to_tensor=True, show_progress_bar=False) for t in (texts, references)
+        )
         cosines = pairwise_cos_sim(left, right).tolist()
         return [cosine if text.strip() else 0.0 for cosine, text in zip(cosines, texts, strict=True)]

@@ -27,7 +27,9 @@ def distributional_loss(logits_NV: Sequence[Tensor], taus: Sequence[float]) -> T
     """
     if len({logits.shape for logits in logits_NV}) != 1 or len(taus) != len(logits_NV):
         shapes = [tuple(logits.shape) for logits in logits_NV]
-        raise ValueError(f"members must share one logit shape and have one tau each; got {shapes} and taus {list(taus)}")
+        raise ValueError(
+            f"members must share one logit shape and have one tau each; got {shapes} and taus {list(taus)}"
+        )
     if min(taus) <= 0:
         raise ValueError(f"every tau must be > 0; got {list(taus)}")
     return _DistributionalLoss.apply(tuple(taus), *logits_NV)

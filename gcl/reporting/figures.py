@@ -10,6 +10,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
+from matplotlib.colors import Normalize
 from matplotlib.patches import Rectangle
 
 from gcl.config import Experiment, Sweep
@@ -84,14 +85,16 @@ def temperature_figure(experiment: Experiment, name: str, metrics: Metrics, stem
     published = {role: _published(experiment, name, role) for role in ROLES}
     estimates = [estimate for role in ROLES for estimate in scores[role]]
     check_used(metrics, estimates)
-    low, high = min(e.mean for e in estimates), max(e.mean for e in estimates)
+    means = [estimate.mean for estimate in estimates]
+    # One norm for both panels: equal scores have equal colours.
+    norm = Normalize(min(means), max(means))
     size = len(sweep.values.value)
     notes = ["Frame: the temperatures that AGO assigns.", *_cross_note(published)]
     with canvas(stem, (6.3, 3.5), experiment, estimates, notes) as figure:
         panels = figure.subplots(1, 2, sharey=True)
         for axes, role in zip(panels, ROLES, strict=True):
             grid = [[scores[role][size * a + b].mean for b in range(size)] for a in range(size)]
-            mesh = axes.pcolormesh(grid, cmap="cividis", vmin=low, vmax=high, edgecolors="white", linewidth=1)
+            mesh = axes.pcolormesh(grid, cmap="cividis", norm=norm, edgecolors="white", linewidth=1)
             for k, (score, value) in enumerate(zip(scores[role], published[role], strict=True)):
                 _write_cell(axes, mesh, divmod(k, size), score, value)
                 if points[k][1] == "full":

@@ -62,7 +62,9 @@ def train_group(members: Sequence[Member], scenarios: Sequence[Scenario], spec: 
             for name, value in {"loss": loss.detach(), **components}.items():
                 logged[name] = logged.get(name, 0.0) + float(value)
         if not all(abs(value) < float("inf") for value in logged.values()):
-            raise CheckpointError(f"{spec.id}: the loss is not finite at step {step} ({logged}); lower the learning rates")
+            raise CheckpointError(
+                f"{spec.id}: the loss is not finite at step {step} ({logged}); lower the learning rates"
+            )
         norms = engine.step()
         log.write(step, _named(logged, names) | {f"norm_{n}": x for n, x in zip(names, norms, strict=True)})
     for member in members:

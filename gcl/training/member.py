@@ -18,7 +18,9 @@ class Member(nn.Module):
     The semantic head serves training only; `save` writes the backbone.
     """
 
-    def __init__(self, spec: MemberSpec, backbone: PreTrainedModel, encoder: Encoder, semantic_size: int | None) -> None:
+    def __init__(
+        self, spec: MemberSpec, backbone: PreTrainedModel, encoder: Encoder, semantic_size: int | None
+    ) -> None:
         super().__init__()
         self.spec, self.encoder, self.backbone = spec, encoder, backbone
         hidden_size = backbone.config.text_config.hidden_size

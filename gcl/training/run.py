@@ -21,6 +21,7 @@ import torch
 
 from gcl.data.scenario import Scenario
 from gcl.files import atomic_folder, sha256_files, write_json
+from gcl.provenance import code_sha256
 from gcl.runs import RunSpec
 from gcl.training.log import LossLog
 from gcl.training.loop import train_group
@@ -79,6 +80,7 @@ def _record(spec: RunSpec, folder: Path, seconds: float) -> dict[str, object]:
         "run": spec.id,
         "spec": spec.model_dump(),
         "weights": {member.role: weights_sha256(folder / member.role) for member in spec.members},
+        "code_sha256": code_sha256("training"),
         "environment": environment(),
         "command": sys.argv,
         "seconds": round(seconds, 1),

@@ -12,7 +12,18 @@ from gcl.objective.group import MemberOutput, Share, group_loss
 from gcl.objective.semantic import SemanticHead, semantic_loss
 from gcl.objective.supervised import supervised_loss
 
-TAUS = [[1.0], [2.0], [1.0, 1.0], [2.0, 2.0], [3.0, 3.0], [3.0, 2.0], [2.0, 3.0], [1.0, 3.0], [1.0, 2.0, 3.0], [3.0, 3.0, 3.0]]
+TAUS = [
+    [1.0],
+    [2.0],
+    [1.0, 1.0],
+    [2.0, 2.0],
+    [3.0, 3.0],
+    [3.0, 2.0],
+    [2.0, 3.0],
+    [1.0, 3.0],
+    [1.0, 2.0, 3.0],
+    [3.0, 3.0, 3.0],
+]
 
 
 def random_logits(members: int, rows: int, columns: int, seed: int = 0, scale: float = 3.0) -> list[torch.Tensor]:
@@ -170,7 +181,7 @@ def test_group_objective_matches_the_reference_over_unequal_vocabularies(taus):
 
 
 def test_rows_outside_the_shared_vocabulary_get_no_gradient_from_drl():
-    labels, logits, vectors = group_case(2, [12, 16])
+    labels, logits, _vectors = group_case(2, [12, 16])
     leaves = [z.float().requires_grad_() for z in logits]
     outputs = [MemberOutput(z, labels, None) for z in leaves]
     shared = {"gsl_weight": 0.0, "kappa": 0.07, "vocabulary": 11, "share": Share(1.0, 6)}
@@ -181,7 +192,7 @@ def test_rows_outside_the_shared_vocabulary_get_no_gradient_from_drl():
 
 
 def test_micro_batches_add_up_to_the_global_batch():
-    labels, logits, vectors = group_case(2, [12, 16])
+    labels, logits, _vectors = group_case(2, [12, 16])
     settings_ = {"gsl_weight": 0.0, "drl_weight": 0.4, "kappa": 0.07, "vocabulary": 11}
 
     def loss(rows: slice, inputs: float):

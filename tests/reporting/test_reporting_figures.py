@@ -1,9 +1,10 @@
 """Figures: same numbers, same bytes; the scale is written in; crosses only where the paper has a point to show."""
 
 from contextlib import contextmanager
+from functools import cache
 
 import pytest
-from fake_metrics import experiment_with, fake_metrics
+from fake_metrics import constant, experiment_with, fake_metrics
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 
@@ -12,7 +13,6 @@ from gcl.reporting import figures
 from gcl.reporting.canvas import GREY, LOOKS, canvas
 
 MINIATURE = experiment_with()
-PAPER = experiment_with("paper")
 DRAW = {
     "components": lambda e, m, stem: figures.components_figure(e, "snei", m, stem),
     "weights": figures.weight_figure,
@@ -22,10 +22,10 @@ DRAW = {
 }
 
 
-@pytest.fixture
-def drawn(monkeypatch, tmp_path):
-    """Draw a figure and hand it over as Matplotlib sees it."""
-    kept = []
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """Draw a figure and hand it over as Matplotlib sees it; the same one is drawn once, for time's sake."""
+    folder, kept = tmp_path_factory.mktemp("figures"), []
 
     @contextmanager
     def keeping(*arguments):
@@ -33,10 +33,12 @@ def drawn(monkeypatch, tmp_path):
             kept.append(figure)
             yield figure
 
-    monkeypatch.setattr(figures, "canvas", keeping)
-
-    def draw(name, experiment=MINIATURE, metrics=None):
-        DRAW[name](experiment, metrics or fake_metrics(experiment), tmp_path / name)
+    @cache
+    def draw(name, scale="miniature", score=constant):
+        experiment = experiment_with(scale)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(figures, "canvas", keeping)
+            DRAW[name](experiment, fake_metrics(experiment, score), folder / name)
         return kept[-1]
 
     return draw
@@ -65,12 +67,13 @@ def test_the_same_metrics_give_the_same_bytes(name, tmp_path):
 @pytest.mark.parametrize("name", DRAW)
 def test_miniature_figures_say_so(drawn, name):
     assert drawn(name).get_suptitle().startswith("Miniature scale")
-    assert drawn(name, PAPER).get_suptitle() == ""
+    assert drawn(name, "paper").get_suptitle() == ""
 
 
+@pytest.mark.parametrize("scale", ["miniature", "paper"])
 @pytest.mark.parametrize("name", DRAW)
-def test_nothing_is_clipped_or_drawn_over_the_small_print(drawn, name):
-    figure = drawn(name)
+def test_nothing_is_clipped_or_drawn_over_the_small_print(drawn, name, scale):
+    figure = drawn(name, scale)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     renderer, page = canvas.get_renderer(), figure.bbox
@@ -97,8 +100,7 @@ def test_roles_keep_their_colour_and_shape(drawn):
 
 
 def test_components_have_both_baselines_and_every_method(drawn):
-    metrics = fake_metrics(MINIATURE, lambda run, role: 0.8 if run.members[-1].model == "qwen3-vl-4b" else 0.7)
-    axes = drawn("components", metrics=metrics).axes[0]
+    axes = drawn("components", score=lambda run, _: 0.8 if run.members[-1].model == "qwen3-vl-4b" else 0.7).axes[0]
     dashed = {line.get_xdata()[0]: line.get_color() for line in axes.lines if line.get_linestyle() == "--"}
     assert dashed == {0.7: LOOKS["learner"].colour, 0.8: LOOKS["guide"].colour}
     labels = [label.get_text() for label in axes.get_yticklabels()]
@@ -109,7 +111,7 @@ def test_a_line_passes_through_its_runs_with_their_intervals(drawn):
     def score(run, role):
         return run.objective.gsl_weight / 2 + (0.1 if role == "guide" else 0) if run.objective else 0.5
 
-    axes = drawn("weights", metrics=fake_metrics(MINIATURE, score)).axes[0]
+    axes = drawn("weights", score=score).axes[0]
     learner, guide = (next(line for line in axes.lines if line.get_marker() == mark) for mark in "os")
     assert list(learner.get_ydata()) == pytest.approx([0, 0.125, 0.25, 0.375, 0.5])
     assert list(guide.get_ydata()) == pytest.approx([0.1, 0.225, 0.35, 0.475, 0.6])
@@ -123,7 +125,7 @@ def test_heat_cells_stand_at_their_own_temperatures(drawn):
         taus = [member.tau for member in run.members]
         return taus[0] / 10 + taus[-1] / 100
 
-    figure = drawn("fig4", metrics=fake_metrics(MINIATURE, score))
+    figure = drawn("fig4", score=score)
     learner = figure.axes[0]
     place = next(text.get_position() for text in learner.texts if text.get_text() == "0.320")
     column, row = (int(coordinate) for coordinate in place)
@@ -142,24 +144,25 @@ def test_miniature_figures_hide_the_papers_points(drawn, name):
 
 
 def test_published_points_are_crosses_at_paper_scale(drawn):
-    both_panels = drawn("weights", PAPER)
+    both_panels = drawn("weights", "paper")
     assert crosses(both_panels) == {
         *((0.0, y) for y in (0.832, 0.722, 0.818, 0.821)),
         *((x, y) for x in (0.4, 0.5) for y in (0.908, 0.857)),
         *((0.8, y) for y in (0.906, 0.737)),
     }
     assert "×: printed in the paper." in both_panels.texts[-1].get_text()
-    assert (0.968, 3.87) in crosses(drawn("components", PAPER))
-    assert len(crosses(drawn("components", PAPER))) == 10
+    components = crosses(drawn("components", "paper"))
+    assert (0.968, 3.87) in components
+    assert len(components) == 10
 
 
 def test_heat_cells_quote_the_paper_at_the_published_temperatures(drawn):
-    assert [text.split("\n")[-1] for text in texts(drawn("fig4", PAPER)) if "×" in text] == ["× 0.968", "× 0.914"]
+    assert [text.split("\n")[-1] for text in texts(drawn("fig4", "paper")) if "×" in text] == ["× 0.968", "× 0.914"]
 
 
 @pytest.mark.parametrize("name", ["ratios", "fig7"])
 def test_points_the_paper_does_not_place_are_not_drawn(drawn, name):
-    figure = drawn(name, PAPER)
+    figure = drawn(name, "paper")
     assert not crosses(figure)
     assert not [text for text in figure.texts if "×" in text.get_text()]
 

@@ -34,7 +34,7 @@ SHARES = {
         "Stop": 0.15, "Turn Right": 0.13, "Turn Left": 0.13,
     },
 }  # fmt: skip
-SHARES["captions"] = {action: 1 / 6 for action in SHARES["muson"]}
+SHARES["captions"] = dict.fromkeys(SHARES["muson"], 1 / 6)
 CAPTION_QUESTION = "Describe the scene."
 _SPEAK = {
     "perception": language.perceive,

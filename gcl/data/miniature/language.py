@@ -12,7 +12,7 @@ _PLACE = {
     "ahead": ("straight ahead", "in the middle"),
     "right": ("on the right", "to the right"),
 }
-_DISTANCE = {"near": ("Near", "Close"), "mid": ("Midway", "Further"), "far": ("Far", "Distant")}
+_DISTANCE = {"near": ("Near", "Close"), "far": ("Far", "Distant")}
 _MOTION = {
     "approaching": ("someone comes closer", "someone walks towards us"),
     "leaving": ("someone leaves", "someone walks away"),
@@ -44,7 +44,9 @@ _ACTION = {
 
 def perceive(scene: Scene, rng: random.Random) -> str:
     """What is in view: people from left to right, walls, what lies ahead."""
-    people = " ".join(_describe(person, rng) for person in scene.people) or rng.choice(("Nobody in view.", "No people."))
+    people = " ".join(_describe(person, rng) for person in scene.people) or rng.choice(
+        ("Nobody in view.", "No people.")
+    )
     walls = tuple(side for side in ("left", "right") if getattr(scene, side) == "wall")
     return f"{people} {rng.choice(_SIDES[walls])} {rng.choice(_AHEAD[scene.ahead])}"
 
@@ -93,7 +95,10 @@ def reason(scene: Scene, rng: random.Random) -> str:
         return rng.choice(("Since the way is clear, we can keep our course.", "Nothing blocks us, so we can go on."))
     if action == "Stop":
         return rng.choice(
-            ("The way is blocked and no side is free, so we have to wait.", "There is no room to pass, so we must wait.")
+            (
+                "The way is blocked and no side is free, so we have to wait.",
+                "There is no room to pass, so we must wait.",
+            )
         )
     verb, side = action.rsplit(" ", 1)
     side = side.lower()
@@ -125,7 +130,10 @@ def explain(scene: Scene, rng: random.Random) -> str:
         "Move Forward": ("Going straight disturbs nobody.", "A steady course is easy to read for people."),
         "Stop": ("Waiting keeps a polite distance.", "Standing still avoids pushing anyone aside."),
         "Move Forward Left": ("Passing early on the left shows where we go.", "Keeping left leaves room for others."),
-        "Move Forward Right": ("Passing early on the right shows where we go.", "Keeping right leaves room for others."),
+        "Move Forward Right": (
+            "Passing early on the right shows where we go.",
+            "Keeping right leaves room for others.",
+        ),
         "Turn Left": ("Turning left avoids a contact.", "A turn to the left keeps a safe distance."),
         "Turn Right": ("Turning right avoids a contact.", "A turn to the right keeps a safe distance."),
     }
@@ -134,7 +142,6 @@ def explain(scene: Scene, rng: random.Random) -> str:
 
 def _describe(person: Person, rng: random.Random) -> str:
     place, distance, motion = (
-        rng.choice(options)
-        for options in (_PLACE[person.lane], _DISTANCE[person.distance], _MOTION[person.motion])
+        rng.choice(options) for options in (_PLACE[person.lane], _DISTANCE[person.distance], _MOTION[person.motion])
     )
     return f"{distance} {place}, {motion}."

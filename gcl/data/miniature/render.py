@@ -1,7 +1,8 @@
 """Draw a scene as the robot sees it: `render(scene, rng)` gives a small RGB picture.
 
-Distance shows as size and height in the picture, motion as pose: a face for someone who comes closer or stands (apart
-by the legs), the back of the head for someone who leaves, a profile and a stride for someone who crosses.
+Distance shows as size and height in the picture, motion as pose: a face with arms wide for someone who comes closer, with
+arms folded for someone who stands, a rucksack and no face for someone who leaves, a profile and a stride for someone who
+crosses.
 """
 
 import random
@@ -16,13 +17,14 @@ HORIZON = 38
 SUPERSAMPLING = 2
 
 _LANE_X = {"left": -1.0, "ahead": 0.0, "right": 1.0}
-# Feet position and body height in drawing units; the ranges nearly touch, so distance has to be judged, not recognised.
-_FEET_Y = {"near": (102, 110), "mid": (80, 88), "far": (60, 66)}
-_BODY = {"near": (72, 82), "mid": (46, 54), "far": (28, 34)}
-_SPREAD = {"near": 54, "mid": 48, "far": 40}
+# Where the feet stand and how tall people are, in drawing units.
+_FEET_Y = {"near": (100, 110), "far": (62, 74)}
+_BODY = {"near": (70, 84), "far": (36, 46)}
+_SPREAD = {"near": 54, "far": 48}
 _SHIRTS = ("#a63228", "#1f4e8c", "#1e6b42")
 _SKINS = ("#f1c9a5", "#d9a066", "#b5794a")
 _HAIRS = ("#1c1c1c", "#3a2415")
+_TROUSERS = ("#2c2c3a", "#4b4036")
 _FLOORS = ("#cdc8be", "#c9ccd0")
 _SKIES = ("#dfe9f0", "#e6e3dc")
 _WALLS = ("#7d6a5c", "#6f7480")
@@ -39,7 +41,7 @@ def render(scene: Scene, rng: random.Random) -> Image.Image:
         if getattr(scene, side) == "wall":
             _draw_wall(draw, side, wall)
     _draw_ahead(draw, scene.ahead, rng)
-    for person in sorted(scene.people, key=lambda p: -("near", "mid", "far").index(p.distance)):
+    for person in sorted(scene.people, key=lambda p: -("near", "far").index(p.distance)):
         _draw_person(draw, person, rng)
     image = image.resize(PIXELS, Image.Resampling.BOX)
     return ImageEnhance.Brightness(image).enhance(rng.uniform(0.94, 1.04))
@@ -72,40 +74,35 @@ def _draw_person(draw: ImageDraw.ImageDraw, person: Person, rng: random.Random) 
     height = rng.uniform(*_BODY[person.distance])
     feet = rng.uniform(*_FEET_Y[person.distance])
     x = WIDTH / 2 + _LANE_X[person.lane] * _SPREAD[person.distance] + rng.uniform(-6, 6)
-    head, shirt_end = 0.11 * height, feet - 0.42 * height
-    neck = feet - height + 2 * head
-    half = 0.13 * height
-    shirt, trousers = rng.choice(_SHIRTS), rng.choice(("#2c2c3a", "#4b4036", "#37474f"))
+    top, head, half = feet - height, 0.17 * height, 0.19 * height
+    neck, hips = top + 1.8 * head, feet - 0.34 * height
+    shirt, trousers = rng.choice(_SHIRTS), rng.choice(_TROUSERS)
     skin, hair = rng.choice(_SKINS), rng.choice(_HAIRS)
-    direction = {"crossing left": -1, "crossing right": 1}.get(person.motion, 0)
-    stride = {"standing": 0.03, "approaching": 0.09, "leaving": 0.09}.get(person.motion, 0.2) * height
-    leg = max(2, round(0.07 * height * SUPERSAMPLING))
+    limb = max(2, round(0.09 * height * SUPERSAMPLING))
+    facing = {"crossing left": -1, "crossing right": 1}.get(person.motion, 0)
+    stride = {"standing": 0.04, "approaching": 0.1, "leaving": 0.1}.get(person.motion, 0.24) * height
     for sign in (-1, 1):
-        draw.line(_scaled([(x, shirt_end), (x + sign * stride, feet)]), fill=trousers, width=leg)
-    if direction:  # seen from the side: narrow body, swinging arm, profile with a nose
-        draw.rectangle(_scaled([(x - 0.7 * half, neck), (x + 0.7 * half, shirt_end)]), fill=shirt)
-        arm = x + direction * 0.24 * height
-        draw.line(_scaled([(x, neck + head), (arm, shirt_end - head)]), fill=skin, width=leg)
-    else:
-        draw.rectangle(_scaled([(x - half, neck), (x + half, shirt_end)]), fill=shirt)
-    top = feet - height
-    draw.ellipse(_scaled([(x - head, top), (x + head, top + 2 * head)]), fill=hair if direction == 0 else skin)
-    if direction:
-        draw.pieslice(
-            _scaled([(x - head, top), (x + head, top + 2 * head)]), 90 if direction > 0 else 270,
-            270 if direction > 0 else 450, fill=hair,
-        )  # fmt: skip
-        nose = x + direction * head
-        draw.polygon(_scaled([(nose, top + head), (nose + direction * head, top + 1.3 * head), (nose, top + 1.6 * head)]), fill=skin)
-    elif person.motion == "leaving":  # a rucksack, no face
-        draw.rectangle(_scaled([(x - 0.7 * half, neck + 0.06 * height), (x + 0.7 * half, shirt_end - 0.06 * height)]), fill="#3b3b3b")
-    else:
-        draw.ellipse(_scaled([(x - head, top + 0.5 * head), (x + head, top + 2 * head)]), fill=skin)
-        if person.motion == "standing":  # arms folded
-            draw.rectangle(_scaled([(x - half, neck + 0.1 * height), (x + half, neck + 0.17 * height)]), fill=skin)
-        else:  # arms hang away from the body
-            for sign in (-1, 1):
-                draw.line(_scaled([(x + sign * half, neck), (x + sign * 1.9 * half, shirt_end)]), fill=skin, width=leg)
+        draw.line(_scaled([(x, hips), (x + sign * stride, feet)]), fill=trousers, width=limb)
+    width = 0.6 * half if facing else half
+    draw.rectangle(_scaled([(x - width, neck), (x + width, hips)]), fill=shirt)
+    if facing:  # an arm swings ahead
+        draw.line(_scaled([(x, neck + head), (x + facing * 0.34 * height, neck + 0.8 * head)]), fill=skin, width=limb)
+    elif person.motion == "leaving":  # a rucksack
+        draw.rectangle(_scaled([(x - 0.8 * half, neck + 0.04 * height), (x + 0.8 * half, hips)]), fill="#2b2b2b")
+    elif person.motion == "standing":  # arms folded
+        draw.rectangle(_scaled([(x - half, neck + 0.08 * height), (x + half, neck + 0.18 * height)]), fill=skin)
+    else:  # arms wide
+        for sign in (-1, 1):
+            draw.line(_scaled([(x + sign * half, neck + 2), (x + sign * 2 * half, hips)]), fill=skin, width=limb)
+    draw.ellipse(_scaled([(x - head, top), (x + head, top + 2 * head)]), fill=hair)
+    if facing:  # a profile
+        draw.chord(
+            _scaled([(x - head, top), (x + head, top + 2 * head)]),
+            *((90, 270) if facing < 0 else (270, 450)),
+            fill=skin,
+        )
+    elif person.motion != "leaving":  # a face below the hair
+        draw.ellipse(_scaled([(x - 0.85 * head, top + 0.5 * head), (x + 0.85 * head, top + 2 * head)]), fill=skin)
 
 
 def _scaled(points: list[tuple[float, float]]) -> list[tuple[int, int]]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 LANES = ("left", "ahead", "right")
-DISTANCES = ("near", "mid", "far")
+DISTANCES = ("near", "far")
 MOTIONS = ("approaching", "leaving", "crossing left", "crossing right", "standing")
 SIDES = ("open", "wall")
 AHEAD = ("nothing", "crossing", "open door", "closed door")
@@ -50,9 +50,9 @@ class Scene:
     ahead: str
 
     def occupied(self, lane: str) -> str | None:
-        """The nearest future distance ("near" or "mid") of anyone in `lane`; None if nobody will be in the way."""
+        """The nearest future distance of anyone in `lane`; None if nobody will be in the way."""
         distances = [p.future_distance for p in self.people if p.future_lane == lane]
-        return next((d for d in ("near", "mid") if d in distances), None)
+        return next((d for d in DISTANCES if d in distances), None)
 
     def passable(self, side: str) -> bool:
         """Whether the robot could use the left or right lane: no wall there, and nobody in the way."""
@@ -60,10 +60,8 @@ class Scene:
 
     @property
     def yields(self) -> bool:
-        """Someone crosses the path on a marked crossing within reach: people go first."""
-        return self.ahead == "crossing" and any(
-            p.motion.startswith("crossing") and p.distance != "far" for p in self.people
-        )
+        """Someone crosses the path on a marked crossing: people go first."""
+        return self.ahead == "crossing" and any(person.motion.startswith("crossing") for person in self.people)
 
     @property
     def free_side(self) -> str | None:
@@ -86,10 +84,10 @@ class Scene:
 
 def sample_scene(rng: random.Random) -> Scene:
     """Draw a scene with at most one person in a lane."""
-    lanes = rng.sample(LANES, rng.choices((0, 1, 2, 3), weights=(1, 6, 6, 2))[0])
+    lanes = rng.sample(LANES, rng.choices((0, 1, 2), weights=(1, 6, 6))[0])
     people = tuple(Person(lane, rng.choice(DISTANCES), rng.choice(MOTIONS)) for lane in LANES if lane in lanes)
     left, right = (rng.choices(SIDES, weights=(2, 1))[0] for _ in range(2))
-    return Scene(people, left, right, rng.choices(AHEAD, weights=(5, 3, 1, 1))[0])
+    return Scene(people, left, right, rng.choices(AHEAD, weights=(4, 3, 1, 2))[0])
 
 
 def sample_scenes(rng: random.Random, count: int, shares: Mapping[str, float]) -> list[Scene]:

@@ -1,0 +1,43 @@
+"""Build one table or figure by name: `build(experiment, "table1", results, stem)`; what `gcl report` calls."""
+
+from pathlib import Path
+
+from gcl.config import Experiment
+from gcl.errors import ConfigError
+from gcl.reporting.figures import components_figure, ratio_figure, temperature_figure, weight_figure
+from gcl.reporting.metrics import load_metrics, sources
+from gcl.reporting.tables import component_table, group_table, write_table
+from gcl.workflow import FIGURES, TABLES, Plan
+
+_TITLES = {
+    "headline": "What each part of GCL adds on SNEI (Table 2)",
+    "table1": "GCL groups on SNEI (Table 1)",
+    "table2": "What each part of GCL adds (Table 2)",
+    "table3": "GCL groups on MUSON (Table 3)",
+}
+
+
+def build(experiment: Experiment, name: str, results: Path, stem: Path) -> None:
+    """Read the metrics behind a table or figure and write its files beside each other under `stem`.
+
+    Raises:
+        ConfigError: if there is no such table or figure.
+        DataError: if metrics are missing, broken or not comparable.
+    """
+    if name not in TABLES + FIGURES:
+        raise ConfigError(f"no table or figure {name!r}; use one of {', '.join(TABLES + FIGURES)}")
+    metrics = load_metrics(results, experiment.scale, Plan(experiment).reported_runs(name))
+    if name in TABLES:
+        if name in ("table1", "table3"):
+            frame = group_table(experiment, "snei" if name == "table1" else "muson", metrics)
+        else:
+            frame = component_table(experiment, ["snei"] if name == "headline" else list(experiment.datasets), metrics)
+        write_table(frame, stem, _TITLES[name], [], sources(results, metrics))
+    elif name == "components":
+        components_figure(experiment, "snei", metrics, stem)
+    elif name == "fig2":
+        weight_figure(experiment, metrics, stem)
+    elif name == "fig3":
+        ratio_figure(experiment, metrics, stem)
+    else:
+        temperature_figure(experiment, name, metrics, stem)

@@ -1,0 +1,118 @@
+"""The configuration: every mistake is one line that names file, field, value and remedy."""
+
+import copy
+
+import pytest
+import yaml
+from conftest import ROOT
+
+from gcl.config import load_experiment, read_yaml, settings, warnings
+from gcl.errors import ConfigError
+
+
+@pytest.fixture
+def config():
+    return yaml.safe_load((ROOT / "config.yaml").read_text())
+
+
+def change(config: dict, path: str, value) -> dict:
+    changed = copy.deepcopy(config)
+    node = changed
+    *parents, last = path.split(".")
+    for part in parents:
+        node = node[int(part)] if isinstance(node, list) else node[part]
+    node[int(last) if isinstance(node, list) else last] = value
+    return changed
+
+
+def messages(config: dict) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load_experiment(config, ROOT)
+    return str(caught.value).splitlines()
+
+
+@pytest.mark.parametrize("scale", ["miniature", "paper"])
+def test_the_shipped_configuration_is_valid_and_follows_ago(config, scale):
+    experiment = load_experiment(change(config, "scale", scale), ROOT)
+    assert experiment.scale == scale
+    assert list(warnings(experiment)) == []
+
+
+def test_every_setting_has_an_origin_and_the_paper_ones_name_the_place(config):
+    rows = list(settings(load_experiment(config, ROOT)))
+    assert len(rows) > 60
+    assert {kind for _, _, kind, _ in rows} == {"paper", "inferred", "assumed"}
+    for path, _, kind, note in rows:
+        assert note.strip(), path
+        if kind == "paper":
+            assert any(word in note for word in ("Sec.", "Table", "Fig.")), (path, note)
+
+
+@pytest.mark.parametrize(
+    "path, value, expected",
+    [
+        ("objective.kappa.value", "1e-5", ["config.yaml: objective.kappa.value: '1e-5' is not a number", "write 1.0e-5"]),
+        ("training.epoch", 3, ["training.epoch: unknown key", "did you mean 'epochs'"]),
+        ("objective.gsl_wieght", {"value": 1}, ["objective.gsl_wieght: unknown key", "'gsl_weight'"]),
+        ("groups.snei.value.0.learner", "qwen9", ["groups.snei.value.0.learner: unknown model 'qwen9'"]),
+        ("groups.snei.value.3.tau.1", 0.0, ["groups.snei.value.3.tau.1: 0.0 is not possible", "greater than 0"]),
+        ("objective.symmetric_tau.value", -1.0, ["objective.symmetric_tau.value: -1.0", "greater than 0"]),
+        ("groups.snei.value.0.regime", "B", ["groups.snei.value.0.regime", "this pair is regime A"]),
+        ("seeds.value", [0, 0], ["seeds.value: duplicate run"]),
+        ("sweeps.fig2a.values.value", [0.5, 0.5], ["sweeps.fig2a.values.value: duplicate run: 0.5"]),
+        ("sweeps.fig4.values.value", [0.0, 1.0], ["sweeps.fig4.values.value: 0.0 is not possible for tau"]),
+        ("scale", "huge", ["scale: 'huge' is not known", "miniature or paper"]),
+        ("seeds.assumed", None, ["seeds", "exactly one origin"]),
+        ("prompt.questions.value", {"action": "?"}, ["prompt.questions.value", "five turns"]),
+    ],
+)  # fmt: skip
+def test_a_mistake_names_file_field_value_and_remedy(config, path, value, expected):
+    (line,) = messages(change(config, path, value))
+    assert line.split(": ")[0].endswith(".yaml") or line.startswith("command line")
+    for part in expected:
+        assert part in line
+
+
+def test_a_duplicate_group_is_refused(config):
+    config["groups"]["muson"]["value"].append(config["groups"]["muson"]["value"][0])
+    (line,) = messages(config)
+    assert "groups.muson.value.12: duplicate run: qwen3-vl-2b / qwen2.5-vl-3b" in line
+
+
+def test_all_mistakes_are_reported_together(config):
+    config = change(change(config, "objective.kappa.value", "1e-5"), "seeds.vale", 1)
+    assert len(messages(config)) == 2
+
+
+def test_a_learner_with_the_better_sft_score_is_a_warning(config):
+    group = {"learner": "qwen3-vl-4b", "guide": "qwen2.5-vl-3b", "regime": "B", "tau": [2.0, 3.0]}
+    config["groups"]["snei"]["value"].append(group)
+    (line,) = warnings(load_experiment(config, ROOT))
+    assert "the learner has the better SFT score on snei (0.816 > 0.692)" in line
+
+
+def test_temperatures_against_the_sizes_are_a_warning(config):
+    (line,) = warnings(load_experiment(change(config, "groups.snei.value.0.tau", [2.0, 3.0]), ROOT))
+    assert "smaller model the larger tau" in line
+
+
+def test_an_error_in_the_scale_file_names_the_scale_file(tmp_path, config):
+    (tmp_path / "workflow/scales").mkdir(parents=True)
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    scale = yaml.safe_load((ROOT / "workflow/scales/miniature.yaml").read_text())
+    scale["training"]["lr_sft"]["value"] = "1e-3"
+    (tmp_path / "workflow/scales/miniature.yaml").write_text(yaml.safe_dump(scale))
+    with pytest.raises(ConfigError, match=r"^workflow/scales/miniature.yaml: training.lr_sft.value: '1e-3'"):
+        load_experiment(None, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text, expected", [("a: [", "not valid YAML"), ("- 1", "expected a mapping"), (None, "no such file")]
+)
+def test_a_broken_yaml_file_is_named(tmp_path, text, expected):
+    path = tmp_path / "config.yaml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ConfigError, match=expected) as caught:
+        read_yaml(path)
+    assert str(path) in str(caught.value)

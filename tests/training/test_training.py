@@ -1,0 +1,147 @@
+"""Training a group: every size of group, the same twice, every parameter reached, whole output or none."""
+
+import json
+
+import pytest
+import torch
+from transformers import AutoModelForImageTextToText
+
+from gcl.errors import CheckpointError, DataError
+from gcl.runs import MemberSpec, ObjectiveSpec, RunSpec, TrainingSpec
+from gcl.training.batches import global_batches, steps_per_epoch
+from gcl.training.member import Member
+from gcl.training.run import train_run
+
+
+def make_run(folders, *, members=2, micro=8, gsl=0.5, drl=0.4, epochs=1, lr=(2e-3, 1e-3, 1e-3)) -> RunSpec:
+    roles, taus = ("learner", "guide", "third"), (3.0, 2.0, 1.0)
+    paths = [str(path) for path in (folders["qwen2_5_vl"], folders["qwen3_vl"], folders["qwen2_5_vl"])]
+    return RunSpec(
+        scale="miniature",
+        dataset="snei",
+        method="gcl",
+        variant="full",
+        seed=0,
+        members=[
+            MemberSpec(role=roles[k], model=f"m{k}", source=paths[k], revision=None, lr=lr[k], tau=taus[k])
+            for k in range(members)
+        ],
+        objective=None
+        if members == 1
+        else ObjectiveSpec(gsl_weight=gsl, drl_weight=drl, kappa=0.07, semantic_size=16),
+        training=TrainingSpec(
+            epochs=epochs, global_batch=8, micro_batch=micro, warmup_ratio=0.1, betas=[0.9, 0.95], eps=1e-8,
+            weight_decay=0.0, clip_norm=1.0, precision="float32", pixels=[784, 50176], system="Be brief.",
+        ),
+    )  # fmt: skip
+
+
+def losses(folder) -> list[dict]:
+    return [json.loads(line) for line in (folder / "losses.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture
+def train(tmp_path, scenarios):
+    def run(spec, name="out", count=8):
+        train_run(spec, scenarios[:count], tmp_path / name, tmp_path / "scratch" / name)
+        return tmp_path / name
+
+    return run
+
+
+@pytest.mark.parametrize("members", [1, 2, 3])
+def test_a_group_of_any_size_learns_and_leaves_one_checkpoint_per_member(backbones, train, members):
+    spec = make_run(backbones, members=members, epochs=6)
+    output = train(spec)
+    steps = losses(output)
+    assert len(steps) == 6 * steps_per_epoch(8 * 5, 8)
+    assert steps[-1]["loss"] < 0.9 * steps[0]["loss"]
+    for member in spec.members:
+        model = AutoModelForImageTextToText.from_pretrained(output / member.role)
+        start = AutoModelForImageTextToText.from_pretrained(member.source)
+        changed = [not torch.equal(a, b) for a, b in zip(model.parameters(), start.parameters(), strict=True)]
+        assert all(changed)
+        assert f"sft_{member.role}" in steps[0] and f"norm_{member.role}" in steps[0]
+    assert ("gsl" in steps[0], "drl" in steps[0]) == (members > 1, members > 1)
+    assert json.loads((output / "run.json").read_text())["spec"] == spec.model_dump()
+    assert list((output / "tensorboard").iterdir())
+
+
+def test_the_same_run_gives_the_same_bytes(backbones, train):
+    spec = make_run(backbones)
+    one, two = train(spec, "one"), train(spec, "two")
+    assert (one / "losses.jsonl").read_bytes() == (two / "losses.jsonl").read_bytes()
+    for role in ("learner", "guide"):
+        assert (one / role / "model.safetensors").read_bytes() == (two / role / "model.safetensors").read_bytes()
+
+
+def test_micro_batches_give_the_same_updates_where_the_loss_allows(backbones, train):
+    whole, split = (losses(train(make_run(backbones, micro=m, gsl=0.0), f"m{m}")) for m in (8, 3))
+    for a, b in zip(whole, split, strict=True):
+        for key in a:
+            assert a[key] == pytest.approx(b[key], rel=2e-3), key
+    assert whole[0]["loss"] == pytest.approx(split[0]["loss"], rel=1e-6)
+
+
+def test_weights_of_zero_train_members_exactly_as_alone(backbones, train):
+    """Members side by side without GSL and DRL are two separate fine-tunings: the control the paper lacks."""
+    pair = train(make_run(backbones, gsl=0.0, drl=0.0), "pair")
+    alone = train(make_run(backbones, members=1), "alone")
+    assert (pair / "learner/model.safetensors").read_bytes() == (alone / "learner/model.safetensors").read_bytes()
+
+
+def test_each_loss_reaches_every_parameter_of_both_members(backbones, scenarios):
+    from gcl.data.encoding import collate
+    from gcl.objective.group import Share, group_loss
+
+    for gsl, drl in ((1.0, 0.0), (0.0, 1.0)):
+        spec = make_run(backbones)
+        torch.manual_seed(0)
+        members = [Member.load(m, system="", pixels=[784, 50176], semantic_size=16) for m in spec.members]
+        outputs = []
+        for member in members:
+            samples = [member.encoder.sample(s, "perception", with_answer=True) for s in scenarios[:6]]
+            outputs.append(member(collate(samples, member.encoder, left_padded=False)))
+        weights = {"gsl_weight": gsl, "drl_weight": drl, "kappa": 0.07, "vocabulary": 300}
+        total, parts = group_loss(outputs, [3.0, 2.0], **weights, share=Share(1.0, len(outputs[0].labels_N)))
+        (total - parts["sft_0"] - parts["sft_1"]).backward()  # parts are detached; gradients are those of the sum
+        for member in members:
+            for name, parameter in member.named_parameters():
+                # Without GSL nothing flows into the semantic head; all of the backbone is reached in either case.
+                if gsl or not name.startswith("semantic_head"):
+                    assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name
+
+
+def test_a_failed_training_leaves_nothing_that_looks_whole(backbones, train, tmp_path):
+    with pytest.raises(CheckpointError, match="not finite at step"):
+        train(make_run(backbones, epochs=3, lr=(1e30, 1e30, 1e30)))
+    assert not (tmp_path / "out").exists()
+
+
+def test_answers_outside_the_shared_vocabulary_are_refused(backbones, scenarios, tmp_path):
+    from dataclasses import replace
+
+    from gcl.data.scenario import Turn
+
+    turns = dict(scenarios[0].turns) | {"action": Turn("?", "<think>")}
+    spec = make_run(backbones)
+    spec = spec.model_copy(update={"members": [m.model_copy(update={"source": str(backbones["qwen3_vl"])}) for m in spec.members]})
+    both = [spec.members[0], spec.members[1].model_copy(update={"source": str(backbones["qwen2_5_vl"])})]
+    with pytest.raises((CheckpointError, ValueError), match="token|tokenizers"):
+        train_run(
+            spec.model_copy(update={"members": both}), [replace(scenarios[0], turns=turns)], tmp_path / "o", tmp_path / "s"
+        )
+
+
+def test_an_empty_training_split_is_refused(backbones, train):
+    with pytest.raises(DataError, match="training split is empty"):
+        train(make_run(backbones), count=0)
+
+
+def test_every_epoch_shows_every_sample_once_in_another_order():
+    batches = list(global_batches(10, 4, 2, seed=3))
+    assert [len(batch) for batch in batches] == [4, 4, 2, 4, 4, 2]
+    first, second = sum(batches[:3], []), sum(batches[3:], [])
+    assert sorted(first) == sorted(second) == list(range(10))
+    assert first != second
+    assert batches == list(global_batches(10, 4, 2, seed=3)) != list(global_batches(10, 4, 2, seed=4))
