@@ -1,4 +1,4 @@
-"""Ground a miniature backbone: build it untrained, let it caption drawn scenes for a while, save an ordinary checkpoint.
+"""Ground a miniature backbone: build it untrained, let it caption drawn scenes for a while, save a checkpoint.
 
 Without this a tiny random model would spend the whole of fine-tuning on learning to see and to form sentences. It is the
 project's own trainer with a group of one.
@@ -9,8 +9,7 @@ from pathlib import Path
 
 from gcl.backbones.miniature import build_model, build_preprocessor
 from gcl.data.encoding import Encoder
-from gcl.data.miniature.generate import CAPTION_QUESTION, read_captions
-from gcl.data.scenario import Scenario, Turn
+from gcl.data.miniature.generate import read_captions
 from gcl.files import atomic_folder, write_json
 from gcl.runs import GroundingSpec
 from gcl.training.log import LossLog
@@ -34,15 +33,11 @@ def ground_backbone(spec: GroundingSpec, captions: Path, vocabulary: Path, outpu
     preprocessor = build_preprocessor(
         spec.architecture.family, json.loads(vocabulary.read_text(encoding="utf-8")), pixels
     )
-    scenes = [
-        Scenario(id=image.stem, image=image, turns={"caption": Turn(CAPTION_QUESTION, caption)}, split="train")
-        for image, caption in read_captions(captions)
-    ]
     seed_everything(run.seed)
     backbone = build_model(spec.architecture, preprocessor, run.seed)
     member = Member(member_spec, backbone, Encoder(preprocessor, run.training.system), semantic_size=None)
     with atomic_folder(output) as work:
         with LossLog(work / "log") as log:
-            train_group([member], scenes, run, log)
+            train_group([member], read_captions(captions), run, log)
         member.save(work)
         write_json(work / "grounding.json", spec.model_dump())

@@ -6,11 +6,10 @@ The same loop serves a group of one (supervised fine-tuning), pairs, and larger 
 import itertools
 from collections.abc import Sequence
 
-from torch import Tensor
 from tqdm import tqdm
 
 from gcl.backbones.vocabulary import shared_vocabulary
-from gcl.data.encoding import IGNORED, collate
+from gcl.data.encoding import IGNORED, Sample, collate
 from gcl.data.scenario import Scenario
 from gcl.errors import CheckpointError, DataError
 from gcl.objective.group import Share, group_loss
@@ -41,6 +40,8 @@ def train_group(members: Sequence[Member], scenarios: Sequence[Scenario], spec: 
     batches = global_batches(len(turns), training.global_batch, training.epochs, spec.seed)
     for step, indices in enumerate(tqdm(batches, total=steps, desc=spec.id, unit="step", mininterval=2), start=1):
         samples = [[m.encoder.sample(*turns[i], with_answer=True) for i in indices] for m in members]
+        for position, i in enumerate(indices):
+            _check_answer([own[position] for own in samples], members, vocabulary, *turns[i])
         tokens = sum(label != IGNORED for sample in samples[0] for label in sample.labels)
         logged: dict[str, float] = {}
         for micro in chunks(range(len(indices)), training.micro_batch):
@@ -48,7 +49,6 @@ def train_group(members: Sequence[Member], scenarios: Sequence[Scenario], spec: 
                 member(engine.to_device(collate([own[i] for i in micro], member.encoder, left_padded=False)))
                 for member, own in zip(engine.members, samples, strict=True)
             ]
-            _check_answers(outputs[0].labels_N, vocabulary, spec)
             loss, components = group_loss(
                 outputs,
                 [member.spec.tau for member in members],
@@ -77,9 +77,13 @@ def _named(components: dict[str, float], roles: Sequence[str]) -> dict[str, floa
     return {labels.get(name, name): value for name, value in components.items()}
 
 
-def _check_answers(labels_N: Tensor, vocabulary: int, spec: RunSpec) -> None:
-    if int(labels_N.max()) >= vocabulary:
+def _check_answer(
+    samples: Sequence[Sample], members: Sequence[Member], vocabulary: int, scenario: Scenario, turn: str
+) -> None:
+    """Refuse an answer that is not the same tokens for every member: DRL would compare unlike positions."""
+    answers = [[label for label in sample.labels if label != IGNORED] for sample in samples]
+    if any(answer != answers[0] for answer in answers) or max(answers[0]) >= vocabulary:
         raise CheckpointError(
-            f"{spec.id}: an answer holds token {int(labels_N.max())}, which not every member knows "
-            f"(shared ids: 0..{vocabulary - 1}); remove tags such as <think> from the answers"
+            f"{turn} of {scenario.id}: {' and '.join(m.spec.role for m in members)} do not share all tokens of the answer "
+            f"{scenario.turns[turn].answer[:60]!r}; remove model tags such as <think> from it"
         )

@@ -55,10 +55,10 @@ def test_supervised_tokens_are_the_answer_and_its_end(backbones, scenarios):
 
 
 def test_families_need_different_numbers_of_image_tokens_but_agree_on_answers(backbones, scenarios):
-    samples = {family: encoder(folder).sample(scenarios[0], "perception", with_answer=True) for family, folder in backbones.items()}
-    counts = {family: len(sample.ids) for family, sample in samples.items()}
-    assert counts["qwen2_5_vl"] - counts["qwen3_vl"] == 15 - 12
-    answers = [[label for label in sample.labels if label != -100] for sample in samples.values()]
+    encoders = [encoder(backbones[family]) for family in ("qwen2_5_vl", "qwen3_vl")]
+    samples = [own.sample(scenarios[0], "perception", with_answer=True) for own in encoders]
+    assert len(samples[0].ids) - len(samples[1].ids) == 15 - 12
+    answers = [[label for label in sample.labels if label != -100] for sample in samples]
     assert answers[0] == answers[1]
 
 
@@ -86,7 +86,8 @@ def test_batched_left_padded_generation_equals_one_by_one(backbones, scenarios):
 
     for folder in backbones.values():
         model, own = load_backbone(Source(str(folder))), encoder(folder)
-        samples = [own.sample(s, turn, with_answer=False) for s, turn in zip(scenarios, ("action", "perception") * 6, strict=True)]
+        turns = ("action", "perception") * 6
+        samples = [own.sample(s, turn, with_answer=False) for s, turn in zip(scenarios, turns, strict=True)]
         together = _continue(model, own, collate(samples, own, left_padded=True), 8)
         alone = [_continue(model, own, collate([sample], own, left_padded=True), 8)[0] for sample in samples]
         assert together == alone

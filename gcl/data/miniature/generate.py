@@ -2,7 +2,7 @@
 
     snei       train.json, test.json: LLaVA-style conversations of five rounds; free-text actions, long-tailed
     muson      annotations.csv: one row a scene, five text fields; actions from the closed list
-    captions   captions.jsonl: image and caption, for grounding the miniature backbones
+    captions   captions.jsonl: image, terse caption and description, for grounding the miniature backbones
 
 Everything follows from the seed. Pictures lie in images/.
 """
@@ -19,7 +19,7 @@ from tqdm import tqdm
 from gcl.data.miniature import language
 from gcl.data.miniature.render import render
 from gcl.data.miniature.scene import Scene, sample_scenes
-from gcl.data.scenario import TURNS
+from gcl.data.scenario import TURNS, Scenario, Turn
 from gcl.files import atomic_folder, write_json, write_jsonl, write_text
 
 # Shares of the actions. SNEI's distribution is described as long-tailed; MUSON's is flatter here than the real one, so
@@ -35,7 +35,7 @@ SHARES = {
     },
 }  # fmt: skip
 SHARES["captions"] = dict.fromkeys(SHARES["muson"], 1 / 6)
-CAPTION_QUESTION = "Describe the scene."
+CAPTION_QUESTIONS = {"caption": "List the scene.", "description": "Describe the scene."}
 _SPEAK = {
     "perception": language.perceive,
     "prediction": language.predict,
@@ -72,14 +72,21 @@ def write_dataset(name: str, counts: Mapping[str, int], questions: Mapping[str, 
 
 
 def write_captions(count: int, seed: int, folder: Path) -> None:
-    """Draw `count` scenes that belong to no data set and caption them."""
+    """Draw `count` scenes that belong to no data set; caption each in a few words and in sentences."""
     rng = random.Random(f"captions {seed}")
     with atomic_folder(folder) as work:
         pictures = _Pictures(work, count)
         scenes = sample_scenes(rng, count, SHARES["captions"])
         write_jsonl(
             work / "captions.jsonl",
-            [{"image": pictures.draw(scene, rng), "caption": language.caption(scene)} for scene in scenes],
+            [
+                {
+                    "image": pictures.draw(scene, rng),
+                    "caption": language.caption(scene),
+                    "description": language.perceive(scene, rng),
+                }
+                for scene in scenes
+            ],
         )
         pictures.close()
 
@@ -90,7 +97,7 @@ def text_corpus(seed: int, questions: Mapping[str, str], system: str, scenes: in
     for scene in sample_scenes(rng, scenes, SHARES["captions"]):
         yield from _turns("snei", scene, rng).values()
         yield from (f"{scene.action}.", language.caption(scene))
-        yield from (*questions.values(), CAPTION_QUESTION, f"system\n{system}", "user\n", "assistant\n")
+        yield from (*questions.values(), *CAPTION_QUESTIONS.values(), f"system\n{system}", "user\n", "assistant\n")
 
 
 class _Pictures:
@@ -148,7 +155,15 @@ def _write_table(folder: Path, records: Mapping[str, list[dict[str, str]]]) -> N
     write_text(folder / "annotations.csv", text.getvalue())
 
 
-def read_captions(folder: Path) -> list[tuple[Path, str]]:
-    """Pictures and captions that `write_captions` wrote."""
+def read_captions(folder: Path) -> list[Scenario]:
+    """The scenes that `write_captions` wrote, as scenarios of two turns."""
     lines = (folder / "captions.jsonl").read_text(encoding="utf-8").splitlines()
-    return [(folder / record["image"], record["caption"]) for record in map(json.loads, lines)]
+    return [
+        Scenario(
+            id=Path(record["image"]).stem,
+            image=folder / record["image"],
+            turns={name: Turn(question, record[name]) for name, question in CAPTION_QUESTIONS.items()},
+            split="train",
+        )
+        for record in map(json.loads, lines)
+    ]

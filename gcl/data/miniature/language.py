@@ -54,7 +54,7 @@ def perceive(scene: Scene, rng: random.Random) -> str:
 def caption(scene: Scene) -> str:
     """What is in view in as few words as possible: left, middle, right, the two sides, what lies ahead.
 
-    The backbones are grounded in these before any fine-tuning; almost every token is a fact to be read from the pixels.
+    Almost every token is a fact to be read from the pixels, which is what grounding needs.
     """
     by_lane = {person.lane: f"{person.distance} {person.motion}" for person in scene.people}
     lanes = ", ".join(by_lane.get(lane, "nobody") for lane in ("left", "ahead", "right"))
@@ -63,16 +63,15 @@ def caption(scene: Scene) -> str:
 
 def predict(scene: Scene, rng: random.Random) -> str:
     """What will be in the way a moment later, and which side will be free."""
-    blocked = scene.occupied("ahead")
     if scene.yields:
         return rng.choice(
             ("A person will use the crossing in front of us.", "Someone will walk over the crossing in front of us.")
         )
     if scene.ahead == "closed door":
         way = rng.choice(("The closed door will block our way.", "The shut door will stop us."))
-    elif blocked is None:
+    elif scene.blocked is None:
         return rng.choice(("The way ahead will stay clear.", "Nobody will be in our way."))
-    elif blocked == "near":
+    elif scene.blocked == "near":
         way = rng.choice(("A person will be right in front of us.", "Someone will stand directly in our way."))
     else:
         way = rng.choice(("A person will be in our way a few steps ahead.", "Someone will soon block the path ahead."))

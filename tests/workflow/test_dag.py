@@ -1,0 +1,74 @@
+"""The plan of the whole grid: the paper's counts, quickly, without data; bad configuration ends in one line."""
+
+import time
+
+import pytest
+from workflow_project import Project, copy_project
+
+PAIR = "qwen2.5-vl-3b+qwen3-vl-4b"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> Project:
+    return copy_project(tmp_path_factory.mktemp("project"))
+
+
+def test_the_papers_grid_is_planned_within_seconds_and_without_data(project):
+    started = time.monotonic()
+    jobs = project.jobs("all", "--config", "scale=paper")
+    assert time.monotonic() - started < 30  # about 3 s; the limit only catches an import of torch on a slow machine
+    # 10 baselines, 24 groups, 3 + 3 components, 6 + 8 + 16 points of Fig. 2, 3, and 4 with 7 that nothing else trains.
+    assert jobs["train"] == jobs["generate"] == jobs["score"] == 10 + 24 + 6 + 30
+    assert jobs["manifest"] == 2
+    assert "draw" not in jobs and "ground" not in jobs
+
+
+def test_the_miniature_grid_also_draws_data_and_grounds_backbones(project):
+    jobs = project.jobs("all")
+    assert (jobs["draw"], jobs["captions"], jobs["vocabulary"], jobs["ground"]) == (2, 1, 1, 5)
+    assert jobs["train"] == 70
+
+
+@pytest.mark.parametrize(
+    "target, trained",
+    [
+        ("headline", 2 + 4),
+        ("table1", 5 + 12),
+        ("table2", 2 * (2 + 4)),
+        ("table3", 5 + 12),
+        # Fig. 2 has 9 different points, Fig. 3 has 5 + 5, Fig. 4 and 7 have 9 + 9; each pair's `full` stands in two of them.
+        # The components figure adds two baselines.
+        ("figures", 9 + 10 + 18 - 2 + 2),
+    ],
+)
+def test_each_target_trains_what_it_shows(project, target, trained):
+    assert project.jobs(target)["train"] == trained
+
+
+def test_one_pairing_can_be_named_by_its_path(project):
+    jobs = project.jobs(f"results/miniature/metrics/snei/gcl/{PAIR}/full-ratio5/seed3.json")
+    assert jobs == {
+        "draw": 1,
+        "manifest": 1,
+        "captions": 1,
+        "vocabulary": 1,
+        "ground": 2,
+        "train": 1,
+        "generate": 1,
+        "score": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    "arguments, expected",
+    [
+        (["--config", "scale=huge"], "scale: 'huge' is not known; use miniature or paper"),
+        (["--config", "sceds=1"], "command line (--config): sceds: unknown key; did you mean 'seeds'?"),
+        (["results/miniature/metrics/snei/gcl/qwen9+qwen3-vl-4b/full/seed0.json"], "unknown model 'qwen9'"),
+    ],
+)
+def test_a_mistake_ends_in_a_clear_line_without_a_traceback(project, arguments, expected):
+    output = project.snakemake("--dry-run", *arguments, check=False)
+    assert f"gcl: error: {expected}" in output or (expected in output and "gcl: error" in output)
+    assert "Traceback" not in output
+    assert "Nothing to be done" not in output
