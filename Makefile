@@ -6,7 +6,7 @@ BIN := .venv/bin
 .PHONY: headline all test test-all lint format clean
 
 headline: .venv/ready
-	@$(BIN)/snakemake --cores $(CORES) --quiet host headline
+	@$(BIN)/snakemake headline --cores $(CORES) --quiet host
 	@cat results/miniature/tables/headline.md
 	@echo "Figure: results/miniature/figures/components.png"
 

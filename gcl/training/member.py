@@ -1,7 +1,9 @@
 """A member of a competitive group: one vision-language model with everything that is its own."""
 
+import errno
 from pathlib import Path
 
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
@@ -49,6 +51,15 @@ class Member(nn.Module):
         return MemberOutput(logits_NV, labels_BT[supervised_BT], semantic_BE)
 
     def save(self, folder: Path) -> None:
-        """Write an ordinary checkpoint folder: safetensors weights, configuration, processor."""
-        self.backbone.save_pretrained(folder)
+        """Write an ordinary checkpoint folder: safetensors weights, configuration, processor.
+
+        Raises:
+            OSError: if the disk is full; safetensors would hide that in an error of its own.
+        """
+        try:
+            self.backbone.save_pretrained(folder)
+        except SafetensorError as error:
+            if "StorageFull" in str(error) or "No space left" in str(error):
+                raise OSError(errno.ENOSPC, "no space left on device", str(folder)) from error
+            raise
         self.encoder.preprocessor.save(folder)

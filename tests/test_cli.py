@@ -1,0 +1,269 @@
+"""The command line as a user meets it: help with examples, one clear line for every mistake, status 2, nothing written."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+from PIL import Image
+
+from gcl.cli import main
+from gcl.runs import data_spec, find_run
+
+VERBS = [
+    [], ["settings"], ["runs"], ["data"], ["data", "generate"], ["data", "manifest"], ["backbone"],
+    ["backbone", "vocabulary"], ["backbone", "ground"], ["train"], ["generate"], ["score"], ["report"],
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def in_the_project(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.delenv("GCL_CONFIG", raising=False)
+
+
+def fails(capsys, *arguments: str) -> str:
+    """Run, expect status 2 and an error without a traceback; return it."""
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("gcl: error: ") and "Traceback" not in error
+    return error
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=" ".join)
+def test_every_verb_has_help(capsys, verb):
+    with pytest.raises(SystemExit) as caught:
+        main([*verb, "--help"])
+    assert caught.value.code == 0
+    text = capsys.readouterr().out
+    if verb and verb not in (["data"], ["backbone"]):
+        assert "example:\n  gcl " + " ".join(verb) in text
+
+
+def test_misuse_exits_with_2(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["trian"])
+    assert caught.value.code == 2
+
+
+def test_settings_show_value_and_origin(capsys):
+    assert main(["settings"]) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("objective.gsl_weight"))
+    assert "0.5" in line and "paper: Fig. 2(a)" in line
+    assert main(["settings", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {"setting", "value", "origin", "note"} == set(rows[0])
+
+
+def test_runs_are_listed_and_shown(capsys):
+    assert main(["runs"]) == 0
+    ids = capsys.readouterr().out.splitlines()
+    assert len(ids) == 70
+    assert main(["runs", ids[0]]) == 0
+    assert json.loads(capsys.readouterr().out)["scale"] == "miniature"
+
+
+def test_help_and_settings_do_not_import_torch():
+    code = (
+        "import sys; from gcl.cli import main; main(['settings']); from gcl.workflow import Plan;"
+        " sys.exit('torch' in sys.modules)"
+    )
+    assert (
+        subprocess.run([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.DEVNULL, check=False).returncode == 0
+    )
+
+
+def test_a_misspelt_setting_ends_every_verb(capsys, monkeypatch):
+    monkeypatch.setenv("GCL_CONFIG", json.dumps({"scale": "miniature", "sceds": 1}))
+    assert "sceds: unknown key; did you mean 'seeds'?" in fails(capsys, "settings")
+
+
+def test_a_broken_specification_is_explained(capsys):
+    rest = ["--data", "{}", "--manifest", "x", "--to", "y"]
+    assert "RunSpec: scale: Field required" in fails(capsys, "train", "--run", "{}", *rest)
+    assert "Invalid JSON" in fails(capsys, "train", "--run", "{", *rest)
+    assert "no-such.json" in fails(capsys, "train", "--run", "no-such.json", *rest)
+
+
+@pytest.fixture
+def raw(tmp_path, experiment, scenarios):
+    """A small SNEI folder, its data specification, and the command that checks it."""
+    root = tmp_path / "snei"
+    (root / "images").mkdir(parents=True)
+    for split, chosen in (("train", scenarios[:3]), ("test", scenarios[3:5])):
+        records = []
+        for scenario in chosen:
+            shutil.copy(scenario.image, root / "images" / f"{scenario.id}.png")
+            rounds = []
+            for turn in scenario.turns.values():
+                rounds += [{"from": "human", "value": turn.question}, {"from": "gpt", "value": turn.answer}]
+            records.append({"id": scenario.id, "image": f"images/{scenario.id}.png", "conversations": rounds})
+        (root / f"{split}.json").write_text(json.dumps(records, indent=1))
+    spec = data_spec(experiment, "snei").model_copy(update={"root": str(root)})
+    command = [
+        "data",
+        "manifest",
+        "--data",
+        spec.json,
+        "--train",
+        "3",
+        "--test",
+        "2",
+        "--to",
+        str(tmp_path / "manifests"),
+    ]
+    return root, command
+
+
+def records(root, split="train"):
+    return json.loads((root / f"{split}.json").read_text())
+
+
+def store(root, content, split="train"):
+    (root / f"{split}.json").write_text(json.dumps(content, indent=1))
+
+
+def change(root, path, value):
+    content = records(root)
+    node = content
+    for part in path[:-1]:
+        node = node[part]
+    node[path[-1]] = value
+    store(root, content)
+
+
+def break_json(root):
+    lines = (root / "train.json").read_text().splitlines()
+    lines[4] = lines[4] + ' "'
+    (root / "train.json").write_text("\n".join(lines))
+
+
+def four_turns(root):
+    content = records(root)
+    del content[1]["conversations"][-2:]
+    store(root, content)
+
+
+def huge(root):
+    Image.new("1", (10_000, 10_000)).save(root / "images/s00.png")
+
+
+def same_scene_twice(root):
+    store(root, [*records(root, "test"), records(root)[0]], "test")
+
+
+MISTAKES = {
+    "a missing image": (lambda root: (root / "images/s00.png").unlink(), "images/s00.png"),
+    "a corrupt image": (
+        lambda root: (root / "images/s01.png").write_bytes(b"\x89PNG\r\n\x1a\nrubbish"),
+        "images/s01.png",
+    ),
+    "a truncated image": (
+        lambda root: (root / "images/s01.png").write_bytes((root / "images/s01.png").read_bytes()[:-200]),
+        "images/s01.png",
+    ),
+    "a 100-megapixel image": (huge, "megapixel"),
+    "four turns": (four_turns, "record 2"),
+    "an unknown role": (lambda root: change(root, [0, "conversations", 2, "from"], "robot"), "'robot'"),
+    "invalid JSON": (break_json, "train.json:"),
+    "a duplicate id": (lambda root: change(root, [1, "id"], "s00"), "s00"),
+    "one scene in both splits": (same_scene_twice, "s00"),
+    "an empty answer": (lambda root: change(root, [2, "conversations", 1, "value"], "  "), "record 3"),
+    "an absolute path": (lambda root: change(root, [0, "image"], "/data/x.png"), "/data/x.png"),
+    "a path that climbs out": (lambda root: change(root, [0, "image"], "../x.png"), "../x.png"),
+    "too few scenes": (lambda root: store(root, records(root)[:2]), "datasets.snei.scenarios"),
+    "no files at all": (lambda root: [path.unlink() for path in root.glob("*.json")], "train.json"),
+}
+
+
+@pytest.mark.parametrize("damage, expected", MISTAKES.values(), ids=MISTAKES.keys())
+def test_bad_data_is_named_and_nothing_is_written(capsys, raw, tmp_path, damage, expected):
+    root, command = raw
+    damage(root)
+    assert expected in fails(capsys, *command)
+    assert not (tmp_path / "manifests").exists()
+
+
+def test_good_data_gives_manifests_and_the_same_twice(raw, tmp_path):
+    _, command = raw
+    assert main(command) == 0
+    first = {path.name: path.read_bytes() for path in (tmp_path / "manifests").iterdir()}
+    assert set(first) == {"train.tsv", "test.tsv"}
+    assert main(command) == 0
+    assert first == {path.name: path.read_bytes() for path in (tmp_path / "manifests").iterdir()}
+
+
+def test_many_problems_are_listed_up_to_twenty_and_counted(capsys, raw):
+    root, command = raw
+    store(root, [{"id": str(k)} for k in range(30)])
+    error = fails(capsys, *command)
+    assert "more" in error and error.count("train.json: record") <= 20
+
+
+def test_changed_raw_data_is_noticed_before_training(capsys, raw, tmp_path, experiment, backbones):
+    root, command = raw
+    assert main(command) == 0
+    change(root, [0, "conversations", 1, "value"], "Something else.")
+    run = find_run(experiment, "snei/sft/qwen3-vl-4b/default/seed0")
+    data = command[command.index("--data") + 1]
+    arguments = ["--run", run.json, "--data", data, "--manifest", str(tmp_path / "manifests/train.tsv")]
+    error = fails(capsys, "train", *arguments, "--to", str(tmp_path / "out"), "--scratch", str(tmp_path / "scratch"))
+    assert "s00" in error and "manifest" in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_backbone_is_named(capsys, raw, tmp_path, experiment):
+    _, command = raw
+    assert main(command) == 0
+    run = find_run(experiment, "snei/sft/qwen3-vl-4b/default/seed0")
+    member = run.members[0].model_copy(update={"source": str(tmp_path / "nowhere")})
+    data = command[command.index("--data") + 1]
+    run = run.model_copy(update={"members": [member]})
+    arguments = ["--run", run.json, "--data", data, "--manifest", str(tmp_path / "manifests/train.tsv")]
+    error = fails(capsys, "train", *arguments, "--to", str(tmp_path / "out"), "--scratch", str(tmp_path / "scratch"))
+    assert "nowhere: no config.json" in error
+
+
+def in_a_small_disk(tmp_path, size: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run gcl with tmp_path/small being a real file system of the given size."""
+    small = tmp_path / "small"
+    small.mkdir()
+    script = (
+        f'mount -t tmpfs -o size={size} none "{small}" && "$@"; status=$?; find "{small}" -mindepth 1; exit $status'
+    )
+    command = ["unshare", "--map-root-user", "--user", "--mount", "sh", "-c", script, "sh"]
+    probe = subprocess.run([*command, "true"], capture_output=True, check=False)
+    if probe.returncode:
+        pytest.skip("this machine allows no private mounts")
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    gcl = [sys.executable, "-m", "gcl.cli", *arguments]
+    return subprocess.run([*command, *gcl], cwd=ROOT, env=environment, text=True, capture_output=True, check=False)
+
+
+def test_a_full_disk_while_drawing_is_one_line_and_leaves_nothing(tmp_path):
+    folder = str(tmp_path / "small/captions")
+    result = in_a_small_disk(
+        tmp_path, "64k", "data", "generate", "captions", "--train", "300", "--seed", "1", "--to", folder
+    )
+    assert result.returncode == 2
+    assert "no space left" in result.stderr and "Traceback" not in result.stderr
+    assert result.stdout.strip() == ""
+
+
+def test_a_full_disk_while_saving_weights_is_one_line_and_leaves_nothing(tmp_path, raw, experiment, backbones):
+    _, command = raw
+    assert main(command) == 0
+    run = find_run(experiment, "snei/sft/qwen3-vl-4b/default/seed0")
+    member = run.members[0].model_copy(update={"source": str(backbones["qwen3_vl"])})
+    training = run.training.model_copy(update={"epochs": 1})
+    run = run.model_copy(update={"members": [member], "training": training})
+    data = command[command.index("--data") + 1]
+    arguments = ["--run", run.json, "--data", data, "--manifest", str(tmp_path / "manifests/train.tsv")]
+    arguments += ["--to", str(tmp_path / "small/out"), "--scratch", str(tmp_path / "scratch")]
+    result = in_a_small_disk(tmp_path, "64k", "train", *arguments)
+    assert result.returncode == 2, result.stderr[-2000:]
+    assert "no space left" in result.stderr and "Traceback" not in result.stderr
+    assert result.stdout.strip() == ""
