@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pandas as pd
+
 from gcl.config import Experiment
 from gcl.errors import ConfigError
 from gcl.reporting.figures import components_figure, ratio_figure, temperature_figure, weight_figure
@@ -32,7 +34,7 @@ def build(experiment: Experiment, name: str, results: Path, stem: Path) -> None:
             frame = group_table(experiment, "snei" if name == "table1" else "muson", metrics)
         else:
             frame = component_table(experiment, ["snei"] if name == "headline" else list(experiment.datasets), metrics)
-        write_table(frame, stem, _TITLES[name], [], sources(results, metrics))
+        write_table(frame, stem, _TITLES[name], _role_notes(frame), sources(results, metrics))
     elif name == "components":
         components_figure(experiment, "snei", metrics, stem)
     elif name == "fig2":
@@ -41,3 +43,14 @@ def build(experiment: Experiment, name: str, results: Path, stem: Path) -> None:
         ratio_figure(experiment, metrics, stem)
     else:
         temperature_figure(experiment, name, metrics, stem)
+
+
+def _role_notes(frame: pd.DataFrame) -> list[str]:
+    """Say where the measured baselines would have assigned the roles the other way round (AGO: the worse one learns)."""
+    if "sft_learner" not in frame:
+        return []
+    swapped = frame[frame["sft_learner"] > frame["sft_guide"]]
+    if swapped.empty:
+        return []
+    pairs = ", ".join(f"{row.learner} / {row.guide}" for row in swapped.itertuples())
+    return [f"Roles are the paper's. By the baselines measured here the learner is the better model in: {pairs}."]

@@ -1,7 +1,9 @@
 """Training a group: every size of group, the same twice, every parameter reached, whole output or none."""
 
 import json
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -141,3 +143,17 @@ def test_every_epoch_shows_every_sample_once_in_another_order():
     assert sorted(first) == sorted(second) == list(range(10))
     assert first != second
     assert batches == list(global_batches(10, 4, 2, seed=3)) != list(global_batches(10, 4, 2, seed=4))
+
+
+@pytest.mark.parametrize("members", [1, 2])
+def test_losses_follow_the_golden_trace(backbones, train, members):
+    """Refactoring must not move them; after a deliberate change of the mathematics write them anew (GCL_UPDATE_GOLDEN=1)."""
+    steps = losses(train(make_run(backbones, members=members)))
+    path = Path(__file__).parent / "golden" / f"{members}-member.json"
+    if os.environ.get("GCL_UPDATE_GOLDEN"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(steps, indent=1) + "\n")
+    golden = json.loads(path.read_text())
+    assert len(steps) == len(golden)
+    for step, expected in zip(steps, golden, strict=True):
+        assert step == pytest.approx(expected, rel=1e-3)
