@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from gcl import __version__
 from gcl.config import Experiment, Strict, load_experiment, settings, warnings
 from gcl.errors import ConfigError, DataError, GCLError
-from gcl.files import sha256_file, write_json, write_jsonl
+from gcl.files import read_json, read_jsonl, sha256_file, write_json, write_jsonl
 from gcl.runs import DataSpec, GroundingSpec, RunSpec, all_runs, find_run
 
 S = TypeVar("S", bound=Strict)
@@ -33,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.verb(options)
     except GCLError as error:
         return _fail(str(error))
+    except BrokenPipeError:  # the reader of our output has seen enough
+        return 0
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             where = error.filename or getattr(options, "to", None) or "the disk"
@@ -40,16 +42,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if error.errno in (errno.EACCES, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR):
             return _fail(f"{error.filename}: {error.strerror}; check the path and its permissions")
         raise
-    except BrokenPipeError:
-        return 0
     return 0
 
 
 def _fail(message: str) -> int:
-    print(
-        "\n".join(f"gcl: error: {line}" if k == 0 else line for k, line in enumerate(message.splitlines())),
-        file=sys.stderr,
-    )
+    print(f"gcl: error: {message}", file=sys.stderr)
     return 2
 
 
@@ -135,15 +132,14 @@ def _score(options: argparse.Namespace) -> None:
     from gcl.provenance import code_sha256
 
     run, score = _parsed(RunSpec, options.run), _parsed(ScoreSpec, options.score)
-    lines = options.predictions.read_text(encoding="utf-8").splitlines()
-    record = json.loads((options.checkpoints / "run.json").read_text(encoding="utf-8"))
+    record = read_json(options.checkpoints / "run.json")
     provenance = {
         "code_sha256": {"training": record["code_sha256"], "evaluation": code_sha256("generation", "scoring")},
         "manifests": {split: sha256_file(options.manifests / f"{split}.tsv") for split in ("train", "test")},
         "checkpoints": record["weights"],
         "environment": record["environment"],
     }
-    write_json(options.to, score_run(run, score, [json.loads(line) for line in lines], provenance))
+    write_json(options.to, score_run(run, score, read_jsonl(options.predictions), provenance))
 
 
 def _report(options: argparse.Namespace) -> None:

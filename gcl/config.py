@@ -121,7 +121,7 @@ class Training(Strict):
     lr_sft: Setting[Positive]
     lr_guide: Setting[Positive]
     lr_ratio: Setting[Positive]
-    precision: Setting[Literal["float32", "bfloat16", "float16"]]
+    precision: Setting[Literal["float32", "bfloat16"]]
     pixels: Setting[Annotated[list[Count], Field(min_length=2, max_length=2)]]
 
 

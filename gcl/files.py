@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from gcl.errors import DataError
+
 
 @contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
@@ -57,6 +59,33 @@ def write_json(path: Path | str, value: Any) -> None:
 def write_jsonl(path: Path | str, records: Iterable[Any]) -> None:
     """Write one JSON value a line."""
     write_text(path, "".join(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n" for record in records))
+
+
+def read_json(path: Path | str) -> Any:
+    """Read JSON that the pipeline wrote.
+
+    Raises:
+        DataError: if the file is not valid JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(f"{path}: broken ({error}); delete it and run snakemake again") from None
+
+
+def read_jsonl(path: Path | str) -> list[Any]:
+    """Read one JSON value a line.
+
+    Raises:
+        DataError: naming the first line that is not valid JSON.
+    """
+    values = []
+    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            values.append(json.loads(line))
+        except ValueError as error:
+            raise DataError(f"{path}:{number}: broken ({error}); delete the file and run snakemake again") from None
+    return values
 
 
 def canonical_json(value: Any) -> str:

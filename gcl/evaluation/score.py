@@ -8,8 +8,6 @@ next: times and machines are in the run's own record.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import BaseModel
-
 from gcl.config import Checkpoint, Strict
 from gcl.errors import DataError
 from gcl.evaluation.accuracy import confusion_matrix, parse_action
@@ -57,12 +55,12 @@ def score_run(
         )
         for member in spec.members
     ]
-    metric_models = {"bert": encoder_sha256(bert), "sentence": encoder_sha256(sentence)}
+    metric_models = {"bert": f"{encoder_sha256(bert)} layer {score.bert_layer}", "sentence": encoder_sha256(sentence)}
     return {
         "scale": spec.scale,
         "run": spec.id,
         "members": members,
-        "provenance": {"spec": spec.model_dump(), "spec_sha256": spec.fingerprint, "score": _plain(score)}
+        "provenance": {"spec": spec.model_dump(), "spec_sha256": spec.fingerprint, "score": score.model_dump()}
         | dict(provenance)
         | {"metric_models": metric_models},
     }
@@ -102,7 +100,3 @@ def _score_member(
     ]
     empty = {turn: sum(not record["text"].strip() for record in answers.values()) for turn, answers in by_turn.items()}
     return {"summary": summary, "empty": empty, "confusion": confusion, "items": items}
-
-
-def _plain(model: BaseModel) -> dict[str, Any]:
-    return model.model_dump()

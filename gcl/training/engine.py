@@ -11,15 +11,14 @@ from transformers import get_cosine_schedule_with_warmup
 from gcl.runs import TrainingSpec
 from gcl.training.member import Member
 
-_MIXED_PRECISION = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
+_MIXED_PRECISION = {"float32": "no", "bfloat16": "bf16"}
 
 
 class PlainEngine:
     """Every member has its own optimizer, schedule and clipping norm: one member's gradient never scales another's."""
 
     def __init__(self, members: list[Member], training: TrainingSpec, steps: int) -> None:
-        precision = training.precision if torch.cuda.is_available() else "float32"
-        self.accelerator = Accelerator(mixed_precision=_MIXED_PRECISION[precision])
+        self.accelerator = Accelerator(mixed_precision=_MIXED_PRECISION[training.precision])
         self.clip_norm = training.clip_norm
         self.members = [self.accelerator.prepare_model(member) for member in members]
         self.optimizers = [
