@@ -7,6 +7,7 @@ import argparse
 import errno
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -29,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Libraries look at these when they are imported, which the verbs do.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    # A scheduler's warning ends the program like any other exit: temporary files are removed on the way out.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         options.verb(options)
     except GCLError as error:
@@ -75,6 +78,8 @@ def _runs(options: argparse.Namespace) -> None:
 def _data_generate(options: argparse.Namespace) -> None:
     from gcl.data.miniature.generate import write_captions, write_dataset
 
+    if options.name != "captions" and options.data is None:
+        raise ConfigError(f"drawing {options.name} needs --data, for the wording of its questions")
     if options.name == "captions":
         write_captions(options.train, options.seed, options.to)
     else:
@@ -128,18 +133,21 @@ def _generate(options: argparse.Namespace) -> None:
 
 
 def _score(options: argparse.Namespace) -> None:
+    from gcl.data.manifest import read_manifest
     from gcl.evaluation.score import ScoreSpec, score_run
-    from gcl.provenance import code_sha256
+    from gcl.provenance import code_sha256, environment
 
     run, score = _parsed(RunSpec, options.run), _parsed(ScoreSpec, options.score)
+    scenes = list(read_manifest(options.manifests / "test.tsv"))
     record = read_json(options.checkpoints / "run.json")
     provenance = {
         "code_sha256": {"training": record["code_sha256"], "evaluation": code_sha256("generation", "scoring")},
         "manifests": {split: sha256_file(options.manifests / f"{split}.tsv") for split in ("train", "test")},
         "checkpoints": record["weights"],
-        "environment": record["environment"],
+        "start": record["start"],
+        "environment": {"training": record["environment"], "scoring": environment()},
     }
-    write_json(options.to, score_run(run, score, read_jsonl(options.predictions), provenance))
+    write_json(options.to, score_run(run, score, read_jsonl(options.predictions), scenes, provenance))
 
 
 def _report(options: argparse.Namespace) -> None:
@@ -171,6 +179,13 @@ def _parsed(kind: type[S], text: str) -> S:
         raise ConfigError(f"{kind.__name__}: {field}: {problem['msg']}; `gcl runs ID` prints a valid run") from None
     except UnicodeDecodeError:
         raise DataError(f"{text}: not a text file; give JSON or a file that holds JSON") from None
+
+
+def _count(text: str) -> int:
+    """A positive whole number, as an argument."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no positive whole number")
+    return int(text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -207,16 +222,16 @@ def _parser() -> argparse.ArgumentParser:
                  "gcl data generate captions --train 3000 --seed 7 --to data/miniature/captions")  # fmt: skip
     child.add_argument("name", choices=("snei", "muson", "captions"))
     child.add_argument("--data", metavar="JSON", help="data specification (wording of the questions)")
-    child.add_argument("--train", type=int, required=True, help="scenes to train on")
-    child.add_argument("--test", type=int, default=0, help="scenes to test on")
+    child.add_argument("--train", type=_count, required=True, help="scenes to train on")
+    child.add_argument("--test", type=_count, default=0, help="scenes to test on")
     child.add_argument("--seed", type=int, required=True)
     to(child, "raw folder to make")
 
     child = verb(data, "manifest", _data_manifest, "Check a raw folder and write its manifests.",
                  "gcl data manifest --data spec.json --train 265 --test 60 --to data/manifests/snei")  # fmt: skip
     child.add_argument("--data", metavar="JSON", required=True, help="data specification, or a file with it")
-    child.add_argument("--train", type=int, required=True, help="scenes expected in the training split")
-    child.add_argument("--test", type=int, required=True, help="scenes expected in the test split")
+    child.add_argument("--train", type=_count, required=True, help="scenes expected in the training split")
+    child.add_argument("--test", type=_count, required=True, help="scenes expected in the test split")
     to(child, "folder for train.tsv and test.tsv")
 
     backbone = verbs.add_parser("backbone", help="Make miniature backbones.").add_subparsers(
@@ -251,8 +266,8 @@ def _parser() -> argparse.ArgumentParser:
     child.add_argument("--data", metavar="JSON", required=True)
     child.add_argument("--manifest", type=Path, required=True, metavar="PATH", help="test.tsv")
     child.add_argument("--checkpoints", type=Path, required=True, metavar="PATH", help="the run's checkpoint folder")
-    child.add_argument("--batch-size", type=int, required=True)
-    child.add_argument("--max-new-tokens", type=int, required=True)
+    child.add_argument("--batch-size", type=_count, required=True)
+    child.add_argument("--max-new-tokens", type=_count, required=True)
     to(child, "JSONL file to write")
 
     child = run_verb("score", _score, "Score predictions.",

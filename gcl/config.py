@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from gcl.errors import ConfigError
 
@@ -74,11 +74,23 @@ class MiniatureModel(Strict):
     head_padding: Annotated[int, Field(ge=0)]
 
 
+def _kind_of_backbone(value: Any) -> str:
+    families = isinstance(value, MiniatureModel) or (isinstance(value, Mapping) and "family" in value)
+    return "MiniatureModel" if families else "Checkpoint"
+
+
+# Told apart before they are checked, so that a mistake in one is not answered with what the other lacks.
+Backbone = Annotated[
+    Annotated[Checkpoint, Tag("Checkpoint")] | Annotated[MiniatureModel, Tag("MiniatureModel")],
+    Discriminator(_kind_of_backbone),
+]
+
+
 class Model(Strict):
     """A vision-language model that can be a member."""
 
     size: Setting[Positive]
-    backbone: Setting[Checkpoint | MiniatureModel]
+    backbone: Setting[Backbone]
 
 
 class Scenarios(Strict):
@@ -105,9 +117,10 @@ class Prompt(Strict):
 
 
 class Training(Strict):
-    """How every run is trained. Learning rates are per role (AGO)."""
+    """How every run is trained. Learning rates are per role (AGO). Settings with one possible value say what is built in."""
 
     sample: Setting[Literal["turn"]]
+    trained: Setting[Literal["everything"]]
     epochs: Setting[Count]
     global_batch: Setting[Count]
     micro_batch: Setting[Count]
@@ -126,10 +139,15 @@ class Training(Strict):
 
 
 class Objective(Strict):
-    """Weights and temperatures of the Group Competitive Objective."""
+    """Weights and temperatures of the Group Competitive Objective, and what is built in where the paper leaves a choice."""
 
     gsl_weight: Setting[NotNegative]
     drl_weight: Setting[NotNegative]
+    sft_weight: Setting[Literal[1]]
+    reduction: Setting[Literal["token mean"]]
+    infonce: Setting[Literal["symmetric"]]
+    pooled: Setting[Literal["prompt and answer"]]
+    drl_gradient: Setting[Literal["through every member and their mean"]]
     kappa: Setting[Positive]
     semantic_size: Setting[Count]
     symmetric_tau: Setting[Positive]
@@ -162,7 +180,7 @@ class Sweep(Strict):
     pair: Setting[Pair]
     vary: Literal["gsl_weight", "drl_weight", "lr_ratio", "tau"]
     base: Literal["gco", "full"]
-    values: Setting[list[NotNegative]]
+    values: Setting[Annotated[list[NotNegative], Field(min_length=1)]]
 
 
 class Evaluation(Strict):
@@ -198,7 +216,7 @@ class Experiment(Strict):
 
     scale: Literal["miniature", "paper"]
     data: Setting[str]
-    seeds: Setting[Annotated[list[int], Field(min_length=1)]]
+    seeds: Setting[Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]]
     models: dict[str, Model]
     datasets: dict[str, Dataset]
     prompt: Prompt
@@ -224,14 +242,17 @@ def load_experiment(config: Mapping[str, Any] | None = None, root: Path | str = 
     """
     root = Path(root)
     file = read_yaml(root / CONFIG_FILE)
-    merged = copy.deepcopy(dict(file if config is None else config))
+    handed = file if config is None else config
+    merged = copy.deepcopy(dict(handed))
     scale = merged.get("scale")
     scale_path = SCALES_FOLDER / f"{scale}.yaml"
     if scale not in get_args(Experiment.model_fields["scale"].annotation):
         raise ConfigError(f"{CONFIG_FILE}: scale: {scale!r} is not known; use miniature or paper")
     overrides = read_yaml(root / scale_path)
     _merge(merged, overrides)
-    layers = [(str(scale_path), overrides), (str(CONFIG_FILE), file), ("command line (--config)", config or {})]
+    changes = _changes(handed, file)  # what --config changed is meant for any scale
+    _merge(merged, changes)
+    layers = [("command line (--config)", changes), (str(scale_path), overrides), (str(CONFIG_FILE), file)]
     try:
         experiment = Experiment.model_validate(merged)
     except ValidationError as error:
@@ -302,6 +323,18 @@ def _merge(base: dict[str, Any], override: Mapping[str, Any]) -> None:
             base[key] = copy.deepcopy(new)
 
 
+def _changes(new: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of one tree that another one has not, or has otherwise."""
+    result = {}
+    for key, value in new.items():
+        if isinstance(value, Mapping) and isinstance(old.get(key), Mapping) and "value" not in value:
+            if nested := _changes(value, old[key]):
+                result[key] = nested
+        elif key not in old or value != old[key]:
+            result[key] = value
+    return result
+
+
 def _contradictions(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
     """Yield (path, message) for values that are fine alone but not together."""
     models, known = experiment.models, ", ".join(experiment.models)
@@ -331,6 +364,8 @@ def _contradictions(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
                 expected = "B" if larger else "A"
                 yield [*path, "regime"], f"{group.regime!r} contradicts the sizes; this pair is regime {expected}"
     for name, dataset in experiment.datasets.items():
+        if name not in experiment.groups:
+            yield ["groups"], f"no groups for the data set {name!r}; add groups.{name}, or remove the data set"
         for model in dataset.sft_action_f1.value:
             if model not in models:
                 yield ["datasets", name, "sft_action_f1", "value", model], f"unknown model; use one of {known}"
@@ -375,11 +410,11 @@ def _explain(problem: Mapping[str, Any], layers: list[tuple[str, Mapping[str, An
         )
         return f"{file}: {field}: unknown key; {remedy}"
     if kind == "missing":
-        return f"{file}: {field}: missing; add it (README, section 'Settings')"
+        return f'{file}: {field}: missing; add it, a setting as {path[-1]}: {{value: ..., assumed: "why"}}'
     if kind in ("float_type", "int_type") and isinstance(value, str):
         try:
             float(value)
-            remedy = f"YAML reads it as text; write {_yaml_number(value)}"
+            remedy = f"it is text; write {_yaml_number(value)} without quotes"
         except ValueError:
             remedy = "write a number"
         return f"{file}: {field}: {value!r} is not a number; {remedy}"

@@ -38,6 +38,9 @@ def atomic_folder(path: Path | str) -> Iterator[Path]:
     try:
         yield temporary
         temporary.chmod(0o777 & ~_umask())
+        for file in temporary.rglob("*"):  # safetensors keeps its files to their owner
+            if file.is_file():
+                file.chmod(0o666 & ~_umask())
         if path.exists():
             shutil.rmtree(path)
         temporary.replace(path)

@@ -1,9 +1,14 @@
 """Which source files decide which result: the inputs of the workflow's rules, and the code digests in every record."""
 
+import importlib.metadata
+import platform
 from pathlib import Path
 
 from gcl.files import sha256_files
 
+_PACKAGES = (
+    "torch", "transformers", "tokenizers", "accelerate", "numpy", "pillow", "bert-score", "sentence-transformers",
+)  # fmt: skip
 ROOT = Path(__file__).parent.parent
 
 # Patterns relative to the project's root. What only reads, checks or prints (config, files, errors, cli) decides nothing.
@@ -31,3 +36,8 @@ def code_files(part: str) -> list[str]:
 def code_sha256(*parts: str) -> str:
     """Hash of the sources behind one or more parts."""
     return sha256_files({ROOT / name for part in parts for name in code_files(part)}, ROOT)
+
+
+def environment() -> dict[str, str]:
+    """Versions that a result depends on."""
+    return {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in _PACKAGES}}

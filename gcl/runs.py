@@ -8,6 +8,7 @@ the same run:
     gsl    gco without DRL        drl    gco without GSL               full-ratio3, full-tau1-2, gco-gsl0.25, gco-drl0.8
 """
 
+import re
 from collections.abc import Iterator
 
 from gcl.config import Checkpoint, Experiment, Group, MiniatureModel, Pair, Strict, Sweep
@@ -160,7 +161,7 @@ def group_run(experiment: Experiment, dataset: str, pair: Pair, variant: str, se
         ConfigError: if the variant's name is not known.
     """
     objective, training = experiment.objective, experiment.training
-    base, *changes = {"gsl": "gco-drl0", "drl": "gco-gsl0"}.get(variant, variant).split("-", maxsplit=1)
+    base, _, change = {"gsl": "gco-drl0", "drl": "gco-gsl0"}.get(variant, variant).partition("-")
     gsl, drl = objective.gsl_weight.value, objective.drl_weight.value
     taus = [objective.symmetric_tau.value] * 2
     rates = [training.lr_sft.value] * 2
@@ -171,22 +172,15 @@ def group_run(experiment: Experiment, dataset: str, pair: Pair, variant: str, se
         raise ConfigError(
             f"unknown variant {variant!r}; use gsl, drl, gco, full, or gco-gsl0.25, full-ratio3, full-tau1-2, ..."
         )
-    try:
-        for change in changes:
-            if change.startswith("gsl"):
-                gsl = float(change.removeprefix("gsl"))
-            elif change.startswith("drl"):
-                drl = float(change.removeprefix("drl"))
-            elif change.startswith("ratio"):
-                rates[0] = training.lr_guide.value * float(change.removeprefix("ratio"))
-            elif change.startswith("tau"):
-                taus = [float(tau) for tau in change.removeprefix("tau").split("-")]
-            else:
-                raise ValueError
-    except ValueError:
-        raise ConfigError(
-            f"variant {variant!r}: cannot read {changes[0]!r}; use gsl<x>, drl<x>, ratio<x> or tau<x>-<y>"
-        ) from None
+    kind, numbers = _read_change(variant, change)
+    if kind == "gsl":
+        (gsl,) = numbers
+    elif kind == "drl":
+        (drl,) = numbers
+    elif kind == "ratio":
+        rates[0] = training.lr_guide.value * numbers[0]
+    elif kind == "tau":
+        taus = numbers
     members = [
         _member(experiment, role, model, lr=lr, tau=tau)
         for role, model, lr, tau in zip(("learner", "guide"), (pair.learner, pair.guide), rates, taus, strict=True)
@@ -242,7 +236,7 @@ def find_run(experiment: Experiment, run_id: str) -> RunSpec:
     """
     parts = run_id.split("/")
     shape = "<dataset>/<sft|gcl>/<model or learner+guide>/<variant>/seed<k>"
-    if len(parts) != 5 or not parts[4].removeprefix("seed").isdigit():
+    if len(parts) != 5 or not re.fullmatch(r"seed(0|[1-9][0-9]*)", parts[4]):
         raise ConfigError(f"{run_id!r} is no run id; the form is {shape}")
     dataset, method, members, variant, seed = *parts[:4], int(parts[4].removeprefix("seed"))
     models = members.split("+")
@@ -274,6 +268,26 @@ def _every_run(experiment: Experiment) -> Iterator[RunSpec]:
             yield from component_runs(experiment, dataset, seed)
         for name in experiment.sweeps:
             yield from sweep_runs(experiment, name, seed)
+
+
+def _read_change(variant: str, change: str) -> tuple[str, list[float]]:
+    """What a variant's name changes of its base: kind and numbers; two empties for the base itself."""
+    if not change:
+        return "", []
+    match = re.fullmatch(r"(gsl|drl|ratio|tau)([0-9.]+)(?:-([0-9.]+))?", change)
+    try:
+        kind, numbers = match[1], [float(number) for number in match.groups()[1:] if number is not None]
+        well_formed = len(numbers) == (2 if kind == "tau" else 1)
+        possible = all(number > 0 or (number == 0 and kind in ("gsl", "drl")) for number in numbers)
+        canonical = f"{kind}{'-'.join(f'{number:g}' for number in numbers)}" == change
+    except (TypeError, ValueError):
+        well_formed = possible = canonical = False
+    if not (well_formed and possible and canonical):
+        raise ConfigError(
+            f"variant {variant!r}: cannot read {change!r}; use gsl<x>, drl<x>, ratio<x> or tau<x>-<y>, positive numbers "
+            "written as short as possible (weights may be 0)"
+        )
+    return kind, numbers
 
 
 def _find_group(experiment: Experiment, dataset: str, pair: Pair) -> Group | None:

@@ -23,7 +23,7 @@ def ground_backbone(spec: GroundingSpec, captions: Path, vocabulary: Path, outpu
 
     Args:
         spec: architecture and pre-training.
-        captions: folder that `gcl data captions` wrote.
+        captions: folder that `gcl data generate captions` wrote.
         vocabulary: JSON file that `gcl backbone vocabulary` wrote.
         output: checkpoint folder to be made.
     """

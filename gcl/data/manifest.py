@@ -83,8 +83,7 @@ def load_split(
     split = manifest_path.stem
     if split not in SPLITS:
         raise DataError(f"{manifest_path}: the name says no split; manifests are called train.tsv and test.tsv")
-    remedy = f"rebuild the manifest: snakemake {manifest_path} -R manifest"
-    rows = _read_manifest(manifest_path, remedy)
+    rows = read_manifest(manifest_path)
     # Pictures were decoded when the manifest was made; equal hashes mean equal pictures.
     scenarios = read_scenarios(root, format, questions, actions, check_images=False)
     scenes = {scenario.id: scenario for scenario in scenarios if scenario.split == split}
@@ -93,7 +92,7 @@ def load_split(
     for id, (image_sha256, text_sha256) in rows.items():
         if id in scenes:
             problems += [f"{shown(id)}: {what}" for what in _changes(scenes[id], image_sha256, text_sha256)]
-    raise_all(problems, f"{manifest_path} does not match {root} (restore the data, or {remedy})")
+    raise_all(problems, f"{manifest_path} does not match {root} (restore the data, or {_remedy(manifest_path)})")
     return [scenes[id] for id in rows]
 
 
@@ -109,9 +108,14 @@ def _changes(scenario: Scenario, image_sha256: str, text_sha256: str) -> list[st
     return changes
 
 
-def _read_manifest(path: Path, remedy: str) -> dict[str, tuple[str, str]]:
-    """Image hash and text hash by id, in the order of the file."""
+def read_manifest(path: Path) -> dict[str, tuple[str, str]]:
+    """Image hash and text hash by id, in the order of the file.
+
+    Raises:
+        DataError: if the file is not what `write_manifests` writes.
+    """
     problems: list[str] = []
+    remedy = _remedy(path)
     text = read_text(path, problems)
     raise_all([f"{problem} or {remedy}" for problem in problems], str(path.parent))
     header, *lines = text.removesuffix("\n").split("\n")
@@ -128,3 +132,7 @@ def _read_manifest(path: Path, remedy: str) -> dict[str, tuple[str, str]]:
             rows[cells[0]] = (cells[2], cells[3])
     raise_all(problems, str(path.parent))
     return rows
+
+
+def _remedy(path: Path) -> str:
+    return f"rebuild the manifest: snakemake {path} -R manifest --cores 1, with the same --config"

@@ -14,7 +14,7 @@ def parse_action(text: str, actions: Sequence[str]) -> str:
     """
     rest, found = text, []
     for action in sorted(actions, key=len, reverse=True):
-        pattern = re.compile(rf"\b{re.escape(action)}\b", re.IGNORECASE)
+        pattern = re.compile(rf"(?<!\w){re.escape(action)}(?!\w)", re.IGNORECASE)
         if pattern.search(rest):
             found.append(action)
             rest = pattern.sub(" ", rest)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 from tqdm import tqdm
+from transformers import GenerationConfig
 
 from gcl.backbones.load import Source, load_backbone, load_preprocessor
 from gcl.data.encoding import Encoder, collate
@@ -59,7 +60,16 @@ def _continue(
 ) -> list[str]:
     """Greedy continuations of a left-padded batch, without special tokens and outer white space."""
     inputs = {name: tensor.to(model.device) for name, tensor in batch.items() if name != "labels"}
-    ids_BT = model.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False, num_beams=1)
+    # Spelt out, because a checkpoint's own defaults may hold more than sampling: Qwen2.5-VL ships a repetition penalty.
+    greedy = GenerationConfig(
+        do_sample=False,
+        num_beams=1,
+        repetition_penalty=1.0,
+        max_new_tokens=max_new_tokens,
+        eos_token_id=encoder.end_token,
+        pad_token_id=encoder.pad_token,
+    )
+    ids_BT = model.generate(**inputs, generation_config=greedy)
     new_BT = ids_BT[:, inputs["input_ids"].shape[1] :]
     texts = encoder.preprocessor.tokenizer.batch_decode(new_BT, skip_special_tokens=True)
     return [text.strip() for text in texts]

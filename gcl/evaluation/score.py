@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gcl.config import Checkpoint, Strict
+from gcl.data.scenario import TURNS
 from gcl.errors import DataError
 from gcl.evaluation.accuracy import confusion_matrix, parse_action
 from gcl.evaluation.action_f1 import ActionF1
@@ -29,7 +30,11 @@ class ScoreSpec(Strict):
 
 
 def score_run(
-    spec: RunSpec, score: ScoreSpec, predictions: Sequence[Mapping[str, str]], provenance: Mapping[str, Any]
+    spec: RunSpec,
+    score: ScoreSpec,
+    predictions: Sequence[Mapping[str, str]],
+    scenes: Sequence[str],
+    provenance: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Return the contents of the run's metrics file.
 
@@ -37,6 +42,7 @@ def score_run(
         spec: the run.
         score: encoders, bootstrap, closed list of actions.
         predictions: records as `gcl.evaluation.generate.predictions` makes them.
+        scenes: ids of the test split; exactly these must have been answered.
         provenance: what else led to these numbers.
 
     Raises:
@@ -48,37 +54,54 @@ def score_run(
         "perception_cos": ("perception", similarity := SentenceSimilarity(sentence)),
         "reasoning_cos": ("reasoning", similarity),
     }
+    answers = [_complete(predictions, member.role, scenes, spec.id) for member in spec.members]
     members = [
-        {"role": member.role, "model": member.model}
-        | _score_member(
-            [p for p in predictions if p["role"] == member.role], scorers, score, f"{spec.id} {member.role}"
-        )
-        for member in spec.members
+        {"role": member.role, "model": member.model} | _score_member(by_turn, scorers, score)
+        for member, by_turn in zip(spec.members, answers, strict=True)
     ]
     metric_models = {"bert": f"{encoder_sha256(bert)} layer {score.bert_layer}", "sentence": encoder_sha256(sentence)}
     return {
         "scale": spec.scale,
         "run": spec.id,
         "members": members,
+        "constant_answer": _constant_answer(answers[0]["action"], scorers["action_f1"][1]),
         "provenance": {"spec": spec.model_dump(), "spec_sha256": spec.fingerprint, "score": score.model_dump()}
         | dict(provenance)
         | {"metric_models": metric_models},
     }
 
 
-def _score_member(
-    predictions: Sequence[Mapping[str, str]], scorers: Mapping[str, Any], score: ScoreSpec, label: str
-) -> dict[str, Any]:
-    by_turn: dict[str, dict[str, Mapping[str, str]]] = {}
-    for record in predictions:
-        if record["id"] in by_turn.setdefault(record["turn"], {}):
-            raise DataError(
-                f"{label}: {record['turn']} of {record['id']} is answered twice; generate the predictions again"
-            )
+def _complete(
+    predictions: Sequence[Mapping[str, str]], role: str, scenes: Sequence[str], run: str
+) -> dict[str, dict[str, Mapping[str, str]]]:
+    """One member's records by turn and scene, all of them exactly once."""
+    by_turn: dict[str, dict[str, Mapping[str, str]]] = {turn: {} for turn in TURNS}
+    for record in (p for p in predictions if p["role"] == role):
+        if record["id"] in by_turn[record["turn"]]:
+            raise DataError(f"{run} {role}: {record['turn']} of {record['id']} is answered twice; generate again")
         by_turn[record["turn"]][record["id"]] = record
-    ids = sorted(by_turn.get("action", {}))
-    if not ids or any(sorted(answers) != ids for answers in by_turn.values()):
-        raise DataError(f"{label}: the predictions do not cover every turn of every scene; generate them again")
+    for turn, answers in by_turn.items():
+        if set(answers) != set(scenes):
+            raise DataError(
+                f"{run} {role}: {len(answers)} answers on {turn} for the {len(scenes)} scenes of the test manifest, "
+                "or other scenes; generate again"
+            )
+    return by_turn
+
+
+def _constant_answer(answers: Mapping[str, Mapping[str, str]], action_f1: ActionF1) -> dict[str, Any]:
+    """What saying the same all the time would score: the most frequent reference action, for every scene."""
+    references = [record["reference"] for record in answers.values()]
+    text = min(set(references), key=lambda reference: (-references.count(reference), reference))
+    scores = action_f1([text] * len(references), references)
+    return {"text": text, "action_f1": sum(scores) / len(scores)}
+
+
+def _score_member(
+    by_turn: Mapping[str, Mapping[str, Mapping[str, str]]], scorers: Mapping[str, Any], score: ScoreSpec
+) -> dict[str, Any]:
+    """Per-scene scores, means, and what else is worth counting of one member."""
+    ids = sorted(by_turn["action"])
 
     def texts(turn: str, key: str) -> list[str]:
         return [by_turn[turn][i][key] for i in ids]

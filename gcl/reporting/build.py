@@ -1,6 +1,8 @@
 """Build one table or figure by name: `build(experiment, "table1", results, stem)`; what `gcl report` calls."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -34,7 +36,9 @@ def build(experiment: Experiment, name: str, results: Path, stem: Path) -> None:
             frame = group_table(experiment, "snei" if name == "table1" else "muson", metrics)
         else:
             frame = component_table(experiment, ["snei"] if name == "headline" else list(experiment.datasets), metrics)
-        write_table(frame, stem, _TITLES[name], _role_notes(frame), sources(results, metrics))
+        write_table(
+            frame, stem, _TITLES[name], [*_floor_notes(metrics), *_role_notes(frame)], sources(results, metrics)
+        )
     elif name == "components":
         components_figure(experiment, "snei", metrics, stem)
     elif name == "fig2":
@@ -43,6 +47,15 @@ def build(experiment: Experiment, name: str, results: Path, stem: Path) -> None:
         ratio_figure(experiment, metrics, stem)
     else:
         temperature_figure(experiment, name, metrics, stem)
+
+
+def _floor_notes(metrics: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What Action-F1 a constant answer would get: the floor that a score has to be read against."""
+    floors = {run.split("/")[0]: content["constant_answer"] for run, content in metrics.items()}
+    return [
+        f"The most frequent action, {floor['text']!r}, given to all scenes has Action-F1 {floor['action_f1']:.3f} on {dataset}."
+        for dataset, floor in floors.items()
+    ]
 
 
 def _role_notes(frame: pd.DataFrame) -> list[str]:

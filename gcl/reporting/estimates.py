@@ -5,7 +5,7 @@ first and scenarios are resampled afterwards: the extremes of the seeds' own int
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
@@ -29,17 +29,25 @@ ROLES = ("learner", "guide")
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over scenarios, its 95 % interval, and the runs it comes from."""
+    """A mean over scenarios, its 95 % interval, the runs it comes from, and each scenario's score (in order of ids)."""
 
     mean: float
     low: float
     high: float
     scenarios: int
     runs: tuple[str, ...]
+    scores: tuple[float, ...] = field(repr=False)
 
-    def contains(self, value: float) -> bool:
-        """Whether the interval does not exclude the value."""
-        return self.low <= value <= self.high
+    def gain_over(self, control: "Estimate", resamples: int) -> dict[str, float | int]:
+        """Mean difference to a control on the same scenarios, with the interval of the *paired* differences.
+
+        The scores of two models on one scenario go together, so their difference is far surer than either mean.
+        """
+        if len(self.scores) != len(control.scores):
+            raise DataError(
+                f"{self.runs[0]} and {control.runs[0]} were not evaluated on the same scenarios; make both again"
+            )
+        return mean_interval([a - b for a, b in zip(self.scores, control.scores, strict=True)], resamples)
 
 
 def sft_estimate(
@@ -75,11 +83,9 @@ def _estimate(metrics: Metrics, runs: Sequence[RunSpec], role: str, metric: str,
     names = tuple(run.id for run in runs)
     if any(member["summary"][metric] is None for member in members):
         return None
-    if len(members) == 1:
-        summary = members[0]["summary"][metric]
-    else:
-        summary = mean_interval(_scenario_means(members, metric, names), resamples)
-    return Estimate(summary["mean"], summary["low"], summary["high"], summary["n"], names)
+    scores = _scenario_means(members, metric, names)
+    summary = members[0]["summary"][metric] if len(members) == 1 else mean_interval(scores, resamples)
+    return Estimate(summary["mean"], summary["low"], summary["high"], summary["n"], names, tuple(scores))
 
 
 def _scenario_means(members: Sequence[Mapping[str, Any]], metric: str, runs: Sequence[str]) -> list[float]:

@@ -9,9 +9,10 @@ from gcl.reporting.estimates import METRICS
 MINIATURE = "Miniature scale: drawn scenes and tiny models. Not comparable with the paper"
 HIDDEN = "its values are hidden (set report.paper_values to show them)."
 SHOWN = "its values are shown only because report.paper_values asks for them."
-DAGGER_NOTE = (
-    "† The interval of this GCL score contains the mean of the same model's SFT control: "
-    "it does not exclude a gain of zero."
+MARKS_NOTE = (
+    "↑ better, ↓ worse than the same model's SFT control: the 95 % bootstrap interval of the paired differences over test "
+    "scenarios excludes zero. † it does not. These intervals are over scenarios, not over trainings: with one seed a mark "
+    "can be an accident of that training, and with this many cells some are."
 )
 
 _HEADERS = METRICS | {
@@ -43,6 +44,8 @@ _TEX = str.maketrans(
         "−": "$-$",
         "–": "--",
         "†": r"\textsuperscript{\dag}",
+        "↑": r"$\uparrow$",
+        "↓": r"$\downarrow$",
     }
 )
 
@@ -106,8 +109,16 @@ def _cell(row: pd.Series, name: str) -> str:
         return _signed(value)
     if name.endswith("_paper"):
         return f"{value:.3f} ({_signed(row[name.removesuffix('_paper') + '_difference'])})"
-    dagger = " †" if row.get(f"{name}_spans_sft", False) else ""
-    return f"{value:.3f} [{row[f'{name}_low']:.3f}, {row[f'{name}_high']:.3f}]{dagger}"
+    return f"{value:.3f} [{row[f'{name}_low']:.3f}, {row[f'{name}_high']:.3f}]{_mark(row, name)}"
+
+
+def _mark(row: pd.Series, name: str) -> str:
+    """How the score compares with its control; nothing for a control."""
+    if pd.isna(row.get(f"{name}_gain")):
+        return ""
+    if row[f"{name}_gain_low"] > 0:
+        return " ↑"
+    return " ↓" if row[f"{name}_gain_high"] < 0 else " †"
 
 
 def _signed(value: float) -> str:
@@ -128,8 +139,8 @@ def _notes(frame: pd.DataFrame, notes: Sequence[str]) -> Iterator[str]:
     seeds = frame["seeds"].iloc[0]
     pooled = "one seed" if seeds == 1 else f"scores averaged over {seeds} seeds before resampling"
     yield f"[low, high]: 95 % percentile bootstrap interval over test scenarios ({sizes}); {pooled}."
-    if any(frame[name].any() for name in frame if name.endswith("_spans_sft")):
-        yield DAGGER_NOTE
+    if any(frame[name].notna().any() for name in frame if name.endswith("_gain")):
+        yield MARKS_NOTE
     yield from notes
 
 

@@ -99,7 +99,7 @@ def load_metrics(results_folder: Path, scale: str, runs: Iterable[RunSpec]) -> d
         try:
             metrics[run.id] = _read(path, scale, run)
         except DataError as error:
-            problems.append(f"{path}: {error}; make it with: snakemake {path}")
+            problems.append(f"{path}: {error}; make it with: snakemake --cores 2 {path}")
     raise_all(problems, "metrics")
     return metrics
 
@@ -128,7 +128,9 @@ def check_consistent(metrics: Mapping[str, Mapping[str, Any]]) -> None:
             continue
         other = next(run for run, value in by_run.items() if value == usual)
         targets = " ".join(str(metrics_path("results", metrics[run]["scale"], run)) for run in (odd, other))
-        problems.append(f"{odd} and {other} differ in the {what}; bring both up to date with: snakemake {targets}")
+        problems.append(
+            f"{odd} and {other} differ in the {what}; bring both up to date with: snakemake --cores 2 {targets}"
+        )
     raise_all(problems, "these runs cannot stand in one table")
 
 

@@ -1,8 +1,8 @@
 """Tables 1, 2 and 3: `component_table()` and `group_table()` build them, `write_table()` writes one in four files.
 
 Columns follow one convention, which markup.py turns into cells: `x` with `x_low` and `x_high` is a score with its
-interval; `x_spans_sft` tells whether that interval contains the mean of the same model's SFT control; `x_paper` and
-`x_difference` (ours - paper) exist only where paper values are shown. `runs` names all runs behind a row.
+interval; `x_gain` with `x_gain_low` and `x_gain_high` is its paired difference to the same model's SFT control; `x_paper`
+and `x_difference` (ours - paper) exist only where paper values are shown. `runs` names all runs behind a row.
 """
 
 from collections.abc import Mapping, Sequence
@@ -68,7 +68,7 @@ def group_table(experiment: Experiment, dataset: str, metrics: Metrics) -> pd.Da
             for role in ROLES:
                 cells |= _score(f"{method}_{role}", scores[role])
                 if method == "gcl":
-                    cells |= _spans(f"gcl_{role}", scores[role], sft[role])
+                    cells |= _gain(experiment, f"gcl_{role}", scores[role], sft[role])
                 if shown:
                     cells |= _paper(f"{method}_{role}", scores[role], paper_group(dataset, group, method, role))
         cells |= {f"gain_{role}": gcl[role].mean - sft[role].mean for role in ROLES}
@@ -111,7 +111,7 @@ def _component_row(
         ours = control
         if variant != "sft":
             ours = gcl_estimate(experiment, metrics, dataset, pair, variant, role, name)
-        cells |= _score(name, ours) | _spans(name, ours, control if variant != "sft" else None)
+        cells |= _score(name, ours) | _gain(experiment, name, ours, control if variant != "sft" else None)
         if shown and name != "action_accuracy":
             cells |= _paper(name, ours, paper_component(dataset, variant, pair, role, name))
         estimates += [ours, control]
@@ -139,8 +139,11 @@ def _score(name: str, ours: Estimate | None) -> dict[str, float]:
     return dict(zip((name, f"{name}_low", f"{name}_high"), values, strict=True))
 
 
-def _spans(name: str, ours: Estimate | None, control: Estimate | None) -> dict[str, bool]:
-    return {f"{name}_spans_sft": ours is not None and control is not None and ours.contains(control.mean)}
+def _gain(experiment: Experiment, name: str, ours: Estimate | None, control: Estimate | None) -> dict[str, float]:
+    gain = dict.fromkeys(("mean", "low", "high"), float("nan"))
+    if ours is not None and control is not None:
+        gain |= ours.gain_over(control, experiment.evaluation.bootstrap.value)
+    return {f"{name}_gain": gain["mean"], f"{name}_gain_low": gain["low"], f"{name}_gain_high": gain["high"]}
 
 
 def _paper(name: str, ours: Estimate | None, published: float | None) -> dict[str, float]:

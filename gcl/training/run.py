@@ -7,7 +7,6 @@
 While training runs the log is in the scratch folder, where it can be followed.
 """
 
-import importlib.metadata
 import os
 import platform
 import resource
@@ -21,13 +20,11 @@ import torch
 
 from gcl.data.scenario import Scenario
 from gcl.files import atomic_folder, sha256_files, write_json
-from gcl.provenance import code_sha256
+from gcl.provenance import code_sha256, environment
 from gcl.runs import RunSpec
 from gcl.training.log import LossLog
 from gcl.training.loop import train_group
 from gcl.training.member import Member
-
-_PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "numpy", "pillow")
 
 
 def train_run(spec: RunSpec, scenarios: Sequence[Scenario], output: Path, scratch: Path) -> None:
@@ -79,6 +76,7 @@ def _record(spec: RunSpec, folder: Path, seconds: float) -> dict[str, object]:
     return {
         "run": spec.id,
         "spec": spec.model_dump(),
+        "start": {m.role: m.revision or weights_sha256(Path(m.source)) for m in spec.members},
         "weights": {member.role: weights_sha256(folder / member.role) for member in spec.members},
         "code_sha256": code_sha256("training"),
         "environment": environment(),
@@ -91,9 +89,3 @@ def _record(spec: RunSpec, folder: Path, seconds: float) -> dict[str, object]:
             "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         },
     }
-
-
-def environment() -> dict[str, str]:
-    """Versions that a result depends on."""
-    versions = {package: importlib.metadata.version(package) for package in _PACKAGES}
-    return {"python": platform.python_version(), **versions}

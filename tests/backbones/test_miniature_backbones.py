@@ -1,18 +1,22 @@
 """Miniature backbones are ordinary checkpoints with the real families' awkward differences."""
 
 import json
+import re
 import shutil
 
 import pytest
 import torch
+import yaml
+from conftest import ROOT
 from transformers import AutoModelForImageTextToText
 
 from gcl.backbones.load import Source, load_backbone, load_preprocessor
 from gcl.backbones.miniature import build_model, build_preprocessor
 from gcl.backbones.vocabulary import shared_vocabulary
-from gcl.config import Checkpoint
+from gcl.config import load_experiment
 from gcl.data.encoding import Encoder, collate
 from gcl.errors import CheckpointError
+from gcl.evaluation.generate import _continue
 
 SYSTEM = "You are a helpful assistant."
 
@@ -82,8 +86,6 @@ def test_unrelated_tokenizers_cannot_compete(backbones, vocabulary):
 
 
 def test_batched_left_padded_generation_equals_one_by_one(backbones, scenarios):
-    from gcl.evaluation.generate import _continue
-
     for folder in backbones.values():
         model, own = load_backbone(Source(str(folder))), encoder(folder)
         turns = ("action", "perception") * 6
@@ -163,7 +165,20 @@ def test_a_broken_checkpoint_folder_is_named(backbones, tmp_path, damage, expect
     assert str(folder) in str(caught.value)
 
 
-def test_a_hub_checkpoint_is_pinned(experiment):
-    arguments = Source("Qwen/Qwen3-VL-4B-Instruct", "abc").arguments
-    assert arguments == {"pretrained_model_name_or_path": "Qwen/Qwen3-VL-4B-Instruct", "revision": "abc"}
-    assert not isinstance(experiment.models["qwen3-vl-4b"].backbone.value, Checkpoint)
+def test_hub_checkpoints_are_pinned_to_a_commit():
+    config = yaml.safe_load((ROOT / "config.yaml").read_text()) | {"scale": "paper"}
+    paper = load_experiment(config, ROOT)
+    encoders = (paper.evaluation.bert_encoder, paper.evaluation.sentence_encoder)
+    for checkpoint in [*(model.backbone.value for model in paper.models.values()), *(e.value for e in encoders)]:
+        assert re.fullmatch("[0-9a-f]{40}", checkpoint.revision)
+        assert Source(checkpoint.path, checkpoint.revision).arguments["revision"] == checkpoint.revision
+
+
+def test_a_checkpoints_own_generation_defaults_do_not_change_the_answers(backbones, scenarios):
+    """Qwen2.5-VL ships a repetition penalty; greedy means greedy for every family."""
+    model, own = load_backbone(Source(str(backbones["qwen2_5_vl"]))), encoder(backbones["qwen2_5_vl"])
+    batch = collate([own.sample(s, "perception", with_answer=False) for s in scenarios], own, left_padded=True)
+    plain = _continue(model, own, batch, 12)
+    model.generation_config.repetition_penalty = 5.0
+    model.generation_config.do_sample = True
+    assert _continue(model, own, batch, 12) == plain

@@ -51,7 +51,7 @@ def test_every_setting_has_an_origin_and_the_paper_ones_name_the_place(config):
 @pytest.mark.parametrize(
     "path, value, expected",
     [
-        ("objective.kappa.value", "1e-5", ["config.yaml: objective.kappa.value: '1e-5' is not a number", "write 1.0e-5"]),
+        ("objective.kappa.value", "1e-5", ["objective.kappa.value: '1e-5' is not a number", "write 1.0e-5 without"]),
         ("training.epoch", 3, ["training.epoch: unknown key", "did you mean 'epochs'"]),
         ("objective.gsl_wieght", {"value": 1}, ["objective.gsl_wieght: unknown key", "'gsl_weight'"]),
         ("groups.snei.value.0.learner", "qwen9", ["groups.snei.value.0.learner: unknown model 'qwen9'"]),
@@ -116,3 +116,24 @@ def test_a_broken_yaml_file_is_named(tmp_path, text, expected):
     with pytest.raises(ConfigError, match=expected) as caught:
         read_yaml(path)
     assert str(path) in str(caught.value)
+
+
+def test_a_change_on_the_command_line_wins_over_the_scale_file(config):
+    changed = change(config, "training.epochs", {"value": 1, "assumed": "a quick look"})
+    assert load_experiment(changed, ROOT).training.epochs.value == 1
+    assert load_experiment(config, ROOT).training.epochs.value == 4
+
+
+def test_a_mistake_in_an_architecture_is_one_line(config):
+    models = {"qwen3-vl-2b": {"backbone": {"value": {"family": "qwen3_vl", "hidden_size": "64"}, "assumed": "x"}}}
+    changed = copy.deepcopy(config)
+    changed["models"]["qwen3-vl-2b"] |= models["qwen3-vl-2b"]
+    lines = messages(changed)
+    assert any("hidden_size: '64' is not a number" in line for line in lines)
+    assert not any("did you mean" in line for line in lines)
+
+
+def test_a_data_set_without_groups_is_named(config):
+    del config["groups"]["muson"]
+    (line,) = messages(config)
+    assert "no groups for the data set 'muson'" in line

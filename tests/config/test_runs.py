@@ -88,6 +88,21 @@ def test_a_run_that_no_table_asks_for_can_be_named(experiment):
         ("snei/gcl/qwen3-vl-4b/seed0", "no run id"),
         ("snei/gcl/qwen2.5-vl-3b+qwen3-vl-4b/fancy/seed0", "unknown variant 'fancy'"),
         ("snei/gcl/qwen2.5-vl-3b+qwen3-vl-4b/full-speed9/seed0", "cannot read 'speed9'"),
+        *(
+            (f"snei/gcl/qwen2.5-vl-3b+qwen3-vl-4b/{variant}/seed0", "cannot read")
+            for variant in (
+                "full-tau3",
+                "full-tau1-2-3",
+                "full-ratio-1",
+                "full-ratio0",
+                "full-tau0-1",
+                "gco-gsl-1",
+                "gco-gslnan",
+                "full-ratio2.0",
+                "full-ratio1.2.3",
+            )
+        ),
+        ("snei/sft/qwen3-vl-4b/default/seed007", "no run id"),
         ("snei/gcl/qwen3-vl-8b+qwen2.5-vl-3b/full/seed0", "no group of snei; add it under groups.snei"),
     ],
 )

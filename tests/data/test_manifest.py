@@ -63,7 +63,9 @@ def _mismatch(root: Path, path: Path) -> list[str]:
     with pytest.raises(DataError) as caught:
         _load(root, path)
     heading, *lines = str(caught.value).split("\n  ")
-    remedy = f"(restore the data, or rebuild the manifest: snakemake {path} -R manifest)"
+    remedy = (
+        f"(restore the data, or rebuild the manifest: snakemake {path} -R manifest --cores 1, with the same --config)"
+    )
     assert heading.startswith(f"{path} does not match {root} {remedy}: {len(lines)} problem")
     return lines
 
@@ -171,7 +173,9 @@ def test_broken_manifest_is_named_with_its_line_and_remedy(root: Path, content: 
     with pytest.raises(DataError) as caught:
         _load(root, path)
     assert expected in str(caught.value)
-    assert str(caught.value).endswith(f"rebuild the manifest: snakemake {path} -R manifest")
+    assert str(caught.value).endswith(
+        f"rebuild the manifest: snakemake {path} -R manifest --cores 1, with the same --config"
+    )
 
 
 def test_manifest_whose_name_is_no_split_is_refused(root: Path, tmp_path: Path) -> None:

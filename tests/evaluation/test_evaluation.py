@@ -107,6 +107,7 @@ def test_the_packaged_encoder_is_the_one_we_measured_with(minilm):
         ("Stopping", NO_ACTION),
         ("", NO_ACTION),
         ("Move Forward Left Left", "Move Forward Left"),
+        ("(Stop)", "Stop"),
     ],
 )
 def test_an_action_is_read_from_text(text, expected):
@@ -152,7 +153,7 @@ def case(experiment):
 
 def test_a_metrics_file_holds_items_means_empties_and_confusion(case):
     run, score, predictions = case
-    metrics = score_run(run, score, predictions, {"code_sha256": {}})
+    metrics = score_run(run, score, predictions, ["a", "b", "c"], {"code_sha256": {}})
     learner = metrics["members"][0]
     assert [item["id"] for item in learner["items"]] == ["a", "b", "c"]
     assert [item["action_correct"] for item in learner["items"]] == [True, False, False]
@@ -162,11 +163,20 @@ def test_a_metrics_file_holds_items_means_empties_and_confusion(case):
     assert learner["items"][2]["action_f1"] == 0.0
     assert learner["empty"] == dict.fromkeys(learner["empty"], 1)
     assert metrics["provenance"]["spec_sha256"] == run.fingerprint
+    assert metrics["constant_answer"] == {"text": "Stop", "action_f1": pytest.approx(1.0, abs=1e-5)}
 
 
-def test_incomplete_or_doubled_predictions_are_refused(case):
+@pytest.mark.parametrize(
+    ("damage", "expected"),
+    [
+        (lambda p: p[:-1], "2 answers on explanation for the 3 scenes"),
+        (lambda p: [*p, p[0]], "answered twice"),
+        (lambda p: [r for r in p if r["turn"] != "perception"], "0 answers on perception"),
+        (lambda p: [r for r in p if r["id"] == "a"], "1 answers on perception for the 3 scenes"),
+        (lambda p: [r | {"id": "x" + r["id"]} for r in p], "or other scenes"),
+    ],
+)
+def test_predictions_that_are_not_the_whole_test_split_are_refused(case, damage, expected):
     run, score, predictions = case
-    with pytest.raises(DataError, match="do not cover every turn"):
-        score_run(run, score, predictions[:-1], {})
-    with pytest.raises(DataError, match="answered twice"):
-        score_run(run, score, [*predictions, predictions[0]], {})
+    with pytest.raises(DataError, match=expected):
+        score_run(run, score, damage(predictions), ["a", "b", "c"], {})

@@ -18,7 +18,7 @@ def test_one_seed_has_the_files_own_interval():
     experiment = experiment_with()
     run = "snei/sft/qwen3-vl-2b/default/seed0"
     estimate = sft_estimate(experiment, fake_metrics(experiment), "snei", "qwen3-vl-2b")
-    assert estimate == Estimate(0.6, 0.6 - 0.02, 0.6 + 0.02, 2, (run,))
+    assert estimate == Estimate(0.6, 0.6 - 0.02, 0.6 + 0.02, 2, (run,), (0.5, 0.7))
 
 
 def test_roles_of_a_group_are_told_apart():

@@ -28,7 +28,7 @@ def test_all_missing_files_are_named_with_the_command_that_makes_them(tmp_path):
         load_metrics(tmp_path, "miniature", [RUN, OTHER])
     for run in (RUN, OTHER):
         path = metrics_path(tmp_path, "miniature", run.id)
-        assert f"{path}: no such file; make it with: snakemake {path}" in str(error.value)
+        assert f"{path}: no such file; make it with: snakemake --cores 2 {path}" in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from fake_metrics import experiment_with, fake_metrics, write_metrics
 
 from gcl.errors import DataError
 from gcl.files import sha256_file
-from gcl.reporting.markup import DAGGER_NOTE
+from gcl.reporting.markup import MARKS_NOTE
 from gcl.reporting.metrics import sources
 from gcl.reporting.tables import METHODS, component_table, group_table, write_table
 
@@ -67,22 +67,36 @@ def test_group_rows_hold_scores_gains_and_temperatures():
     assert (row["gain_learner"], row["gain_guide"]) == pytest.approx((0.2, 0.1))
 
 
-@pytest.mark.parametrize(("gcl", "dagger"), [(0.579, False), (0.581, True), (0.619, True), (0.621, False)])
-def test_a_dagger_marks_gains_whose_interval_does_not_exclude_zero(tmp_path, gcl, dagger):
-    # SFT is 0.6 everywhere and intervals reach 0.02 to both sides.
-    metrics = fake_metrics(MINIATURE, lambda run, role: {"solo": 0.6, "learner": gcl, "guide": 0.9}[role])
+@pytest.mark.parametrize(
+    ("differences", "mark", "tex"),
+    [
+        ((0.05, 0.1), "↑", r"$\uparrow$"),
+        ((-0.05, -0.1), "↓", r"$\downarrow$"),
+        ((-0.1, 0.1), "†", r"\textsuperscript{\dag}"),
+        ((0.0, 0.0), "†", r"\textsuperscript{\dag}"),
+    ],
+)
+def test_a_mark_says_whether_the_paired_interval_excludes_zero(tmp_path, differences, mark, tex):
+    """The learner's mean and interval stay those of its control: only scenario by scenario can they be told apart."""
+    metrics = fake_metrics(MINIATURE, lambda run, role: 0.6)
+    for content in metrics.values():
+        for member in content["members"]:
+            if member["role"] == "learner":
+                for item, difference in zip(member["items"], differences, strict=True):
+                    item["action_f1"] += difference
     frame = group_table(MINIATURE, "snei", metrics)
-    assert frame["gcl_learner_spans_sft"].tolist() == [dagger] * 12
-    assert not frame["gcl_guide_spans_sft"].any()
+    assert frame["gcl_learner_gain"].round(9).tolist() == [round(sum(differences) / 2, 9)] * 12
     files = written(tmp_path, MINIATURE, frame, metrics=metrics)
-    assert (f"{gcl:.3f} [{gcl - 0.02:.3f}, {gcl + 0.02:.3f}] †" in files["md"]) is dagger
-    assert (DAGGER_NOTE in files["md"]) is dagger
-    assert (r"\textsuperscript{\dag}" in files["tex"]) is dagger
+    assert files["md"].count(f"0.600 [0.580, 0.620] {mark} |") == (
+        24 if differences == (0.0, 0.0) else 12 + 12 * (mark == "†")
+    )
+    assert MARKS_NOTE in files["md"]
+    assert tex in files["tex"]
 
 
-def test_baselines_never_carry_a_dagger():
+def test_baselines_never_carry_a_mark():
     frame = component_table(MINIATURE, DATASETS, fake_metrics(MINIATURE, lambda run, role: 0.6))
-    assert frame["action_f1_spans_sft"].tolist() == (frame["method"] != "SFT").tolist()
+    assert frame["action_f1_gain"].notna().tolist() == (frame["method"] != "SFT").tolist()
 
 
 def test_paper_values_are_hidden_at_miniature_scale(tmp_path):

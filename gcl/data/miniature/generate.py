@@ -1,10 +1,11 @@
-"""Write drawn scenes to disk in the raw formats that the importers read: `gcl data generate snei --to FOLDER`.
+"""Write drawn scenes to disk in the raw formats that the importers read; `gcl data generate --help` shows a call.
 
     snei       train.json, test.json: LLaVA-style conversations of five rounds; free-text actions, long-tailed
     muson      annotations.csv: one row a scene, five text fields; actions from the closed list
     captions   captions.jsonl: image, terse caption and description, for grounding the miniature backbones
 
-Everything follows from the seed. Pictures lie in images/.
+Everything follows from the seed. Pictures lie in images/. No constellation of people, sides and path that a test split
+shows occurs in a training split or a caption.
 """
 
 import csv
@@ -62,7 +63,7 @@ def write_dataset(name: str, counts: Mapping[str, int], questions: Mapping[str, 
         for split, count in counts.items():
             records[split] = [
                 {"image": pictures.draw(scene, rng), **_turns(name, scene, rng)}
-                for scene in sample_scenes(rng, count, SHARES[name])
+                for scene in sample_scenes(rng, count, SHARES[name], held_out=split == "test")
             ]
         if name == "snei":
             _write_conversations(work, records, questions)
@@ -76,7 +77,7 @@ def write_captions(count: int, seed: int, folder: Path) -> None:
     rng = random.Random(f"captions {seed}")
     with atomic_folder(folder) as work:
         pictures = _Pictures(work, count)
-        scenes = sample_scenes(rng, count, SHARES["captions"])
+        scenes = sample_scenes(rng, count, SHARES["captions"], held_out=False)
         write_jsonl(
             work / "captions.jsonl",
             [
@@ -94,7 +95,7 @@ def write_captions(count: int, seed: int, folder: Path) -> None:
 def text_corpus(seed: int, questions: Mapping[str, str], system: str, scenes: int = 2000) -> Iterator[str]:
     """Words for the miniature tokenizer: what the generators can say, about scenes of no data set."""
     rng = random.Random(f"corpus {seed}")
-    for scene in sample_scenes(rng, scenes, SHARES["captions"]):
+    for scene in sample_scenes(rng, scenes, SHARES["captions"], held_out=False):
         yield from _turns("snei", scene, rng).values()
         yield from (f"{scene.action}.", language.caption(scene))
         yield from (*questions.values(), *CAPTION_QUESTIONS.values(), f"system\n{system}", "user\n", "assistant\n")

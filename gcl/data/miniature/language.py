@@ -32,13 +32,15 @@ _AHEAD = {
     "open door": ("An open door.", "The door is open."),
     "closed door": ("A closed door.", "The door is shut."),
 }
+# The wordings of one action differ little and those of two actions a lot, so that a text metric rewards the right action
+# more than a lucky wording.
 _ACTION = {
-    "Move Forward": ("Go straight on.", "Keep moving forward.", "Continue straight ahead."),
-    "Move Forward Left": ("Go forward and keep to the left.", "Move ahead and pass on the left."),
-    "Move Forward Right": ("Go forward and keep to the right.", "Move ahead and pass on the right."),
-    "Stop": ("Stop and wait.", "Stay where you are and wait.", "Stop here."),
-    "Turn Left": ("Turn left.", "Make a turn to the left."),
-    "Turn Right": ("Turn right.", "Make a turn to the right."),
+    "Move Forward": ("Go straight on.", "Keep going straight on."),
+    "Move Forward Left": ("Walk past on the left side.", "Slowly walk past on the left side."),
+    "Move Forward Right": ("Walk past on the right side.", "Slowly walk past on the right side."),
+    "Stop": ("Stop and wait.", "Stop here and wait."),
+    "Turn Left": ("Make a left turn.", "Make a left turn now."),
+    "Turn Right": ("Make a right turn.", "Make a right turn now."),
 }
 
 

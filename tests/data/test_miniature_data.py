@@ -1,0 +1,109 @@
+"""The drawn world: deterministic, balanced, no constellation of a test split anywhere else, no constant text."""
+
+import csv
+import json
+import random
+from collections import Counter
+
+import pytest
+
+from gcl.data.importers import read_scenarios
+from gcl.data.manifest import check_counts
+from gcl.data.miniature import language
+from gcl.data.miniature.generate import SHARES, write_captions, write_dataset
+from gcl.data.miniature.render import PIXELS, render
+from gcl.data.miniature.scene import ACTIONS, Person, Scene, is_held_out, sample_scene, sample_scenes
+
+COUNTS = {"train": 60, "test": 40}
+
+
+@pytest.fixture(scope="module")
+def folders(experiment, tmp_path_factory):
+    root = tmp_path_factory.mktemp("drawn")
+    for name in ("snei", "muson"):
+        write_dataset(name, COUNTS, experiment.prompt.questions.value, 5, root / name)
+    return root
+
+
+@pytest.mark.parametrize("name", ["snei", "muson"])
+def test_drawn_data_passes_the_importers(folders, experiment, name):
+    dataset = experiment.datasets[name]
+    scenarios = read_scenarios(
+        folders / name, dataset.format.value, experiment.prompt.questions.value, dataset.actions.value
+    )
+    check_counts(scenarios, COUNTS, name)
+    assert all((scenario.action is None) == (name == "snei") for scenario in scenarios)
+
+
+@pytest.mark.parametrize("name", ["snei", "muson"])
+def test_the_seed_decides_every_byte(folders, experiment, tmp_path, name):
+    write_dataset(name, COUNTS, experiment.prompt.questions.value, 5, tmp_path / "again")
+    write_dataset(name, COUNTS, experiment.prompt.questions.value, 6, tmp_path / "other")
+    files = [path.relative_to(tmp_path / "again") for path in (tmp_path / "again").rglob("*.*")]
+    assert len(files) > 100
+    assert all((folders / name / f).read_bytes() == (tmp_path / "again" / f).read_bytes() for f in files)
+    assert any((folders / name / f).read_bytes() != (tmp_path / "other" / f).read_bytes() for f in files)
+
+
+def test_no_action_of_muson_is_above_40_percent(folders):
+    with (folders / "muson/annotations.csv").open() as stream:
+        counts = Counter(row["action"] for row in csv.DictReader(stream))
+    assert set(counts) == set(ACTIONS)
+    assert max(counts.values()) <= 0.4 * sum(counts.values())
+
+
+def test_test_constellations_occur_nowhere_else():
+    rng = random.Random(0)
+    test = set(sample_scenes(rng, 300, SHARES["muson"], held_out=True))
+    other = set(sample_scenes(rng, 3000, SHARES["captions"], held_out=False))
+    assert len(test) > 100 and len(other) > 500
+    assert not test & other
+
+
+def test_a_third_of_all_constellations_is_held_out():
+    rng = random.Random(0)
+    scenes = {sample_scene(rng) for _ in range(4000)}
+    assert 0.28 < sum(map(is_held_out, scenes)) / len(scenes) < 0.38
+
+
+def test_captions_describe_their_pictures_tersely_and_in_sentences(tmp_path):
+    write_captions(5, 1, tmp_path / "captions")
+    records = [json.loads(line) for line in (tmp_path / "captions/captions.jsonl").read_text().splitlines()]
+    assert len(records) == 5
+    assert all(record["caption"].count(",") == 4 and record["description"].endswith(".") for record in records)
+
+
+@pytest.mark.parametrize(
+    ("people", "left", "right", "ahead", "action"),
+    [
+        ([], "open", "open", "nothing", "Move Forward"),
+        ([("ahead", "near", "standing")], "open", "open", "nothing", "Turn Right"),
+        ([("ahead", "near", "standing")], "open", "wall", "nothing", "Turn Left"),
+        ([("ahead", "near", "standing")], "wall", "wall", "nothing", "Stop"),
+        ([("ahead", "far", "approaching")], "open", "open", "nothing", "Move Forward Right"),
+        ([("ahead", "far", "leaving")], "open", "open", "nothing", "Move Forward"),
+        ([("left", "far", "crossing right")], "open", "wall", "nothing", "Move Forward Left"),
+        ([("left", "near", "crossing left")], "open", "open", "nothing", "Move Forward"),
+        ([("right", "far", "crossing right")], "open", "open", "crossing", "Stop"),
+        ([("right", "far", "standing")], "open", "open", "crossing", "Move Forward"),
+        ([], "wall", "open", "closed door", "Turn Right"),
+        ([], "wall", "open", "open door", "Move Forward"),
+    ],
+)
+def test_the_action_follows_from_the_scene(people, left, right, ahead, action):
+    assert Scene(tuple(Person(*person) for person in people), left, right, ahead).action == action
+
+
+def test_every_fact_has_several_wordings():
+    scene = Scene((Person("ahead", "near", "standing"),), "open", "open", "nothing")
+    for say in (language.perceive, language.predict, language.reason, language.act, language.explain):
+        assert len({say(scene, random.Random(k)) for k in range(40)}) > 1
+
+
+def test_what_differs_in_the_scene_differs_in_the_picture():
+    def picture(*people):
+        return render(Scene(tuple(people), "open", "open", "nothing"), random.Random(0))
+
+    one, other = (picture(Person("ahead", "near", motion)) for motion in ("crossing left", "crossing right"))
+    assert one.size == PIXELS
+    assert one.tobytes() != other.tobytes() != picture().tobytes()
