@@ -1,7 +1,7 @@
 """The contract between the raw data and everything after it: train.tsv and test.tsv name each scene and its hashes.
 
 `write_manifests` makes the two files once the data set has been checked; `load_split` gives training and evaluation the
-scenes that a manifest lists, and refuses data that changed since. Manifests are small and belong into Git.
+scenes that a manifest lists, and refuses data that changed since.
 """
 
 from collections.abc import Mapping, Sequence

@@ -53,7 +53,8 @@ def _floor_notes(metrics: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """What Action-F1 a constant answer would get: the floor that a score has to be read against."""
     floors = {run.split("/")[0]: content["constant_answer"] for run, content in metrics.items()}
     return [
-        f"The most frequent action, {floor['text']!r}, given to all scenes has Action-F1 {floor['action_f1']:.3f} on {dataset}."
+        f"The most frequent action, {floor['text']!r}, given to all scenes has Action-F1 {floor['action_f1']:.3f} "
+        f"on {dataset}."
         for dataset, floor in floors.items()
     ]
 
