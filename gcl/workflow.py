@@ -14,7 +14,6 @@ from gcl.config import Experiment, load_experiment, warnings
 from gcl.errors import GCLError
 from gcl.files import canonical_json
 from gcl.runs import (
-    BACKBONES_FOLDER,
     DataSpec,
     RunSpec,
     component_runs,
@@ -118,9 +117,8 @@ class Plan:
         return f"{self.data}/manifests/{self.run(wildcards).dataset}/test.tsv"
 
     def backbones(self, wildcards: Any) -> list[str]:
-        """Checkpoints that the run starts from, as far as the workflow makes them."""
-        sources = {member.source for member in self.run(wildcards).members}
-        return sorted(source for source in sources if source.startswith(BACKBONES_FOLDER))
+        """Checkpoint folders that the run starts from; what the hub has at a pinned commit cannot change."""
+        return sorted({member.source for member in self.run(wildcards).members if member.revision is None})
 
     # Tables and figures.
 
