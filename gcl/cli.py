@@ -16,10 +16,11 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from gcl import __version__
-from gcl.config import Experiment, Strict, load_experiment, settings, warnings
+from gcl.config import load_experiment, settings, warnings
 from gcl.errors import ConfigError, DataError, GCLError
 from gcl.files import read_json, read_jsonl, sha256_file, write_json, write_jsonl
 from gcl.runs import DataSpec, GroundingSpec, RunSpec, all_runs, find_run
+from gcl.schema import Experiment, Strict
 
 S = TypeVar("S", bound=Strict)
 

@@ -11,9 +11,9 @@ the same run:
 import re
 from collections.abc import Iterator
 
-from gcl.config import Checkpoint, Experiment, Group, MiniatureModel, Pair, Strict, Sweep
 from gcl.errors import ConfigError
 from gcl.files import canonical_json, sha256_text
+from gcl.schema import Checkpoint, Experiment, Group, MiniatureModel, Pair, Strict, Sweep
 
 BACKBONES_FOLDER = "results/miniature/backbones"
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gcl.config import Experiment, load_experiment, warnings
+from gcl.config import load_experiment, warnings
 from gcl.errors import GCLError
 from gcl.files import canonical_json
 from gcl.runs import (
@@ -24,6 +24,7 @@ from gcl.runs import (
     sft_run,
     sweep_runs,
 )
+from gcl.schema import Experiment
 
 TABLES = ("headline", "table1", "table2", "table3")
 FIGURES = ("components", "fig2", "fig3", "fig4", "fig7")

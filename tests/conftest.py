@@ -1,19 +1,19 @@
-"""What every test shares: one thread, no hub, the slow references on the path; small scenes and backbones on disk."""
+"""What every test shares: one thread, no hub, small scenes and backbones on disk."""
 
 import os
 import random
-import sys
 from pathlib import Path
 
 import pytest
 
+from gcl.config import load_experiment
+from gcl.data.scenario import TURNS, Scenario, Turn
+from gcl.schema import MiniatureModel
+
+# Before torch and transformers are imported, which the modules above do not do.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(Path(__file__).parent / "reference"))
-
-from gcl.config import MiniatureModel, load_experiment  # noqa: E402
-from gcl.data.scenario import TURNS, Scenario, Turn  # noqa: E402
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ from transformers import (
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from gcl.backbones.load import Preprocessor
-from gcl.config import MiniatureModel
+from gcl.schema import MiniatureModel
 
 # Qwen's special tokens in Qwen's order; Qwen3 has more of them behind the shared ones.
 _SPECIAL = (

@@ -6,9 +6,9 @@ from pathlib import Path
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-from gcl.config import Checkpoint
 from gcl.errors import CheckpointError
 from gcl.files import sha256_files
+from gcl.schema import Checkpoint
 
 
 def encoder_folder(checkpoint: Checkpoint) -> Path:

@@ -8,7 +8,6 @@ next: times and machines are in the run's own record.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gcl.config import Checkpoint, Strict
 from gcl.data.scenario import TURNS
 from gcl.errors import DataError
 from gcl.evaluation.accuracy import confusion_matrix, parse_action
@@ -17,6 +16,7 @@ from gcl.evaluation.bootstrap import mean_interval
 from gcl.evaluation.encoders import encoder_folder, encoder_sha256
 from gcl.evaluation.similarity import SentenceSimilarity
 from gcl.runs import RunSpec
+from gcl.schema import Checkpoint, Strict
 
 
 class ScoreSpec(Strict):

@@ -6,11 +6,11 @@ from typing import Any
 
 import pandas as pd
 
-from gcl.config import Experiment
 from gcl.errors import ConfigError
 from gcl.reporting.figures import components_figure, ratio_figure, temperature_figure, weight_figure
 from gcl.reporting.metrics import load_metrics, sources
 from gcl.reporting.tables import component_table, group_table, write_table
+from gcl.schema import Experiment
 from gcl.workflow import FIGURES, TABLES, Plan
 
 _TITLES = {

@@ -12,9 +12,9 @@ import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from gcl.config import Experiment
 from gcl.files import atomic_path
 from gcl.reporting.estimates import Estimate
+from gcl.schema import Experiment
 
 STYLE = {
     "font.family": "DejaVu Sans",

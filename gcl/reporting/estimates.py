@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
-from gcl.config import Experiment, Pair
 from gcl.errors import DataError
 from gcl.evaluation.bootstrap import mean_interval
 from gcl.reporting.metrics import check_consistent
 from gcl.runs import RunSpec, group_run, sft_run
+from gcl.schema import Experiment, Pair
 
 Metrics = Mapping[str, Mapping[str, Any]]
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 
-from gcl.config import Experiment, Group, Pair
+from gcl.schema import Experiment, Group, Pair
 
 # Table 2's check marks: GSL, DRL, AGO.
 _MARKS = {"sft": "000", "gsl": "100", "drl": "010", "gco": "110", "full": "111"}

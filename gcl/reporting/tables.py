@@ -11,12 +11,12 @@ from typing import Any
 
 import pandas as pd
 
-from gcl.config import Experiment
 from gcl.files import write_json, write_text
 from gcl.reporting.estimates import METRICS, ROLES, Estimate, Metrics, gcl_estimate, sft_estimate
 from gcl.reporting.markup import markdown, tex
 from gcl.reporting.metrics import check_consistent
 from gcl.reporting.paper_values import paper_component, paper_group, paper_values_shown
+from gcl.schema import Experiment
 
 METHODS = {
     "sft": "SFT",

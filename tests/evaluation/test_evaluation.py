@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gcl.config import Checkpoint
 from gcl.errors import CheckpointError, DataError
 from gcl.evaluation.accuracy import NO_ACTION, confusion_matrix, parse_action
 from gcl.evaluation.action_f1 import ActionF1
@@ -15,6 +14,7 @@ from gcl.evaluation.encoders import encoder_folder, encoder_sha256
 from gcl.evaluation.score import ScoreSpec, score_run
 from gcl.evaluation.similarity import SentenceSimilarity
 from gcl.runs import find_run
+from gcl.schema import Checkpoint
 
 TEXTS = ["Stop and wait.", "Turn left.", "Go straight on.", "Move Forward", "The way ahead is blocked."]
 REFERENCES = [

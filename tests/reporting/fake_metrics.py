@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from gcl.config import Experiment, load_experiment, read_yaml
+from gcl.config import load_experiment, read_yaml
 from gcl.reporting.metrics import metrics_path
 from gcl.runs import RunSpec, all_runs
+from gcl.schema import Experiment
 
 ROOT = Path(__file__).parents[2]
 HALF_WIDTH = 0.02

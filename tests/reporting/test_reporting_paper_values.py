@@ -3,8 +3,8 @@
 import pytest
 from fake_metrics import ROOT, experiment_with
 
-from gcl.config import Pair
 from gcl.reporting.paper_values import paper_component, paper_group, paper_point, paper_values_shown
+from gcl.schema import Pair
 
 PAIR = Pair(learner="qwen2.5-vl-3b", guide="qwen3-vl-4b")
 

@@ -1,0 +1,221 @@
+"""The experiment's schema: every setting, its type and its bounds. `gcl.config.load_experiment` fills it.
+
+Settings with one possible value say what is built in, so that `gcl settings` lists it with its origin.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+
+ORIGINS = ("paper", "inferred", "assumed")
+T = TypeVar("T")
+
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Strict(BaseModel):
+    """Rejects unknown keys and silent conversions: text is never read as a number."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Setting(Strict, Generic[T]):
+    """A value and where it comes from; exactly one of the three origins is given."""
+
+    value: T
+    paper: str | None = None
+    inferred: str | None = None
+    assumed: str | None = None
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> "Setting[T]":
+        if sum(getattr(self, name) is not None for name in ORIGINS) != 1:
+            raise ValueError(f"give exactly one origin: {', '.join(ORIGINS)}")
+        return self
+
+    @property
+    def origin(self) -> tuple[str, str]:
+        """Kind of origin and its explanation."""
+        kind = next(name for name in ORIGINS if getattr(self, name) is not None)
+        return kind, getattr(self, kind)
+
+
+class Checkpoint(Strict):
+    """Published weights: a hub id with a pinned commit, a local folder, or `package:NAME` for an installed package."""
+
+    path: str
+    revision: str | None = None
+
+
+class MiniatureModel(Strict):
+    """Architecture of a small instance of a real model class."""
+
+    family: Literal["qwen2_5_vl", "qwen3_vl"]
+    hidden_size: Count
+    intermediate_size: Count
+    layers: Count
+    heads: Count
+    kv_heads: Count
+    vision_hidden_size: Count
+    vision_layers: Count
+    tied_head: bool
+    head_padding: Annotated[int, Field(ge=0)]
+
+
+def _kind_of_backbone(value: Any) -> str:
+    families = isinstance(value, MiniatureModel) or (isinstance(value, Mapping) and "family" in value)
+    return "MiniatureModel" if families else "Checkpoint"
+
+
+# Told apart before they are checked, so that a mistake in one is not answered with what the other lacks.
+Backbone = Annotated[
+    Annotated[Checkpoint, Tag("Checkpoint")] | Annotated[MiniatureModel, Tag("MiniatureModel")],
+    Discriminator(_kind_of_backbone),
+]
+
+
+class Model(Strict):
+    """A vision-language model that can be a member."""
+
+    size: Setting[Positive]
+    backbone: Setting[Backbone]
+
+
+class Scenarios(Strict):
+    """Number of scenes in each split."""
+
+    train: Count
+    test: Count
+
+
+class Dataset(Strict):
+    """A data set and what the experiment must know of it."""
+
+    format: Setting[Literal["conversations", "table"]]
+    scenarios: Setting[Scenarios]
+    actions: Setting[list[str] | None]
+    sft_action_f1: Setting[dict[str, float]]
+
+
+class Prompt(Strict):
+    """Words around every sample."""
+
+    system: Setting[str]
+    questions: Setting[dict[str, str]]
+
+
+class Training(Strict):
+    """How every run is trained. Learning rates are per role (AGO). Settings with one possible value say what is built in."""
+
+    sample: Setting[Literal["turn"]]
+    trained: Setting[Literal["everything"]]
+    epochs: Setting[Count]
+    global_batch: Setting[Count]
+    micro_batch: Setting[Count]
+    warmup_ratio: Setting[Annotated[float, Field(ge=0, lt=1)]]
+    schedule: Setting[Literal["cosine"]]
+    optimizer: Setting[Literal["AdamW"]]
+    betas: Setting[Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2, max_length=2)]]
+    eps: Setting[Positive]
+    weight_decay: Setting[NotNegative]
+    clip_norm: Setting[Positive]
+    lr_sft: Setting[Positive]
+    lr_guide: Setting[Positive]
+    lr_ratio: Setting[Positive]
+    precision: Setting[Literal["float32", "bfloat16"]]
+    pixels: Setting[Annotated[list[Count], Field(min_length=2, max_length=2)]]
+
+
+class Objective(Strict):
+    """Weights and temperatures of the Group Competitive Objective, and what is built in where the paper leaves a choice."""
+
+    gsl_weight: Setting[NotNegative]
+    drl_weight: Setting[NotNegative]
+    sft_weight: Setting[Literal[1]]
+    reduction: Setting[Literal["token mean"]]
+    infonce: Setting[Literal["symmetric"]]
+    pooled: Setting[Literal["prompt and answer"]]
+    drl_gradient: Setting[Literal["through every member and their mean"]]
+    kappa: Setting[Positive]
+    semantic_size: Setting[Count]
+    symmetric_tau: Setting[Positive]
+
+
+class Pair(Strict):
+    """Learner and guide."""
+
+    learner: str
+    guide: str
+
+
+class Group(Pair):
+    """A row of Table 1 or 3: who competes, in which regime, at which temperatures (learner's first)."""
+
+    regime: Literal["A", "B"]
+    tau: Annotated[list[Positive], Field(min_length=2, max_length=2)]
+
+
+class Components(Strict):
+    """Table 2."""
+
+    pair: Setting[Pair]
+    rows: Setting[list[Literal["gsl", "drl", "gco", "full"]]]
+
+
+class Sweep(Strict):
+    """One figure: a pair, the setting that varies, and the variant that everything else is taken from."""
+
+    pair: Setting[Pair]
+    vary: Literal["gsl_weight", "drl_weight", "lr_ratio", "tau"]
+    base: Literal["gco", "full"]
+    values: Setting[Annotated[list[NotNegative], Field(min_length=1)]]
+
+
+class Evaluation(Strict):
+    """Generation and metrics."""
+
+    batch_size: Setting[Count]
+    max_new_tokens: Setting[Count]
+    bert_encoder: Setting[Checkpoint]
+    bert_layer: Setting[Count]
+    sentence_encoder: Setting[Checkpoint]
+    bootstrap: Setting[Count]
+
+
+class Report(Strict):
+    """What tables show."""
+
+    paper_values: Setting[bool | None]
+
+
+class Drawing(Strict):
+    """The miniature scale's own world: drawn scenes, and backbones that are grounded in captions of other scenes."""
+
+    seed: Setting[int]
+    vocabulary: Setting[Count]
+    captions: Setting[Count]
+    epochs: Setting[Count]
+    global_batch: Setting[Count]
+    lr: Setting[Positive]
+
+
+class Experiment(Strict):
+    """Everything that is to be run at one scale."""
+
+    scale: Literal["miniature", "paper"]
+    data: Setting[str]
+    seeds: Setting[Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]]
+    models: dict[str, Model]
+    datasets: dict[str, Dataset]
+    prompt: Prompt
+    training: Training
+    objective: Objective
+    groups: dict[str, Setting[list[Group]]]
+    components: Components
+    sweeps: dict[str, Sweep]
+    evaluation: Evaluation
+    report: Report
+    drawing: Drawing | None = None
