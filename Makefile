@@ -6,12 +6,12 @@ BIN := .venv/bin
 .PHONY: headline all test test-all lint format clean
 
 headline: .venv/ready
-	@$(BIN)/snakemake headline --config scale=miniature --cores $(CORES) --quiet host --show-failed-logs
+	@$(BIN)/snakemake headline --config scale=miniature --cores $(CORES) --quiet host --rerun-incomplete --show-failed-logs
 	@cat results/miniature/tables/headline.md
 	@echo "Figure: results/miniature/figures/components.png"
 
 all: .venv/ready
-	$(BIN)/snakemake all --config scale=miniature --cores $(CORES) --show-failed-logs
+	$(BIN)/snakemake all --config scale=miniature --cores $(CORES) --rerun-incomplete --show-failed-logs
 
 test: .venv/ready
 	$(BIN)/python -m pytest
