@@ -109,8 +109,9 @@ def sha256_file(path: Path | str) -> str:
 
 def sha256_files(paths: Iterable[Path | str], root: Path | str) -> str:
     """One hash over several files: their paths relative to `root` and their contents, in sorted order."""
-    root = Path(root).resolve()
-    relative = sorted((Path(p).resolve().relative_to(root).as_posix(), p) for p in paths)
+    # Links are not followed for the name: a hub snapshot is a folder of links into another one.
+    root = Path(root).absolute()
+    relative = sorted((Path(p).absolute().relative_to(root).as_posix(), p) for p in paths)
     return sha256_text("\n".join(f"{name} {sha256_file(path)}" for name, path in relative))
 
 

@@ -62,6 +62,18 @@ def test_a_hash_over_files_depends_on_names_and_contents_not_on_order(tmp_path):
     assert sha256_files([a, b], tmp_path) != first
 
 
+def test_a_hash_over_links_out_of_the_folder_is_that_of_the_files(tmp_path):
+    """As in the hub's cache, where snapshots link to blobs."""
+    blobs, snapshot, plain = (tmp_path / name for name in ("blobs", "snapshot", "plain"))
+    for folder in (blobs, snapshot, plain):
+        folder.mkdir()
+    (blobs / "abc").write_text("weights")
+    (snapshot / "model.safetensors").symlink_to(blobs / "abc")
+    (plain / "model.safetensors").write_text("weights")
+    hashes = {sha256_files(folder.glob("*.safetensors"), folder) for folder in (snapshot, plain)}
+    assert len(hashes) == 1
+
+
 def test_broken_files_are_named_with_their_line(tmp_path):
     write_jsonl(tmp_path / "p.jsonl", [{"a": 1}, {"a": 2}])
     assert read_jsonl(tmp_path / "p.jsonl") == [{"a": 1}, {"a": 2}]

@@ -17,10 +17,10 @@ def shared_vocabulary(tokenizers: Sequence[PreTrainedTokenizerBase], head_rows: 
     Raises:
         CheckpointError: if the first differing id lies before the end-of-turn token, that is, the tokenizers are unrelated.
     """
+    if len(tokenizers) == 1:
+        return head_rows[0]
     tables = [{index: token for token, index in tokenizer.get_vocab().items()} for tokenizer in tokenizers]
-    limit = min(*head_rows, *(len(table) for table in tables)) if len(tables) > 1 else head_rows[0]
-    if len(tables) == 1:
-        return limit
+    limit = min(*head_rows, *(len(table) for table in tables))
     agreed = takewhile(lambda i: all(table.get(i) == tables[0].get(i) for table in tables), range(limit))
     shared = sum(1 for _ in agreed)
     last_needed = max(tokenizer.eos_token_id for tokenizer in tokenizers)
