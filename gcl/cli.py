@@ -18,7 +18,8 @@ from pydantic import ValidationError
 from gcl import __version__
 from gcl.config import load_experiment, settings, warnings
 from gcl.errors import ConfigError, DataError, GCLError
-from gcl.files import read_json, read_jsonl, sha256_file, write_json, write_jsonl
+from gcl.execution import changed, execution_spec
+from gcl.files import canonical_json, read_json, read_jsonl, sha256_file, sha256_text, write_json, write_jsonl
 from gcl.runs import DataSpec, GroundingSpec, RunSpec, all_runs, find_run
 from gcl.schema import Experiment, Strict
 
@@ -114,14 +115,44 @@ def _backbone_vocabulary(options: argparse.Namespace) -> None:
 def _backbone_ground(options: argparse.Namespace) -> None:
     from gcl.backbones.grounding import ground_backbone
 
-    ground_backbone(_parsed(GroundingSpec, options.spec), options.captions, options.vocabulary, options.to)
+    spec = _parsed(GroundingSpec, options.spec)
+    scratch = options.scratch / spec.run.id / sha256_text(spec.json)[:12]
+    ground_backbone(spec, options.captions, options.vocabulary, options.to, scratch)
+
+
+def _plan(options: argparse.Namespace) -> None:
+    experiment = _experiment()
+    run, execution = find_run(experiment, options.memory), changed(execution_spec(experiment), options.set)
+
+    from gcl.memory.plan import memory_plan
+    from gcl.memory.sizes import model_configs
+
+    configs, notes = model_configs(run, experiment)
+    plan = memory_plan(run, execution, configs, options.tokens, notes)
+    print(json.dumps(plan.to_dict(), indent=2) if options.json else plan.table())
 
 
 def _train(options: argparse.Namespace) -> None:
+    run, data = _parsed(RunSpec, options.run), _parsed(DataSpec, options.data)
+    execution = changed(execution_spec(_experiment()), options.set)
+    if execution.processes > 1 and "WORLD_SIZE" not in os.environ:
+        _start_processes(execution.processes)
+    scenarios = _load_split(data, options.manifest)
+
+    from gcl.provenance import code_sha256
     from gcl.training.run import train_run
 
-    run, data = _parsed(RunSpec, options.run), _parsed(DataSpec, options.data)
-    train_run(run, _load_split(data, options.manifest), options.to, options.scratch / run.id / run.fingerprint[:12])
+    manifest = sha256_file(options.manifest)
+    # What a checkpoint to resume from depends on is in its path: changed data or code start anew, and never meet old states.
+    fingerprint = sha256_text(canonical_json([run.fingerprint, manifest, code_sha256("training")]))
+    train_run(run, scenarios, manifest, execution, options.to, options.scratch / run.id / fingerprint[:12])
+
+
+def _start_processes(count: int) -> None:
+    """Become torchrun, which runs this very command once per process."""
+    # A checkpoint of large models takes longer than torchrun's usual patience with processes it has told to stop.
+    launcher = ["torch.distributed.run", "--standalone", f"--nproc-per-node={count}", "--shutdown-timeout=600"]
+    os.execv(sys.executable, [sys.executable, "-m", *launcher, "-m", "gcl.cli", *sys.argv[1:]])
 
 
 def _generate(options: argparse.Namespace) -> None:
@@ -208,6 +239,10 @@ def _parser() -> argparse.ArgumentParser:
     def to(child: argparse.ArgumentParser, text: str) -> None:
         child.add_argument("--to", type=Path, required=True, metavar="PATH", help=text)
 
+    def scratch(child: argparse.ArgumentParser) -> None:
+        text = "log and checkpoints of unfinished trainings; the same command continues from them"
+        child.add_argument("--scratch", type=Path, default=Path("scratch"), metavar="PATH", help=text)
+
     child = verb(
         verbs, "settings", _settings, "List every setting with its origin.", "gcl settings --json > settings.json"
     )
@@ -246,7 +281,19 @@ def _parser() -> argparse.ArgumentParser:
     child.add_argument("--spec", metavar="JSON", required=True, help="grounding specification, or a file with it")
     child.add_argument("--captions", type=Path, required=True, metavar="PATH")
     child.add_argument("--vocabulary", type=Path, required=True, metavar="PATH")
+    scratch(child)
     to(child, "checkpoint folder to make")
+
+    def changes(child: argparse.ArgumentParser) -> None:
+        text = "change a setting of `execution`: --set engine=deepspeed --set processes=2; can be repeated"
+        child.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=text)
+
+    child = verb(verbs, "plan", _plan, "Estimate the memory of a training, per GPU, before anything is loaded.",
+                 "gcl plan --memory snei/gcl/qwen2.5-vl-3b+qwen3-vl-4b/full/seed0 --set processes=4")  # fmt: skip
+    child.add_argument("--memory", metavar="ID", required=True, help="the run (see gcl runs)")
+    child.add_argument("--tokens", type=_count, metavar="N", help="longest input, image included, if you know it")
+    child.add_argument("--json", action="store_true", help="machine-readable, in bytes")
+    changes(child)
 
     def run_verb(name: str, run: Callable[..., None], text: str, example: str) -> argparse.ArgumentParser:
         child = verb(verbs, name, run, text, example)
@@ -255,11 +302,12 @@ def _parser() -> argparse.ArgumentParser:
         )
         return child
 
-    child = run_verb("train", _train, "Train one group.",
+    child = run_verb("train", _train, "Train one group; an interrupted training continues.",
                      "gcl train --run run.json --data data.json --manifest train.tsv --to checkpoints")  # fmt: skip
     child.add_argument("--data", metavar="JSON", required=True)
     child.add_argument("--manifest", type=Path, required=True, metavar="PATH", help="train.tsv")
-    child.add_argument("--scratch", type=Path, default=Path("scratch"), metavar="PATH", help="log while training runs")
+    scratch(child)
+    changes(child)
     to(child, "folder for one checkpoint per member")
 
     child = run_verb("generate", _generate, "Let every member answer the test questions.",

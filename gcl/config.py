@@ -181,6 +181,13 @@ def _contradictions(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
             ["training", "pixels", "value"],
             f"{experiment.training.pixels.value}: the first is the smaller limit; swap them",
         )
+    if experiment.training.frozen.value and experiment.training.lora.value:
+        yield (
+            ["training", "frozen", "value"],
+            "has no meaning with lora, which freezes all weights; use [] or lora: null",
+        )
+    if experiment.execution.offload.value and experiment.execution.engine.value == "plain":
+        yield ["execution", "offload", "value"], "the plain engine cannot offload; use engine: deepspeed"
     if experiment.scale == "miniature" and experiment.drawing is None:
         yield ["drawing"], "missing; the miniature scale needs it (see workflow/scales/miniature.yaml)"
 

@@ -22,6 +22,10 @@ class CheckpointError(GCLError):
     """A model folder cannot be loaded, or two models cannot compete with each other."""
 
 
+class TrainingError(GCLError):
+    """A training cannot go on, or must not: no finite loss, no memory, another copy at work, an unfit resume checkpoint."""
+
+
 def raise_all(problems: Sequence[str], heading: str, limit: int = 20) -> None:
     """Raise one `DataError` that lists the first `limit` problems and counts the rest; do nothing if there are none."""
     if not problems:

@@ -7,7 +7,8 @@ from pathlib import Path
 from gcl.files import sha256_files
 
 _PACKAGES = (
-    "torch", "transformers", "tokenizers", "accelerate", "numpy", "pillow", "bert-score", "sentence-transformers",
+    "torch", "transformers", "tokenizers", "accelerate", "deepspeed", "peft", "numpy",
+    "pillow", "bert-score", "sentence-transformers",
 )  # fmt: skip
 ROOT = Path(__file__).parent.parent
 

@@ -13,13 +13,16 @@ from collections.abc import Iterator
 
 from gcl.errors import ConfigError
 from gcl.files import canonical_json, sha256_text
-from gcl.schema import Checkpoint, Experiment, Group, MiniatureModel, Pair, Strict, Sweep
+from gcl.schema import Checkpoint, Experiment, Group, Lora, MiniatureModel, Pair, Strict, Sweep
 
 BACKBONES_FOLDER = "results/miniature/backbones"
 
 
 class MemberSpec(Strict):
-    """One member: its role, its weights at the start, and its own learning rate and DRL temperature."""
+    """One member: its role, its weights at the start, and its own learning rate and DRL temperature.
+
+    A member whose learning rate is 0 is frozen: a teacher, whose gradients are not even computed.
+    """
 
     role: str
     model: str
@@ -27,6 +30,11 @@ class MemberSpec(Strict):
     revision: str | None
     lr: float
     tau: float
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the member only teaches."""
+        return self.lr == 0
 
 
 class ObjectiveSpec(Strict):
@@ -50,6 +58,8 @@ class TrainingSpec(Strict):
     weight_decay: float
     clip_norm: float
     precision: str
+    frozen: list[str]
+    lora: Lora | None
     pixels: list[int]
     system: str
 
@@ -139,7 +149,7 @@ def grounding(experiment: Experiment, model: str) -> GroundingSpec:
     member = _member(experiment, "solo", model, lr=drawing.lr.value, tau=1.0)
     run = _run(experiment, "captions", "grounding", "default", drawing.seed.value, [member], objective=None)
     batch = drawing.global_batch.value
-    changes = {"epochs": drawing.epochs.value, "global_batch": batch, "micro_batch": batch}
+    changes = {"epochs": drawing.epochs.value, "global_batch": batch, "micro_batch": batch, "frozen": [], "lora": None}
     return GroundingSpec(
         architecture=architecture, run=run.model_copy(update={"training": run.training.model_copy(update=changes)})
     )

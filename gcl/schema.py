@@ -107,11 +107,19 @@ class Prompt(Strict):
     questions: Setting[dict[str, str]]
 
 
+class Lora(Strict):
+    """Low-rank adapters on every linear layer of the language model, instead of training the weights themselves."""
+
+    rank: Count
+    alpha: Positive
+
+
 class Training(Strict):
     """How every run is trained. Learning rates are per role (AGO). Settings with one possible value say what is built in."""
 
     sample: Setting[Literal["turn"]]
-    trained: Setting[Literal["everything"]]
+    frozen: Setting[list[Literal["vision", "projector"]]]
+    lora: Setting[Lora | None]
     epochs: Setting[Count]
     global_batch: Setting[Count]
     micro_batch: Setting[Count]
@@ -125,8 +133,22 @@ class Training(Strict):
     lr_sft: Setting[Positive]
     lr_guide: Setting[Positive]
     lr_ratio: Setting[Positive]
-    precision: Setting[Literal["float32", "bfloat16"]]
+    precision: Setting[Literal["float32", "bfloat16", "float16"]]
     pixels: Setting[Annotated[list[Count], Field(min_length=2, max_length=2)]]
+
+
+class Execution(Strict):
+    """How trainings are carried out: decides speed, memory and safety, and the result only up to rounding."""
+
+    engine: Setting[Literal["plain", "deepspeed"]]
+    processes: Setting[Count]
+    zero_stage: Setting[Literal[1, 2, 3]]
+    offload: Setting[bool]
+    gradient_checkpointing: Setting[bool]
+    head_chunk: Setting[Count | None]
+    workers: Setting[Annotated[int, Field(ge=0)]]
+    save_every: Setting[Count]
+    keep: Setting[Count]
 
 
 class Objective(Strict):
@@ -212,6 +234,7 @@ class Experiment(Strict):
     datasets: dict[str, Dataset]
     prompt: Prompt
     training: Training
+    execution: Execution
     objective: Objective
     groups: dict[str, Setting[list[Group]]]
     components: Components

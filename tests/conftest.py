@@ -13,6 +13,7 @@ from gcl.schema import MiniatureModel
 # Before torch and transformers are imported, which the modules above do not do.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["DS_ACCELERATOR"] = "cpu"
 ROOT = Path(__file__).parents[1]
 
 

@@ -10,15 +10,15 @@ from pathlib import Path
 from gcl.backbones.miniature import build_model, build_preprocessor
 from gcl.data.encoding import Encoder
 from gcl.data.miniature.generate import read_captions
-from gcl.files import atomic_folder, write_json
+from gcl.execution import ExecutionSpec
+from gcl.files import atomic_folder, sha256_file, sha256_files, sha256_text, write_json
 from gcl.runs import GroundingSpec
-from gcl.training.log import LossLog
-from gcl.training.loop import train_group
+from gcl.training.export import export_member
 from gcl.training.member import Member
-from gcl.training.run import seed_everything
+from gcl.training.run import trained_group
 
 
-def ground_backbone(spec: GroundingSpec, captions: Path, vocabulary: Path, output: Path) -> None:
+def ground_backbone(spec: GroundingSpec, captions: Path, vocabulary: Path, output: Path, scratch: Path) -> None:
     """Write the grounded backbone's checkpoint folder, whole or not at all.
 
     Args:
@@ -26,18 +26,25 @@ def ground_backbone(spec: GroundingSpec, captions: Path, vocabulary: Path, outpu
         captions: folder that `gcl data generate captions` wrote.
         vocabulary: JSON file that `gcl backbone vocabulary` wrote.
         output: checkpoint folder to be made.
+        scratch: folder for the log and for checkpoints to resume from.
     """
     run = spec.run
     (member_spec,) = run.members
-    pixels = (run.training.pixels[0], run.training.pixels[1])
-    preprocessor = build_preprocessor(
-        spec.architecture.family, json.loads(vocabulary.read_text(encoding="utf-8")), pixels
-    )
-    seed_everything(run.seed)
-    backbone = build_model(spec.architecture, preprocessor, run.seed)
-    member = Member(member_spec, backbone, Encoder(preprocessor, run.training.system), semantic_size=None)
-    with atomic_folder(output) as work:
-        with LossLog(work / "log") as log:
-            train_group([member], read_captions(captions), run, log)
-        member.save(work)
+    scenarios = read_captions(captions)
+    pictures = sha256_files((path for path in captions.rglob("*") if path.is_file()), captions)
+    data = sha256_text(f"{pictures} {sha256_file(vocabulary)}")
+
+    def load() -> list[Member]:
+        pixels = (run.training.pixels[0], run.training.pixels[1])
+        words = json.loads(vocabulary.read_text(encoding="utf-8"))
+        preprocessor = build_preprocessor(spec.architecture.family, words, pixels)
+        backbone = build_model(spec.architecture, preprocessor, run.seed)
+        encoder = Encoder(preprocessor, run.training.system)
+        return [Member(member_spec, run.training, backbone, encoder, semantic_size=None, seed=run.seed)]
+
+    trained = trained_group(load, scenarios, run, data, ExecutionSpec(), scratch)
+    with trained as (engine, lease), atomic_folder(output) as work:
+        (member,) = engine.members
+        export_member(engine, member, run, work, {"data": f"{len(scenarios)} captioned scenes"})
         write_json(work / "grounding.json", spec.model_dump())
+        lease.check()

@@ -25,11 +25,11 @@ from gcl.backbones.load import Preprocessor
 from gcl.schema import MiniatureModel
 
 # Qwen's special tokens in Qwen's order; Qwen3 has more of them behind the shared ones.
-_SPECIAL = (
+SPECIAL = (
     "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|vision_pad|>",
     "<|image_pad|>", "<|video_pad|>",
 )  # fmt: skip
-_QWEN3_SPECIAL = ("<tool_response>", "</tool_response>", "<think>", "</think>")
+QWEN3_SPECIAL = ("<tool_response>", "</tool_response>", "<think>", "</think>")
 # Qwen's splitting rule: contractions, words with a leading mark or space, single digits, punctuation, white space.
 _SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -79,12 +79,12 @@ def train_vocabulary(corpus: Iterable[str], size: int) -> dict[str, Any]:
 
 def build_preprocessor(family: str, vocabulary: dict[str, Any], pixels: tuple[int, int]) -> Preprocessor:
     """Tokenizer and image processor of a family over a trained vocabulary; `pixels` bounds the picture area."""
-    extra = _SPECIAL[1:] + (_QWEN3_SPECIAL if family == "qwen3_vl" else ())
+    extra = SPECIAL[1:] + (QWEN3_SPECIAL if family == "qwen3_vl" else ())
     tokenizer = Qwen2Tokenizer(
         vocab=vocabulary["vocab"],
         merges=[tuple(merge) for merge in vocabulary["merges"]],
-        unk_token=_SPECIAL[0],
-        pad_token=_SPECIAL[0],
+        unk_token=SPECIAL[0],
+        pad_token=SPECIAL[0],
         eos_token="<|im_end|>",
         extra_special_tokens=list(extra),
         padding_side="left",
@@ -115,13 +115,14 @@ def build_model(spec: MiniatureModel, preprocessor: Preprocessor, seed: int) -> 
         }.items()
     }
     torch.manual_seed(seed)
-    model = _MODELS[spec.family](_config(spec, tokenizer, ids))
+    model = _MODELS[spec.family](miniature_config(spec, tokenizer, ids))
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.generation_config.pad_token_id = tokenizer.pad_token_id
     return model
 
 
-def _config(spec: MiniatureModel, tokenizer: Qwen2Tokenizer, ids: dict[str, int]) -> PretrainedConfig:
+def miniature_config(spec: MiniatureModel, tokenizer: Qwen2Tokenizer, ids: dict[str, int]) -> PretrainedConfig:
+    """The configuration of a small instance; `ids` names the image and video tokens."""
     head_size = spec.hidden_size // spec.heads
     section = [head_size // 2 - 2 * (head_size // 6), head_size // 6, head_size // 6]
     rope = {"rope_type": "default", "rope_theta": _ROPE_THETA[spec.family], "mrope_section": section}

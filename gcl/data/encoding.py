@@ -63,9 +63,12 @@ class Encoder:
         prompt = self._prompt(scenario.turns[turn].question, image)
         if not with_answer:
             return Sample(prompt, [IGNORED] * len(prompt), image)
-        answer = self.preprocessor.tokenizer(scenario.turns[turn].answer, add_special_tokens=False)["input_ids"]
-        answer = [*answer, self.end_token]
+        answer = self.answer(scenario.turns[turn].answer)
         return Sample(prompt + answer, [IGNORED] * len(prompt) + answer, image)
+
+    def answer(self, text: str) -> list[int]:
+        """Tokens of an answer, the end of the turn included: what is supervised."""
+        return [*self.preprocessor.tokenizer(text, add_special_tokens=False)["input_ids"], self.end_token]
 
     def _prompt(self, question: str, image: EncodedImage) -> list[int]:
         tokenizer = self.preprocessor.tokenizer

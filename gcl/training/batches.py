@@ -1,15 +1,26 @@
-"""In which order samples are seen: a permutation per epoch, cut into global batches, from the seed and the step alone."""
+"""Which samples are seen when, and by which process: from the seed and the step alone.
+
+A *step* updates the weights once, from one global batch. A *pass* is what all processes together push through the members
+at once, `micro_batch` inputs; GSL takes its negatives from one pass. So the result does not depend on how many processes
+share the work.
+"""
 
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from gcl.data.encoding import IGNORED, Encoder, collate
+from gcl.data.scenario import Scenario
 
 T = TypeVar("T")
 
 
 def steps_per_epoch(samples: int, global_batch: int) -> int:
-    """Optimizer steps in one pass; the last batch may be smaller."""
+    """Optimizer steps in one pass over the data; the last batch may be smaller."""
     return -(-samples // global_batch)
 
 
@@ -25,3 +36,52 @@ def chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     """Cut a sequence into consecutive pieces; the last may be shorter."""
     for start in range(0, len(items), size):
         yield items[start : start + size]
+
+
+@dataclass(frozen=True)
+class LocalBatch:
+    """One process's part of one pass.
+
+    Attributes:
+        members: a collated batch per member.
+        counts: real inputs of every process in this pass. A process without any runs a borrowed input that supervises
+            nothing: it must take part in every collective operation of the others.
+    """
+
+    members: list[dict[str, Tensor]]
+    counts: list[int]
+
+    def to(self, device: torch.device) -> "LocalBatch":
+        """The same on a device."""
+        moved = [{name: tensor.to(device, non_blocking=True) for name, tensor in b.items()} for b in self.members]
+        return replace(self, members=moved)
+
+
+class LocalBatches(Dataset[LocalBatch]):
+    """Turns the sample indices of a pass into this process's batch; used through `load`."""
+
+    def __init__(
+        self, turns: Sequence[tuple[Scenario, str]], encoders: Sequence[Encoder], rank: int, processes: int
+    ) -> None:
+        self.turns, self.encoders, self.rank, self.processes = turns, encoders, rank, processes
+
+    def __getitem__(self, indices: Sequence[int]) -> LocalBatch:
+        shares = [indices[rank :: self.processes] for rank in range(self.processes)]
+        own = shares[self.rank] or indices[:1]
+        members = []
+        for encoder in self.encoders:
+            samples = [encoder.sample(*self.turns[i], with_answer=True) for i in own]
+            if not shares[self.rank]:
+                samples = [replace(sample, labels=[IGNORED] * len(sample.labels)) for sample in samples]
+            members.append(collate(samples, encoder, left_padded=False))
+        return LocalBatch(members, [len(share) for share in shares])
+
+    def load(self, passes: Sequence[Sequence[int]], workers: int) -> Iterator[LocalBatch]:
+        """Yield the batches of all passes in order, prepared by `workers` other processes (0: by this one)."""
+        options: dict[str, Any] = {"prefetch_factor": 4, "multiprocessing_context": "forkserver"} if workers else {}
+        # A generator of its own, since a loader draws a seed for its workers from the global one.
+        return iter(
+            DataLoader(
+                self, batch_size=None, sampler=passes, num_workers=workers, generator=torch.Generator(), **options
+            )
+        )

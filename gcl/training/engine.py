@@ -1,55 +1,295 @@
-"""How a group is put on hardware and stepped. One process on a CPU or a GPU, through accelerate.
+"""How a group is put on hardware and stepped: what all engines have, and the plain one (one process, or DDP copies).
 
-An engine owns device placement, precision, optimizers and schedules; the loop does not know which one it drives.
+`make_engine(members, training, execution, steps)` chooses. An engine owns devices, optimizers, schedules and the loss scale;
+the loop does not know which one it drives. Every member has an optimizer, a schedule and a clipping norm of its own: one
+member's gradient never scales another's.
 """
 
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
 import torch
-from accelerate import Accelerator
-from torch import Tensor
+import torch.distributed as dist
+from accelerate import Accelerator, DistributedDataParallelKwargs, PartialState
+from torch import Tensor, nn
 from transformers import get_cosine_schedule_with_warmup
 
+from gcl.errors import TrainingError
+from gcl.execution import ExecutionSpec
 from gcl.runs import TrainingSpec
-from gcl.training.member import Member
+from gcl.training.member import PRECISIONS, Member
+from gcl.training.precision import LossScale
 
-_MIXED_PRECISION = {"float32": "no", "bfloat16": "bf16"}
+
+def process_state() -> PartialState:
+    """This process among those that torchrun started, or alone; the first call connects them (NCCL, or gloo on CPUs)."""
+    return PartialState(cpu=not torch.cuda.is_available())
 
 
-class PlainEngine:
-    """Every member has its own optimizer, schedule and clipping norm: one member's gradient never scales another's."""
+@dataclass(frozen=True)
+class StepReport:
+    """What happened in a step: gradient norms before clipping (None: a frozen member), and whether the step was skipped."""
 
-    def __init__(self, members: list[Member], training: TrainingSpec, steps: int) -> None:
-        self.accelerator = Accelerator(mixed_precision=_MIXED_PRECISION[training.precision])
-        self.clip_norm = training.clip_norm
-        self.members = [self.accelerator.prepare_model(member) for member in members]
-        self.optimizers = [
-            self.accelerator.prepare_optimizer(
-                torch.optim.AdamW(
-                    member.parameters(),
-                    lr=member.spec.lr,
-                    betas=(training.betas[0], training.betas[1]),
-                    eps=training.eps,
-                    weight_decay=training.weight_decay,
-                )
-            )
-            for member in members
-        ]
+    norms: list[float | None]
+    skipped: bool
+
+
+class Engine:
+    """Base of all engines. A learning group is a list of modules to call, a joint `backward`, and a `step` for all.
+
+    Losses are parts of a sum over processes: `backward` undoes the averaging that DDP and ZeRO do.
+
+    Attributes:
+        name: what checkpoints call it.
+        divided: whether its checkpoints fit only the same number of processes.
+    """
+
+    name = ""
+    divided = False
+
+    def __init__(self, members: Sequence[Member], training: TrainingSpec, execution: ExecutionSpec, steps: int) -> None:
+        self.members, self.training = list(members), training
+        self.state = process_state()
+        self.rank, self.processes, self.device = (
+            self.state.process_index,
+            self.state.num_processes,
+            self.state.device,
+        )
+        self.loss_scale = LossScale(PRECISIONS[training.precision])
+        self.optimizers: list[torch.optim.AdamW | None] = []
+        self.schedules: list[torch.optim.lr_scheduler.LRScheduler | None] = []
         warmup = round(training.warmup_ratio * steps)
-        self.schedules = [get_cosine_schedule_with_warmup(o.optimizer, warmup, steps) for o in self.optimizers]
+        for member in self.members:
+            if execution.gradient_checkpointing and not member.spec.frozen:
+                member.backbone.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+            self.loss_scale.watch(member.trainable().values())
+            optimizer = self._optimizer(member, training)
+            self.optimizers.append(optimizer)
+            self.schedules.append(optimizer and get_cosine_schedule_with_warmup(optimizer, warmup, steps))
+        self.modules: list[nn.Module] = self._prepare(execution)
 
-    def to_device(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Move a collated batch to the members' device."""
-        return {name: tensor.to(self.accelerator.device) for name, tensor in batch.items()}
+    @property
+    def main(self) -> bool:
+        """Whether this process is the one that writes."""
+        return self.rank == 0
 
-    def backward(self, loss: Tensor) -> None:
-        """Add the loss's gradients to every member."""
-        self.accelerator.backward(loss)
+    def forward(self, batches: Sequence[dict[str, Tensor]]) -> list[tuple[Tensor, Tensor, Tensor | None]]:
+        """Run every member on its own batch; frozen ones without a graph."""
+        outputs = []
+        for module, member, batch in zip(self.modules, self.members, batches, strict=True):
+            with torch.no_grad() if member.spec.frozen else nullcontext():
+                outputs.append(module(batch))
+        return outputs
 
-    def step(self) -> list[float]:
-        """Clip, update and clear each member; returns the gradient norms before clipping."""
-        norms = []
-        for member, optimizer, schedule in zip(self.members, self.optimizers, self.schedules, strict=True):
-            norms.append(float(self.accelerator.clip_grad_norm_(member.parameters(), self.clip_norm)))
-            optimizer.step()
-            optimizer.zero_grad()
-            schedule.step()
+    def backward(self, loss: Tensor, *, last: bool) -> None:
+        """Add the loss's gradients to every member.
+
+        Args:
+            loss: this process's part of the objective.
+            last: whether it is the last pass before `step`.
+        """
+        with self._accumulating(last):
+            (loss * (self.processes * self.loss_scale.value)).backward()
+
+    def step(self) -> StepReport:
+        """Clip, update and clear each member; skip all of them if the gradients of any have overflowed in float16.
+
+        Raises:
+            TrainingError: if a gradient is not finite for another reason.
+        """
+        overflow = self.loss_scale.dynamic and self.any(self.loss_scale.overflow)
+        norms = self._skip() if overflow else self._update()
+        self.loss_scale.update(overflow=overflow)
+        for schedule in self.schedules:
+            if schedule is not None and not overflow:
+                schedule.step()
+        for member, norm in zip(self.members, norms, strict=True):
+            if not overflow and norm is not None and not norm < float("inf"):
+                raise TrainingError(f"the gradient of the {member.spec.role} is not finite; lower its learning rate")
+        return StepReport(norms, overflow)
+
+    # Collective helpers; every process calls them in the same order.
+
+    def sum(self, values: Sequence[float]) -> list[float]:
+        """Sum each value over processes, in float64."""
+        total = torch.tensor(values, dtype=torch.float64, device=self.device)
+        if self.processes > 1:
+            dist.all_reduce(total)
+        return total.tolist()
+
+    def any(self, flag: bool) -> bool:
+        """Whether any process says so."""
+        return self.sum([float(flag)])[0] > 0
+
+    def share(self, value: Any) -> Any:
+        """The main process's value, in every process."""
+        values = [value]
+        if self.processes > 1:
+            dist.broadcast_object_list(values, device=self.device)
+        return values[0]
+
+    def collect(self, value: Any) -> list[Any]:
+        """The value of every process, in order of rank."""
+        if self.processes == 1:
+            return [value]
+        values = [None] * self.processes
+        dist.all_gather_object(values, value)
+        return values
+
+    def barrier(self) -> None:
+        """Wait for all processes."""
+        self.state.wait_for_everyone()
+
+    def gather_rows(self, rows_BE: Tensor, counts: Sequence[int]) -> Tensor:
+        """The rows of all processes, in order of rank; only this process's own carry gradients.
+
+        So a loss over all rows, computed by every process, has as its gradient for one process's weights the part through
+        that process's rows, and the sum over processes is the whole.
+
+        Args:
+            rows_BE: this process's rows; more than its count are borrowed and left out.
+            counts: rows of every process.
+        """
+        own_BE = rows_BE[: counts[self.rank]]
+        if self.processes == 1:
+            return own_BE
+        padded = own_BE.new_zeros(max(counts), own_BE.shape[1])
+        padded[: len(own_BE)] = own_BE.detach()
+        gathered = [torch.empty_like(padded) for _ in counts]
+        dist.all_gather(gathered, padded)
+        parts = [rows[:count] for rows, count in zip(gathered, counts, strict=True)]
+        parts[self.rank] = own_BE
+        return torch.cat(parts)
+
+    # What engines differ in.
+
+    def _optimizer(self, member: Member, training: TrainingSpec) -> torch.optim.AdamW | None:
+        parameters = list(member.trainable().values())
+        if not parameters:
+            return None
+        return torch.optim.AdamW(
+            parameters,
+            lr=member.spec.lr,
+            betas=(training.betas[0], training.betas[1]),
+            eps=training.eps,
+            weight_decay=training.weight_decay,
+            fused=True,
+        )
+
+    def _prepare(self, execution: ExecutionSpec) -> list[nn.Module]:
+        """Put members on their devices; returns what is to be called in their place."""
+        raise NotImplementedError
+
+    def _accumulating(self, last: bool) -> AbstractContextManager[Any]:
+        """Context of one backward pass."""
+        raise NotImplementedError
+
+    def _update(self) -> list[float | None]:
+        """Unscale, clip, step, clear; returns norms."""
+        raise NotImplementedError
+
+    def _skip(self) -> list[float | None]:
+        """Throw the gradients away; returns norms."""
+        raise NotImplementedError
+
+    def save(self, folder: Path) -> None:
+        """Write this process's part of weights, optimizers and schedules into an existing folder."""
+        raise NotImplementedError
+
+    def load(self, folder: Path) -> None:
+        """Continue from what `save` wrote."""
+        raise NotImplementedError
+
+    def weights(self, member: Member) -> Iterator[tuple[str, Tensor]]:
+        """Yield name and whole weight of every parameter of the member's backbone; every process must exhaust it."""
+        raise NotImplementedError
+
+
+class PlainEngine(Engine):
+    """Whole members on every device: one process on a CPU or a GPU, or DDP. Through accelerate."""
+
+    name = "plain"
+
+    def _prepare(self, execution: ExecutionSpec) -> list[nn.Module]:
+        # DDP's buckets are the gradients themselves, not copies of them.
+        handler = DistributedDataParallelKwargs(gradient_as_bucket_view=True)
+        self.accelerator = Accelerator(cpu=not torch.cuda.is_available(), kwargs_handlers=[handler])
+        for member in self.members:
+            member.to(self.device)
+        return [self.accelerator.prepare_model(m) if m.trainable() else m for m in self.members]
+
+    def _accumulating(self, last: bool) -> AbstractContextManager[Any]:
+        stack = ExitStack()
+        if not last:
+            for module in self.modules:
+                stack.enter_context(self.accelerator.no_sync(module))
+        return stack
+
+    def _update(self) -> list[float | None]:
+        norms: list[float | None] = []
+        for member, optimizer in zip(self.members, self.optimizers, strict=True):
+            if optimizer is None:
+                norms.append(None)
+                continue
+            parameters = list(member.trainable().values())
+            if self.loss_scale.value != 1.0:
+                for parameter in parameters:
+                    parameter.grad.div_(self.loss_scale.value)
+            norms.append(float(nn.utils.clip_grad_norm_(parameters, self.training.clip_norm)))
+        if all(norm is None or norm < float("inf") for norm in norms):
+            for optimizer in self.optimizers:
+                if optimizer is not None:
+                    optimizer.step()
+        self._clear()
         return norms
+
+    def _skip(self) -> list[float | None]:
+        self._clear()
+        return [None if optimizer is None else float("inf") for optimizer in self.optimizers]
+
+    def _clear(self) -> None:
+        for optimizer in self.optimizers:
+            if optimizer is not None:
+                optimizer.zero_grad()
+
+    def save(self, folder: Path) -> None:
+        if not self.main:
+            return
+        for member, optimizer, schedule in zip(self.members, self.optimizers, self.schedules, strict=True):
+            if optimizer is not None and schedule is not None:
+                weights = {name: parameter.detach() for name, parameter in member.trainable().items()}
+                state = {"weights": weights, "optimizer": optimizer.state_dict(), "schedule": schedule.state_dict()}
+                torch.save(state, folder / f"{member.spec.role}.pt")
+
+    def load(self, folder: Path) -> None:
+        for member, optimizer, schedule in zip(self.members, self.optimizers, self.schedules, strict=True):
+            if optimizer is not None and schedule is not None:
+                state = torch.load(folder / f"{member.spec.role}.pt", map_location="cpu", weights_only=True)
+                with torch.no_grad():
+                    for name, parameter in member.trainable().items():
+                        parameter.copy_(state["weights"][name])
+                optimizer.load_state_dict(state["optimizer"])
+                schedule.load_state_dict(state["schedule"])
+
+    def weights(self, member: Member) -> Iterator[tuple[str, Tensor]]:
+        for name, parameter in member.backbone.named_parameters():
+            yield name, parameter.detach()
+
+
+def make_engine(members: Sequence[Member], training: TrainingSpec, execution: ExecutionSpec, steps: int) -> Engine:
+    """The engine that `execution` names.
+
+    Args:
+        members: the group, whose order is kept everywhere.
+        training: rates, clipping, precision.
+        execution: engine and how it divides memory.
+        steps: optimizer steps of the whole training, for the schedules.
+    """
+    if execution.engine == "deepspeed":
+        from gcl.training.zero import DeepSpeedEngine
+
+        return DeepSpeedEngine(members, training, execution, steps)
+    return PlainEngine(members, training, execution, steps)

@@ -1,89 +1,245 @@
-"""Train a group: `train_group(members, scenarios, spec, log)` runs all epochs and leaves the members trained.
+"""The training loop: `train_group(engine, turns, spec, ...)` runs all steps and leaves the members trained.
 
-The same loop serves a group of one (supervised fine-tuning), pairs, and larger groups.
+The same loop serves a group of one (supervised fine-tuning), pairs, and larger groups, on any engine; grounding of
+miniature backbones, too.
 """
 
-import itertools
-from collections.abc import Sequence
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from types import FrameType
 
+import torch
 from tqdm import tqdm
 
 from gcl.backbones.vocabulary import shared_vocabulary
-from gcl.data.encoding import IGNORED, Sample, collate
 from gcl.data.scenario import Scenario
-from gcl.errors import CheckpointError, DataError
-from gcl.objective.group import Share, group_loss
+from gcl.errors import CheckpointError, DataError, TrainingError
+from gcl.execution import ExecutionSpec
+from gcl.objective.group import MemberOutput, Share, group_loss
 from gcl.runs import RunSpec
-from gcl.training.batches import chunks, global_batches, steps_per_epoch
-from gcl.training.engine import PlainEngine
+from gcl.training.batches import LocalBatches, chunks, global_batches, steps_per_epoch
+from gcl.training.checkpoint import Checkpoints
+from gcl.training.engine import Engine, StepReport
 from gcl.training.log import LossLog
-from gcl.training.member import Member
+from gcl.training.member import PRECISIONS, Member, answers
+
+Turns = Sequence[tuple[Scenario, str]]
 
 
-def train_group(members: Sequence[Member], scenarios: Sequence[Scenario], spec: RunSpec, log: LossLog) -> None:
-    """Fine-tune all members together, in place.
+class Stopped(SystemExit):
+    """The scheduler asked the training to stop; it did so with a checkpoint. Status as if the signal had killed it."""
+
+    def __init__(self) -> None:
+        super().__init__(128 + signal.SIGTERM)
+
+
+def turns_of(scenarios: Sequence[Scenario], spec: RunSpec) -> Turns:
+    """All samples: every turn of every scenario.
 
     Raises:
-        DataError: if there is nothing to learn from.
-        CheckpointError: if the members' tokenizers do not agree on the answers, or the loss is no longer finite.
+        DataError: if there are none.
     """
-    training, objective = spec.training, spec.objective
-    turns = list(itertools.chain.from_iterable(((s, turn) for turn in s.turns) for s in scenarios))
+    turns = [(scenario, turn) for scenario in scenarios for turn in scenario.turns]
     if not turns:
         raise DataError(f"{spec.id}: the training split is empty; check the manifest of {spec.dataset}")
+    return turns
+
+
+def total_steps(turns: Turns, spec: RunSpec) -> int:
+    """Optimizer steps of the whole training."""
+    return spec.training.epochs * steps_per_epoch(len(turns), spec.training.global_batch)
+
+
+def train_group(
+    engine: Engine,
+    turns: Turns,
+    spec: RunSpec,
+    execution: ExecutionSpec,
+    checkpoints: Checkpoints,
+    open_log: Callable[[int], LossLog],
+) -> None:
+    """Fine-tune all members together, in place.
+
+    Args:
+        engine: holds the members.
+        turns: the samples.
+        spec: the run.
+        execution: how often to save, how to prepare batches.
+        checkpoints: where to continue from and save to.
+        open_log: gives the log, told how many steps are done already; the main process alone calls it.
+
+    Raises:
+        CheckpointError: if the members' tokenizers do not agree on the answers.
+        TrainingError: if the loss is no longer finite, memory runs out, or another copy has taken over.
+        Stopped: after SIGTERM, once a checkpoint is written.
+    """
+    training, members = spec.training, engine.members
     vocabulary = shared_vocabulary([m.encoder.preprocessor.tokenizer for m in members], [m.head_rows for m in members])
-    steps = training.epochs * steps_per_epoch(len(turns), training.global_batch)
-    engine = PlainEngine(list(members), training, steps)
-    names = [member.spec.role for member in members]
+    lengths = answer_lengths(turns, members, vocabulary)
+    steps = total_steps(turns, spec)
+    done = checkpoints.resume()
+    batches = list(global_batches(len(turns), training.global_batch, training.epochs, spec.seed))[done:]
+    passes = [indices for batch in batches for indices in chunks(batch, training.micro_batch)]
+    local = LocalBatches(turns, [m.encoder for m in members], engine.rank, engine.processes)
+    loader = local.load(passes, execution.workers)
     for member in members:
-        member.train()
-    batches = global_batches(len(turns), training.global_batch, training.epochs, spec.seed)
-    for step, indices in enumerate(tqdm(batches, total=steps, desc=spec.id, unit="step", mininterval=2), start=1):
-        samples = [[m.encoder.sample(*turns[i], with_answer=True) for i in indices] for m in members]
-        for position, i in enumerate(indices):
-            _check_answer([own[position] for own in samples], members, vocabulary, *turns[i])
-        tokens = sum(label != IGNORED for sample in samples[0] for label in sample.labels)
-        logged: dict[str, float] = {}
-        for micro in chunks(range(len(indices)), training.micro_batch):
-            outputs = [
-                member(engine.to_device(collate([own[i] for i in micro], member.encoder, left_padded=False)))
-                for member, own in zip(engine.members, samples, strict=True)
-            ]
-            loss, components = group_loss(
-                outputs,
-                [member.spec.tau for member in members],
-                gsl_weight=objective.gsl_weight if objective else 0.0,
-                drl_weight=objective.drl_weight if objective else 0.0,
-                kappa=objective.kappa if objective else 1.0,
-                vocabulary=vocabulary,
-                share=Share(inputs=len(micro) / len(indices), tokens=tokens),
-            )
-            engine.backward(loss)
-            for name, value in {"loss": loss.detach(), **components}.items():
-                logged[name] = logged.get(name, 0.0) + float(value)
-        if not all(abs(value) < float("inf") for value in logged.values()):
-            raise CheckpointError(
-                f"{spec.id}: the loss is not finite at step {step} ({logged}); lower the learning rates"
-            )
-        norms = engine.step()
-        log.write(step, _named(logged, names) | {f"norm_{n}": x for n, x in zip(names, norms, strict=True)})
+        member.train(not member.spec.frozen)
+    bar = tqdm(total=steps, initial=done, desc=spec.id, unit="step", mininterval=2, disable=not engine.main)
+    with _stop_requests() as stop_requested, bar, open_log(done) if engine.main else nullcontext() as log:
+        for step, batch in enumerate(batches, start=done + 1):
+            share_of = partial(Share, tokens=sum(lengths[i] for i in batch))
+            try:
+                losses = _accumulate(engine, loader, batch, spec, vocabulary, share_of, execution.head_chunk)
+                _check_finite(losses, spec, step, [turns[i] for i in batch])
+                report = engine.step()
+            except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+                if _is_memory(error):
+                    raise TrainingError(_what_to_lower(spec, execution, step)) from error
+                raise
+            if log:
+                log.write(step, losses | _norms(members, report))
+            bar.update()
+            # One question to all processes, so that they stop, or save, together.
+            stops, losts = engine.sum([stop_requested(), checkpoints.lease.lost])
+            if losts:
+                raise TrainingError(checkpoints.lease.message)
+            if step < steps and (stops or step % execution.save_every == 0):
+                checkpoints.save(step)
+            if stops and step < steps:
+                if engine.main:
+                    print(f"stopped after step {step} of {steps}; run it again to continue", file=sys.stderr)
+                raise Stopped
     for member in members:
         member.eval()
 
 
-def _named(components: dict[str, float], roles: Sequence[str]) -> dict[str, float]:
-    """Replace member numbers by roles: sft_0 becomes sft_learner."""
-    labels = {f"sft_{k}": f"sft_{role}" for k, role in enumerate(roles)}
-    return {labels.get(name, name): value for name, value in components.items()}
+def _norms(members: Sequence[Member], report: StepReport) -> dict[str, float]:
+    """Gradient norms by role; a step that float16 overflow skipped has none and says so."""
+    if report.skipped:
+        return {"skipped": 1.0}
+    return {f"norm_{m.spec.role}": n for m, n in zip(members, report.norms, strict=True) if n is not None}
 
 
-def _check_answer(
-    samples: Sequence[Sample], members: Sequence[Member], vocabulary: int, scenario: Scenario, turn: str
-) -> None:
-    """Refuse an answer that is not the same tokens for every member: DRL would compare unlike positions."""
-    answers = [[label for label in sample.labels if label != IGNORED] for sample in samples]
-    if any(answer != answers[0] for answer in answers) or max(answers[0]) >= vocabulary:
-        raise CheckpointError(
-            f"{turn} of {scenario.id}: {' and '.join(m.spec.role for m in members)} do not share all tokens of the answer "
-            f"{scenario.turns[turn].answer[:60]!r}; remove model tags such as <think> from it"
+def _accumulate(
+    engine: Engine,
+    loader: Iterator,
+    batch: Sequence[int],
+    spec: RunSpec,
+    vocabulary: int,
+    share_of: Callable[..., Share],
+    chunk: int | None,
+) -> dict[str, float]:
+    """Forward and backward passes of one global batch; returns the objective and its components, over all processes."""
+    objective, training = spec.objective, spec.training
+    sums: dict[str, torch.Tensor] = {}
+    sizes = [len(indices) for indices in chunks(batch, training.micro_batch)]
+    for number, size in enumerate(sizes, start=1):
+        local = next(loader).to(engine.device)
+        outputs = [
+            MemberOutput(hidden, head, answers(inputs), semantic)
+            for (hidden, head, semantic), inputs in zip(engine.forward(local.members), local.members, strict=True)
+        ]
+        loss, components = group_loss(
+            outputs,
+            [member.tau for member in spec.members],
+            gsl_weight=objective.gsl_weight if objective else 0.0,
+            drl_weight=objective.drl_weight if objective else 0.0,
+            kappa=objective.kappa if objective else 1.0,
+            vocabulary=vocabulary,
+            share=share_of(inputs=size / len(batch)),
+            precision=PRECISIONS[training.precision],
+            chunk=chunk,
+            gather=partial(engine.gather_rows, counts=local.counts),
         )
+        engine.backward(loss, last=number == len(sizes))
+        for name, value in components.items():
+            sums[name] = sums.get(name, 0.0) + value
+    totals = dict(zip(sums, engine.sum([float(value) for value in sums.values()]), strict=True))
+    if "gsl" in totals:  # computed over all rows by every process
+        totals["gsl"] /= engine.processes
+    weights = {"gsl": objective.gsl_weight, "drl": objective.drl_weight} if objective else {}
+    loss = sum(weights.get(name, 1.0) * value for name, value in totals.items())
+    roles = {f"sft_{k}": f"sft_{member.role}" for k, member in enumerate(spec.members)}
+    return {"loss": loss} | {roles.get(name, name): value for name, value in totals.items()}
+
+
+def answer_lengths(turns: Turns, members: Sequence[Member], vocabulary: int) -> list[int]:
+    """Supervised tokens of every sample, once all members are known to split every answer into the same tokens.
+
+    Raises:
+        CheckpointError: naming the first answer that they do not share, and the tokens that differ.
+    """
+    lengths = []
+    for scenario, turn in turns:
+        text = scenario.turns[turn].answer
+        first, *others = (member.encoder.answer(text) for member in members)
+        if any(ids != first for ids in others) or max(first) >= vocabulary:
+            raise CheckpointError(
+                f"{turn} of {scenario.id}: {' and '.join(m.spec.role for m in members)} do not share all tokens of the "
+                f"answer {text[:60]!r} ({_difference(text, members, vocabulary)}); remove model tags such as <think> from "
+                "it, or group models of one tokenizer family"
+            )
+        lengths.append(len(first))
+    return lengths
+
+
+def _difference(text: str, members: Sequence[Member], vocabulary: int) -> str:
+    """Each member's tokens from the first one on that differs or is not shared, at most four of them."""
+    ids = [member.encoder.answer(text) for member in members]
+    where = next(
+        k
+        for k in range(max(map(len, ids)))
+        if len({tuple(own[k : k + 1]) for own in ids}) > 1 or ids[0][k] >= vocabulary
+    )
+    parts = []
+    for member, own in zip(members, ids, strict=True):
+        tokens = member.encoder.preprocessor.tokenizer.convert_ids_to_tokens(own[where : where + 4])
+        parts.append(f"{member.spec.role}: {' '.join(f'{t!r}={i}' for t, i in zip(tokens, own[where:], strict=False))}")
+    return "; ".join(parts)
+
+
+def _check_finite(losses: dict[str, float], spec: RunSpec, step: int, batch: Turns) -> None:
+    bad = {name: value for name, value in losses.items() if not abs(value) < float("inf")}
+    if bad:
+        seen = ", ".join(f"{scenario.id}/{turn}" for scenario, turn in batch)
+        raise TrainingError(
+            f"{spec.id}: the loss is not finite at step {step} ({bad}); its batch was {seen}. Look at these scenarios, "
+            "or lower the learning rates; the last checkpoint was made before"
+        )
+
+
+def _is_memory(error: Exception) -> bool:
+    # The CPU's allocator raises a plain RuntimeError.
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "allocate memory" in str(error)
+
+
+def _what_to_lower(spec: RunSpec, execution: ExecutionSpec, step: int) -> str:
+    remedies = [f"lower training.micro_batch (now {spec.training.micro_batch})", "lower the limit of training.pixels"]
+    if not execution.gradient_checkpointing:
+        remedies.insert(0, "set execution.gradient_checkpointing: true")
+    if execution.engine == "plain":
+        remedies.append("use execution.engine: deepspeed with more processes")
+    elif not execution.offload:
+        remedies.append("set execution.offload: true")
+    return (
+        f"{spec.id}: out of memory at step {step}; {', or '.join(remedies)}. "
+        f"`gcl plan --memory {spec.id}` shows what takes how much"
+    )
+
+
+@contextmanager
+def _stop_requests() -> Iterator[Callable[[], bool]]:
+    """Turn SIGTERM, a scheduler's warning, into a question that the loop asks between steps."""
+    asked: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        asked.append(number)
+
+    previous = signal.signal(signal.SIGTERM, note)
+    try:
+        yield lambda: bool(asked)
+    finally:
+        signal.signal(signal.SIGTERM, previous)

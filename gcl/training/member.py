@@ -1,65 +1,115 @@
-"""A member of a competitive group: one vision-language model with everything that is its own."""
+"""A member of a competitive group: one vision-language model with everything that is its own.
 
-import errno
-from pathlib import Path
+`Member.load(spec, training, semantic_size, seed)` loads the starting weights and decides which of them learn: all, all but
+the vision tower or the projector, low-rank adapters only (LoRA), or none (a teacher: learning rate 0).
+"""
 
-from safetensors import SafetensorError
+from typing import Any
+
+import torch
+from peft import LoraConfig, inject_adapter_in_model
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from gcl.backbones.load import Source, load_backbone, load_preprocessor
 from gcl.data.encoding import IGNORED, Encoder
-from gcl.objective.group import MemberOutput
 from gcl.objective.semantic import SemanticHead
-from gcl.runs import MemberSpec
+from gcl.runs import MemberSpec, TrainingSpec
+from gcl.schema import Lora
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+# Every linear layer of the language model, attention and MLP, in both families.
+LORA_TARGETS = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
 
 
 class Member(nn.Module):
     """Backbone and, where GSL is on, semantic head: all parameters that follow this member's learning rate.
 
-    The semantic head serves training only; `save` writes the backbone.
+    Weights are float32. With a 16-bit precision the backbone runs under autocast; the semantic head does not, since it is
+    small and its softmax is not.
     """
 
     def __init__(
-        self, spec: MemberSpec, backbone: PreTrainedModel, encoder: Encoder, semantic_size: int | None
+        self,
+        spec: MemberSpec,
+        training: TrainingSpec,
+        backbone: PreTrainedModel,
+        encoder: Encoder,
+        *,
+        semantic_size: int | None,
+        seed: int,
     ) -> None:
         super().__init__()
         self.spec, self.encoder, self.backbone = spec, encoder, backbone
+        self.precision = PRECISIONS[training.precision]
         hidden_size = backbone.config.text_config.hidden_size
-        self.semantic_head = None if semantic_size is None else SemanticHead(hidden_size, semantic_size)
+        # A generator state of its own: what loading consumed, and in how many processes, must not matter.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            if training.lora and not spec.frozen:
+                inject_adapter_in_model(lora_config(training.lora), backbone)
+            self.semantic_head = None if semantic_size is None else SemanticHead(hidden_size, semantic_size)
+        for name, parameter in backbone.named_parameters():
+            if _part(name) in training.frozen:
+                parameter.requires_grad_(False)
+        if spec.frozen:
+            self.requires_grad_(False)
 
     @classmethod
-    def load(cls, spec: MemberSpec, *, system: str, pixels: list[int], semantic_size: int | None) -> "Member":
-        """Load the member's starting weights; a new semantic head is drawn from torch's global generator."""
+    def load(cls, spec: MemberSpec, training: TrainingSpec, *, semantic_size: int | None, seed: int) -> "Member":
+        """Load the member's starting weights; its semantic head and adapters are drawn from `seed`."""
         source = Source(spec.source, spec.revision)
-        preprocessor = load_preprocessor(source, (pixels[0], pixels[1]))
-        return cls(spec, load_backbone(source), Encoder(preprocessor, system), semantic_size)
+        preprocessor = load_preprocessor(source, (training.pixels[0], training.pixels[1]))
+        encoder = Encoder(preprocessor, training.system)
+        return cls(spec, training, load_backbone(source), encoder, semantic_size=semantic_size, seed=seed)
+
+    @property
+    def head(self) -> nn.Parameter:
+        """Weight [V, D] of the output head; the embedding itself where the two are tied."""
+        return self.backbone.get_output_embeddings().weight
 
     @property
     def head_rows(self) -> int:
         """Rows of the output head, padding included."""
-        return self.backbone.get_output_embeddings().weight.shape[0]
+        return self.backbone.config.text_config.vocab_size
 
-    def forward(self, batch: dict[str, Tensor]) -> MemberOutput:
-        """Run one right-padded batch; the head is applied to the supervised rows only, never to the whole sequence."""
-        inputs = {name: tensor for name, tensor in batch.items() if name != "labels"}
-        hidden_BTD = self.backbone.model(**inputs, use_cache=False).last_hidden_state
-        labels_BT = batch["labels"][:, 1:]
-        supervised_BT = labels_BT != IGNORED
-        logits_NV = self.backbone.get_output_embeddings()(hidden_BTD[:, :-1][supervised_BT])
-        semantic_BE = None if self.semantic_head is None else self.semantic_head(hidden_BTD, batch["attention_mask"])
-        return MemberOutput(logits_NV, labels_BT[supervised_BT], semantic_BE)
+    def trainable(self) -> dict[str, nn.Parameter]:
+        """What learns, by name."""
+        return {name: parameter for name, parameter in self.named_parameters() if parameter.requires_grad}
 
-    def save(self, folder: Path) -> None:
-        """Write an ordinary checkpoint folder: safetensors weights, configuration, processor.
+    def forward(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Run one right-padded batch, without applying the head: its product belongs to the fused objective.
 
-        Raises:
-            OSError: if the disk is full; safetensors would hide that in an error of its own.
+        Returns:
+            Hidden states [N, D] of the positions that predict an answer token; the head's weight [V, D]; pooled unit vectors
+            [B, E], or None without GSL. The weight leaves as an output, so that engines which divide weights among processes
+            see its gradient come back through this call.
         """
-        try:
-            self.backbone.save_pretrained(folder)
-        except SafetensorError as error:
-            if "StorageFull" in str(error) or "No space left" in str(error):
-                raise OSError(errno.ENOSPC, "no space left on device", str(folder)) from error
-            raise
-        self.encoder.preprocessor.save(folder)
+        inputs = {name: tensor for name, tensor in batch.items() if name != "labels"}
+        # Casts are not cached: a cache would keep a 16-bit copy of every weight through the whole forward pass.
+        mixed = {"dtype": self.precision, "enabled": self.precision != torch.float32, "cache_enabled": False}
+        with torch.autocast(batch["input_ids"].device.type, **mixed):
+            hidden_BTD = self.backbone.model(**inputs, use_cache=False).last_hidden_state
+        supervised_BT = batch["labels"][:, 1:] != IGNORED
+        semantic_BE = None
+        if self.semantic_head is not None:
+            semantic_BE = self.semantic_head(hidden_BTD.float(), batch["attention_mask"])
+        return hidden_BTD[:, :-1][supervised_BT], self.head.view_as(self.head), semantic_BE
+
+
+def lora_config(lora: Lora) -> LoraConfig:
+    """peft's configuration of the adapters."""
+    return LoraConfig(r=lora.rank, lora_alpha=lora.alpha, lora_dropout=0.0, target_modules=LORA_TARGETS)
+
+
+def answers(batch: dict[str, Any]) -> Tensor:
+    """The answer tokens [N] that the rows of `Member.forward` predict."""
+    labels_BT = batch["labels"][:, 1:]
+    return labels_BT[labels_BT != IGNORED]
+
+
+def _part(name: str) -> str:
+    """Which part of the model a weight of either family belongs to."""
+    if ".visual." not in f".{name}":
+        return "language"
+    return "projector" if "merger" in name else "vision"

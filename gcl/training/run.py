@@ -1,10 +1,11 @@
-"""One training from start to finish: `train_run(spec, scenarios, output, scratch)` leaves a checkpoint folder per member.
+"""One training from start to finish: `train_run(spec, scenarios, data, execution, output, scratch)`.
 
-    <output>/<role>/        ordinary checkpoint: safetensors weights, configuration, processor
+    <output>/<role>/        ordinary checkpoint: safetensors weights, configuration, processor, model card
     <output>/run.json       resolved specification, hashes of weights, versions, duration, hardware
     <output>/losses.jsonl   every component of the loss at every step; tensorboard/ has the same for people
 
-While training runs the log is in the scratch folder, where it can be followed.
+While training runs, the log and the checkpoints to resume from are in the scratch folder; starting the same run again
+continues from the newest.
 """
 
 import os
@@ -13,51 +14,128 @@ import resource
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 
 import torch
+from accelerate import PartialState
 
 from gcl.data.scenario import Scenario
-from gcl.files import atomic_folder, sha256_files, write_json
+from gcl.errors import TrainingError
+from gcl.execution import ExecutionSpec
+from gcl.files import atomic_folder, read_jsonl, sha256_files, write_json
 from gcl.provenance import code_sha256, environment
 from gcl.runs import RunSpec
+from gcl.training.checkpoint import Checkpoints
+from gcl.training.engine import Engine, make_engine, process_state
+from gcl.training.export import export_member
+from gcl.training.lease import Lease, hold_lease
 from gcl.training.log import LossLog
-from gcl.training.loop import train_group
+from gcl.training.loop import total_steps, train_group, turns_of
 from gcl.training.member import Member
 
 
-def train_run(spec: RunSpec, scenarios: Sequence[Scenario], output: Path, scratch: Path) -> None:
+def train_run(
+    spec: RunSpec, scenarios: Sequence[Scenario], data: str, execution: ExecutionSpec, output: Path, scratch: Path
+) -> None:
     """Load the members, train the group, write everything; the output folder appears only when it is whole.
 
     Args:
         spec: the run.
         scenarios: its training split.
+        data: hash of the manifest that the split is bound to.
+        execution: on what engine, with how many processes.
         output: folder to be made; an existing one is replaced.
-        scratch: folder for the log while training runs; emptied first, removed at the end.
+        scratch: this run's own folder for the log and for checkpoints to resume from; removed at the end.
     """
     started = time.time()
-    shutil.rmtree(scratch, ignore_errors=True)
+
+    def load() -> list[Member]:
+        size = spec.objective.semantic_size if spec.objective and spec.objective.gsl_weight else None
+        return [
+            Member.load(member, spec.training, semantic_size=size, seed=1000 * spec.seed + k)
+            for k, member in enumerate(spec.members)
+        ]
+
+    with trained_group(load, scenarios, spec, data, execution, scratch) as (engine, lease):
+        with atomic_folder(output) if engine.main else nullcontext() as work:
+            work = engine.share(work)
+            last = read_jsonl(scratch / "losses.jsonl")[-1] if engine.main else {}
+            for member in engine.members:
+                facts = {
+                    "data": f"{len(scenarios)} scenarios of {spec.dataset} (manifest {data[:12]})",
+                    "loss at the last step": ", ".join(f"{k} {v:.4f}" for k, v in last.items() if k != "step"),
+                }
+                export_member(engine, member, spec, work / member.spec.role, facts)
+            if engine.main:
+                for name in ("losses.jsonl", "tensorboard"):
+                    (shutil.copytree if name == "tensorboard" else shutil.copy)(scratch / name, work / name)
+                write_json(work / "run.json", _record(spec, execution, work, time.time() - started))
+                lease.check()
+        engine.barrier()
+
+
+@contextmanager
+def trained_group(
+    load: Callable[[], list[Member]],
+    scenarios: Sequence[Scenario],
+    spec: RunSpec,
+    data: str,
+    execution: ExecutionSpec,
+    scratch: Path,
+) -> Iterator[tuple[Engine, Lease]]:
+    """Train the members that `load` gives; the block finds them trained. Scratch is removed when it ends well."""
+    turns = turns_of(scenarios, spec)
+    state = process_state()
+    _check_processes(state, execution)
     seed_everything(spec.seed)
-    objective = spec.objective
-    members = [
-        Member.load(
-            member,
-            system=spec.training.system,
-            pixels=spec.training.pixels,
-            semantic_size=objective.semantic_size if objective and objective.gsl_weight else None,
+    with _group_lease(state, scratch) as lease:
+        if execution.engine == "deepspeed":
+            from gcl.training.zero import divided_loading
+
+            loading = divided_loading(spec.training, execution, len(spec.members))
+        else:
+            loading = nullcontext()
+        with loading:
+            members = load()
+        engine = make_engine(members, spec.training, execution, total_steps(turns, spec))
+        identity = {"run": spec.fingerprint, "data": data, "code": code_sha256("training"), **environment()}
+        checkpoints = Checkpoints(scratch / "checkpoints", identity, execution.keep, engine, lease)
+        train_group(engine, turns, spec, execution, checkpoints, partial(LossLog, scratch))
+        yield engine, lease
+        if engine.main:
+            shutil.rmtree(scratch, ignore_errors=True)
+        engine.barrier()
+
+
+@contextmanager
+def _group_lease(state: PartialState, scratch: Path) -> Iterator[Lease]:
+    """The main process holds the lease; if it cannot, all processes leave."""
+    held = hold_lease(scratch) if state.is_main_process else nullcontext(Lease(scratch, None))
+    problem: list[str | None] = [None]
+    lease = None
+    try:
+        lease = held.__enter__()
+    except TrainingError as error:
+        problem = [str(error)]
+    if state.num_processes > 1:
+        torch.distributed.broadcast_object_list(problem, device=state.device)
+    if problem[0] is not None:
+        raise TrainingError(problem[0])
+    try:
+        yield lease
+    finally:
+        held.__exit__(None, None, None)
+
+
+def _check_processes(state: PartialState, execution: ExecutionSpec) -> None:
+    if state.num_processes != execution.processes:
+        raise TrainingError(
+            f"{state.num_processes} processes were started, execution.processes is {execution.processes}; start with "
+            f"`gcl train ... --set processes={execution.processes}`, which starts them itself"
         )
-        for member in spec.members
-    ]
-    with LossLog(scratch) as log:
-        train_group(members, scenarios, spec, log)
-    with atomic_folder(output) as work:
-        for member in members:
-            member.save(work / member.spec.role)
-        for name in ("losses.jsonl", "tensorboard"):
-            shutil.move(scratch / name, work / name)
-        write_json(work / "run.json", _record(spec, work, time.time() - started))
-    shutil.rmtree(scratch, ignore_errors=True)
 
 
 def seed_everything(seed: int) -> None:
@@ -71,11 +149,12 @@ def weights_sha256(folder: Path) -> str:
     return sha256_files(folder.glob("*.safetensors"), folder)
 
 
-def _record(spec: RunSpec, folder: Path, seconds: float) -> dict[str, object]:
+def _record(spec: RunSpec, execution: ExecutionSpec, folder: Path, seconds: float) -> dict[str, object]:
     """What is worth knowing of a training that its specification does not say."""
     return {
         "run": spec.id,
         "spec": spec.model_dump(),
+        "execution": execution.model_dump(),
         "start": {m.role: m.revision or weights_sha256(Path(m.source)) for m in spec.members},
         "weights": {member.role: weights_sha256(folder / member.role) for member in spec.members},
         "code_sha256": code_sha256("training"),
@@ -83,6 +162,7 @@ def _record(spec: RunSpec, folder: Path, seconds: float) -> dict[str, object]:
         "command": sys.argv,
         "seconds": round(seconds, 1),
         "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "peak_gpu_memory_mib": torch.cuda.max_memory_allocated() // 2**20 if torch.cuda.is_available() else None,
         "machine": {
             "system": platform.platform(),
             "cpus": os.cpu_count(),

@@ -54,11 +54,51 @@ def info_nce(vectors_KBE: list[np.ndarray], kappa: float) -> float:
     return sum(losses) / len(losses) if losses else 0.0
 
 
-def group_objective(logits, labels, vectors, taus, gsl_weight, drl_weight, kappa, vocabulary) -> float:
+def group_objective(hidden, heads, labels, vectors, taus, gsl_weight, drl_weight, kappa, vocabulary) -> float:
     """Eq. 1, token losses as means over supervised tokens."""
-    n = len(labels)
+    n, logits = len(labels), [h @ w.T for h, w in zip(hidden, heads, strict=True)]
     total = sum(cross_entropy(z, labels) for z in logits) / n
     if len(logits) > 1:
         total += gsl_weight * info_nce(vectors, kappa)
         total += drl_weight * drl([z[:, :vocabulary] for z in logits], taus) / n
     return total
+
+
+def log_softmax(z_NV: np.ndarray) -> np.ndarray:
+    shifted = z_NV - z_NV.max(axis=1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+
+
+def drl_gradients(logits_KNV: list[np.ndarray], taus: list[float]) -> tuple[float, list[np.ndarray]]:
+    """Eq. 11 over whole matrices, and its derivative by logits: by P_k first, then through the softmax's Jacobian."""
+    members = len(taus)
+    logp = [log_softmax(z / tau) for z, tau in zip(logits_KNV, taus, strict=True)]
+    logm = np.logaddexp.reduce(logp) - math.log(members)
+    p, m = [np.exp(x) for x in logp], np.exp(logm)
+    value = sum(tau**2 * (pk * (lk - logm)).sum() for tau, pk, lk in zip(taus, p, logp, strict=True)) / members
+    through_m = sum(tau**2 * pk for tau, pk in zip(taus, p, strict=True)) / m / members
+    gradients = []
+    for tau, pk, lk in zip(taus, p, logp, strict=True):
+        by_p = (tau**2 * (lk - logm + 1) - through_m) / members
+        gradients.append(pk * (by_p - (pk * by_p).sum(axis=1, keepdims=True)) / tau)
+    return float(value), gradients
+
+
+def head_objective(hidden, heads, labels, taus, drl_weight, vocabulary, tokens):
+    """(sum_k L_SFT(k) + lambda L_DRL) / tokens: value, derivatives by hidden states, derivatives by heads."""
+    logits = [h @ w.T for h, w in zip(hidden, heads, strict=True)]
+    rows, value, by_logits = np.arange(len(labels)), 0.0, []
+    for z in logits:
+        logp = log_softmax(z)
+        value -= logp[rows, labels].sum()
+        gradient = np.exp(logp)
+        gradient[rows, labels] -= 1
+        by_logits.append(gradient)
+    if len(logits) > 1 and drl_weight:
+        divergence, gradients = drl_gradients([z[:, :vocabulary] for z in logits], taus)
+        value += drl_weight * divergence
+        for whole, part in zip(by_logits, gradients, strict=True):
+            whole[:, :vocabulary] += drl_weight * part
+    by_hidden = [g @ w / tokens for g, w in zip(by_logits, heads, strict=True)]
+    by_head = [g.T @ h / tokens for g, h in zip(by_logits, hidden, strict=True)]
+    return value / tokens, by_hidden, by_head

@@ -7,47 +7,21 @@ from pathlib import Path
 
 import pytest
 import torch
+from group_case import losses, make_run
 from transformers import AutoModelForImageTextToText
 
 from gcl.data.scenario import Turn
-from gcl.errors import CheckpointError, DataError
-from gcl.runs import MemberSpec, ObjectiveSpec, RunSpec, TrainingSpec
+from gcl.errors import CheckpointError, DataError, TrainingError
+from gcl.execution import ExecutionSpec
 from gcl.training.batches import global_batches, steps_per_epoch
-from gcl.training.member import Member
+from gcl.training.member import Member, answers
 from gcl.training.run import train_run
-
-
-def make_run(folders, *, members=2, micro=8, gsl=0.5, drl=0.4, epochs=1, lr=(2e-3, 1e-3, 1e-3)) -> RunSpec:
-    roles, taus = ("learner", "guide", "third"), (3.0, 2.0, 1.0)
-    paths = [str(path) for path in (folders["qwen2_5_vl"], folders["qwen3_vl"], folders["qwen2_5_vl"])]
-    return RunSpec(
-        scale="miniature",
-        dataset="snei",
-        method="gcl",
-        variant="full",
-        seed=0,
-        members=[
-            MemberSpec(role=roles[k], model=f"m{k}", source=paths[k], revision=None, lr=lr[k], tau=taus[k])
-            for k in range(members)
-        ],
-        objective=None
-        if members == 1
-        else ObjectiveSpec(gsl_weight=gsl, drl_weight=drl, kappa=0.07, semantic_size=16),
-        training=TrainingSpec(
-            epochs=epochs, global_batch=8, micro_batch=micro, warmup_ratio=0.1, betas=[0.9, 0.95], eps=1e-8,
-            weight_decay=0.0, clip_norm=1.0, precision="float32", pixels=[784, 50176], system="Be brief.",
-        ),
-    )  # fmt: skip
-
-
-def losses(folder) -> list[dict]:
-    return [json.loads(line) for line in (folder / "losses.jsonl").read_text().splitlines()]
 
 
 @pytest.fixture
 def train(tmp_path, scenarios):
     def run(spec, name="out", count=8):
-        train_run(spec, scenarios[:count], tmp_path / name, tmp_path / "scratch" / name)
+        train_run(spec, scenarios[:count], "data", ExecutionSpec(), tmp_path / name, tmp_path / "scratch" / name)
         return tmp_path / name
 
     return run
@@ -96,16 +70,17 @@ def test_weights_of_zero_train_members_exactly_as_alone(backbones, train):
 
 def test_each_loss_reaches_every_parameter_of_both_members(backbones, scenarios):
     from gcl.data.encoding import collate
-    from gcl.objective.group import Share, group_loss
+    from gcl.objective.group import MemberOutput, Share, group_loss
 
     for gsl, drl in ((1.0, 0.0), (0.0, 1.0)):
         spec = make_run(backbones)
-        torch.manual_seed(0)
-        members = [Member.load(m, system="", pixels=[784, 50176], semantic_size=16) for m in spec.members]
+        members = [Member.load(m, spec.training, semantic_size=16, seed=k) for k, m in enumerate(spec.members)]
         outputs = []
         for member in members:
             samples = [member.encoder.sample(s, "perception", with_answer=True) for s in scenarios[:6]]
-            outputs.append(member(collate(samples, member.encoder, left_padded=False)))
+            batch = collate(samples, member.encoder, left_padded=False)
+            hidden, head, semantic = member(batch)
+            outputs.append(MemberOutput(hidden, head, answers(batch), semantic))
         weights = {"gsl_weight": gsl, "drl_weight": drl, "kappa": 0.07, "vocabulary": 300}
         total, parts = group_loss(outputs, [3.0, 2.0], **weights, share=Share(1.0, len(outputs[0].labels_N)))
         (total - parts["sft_0"] - parts["sft_1"]).backward()  # parts are detached; gradients are those of the sum
@@ -117,7 +92,7 @@ def test_each_loss_reaches_every_parameter_of_both_members(backbones, scenarios)
 
 
 def test_a_failed_training_leaves_nothing_that_looks_whole(backbones, train, tmp_path):
-    with pytest.raises(CheckpointError, match="not finite at step"):
+    with pytest.raises(TrainingError, match="not finite"):
         train(make_run(backbones, epochs=3, lr=(1e30, 1e30, 1e30)))
     assert not (tmp_path / "out").exists()
 
@@ -127,8 +102,8 @@ def test_an_answer_that_members_spell_differently_is_named(backbones, scenarios,
     turns = dict(scenarios[0].turns) | {"action": Turn("?", "<think>")}
     bad = [*scenarios[:2], replace(scenarios[2], turns=turns)]
     with pytest.raises(CheckpointError, match=r"action of s02.*learner and guide") as caught:
-        train_run(make_run(backbones), bad, tmp_path / "out", tmp_path / "scratch")
-    assert "<think>" in str(caught.value)
+        train_run(make_run(backbones), bad, "data", ExecutionSpec(), tmp_path / "out", tmp_path / "scratch")
+    assert "learner: '<'=" in str(caught.value) and "guide: '<think>'=" in str(caught.value)
 
 
 def test_an_empty_training_split_is_refused(backbones, train):

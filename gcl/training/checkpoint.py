@@ -1,0 +1,134 @@
+"""Checkpoints to resume from: `Checkpoints(folder, identity, ...)` saves them whole, keeps the newest, refuses unfit ones.
+
+    checkpoints/step-000200/state.json      what this is a checkpoint of, and the hash of every other file
+    checkpoints/step-000200/...             one file per member (plain), or one folder (DeepSpeed); random states
+
+A checkpoint is written under a hidden name and renamed when every process is done, so that a kill at any moment leaves the
+one before. All processes call every method.
+"""
+
+import secrets
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gcl.errors import TrainingError
+from gcl.files import read_json, sha256_file, write_json
+from gcl.training.engine import Engine
+from gcl.training.lease import Lease
+
+FORMAT = 1
+
+
+class Checkpoints:
+    """The resume checkpoints of one run.
+
+    Args:
+        folder: holds them; nothing else should.
+        identity: everything that a checkpoint must have in common with the run that continues it.
+        keep: how many of the newest stay.
+        engine: whose state is saved.
+        lease: says whether this copy of the run may still write.
+    """
+
+    def __init__(self, folder: Path, identity: Mapping[str, str], keep: int, engine: Engine, lease: Lease) -> None:
+        self.folder, self.keep, self.engine, self.lease = folder, keep, engine, lease
+        # Plain engines hold everything in every process, so their number may change; ZeRO's parts fit only each other.
+        divided = {"processes": str(engine.processes)} if engine.divided else {}
+        self.identity = {"format": str(FORMAT), "engine": engine.name, **divided, **identity}
+        # Another copy that is not quite dead must not write into the same unfinished folder.
+        self._name = engine.share(secrets.token_hex(4))
+        if engine.main:
+            folder.mkdir(parents=True, exist_ok=True)
+            for unfinished in folder.glob(".step-*"):
+                shutil.rmtree(unfinished)
+        engine.barrier()
+
+    def save(self, step: int) -> None:
+        """Write the state after `step` steps; it exists once it is whole."""
+        engine = self.engine
+        target, work = self.folder / f"step-{step:06d}", self.folder / f".step-{step:06d}.{self._name}"
+        if engine.main:
+            work.mkdir()
+        engine.barrier()
+        engine.save(work)
+        torch.save(_random_state(), work / f"random-{engine.rank}.pt")
+        engine.barrier()
+        files = sorted(path for path in work.rglob("*") if path.is_file())
+        own = {path.relative_to(work).as_posix(): sha256_file(path) for path in files[engine.rank :: engine.processes]}
+        hashes = {name: digest for part in engine.collect(own) for name, digest in part.items()}
+        if engine.main:
+            scale = engine.loss_scale.state()
+            write_json(
+                work / "state.json", {"step": step, "identity": self.identity, "loss_scale": scale, "files": hashes}
+            )
+            self.lease.check()
+            shutil.rmtree(target, ignore_errors=True)
+            work.replace(target)
+            for old in self.found()[: -self.keep]:
+                shutil.rmtree(old)
+        engine.barrier()
+
+    def resume(self) -> int:
+        """Load the newest checkpoint; returns the number of steps it has behind it, 0 without one.
+
+        Raises:
+            TrainingError: if the checkpoint is damaged, or belongs to another run, code or arrangement of processes.
+        """
+        found = self.found()
+        self.engine.barrier()
+        if not found:
+            return 0
+        newest = found[-1]
+        problem = self._problem(newest)
+        # Every process must come to the same decision.
+        if self.engine.any(problem is not None):
+            raise TrainingError(problem or f"{newest}: another process cannot use this checkpoint; see its message")
+        state = read_json(newest / "state.json")
+        self.engine.load(newest)
+        self.engine.loss_scale.restore(state["loss_scale"])
+        path = newest / f"random-{self.engine.rank}.pt"
+        _restore_random(torch.load(path if path.exists() else newest / "random-0.pt", weights_only=True))
+        return state["step"]
+
+    def found(self) -> list[Path]:
+        """Whole checkpoints, oldest first."""
+        return sorted(path for path in self.folder.glob("step-*") if path.is_dir())
+
+    def _problem(self, path: Path) -> str | None:
+        """Why a checkpoint cannot be continued, or None."""
+        damaged = f"damaged; delete {path} to continue from the checkpoint before, or from the start"
+        try:
+            state = read_json(path / "state.json")
+            identity, files = state["identity"], sorted(state["files"].items())
+        except (OSError, KeyError, TypeError, ValueError, AttributeError):
+            return f"{path}: state.json is missing or broken; {damaged}"
+        except Exception as error:  # a DataError of read_json
+            return f"{error}; the checkpoint is {damaged}"
+        differing = sorted(key for key in {*identity, *self.identity} if identity.get(key) != self.identity.get(key))
+        if differing:
+            changes = "; ".join(f"{key}: {identity.get(key)} then, {self.identity.get(key)} now" for key in differing)
+            return (
+                f"{path}: made by another run, code or arrangement ({changes}); restore what has changed to continue, "
+                f"or delete {self.folder} to start over"
+            )
+        for name, digest in files[self.engine.rank :: self.engine.processes]:
+            if not (path / name).is_file():
+                return f"{path}: {name} is missing; {damaged}"
+            if sha256_file(path / name) != digest:
+                return f"{path}: {name} is not what was written; {damaged}"
+        return None
+
+
+def _random_state() -> dict[str, Any]:
+    cuda = torch.cuda.get_rng_state() if torch.cuda.is_available() else None
+    return {"cpu": torch.get_rng_state(), "cuda": cuda}
+
+
+def _restore_random(state: dict[str, Any]) -> None:
+    torch.set_rng_state(state["cpu"])
+    if state["cuda"] is not None and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state["cuda"])

@@ -1,0 +1,129 @@
+"""Every member ends as an ordinary checkpoint folder: `export_member(engine, member, run, folder, facts)`.
+
+Safetensors weights, configuration, generation configuration, processor, and a model card; it loads with
+`AutoModelForImageTextToText.from_pretrained(folder)`. Weights that were divided among processes are put together, LoRA
+adapters are merged into the weights they adapt (and kept beside them), 16-bit trainings are stored in 16 bits.
+"""
+
+import errno
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from huggingface_hub import ModelCard, ModelCardData
+from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+from peft.utils.save_and_load import get_peft_model_state_dict
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+from torch import Tensor
+from transformers import AutoModelForImageTextToText
+
+from gcl.backbones.load import Source, load_backbone
+from gcl.files import write_json, write_text
+from gcl.runs import MemberSpec, RunSpec
+from gcl.training.engine import Engine
+from gcl.training.member import PRECISIONS, Member, lora_config
+
+
+def export_member(engine: Engine, member: Member, run: RunSpec, folder: Path, facts: Mapping[str, str]) -> None:
+    """Write the member's folder; every process takes part, the main one writes.
+
+    Args:
+        engine: that trained it.
+        member: whose weights are written; a frozen one, too, so that a run's folder is complete.
+        run: what it was trained in.
+        folder: to be made.
+        facts: lines for the model card: data, losses.
+
+    Raises:
+        OSError: if the disk is full; safetensors would hide that in an error of its own.
+    """
+    dtype = PRECISIONS[run.training.precision]
+    weights = {}
+    for name, weight in engine.weights(member):
+        if engine.main:  # one weight after the other, so that no device ever holds a whole divided model
+            weights[name] = weight.to("cpu", dtype if run.training.lora is None else torch.float32, copy=True)
+    if not engine.main:
+        return
+    try:
+        if run.training.lora is None or member.spec.frozen:
+            _save_whole(member, weights, folder, dtype)
+        else:
+            _save_merged(member, run, weights, folder, dtype)
+    except SafetensorError as error:
+        if "StorageFull" in str(error) or "No space left" in str(error):
+            raise OSError(errno.ENOSPC, "no space left on device", str(folder)) from error
+        raise
+    member.encoder.preprocessor.save(folder)
+    write_text(folder / "README.md", str(_card(member.spec, run, facts)))
+
+
+def _save_whole(member: Member, weights: dict[str, Tensor], folder: Path, dtype: torch.dtype) -> None:
+    """Through a model without weights of its own, since the trained one may be divided among processes."""
+    with torch.device("meta"):
+        whole = AutoModelForImageTextToText.from_config(member.backbone.config, dtype=dtype)
+    whole.load_state_dict(weights, strict=False, assign=True)
+    whole.tie_weights()
+    whole.generation_config = member.backbone.generation_config
+    whole.save_pretrained(folder)
+
+
+def _save_merged(member: Member, run: RunSpec, weights: dict[str, Tensor], folder: Path, dtype: torch.dtype) -> None:
+    """Merge into freshly loaded starting weights: the trained ones may still be divided."""
+    from peft import get_peft_model, set_peft_model_state_dict
+
+    base = load_backbone(Source(member.spec.source, member.spec.revision))
+    config = lora_config(run.training.lora)
+    adapted = get_peft_model(base, config)
+    trained = {name: weight for name, weight in weights.items() if "lora_" in name}
+    adapters = get_peft_model_state_dict(member.backbone, state_dict=trained)
+    set_peft_model_state_dict(adapted, {f"base_model.model.{name}": weight for name, weight in adapters.items()})
+    merged = adapted.merge_and_unload().to(dtype)
+    merged.save_pretrained(folder)
+    (folder / "adapter").mkdir()
+    save_file({name: weight.contiguous() for name, weight in adapters.items()}, folder / "adapter/adapter.safetensors")
+    write_json(folder / "adapter/adapter.json", {"rank": config.r, "alpha": config.lora_alpha})
+
+
+def _card(member: MemberSpec, run: RunSpec, facts: Mapping[str, str]) -> ModelCard:
+    base = Source(member.source, member.revision)
+    licence = _licence(base)
+    trained_with = " and ".join(f"{m.model} ({m.role})" for m in run.members if m.role != member.role)
+    together = f", together with {trained_with}" if trained_with else ""
+    rows = {
+        "base model": str(base),
+        "learning rate, DRL temperature": f"{member.lr:g}, {member.tau:g}",
+        "objective": run.objective.model_dump_json() if run.objective else "supervised only",
+        "training": run.training.model_dump_json(exclude={"system"}),
+        "seed": str(run.seed),
+        **facts,
+    }
+    warning = (
+        "**A miniature model trained on drawn scenes, for testing the workflow only.**\n\n"
+        if run.scale == "miniature"
+        else ""
+    )
+    table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
+    data = ModelCardData(
+        license=licence, base_model=member.source if member.revision else None, pipeline_tag="image-text-to-text"
+    )
+    return ModelCard(
+        f"---\n{data.to_yaml()}\n---\n\n# {member.model}, {member.role} of {run.id}\n\n{warning}"
+        f"Fine-tuned on {run.dataset}{together} by Group Competitive Learning (variant `{run.variant}`).\n\n"
+        f"| | |\n|---|---|\n{table}\n\n"
+        f"Licence of the base model: {licence or 'not stated there'}; it binds this model, too. Scores on the test split "
+        f"are in `results/{run.scale}/metrics/{run.id}.json`.\n"
+    )
+
+
+def _licence(base: Source) -> str | None:
+    """What the base model's own card says; None if it says nothing or cannot be had."""
+    try:
+        path = Path(base.path) / "README.md"
+        if base.revision is None:
+            return ModelCard.load(path).data.license if path.exists() else None
+        from huggingface_hub import hf_hub_download
+
+        return ModelCard.load(hf_hub_download(base.path, "README.md", revision=base.revision)).data.license
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError):
+        return None

@@ -1,0 +1,160 @@
+"""The DeepSpeed engine: optimizer states, gradients and weights divided among processes (ZeRO stages 1, 2, 3).
+
+One DeepSpeed engine per member, one joint backward pass through all of them. Three things make it exact (DeepSpeed's own
+tests and ours): a member's head leaves its forward pass as an output and is registered as external parameter; DeepSpeed
+counts no accumulation steps (its setting is 1), the boundary is set by hand, so that no hidden division happens; and losses
+are sums over processes. Precision and loss scale are ours, as in the plain engine: DeepSpeed sees float32.
+"""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+
+os.environ.setdefault("DS_ACCELERATOR", "cuda" if torch.cuda.is_available() else "cpu")
+logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
+
+import deepspeed  # noqa: E402
+from deepspeed.utils import safe_set_full_grad  # noqa: E402
+from torch import Tensor, nn  # noqa: E402
+from transformers.integrations.deepspeed import HfDeepSpeedConfig, unset_hf_deepspeed_config  # noqa: E402
+
+from gcl.execution import ExecutionSpec  # noqa: E402
+from gcl.runs import TrainingSpec  # noqa: E402
+from gcl.training.engine import Engine  # noqa: E402
+from gcl.training.member import Member  # noqa: E402
+
+# Its shared-memory collectives for CPUs would be compiled for two minutes at first use; gloo serves.
+deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+
+
+def deepspeed_config(
+    training: TrainingSpec, execution: ExecutionSpec, members: int, parameters: int = 10**9
+) -> dict[str, Any]:
+    """DeepSpeed's configuration of one member's engine.
+
+    Args:
+        training: for the clipping norm.
+        execution: stage and offload.
+        members: share what limits memory.
+        parameters: of this member; buffers need not be larger.
+    """
+    zero: dict[str, Any] = {
+        "stage": execution.zero_stage,
+        "overlap_comm": torch.cuda.is_available(),
+        "reduce_bucket_size": min(10**8 // members, parameters),
+    }
+    if execution.zero_stage == 3:
+        zero |= {
+            "stage3_max_live_parameters": 10**9 // members,
+            "stage3_prefetch_bucket_size": 5 * 10**7 // members,
+        }
+    if execution.offload:
+        zero["offload_optimizer"] = {"device": "cpu", "pin_memory": torch.cuda.is_available()}
+    return {
+        "train_micro_batch_size_per_gpu": 1,
+        "gradient_accumulation_steps": 1,
+        "gradient_clipping": training.clip_norm,
+        "zero_optimization": zero,
+        "zero_force_ds_cpu_optimizer": False,
+        "steps_per_print": 10**9,
+    }
+
+
+@contextmanager
+def divided_loading(training: TrainingSpec, execution: ExecutionSpec, members: int) -> Iterator[None]:
+    """Load members inside: with ZeRO-3 no process ever holds a whole one."""
+    if execution.zero_stage < 3:
+        yield
+        return
+    # transformers looks at this object while it lives.
+    config = HfDeepSpeedConfig(deepspeed_config(training, execution, members))
+    try:
+        yield
+    finally:
+        unset_hf_deepspeed_config()
+        del config
+
+
+class DeepSpeedEngine(Engine):
+    """Members divided among processes. A frozen member is divided, too, with stage 3, and copied with 1 and 2."""
+
+    divided = True
+
+    def _prepare(self, execution: ExecutionSpec) -> list[nn.Module]:
+        self.stage, self.name = execution.zero_stage, f"deepspeed stage {execution.zero_stage}"
+        self.engines: list[Any] = []
+        modules: list[nn.Module] = []
+        for member, optimizer in zip(self.members, self.optimizers, strict=True):
+            if optimizer is None and self.stage < 3:
+                modules.append(member.to(self.device))
+                self.engines.append(None)
+                continue
+            if self.stage == 3:
+                deepspeed.zero.register_external_parameter(member, member.head)
+            parameters = sum(_size(parameter) for parameter in member.parameters())
+            config = deepspeed_config(self.training, execution, len(self.members), parameters)
+            engine, *_ = deepspeed.initialize(model=member, optimizer=optimizer, config=config)
+            modules.append(engine)
+            self.engines.append(engine if optimizer is not None else None)
+        return modules
+
+    def _accumulating(self, last: bool) -> AbstractContextManager[Any]:
+        for engine in self.engines:
+            if engine is not None:
+                engine.set_gradient_accumulation_boundary(last)
+        return nullcontext()
+
+    def backward(self, loss: Tensor, *, last: bool) -> None:
+        super().backward(loss, last=last)
+        if not last:
+            for engine in self.engines:
+                if engine is not None:
+                    engine.step()  # no update before the boundary; it only counts the pass
+
+    def _update(self) -> list[float | None]:
+        norms: list[float | None] = []
+        for engine in self.engines:
+            if engine is None:
+                norms.append(None)
+                continue
+            engine.optimizer.loss_scale = self.loss_scale.value
+            engine.step()
+            norms.append(float(engine.get_global_grad_norm()))
+        return norms
+
+    def _skip(self) -> list[float | None]:
+        # DeepSpeed throws all gradients of an engine away when their norm is not a number. One is enough for that.
+        for member, engine in zip(self.members, self.engines, strict=True):
+            if engine is not None:
+                smallest = min(member.trainable().values(), key=_size)
+                shape = getattr(smallest, "ds_shape", smallest.shape)
+                safe_set_full_grad(smallest, torch.full(shape, float("nan"), device=self.device))
+        return self._update()
+
+    def save(self, folder: Path) -> None:
+        for member, engine, schedule in zip(self.members, self.engines, self.schedules, strict=True):
+            if engine is not None and schedule is not None:
+                state = {"schedule": schedule.state_dict()}
+                engine.save_checkpoint(
+                    folder, tag=member.spec.role, client_state=state, save_latest=False, exclude_frozen_parameters=True
+                )
+
+    def load(self, folder: Path) -> None:
+        for member, engine, schedule in zip(self.members, self.engines, self.schedules, strict=True):
+            if engine is not None and schedule is not None:
+                _, state = engine.load_checkpoint(folder, tag=member.spec.role, load_module_strict=False)
+                schedule.load_state_dict(state["schedule"])
+
+    def weights(self, member: Member) -> Iterator[tuple[str, Tensor]]:
+        for name, parameter in member.backbone.named_parameters():
+            with deepspeed.zero.GatheredParameters([parameter]) if self.stage == 3 else nullcontext():
+                yield name, parameter.detach()
+
+
+def _size(parameter: nn.Parameter) -> int:
+    return getattr(parameter, "ds_numel", parameter.numel())

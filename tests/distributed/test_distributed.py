@@ -1,0 +1,117 @@
+"""Two processes against one: the same updates, whatever divides the work and the weights.
+
+One torchrun trains all cases, since starting processes is what costs; each case is then compared with one plain process.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from group_case import losses, make_run
+from safetensors.torch import load_file
+
+from gcl.execution import ExecutionSpec
+from gcl.runs import RunSpec
+from gcl.training.run import train_run
+
+pytestmark = pytest.mark.distributed
+
+ZERO3 = {"engine": "deepspeed", "processes": 2}
+# eps is large, so that updates follow gradients smoothly: Adam's first steps are signs, and the sign of nothing is noise.
+EPS = 1e-3
+
+
+def cases(folders) -> dict[str, tuple[RunSpec, dict]]:
+    def run(**changes) -> RunSpec:
+        spec = make_run(folders, **{"micro": 8} | changes)
+        return spec.model_copy(update={"training": spec.training.model_copy(update={"eps": EPS})})
+
+    swapped = {"qwen2_5_vl": folders["qwen3_vl"], "qwen3_vl": folders["qwen2_5_vl"]}
+    tied = make_run(swapped, members=1)
+    return {
+        "one-untied": (run(members=1), ZERO3),
+        "one-tied-accumulated": (
+            tied.model_copy(update={"training": tied.training.model_copy(update={"eps": EPS, "micro_batch": 2})}),
+            ZERO3 | {"gradient_checkpointing": True},
+        ),
+        "pair": (run(), ZERO3),
+        "pair-accumulated": (run(micro=2), ZERO3),
+        "pair-accumulated-checkpointing": (run(micro=2), ZERO3 | {"gradient_checkpointing": True}),
+        "pair-idle-process": (run(micro=1), ZERO3),
+        "three-one-frozen": (run(members=3, micro=2, lr=(2e-3, 1e-3, 0.0)), ZERO3 | {"gradient_checkpointing": True}),
+        "three": (run(members=3, lr=(2e-3, 1e-3, 5e-4)), ZERO3),
+        "pair-stage-1": (run(micro=2), ZERO3 | {"zero_stage": 1}),
+        "pair-stage-2": (run(micro=2), ZERO3 | {"zero_stage": 2}),
+        "pair-stage-2-frozen": (run(micro=2, lr=(2e-3, 0.0)), ZERO3 | {"zero_stage": 2}),
+        "pair-offload": (run(micro=2), ZERO3 | {"offload": True}),
+        "pair-parts": (run(micro=2, frozen=("vision",)), ZERO3),
+        "pair-lora": (run(micro=2, lora={"rank": 4, "alpha": 8.0}), ZERO3),
+        "pair-copies": (run(micro=2), {"processes": 2}),
+        "pair-copies-idle-process": (run(micro=1, lr=(2e-3, 0.0)), {"processes": 2}),
+    }
+
+
+@pytest.fixture(scope="module")
+def trained(backbones, scenarios, tmp_path_factory):
+    """All cases, trained by two processes."""
+    folder = tmp_path_factory.mktemp("distributed")
+    chosen = cases(backbones)
+    few = scenarios[:4]
+    (folder / "scenarios.json").write_text(
+        json.dumps(
+            [
+                {
+                    "id": s.id,
+                    "image": str(s.image),
+                    "turns": {t: [w.question, w.answer] for t, w in s.turns.items()},
+                    "action": s.action,
+                }
+                for s in few
+            ]
+        )
+    )
+    (folder / "cases.json").write_text(
+        json.dumps({n: {"run": run.model_dump(), "execution": e} for n, (run, e) in chosen.items()})
+    )
+    worker = Path(__file__).parent / "worker.py"
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(worker)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+    done = subprocess.run([*command, str(folder)], env=environment, capture_output=True, text=True, timeout=900)
+    errors = "\n".join(path.read_text() for path in folder.glob("*.error"))
+    assert done.returncode == 0, errors or done.stderr[-4000:]
+    return folder, chosen, few
+
+
+def update_of(folder: Path, spec: RunSpec, role: str, source: str) -> torch.Tensor:
+    """How far training has moved all weights of a member, as one vector."""
+    after, before = load_file(folder / role / "model.safetensors"), load_file(f"{source}/model.safetensors")
+    return torch.cat([(after[name] - before[name]).double().flatten() for name in sorted(before)])
+
+
+@pytest.mark.parametrize("name", list(cases({"qwen2_5_vl": "", "qwen3_vl": ""})))
+def test_two_processes_make_the_updates_of_one(trained, name):
+    folder, chosen, scenarios = trained
+    spec, _ = chosen[name]
+    alone = folder / "one" / name
+    train_run(spec, scenarios, "data", ExecutionSpec(), alone, folder / "scratch-one" / name)
+    ours, theirs = losses(alone), losses(folder / "two" / name)
+    assert len(ours) == len(theirs) == 3
+    for a, b in zip(ours, theirs, strict=True):
+        assert a == pytest.approx(b, rel=2e-6), name
+    for member in spec.members:
+        one, two = (update_of(path, spec, member.role, member.source) for path in (alone, folder / "two" / name))
+        if member.frozen:
+            assert not one.any() and not two.any()
+            continue
+        assert one.norm() > 0
+        largest, error = float((one - two).abs().max()), float((one - two).norm() / one.norm())
+        print(
+            f"{name} {member.role}: no weight differs by more than {largest:.1e}, updates by {error:.1e} of their norm"
+        )
+        # Weights of size 1 are float32 numbers 1e-7 apart, and updates are a thousandth of that size.
+        assert largest <= 1e-6
+        assert error <= 1e-5

@@ -1,0 +1,87 @@
+"""kill -9 at random moments, for one process and for two: what was begun ends as if nothing had happened."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from group_case import make_run
+
+WORKER = Path(__file__).parent / "worker.py"
+KILLS = 10
+
+
+def write_case(folder: Path, spec, execution: dict, scenarios) -> None:
+    """What worker.py reads."""
+    folder.mkdir()
+    records = [
+        {
+            "id": s.id,
+            "image": str(s.image),
+            "turns": {t: [words.question, words.answer] for t, words in s.turns.items()},
+            "action": s.action,
+        }
+        for s in scenarios
+    ]
+    (folder / "scenarios.json").write_text(json.dumps(records))
+    (folder / "cases.json").write_text(json.dumps({"case": {"run": spec.model_dump(), "execution": execution}}))
+
+
+def begin(folder: Path, processes: int) -> subprocess.Popen:
+    command = [sys.executable, str(WORKER), str(folder)]
+    if processes > 1:
+        launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+        command = [sys.executable, *launcher, *command[1:]]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+    with (folder / "output.txt").open("a") as output:
+        return subprocess.Popen(command, env=environment, stdout=output, stderr=output, start_new_session=True)
+
+
+def kill_everything(started: subprocess.Popen) -> None:
+    """The launcher and its workers at once, as when a node dies."""
+    os.killpg(started.pid, signal.SIGKILL)
+    started.wait()
+
+
+@pytest.mark.parametrize(
+    "processes, execution",
+    [
+        pytest.param(1, {}, id="one-process", marks=pytest.mark.slow),
+        pytest.param(2, {"engine": "deepspeed", "processes": 2}, id="two-processes", marks=pytest.mark.distributed),
+    ],
+)
+def test_killed_at_random_moments_a_training_ends_with_the_weights_of_an_undisturbed_one(
+    processes, execution, backbones, scenarios, tmp_path
+):
+    spec = make_run(backbones, epochs=16, micro=4)
+    execution = execution | {"save_every": 3}
+    for name in ("killed", "undisturbed"):
+        write_case(tmp_path / name, spec, execution, scenarios[:4])
+    assert begin(tmp_path / "undisturbed", processes).wait(300) == 0, (tmp_path / "undisturbed/output.txt").read_text()
+    seed = int(time.time())
+    rng, log = random.Random(seed), tmp_path / "killed/scratch/case/losses.jsonl"
+    print(f"moments drawn with seed {seed}")
+    reached = []
+    for _ in range(KILLS):
+        before = log.stat().st_mtime_ns if log.exists() else 0
+        started = begin(tmp_path / "killed", processes)
+        deadline = time.time() + 120
+        # Starting takes most of the time; moments are drawn from the part that writes.
+        while started.poll() is None and (not log.exists() or log.stat().st_mtime_ns == before):
+            assert time.time() < deadline, (tmp_path / "killed/output.txt").read_text()[-3000:]
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0.0, 1.0))
+        kill_everything(started)
+        steps = len(log.read_text().splitlines()) if log.exists() else spec.training.epochs * 3
+        reached.append(steps)
+    print(f"killed after step {reached}")
+    assert begin(tmp_path / "killed", processes).wait(300) == 0, (tmp_path / "killed/output.txt").read_text()[-3000:]
+    for name in ("losses.jsonl", "learner/model.safetensors", "guide/model.safetensors"):
+        one, two = (tmp_path / which / "two/case" / name for which in ("killed", "undisturbed"))
+        assert one.read_bytes() == two.read_bytes(), f"{name} (seed {seed}, killed after step {reached})"
+    assert not (tmp_path / "killed/scratch/case").exists()

@@ -1,0 +1,43 @@
+"""Run under torchrun by test_distributed.py: train every case of a JSON file, one after the other, in these processes."""
+
+import gc
+import json
+import os
+import sys
+import traceback
+from pathlib import Path
+
+os.environ.update(DS_ACCELERATOR="cpu", HF_HUB_OFFLINE="1")
+
+import torch
+
+from gcl.data.scenario import Scenario, Turn
+from gcl.execution import ExecutionSpec
+from gcl.runs import RunSpec
+from gcl.training.run import train_run
+
+
+def read_scenarios(path: Path) -> list[Scenario]:
+    """What test_distributed.py wrote."""
+    return [
+        Scenario(s["id"], Path(s["image"]), {t: Turn(*words) for t, words in s["turns"].items()}, "train", s["action"])
+        for s in json.loads(path.read_text())
+    ]
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    folder = Path(sys.argv[1])
+    scenarios = read_scenarios(folder / "scenarios.json")
+    for name, case in json.loads((folder / "cases.json").read_text()).items():
+        spec, execution = RunSpec(**case["run"]), ExecutionSpec(**case["execution"])
+        try:
+            train_run(spec, scenarios, "data", execution, folder / "two" / name, folder / "scratch" / name)
+        except Exception:
+            (folder / f"{name}.{os.environ['RANK']}.error").write_text(traceback.format_exc())
+            raise
+        gc.collect()
+
+
+if __name__ == "__main__":
+    main()

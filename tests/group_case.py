@@ -1,0 +1,45 @@
+"""A small competitive group for tests: specifications over the fixtures' backbones, and its loss log."""
+
+import json
+
+from gcl.runs import MemberSpec, ObjectiveSpec, RunSpec, TrainingSpec
+
+
+def make_run(
+    folders,
+    *,
+    members=2,
+    micro=8,
+    gsl=0.5,
+    drl=0.4,
+    epochs=1,
+    lr=(2e-3, 1e-3, 1e-3),
+    precision="float32",
+    frozen=(),
+    lora=None,
+) -> RunSpec:
+    roles, taus = ("learner", "guide", "third"), (3.0, 2.0, 1.0)
+    paths = [str(path) for path in (folders["qwen2_5_vl"], folders["qwen3_vl"], folders["qwen2_5_vl"])]
+    return RunSpec(
+        scale="miniature",
+        dataset="snei",
+        method="gcl",
+        variant="full",
+        seed=0,
+        members=[
+            MemberSpec(role=roles[k], model=f"m{k}", source=paths[k], revision=None, lr=lr[k], tau=taus[k])
+            for k in range(members)
+        ],
+        objective=None
+        if members == 1
+        else ObjectiveSpec(gsl_weight=gsl, drl_weight=drl, kappa=0.07, semantic_size=16),
+        training=TrainingSpec(
+            epochs=epochs, global_batch=8, micro_batch=micro, warmup_ratio=0.1, betas=[0.9, 0.95], eps=1e-8,
+            weight_decay=0.0, clip_norm=1.0, precision=precision, frozen=list(frozen), lora=lora, pixels=[784, 50176],
+            system="Be brief.",
+        ),
+    )  # fmt: skip
+
+
+def losses(folder) -> list[dict]:
+    return [json.loads(line) for line in (folder / "losses.jsonl").read_text().splitlines()]

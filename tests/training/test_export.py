@@ -1,0 +1,103 @@
+"""What a training leaves: ordinary checkpoint folders that say what they are."""
+
+import json
+
+import pytest
+import torch
+from group_case import make_run
+from huggingface_hub import ModelCard
+from safetensors.torch import load_file
+from transformers import AutoModelForImageTextToText, AutoTokenizer, GenerationConfig
+
+from gcl.backbones.load import Source, load_preprocessor
+from gcl.data.encoding import collate
+from gcl.execution import ExecutionSpec
+from gcl.training.engine import make_engine
+from gcl.training.export import export_member
+from gcl.training.member import Member
+from gcl.training.run import train_run
+
+
+@pytest.fixture
+def train(tmp_path, scenarios):
+    def run(spec, name="out"):
+        train_run(
+            spec, scenarios[:4], "0123456789abcdef", ExecutionSpec(), tmp_path / name, tmp_path / "scratch" / name
+        )
+        return tmp_path / name
+
+    return run
+
+
+def test_a_folder_holds_all_that_transformers_needs(backbones, train):
+    output = train(make_run(backbones))
+    for role in ("learner", "guide"):
+        model = AutoModelForImageTextToText.from_pretrained(output / role)
+        assert model.dtype == torch.float32
+        assert GenerationConfig.from_pretrained(output / role).eos_token_id == AutoTokenizer.from_pretrained(
+            output / role
+        ).convert_tokens_to_ids("<|im_end|>")
+        assert load_preprocessor(Source(str(output / role))).tokenizer is not None
+
+
+def test_names_of_weights_are_those_of_the_base(backbones, train):
+    output = train(make_run(backbones))
+    for role, family in (("learner", "qwen2_5_vl"), ("guide", "qwen3_vl")):
+        written, base = (load_file(path / "model.safetensors") for path in (output / role, backbones[family]))
+        assert {name: w.shape for name, w in written.items()} == {name: w.shape for name, w in base.items()}
+
+
+def test_the_model_card_says_what_it_is_and_what_binds_it(backbones, train, tmp_path):
+    card = backbones["qwen2_5_vl"] / "README.md"
+    card.write_text("---\nlicense: apache-2.0\n---\n# base\n")
+    try:
+        output = train(make_run(backbones))
+    finally:
+        card.unlink()
+    learner, guide = (ModelCard.load(output / role / "README.md") for role in ("learner", "guide"))
+    assert learner.data.license == "apache-2.0" and guide.data.license is None
+    assert "Licence of the base model: apache-2.0" in learner.text and "not stated there" in guide.text
+    for text in (
+        "4 scenarios of snei (manifest 0123456789ab)",
+        "sft_learner",
+        "miniature model",
+        "m1 (guide)",
+        '"gsl_weight":0.5',
+    ):
+        assert text in learner.text, text
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_sixteen_bit_trainings_are_stored_in_sixteen_bits(backbones, train, precision):
+    output = train(make_run(backbones, members=1, precision=precision))
+    assert {str(w.dtype) for w in load_file(output / "learner/model.safetensors").values()} == {f"torch.{precision}"}
+    assert json.loads((output / "learner/config.json").read_text())["dtype"] == precision
+
+
+def test_adapters_are_merged_into_what_they_adapt(backbones, scenarios, tmp_path):
+    spec = make_run(backbones, lora={"rank": 4, "alpha": 8.0})
+    for k, (member_spec, tied) in enumerate(zip(spec.members, (False, True), strict=True)):
+        member = Member.load(member_spec, spec.training, semantic_size=8, seed=k)
+        with torch.no_grad():
+            for name, parameter in member.trainable().items():
+                if "lora_B" in name:
+                    parameter.normal_(std=0.2)
+        engine = make_engine([member], spec.training, ExecutionSpec(), 10)
+        folder = tmp_path / member_spec.role
+        folder.mkdir()
+        export_member(engine, member, spec, folder, {})
+        merged = AutoModelForImageTextToText.from_pretrained(folder)
+        batch = collate(
+            [member.encoder.sample(scenarios[0], "action", with_answer=False)], member.encoder, left_padded=False
+        )
+        del batch["labels"]
+        with torch.no_grad():
+            adapted, plain = member.backbone.eval()(**batch).logits, merged(**batch).logits
+            start = AutoModelForImageTextToText.from_pretrained(member_spec.source)(**batch).logits
+        assert torch.allclose(adapted, plain, atol=1e-5)
+        assert not torch.allclose(adapted, start, atol=1e-2)
+        assert (merged.lm_head.weight is merged.get_input_embeddings().weight) == tied
+        adapters = load_file(folder / "adapter/adapter.safetensors")
+        assert sum(w.numel() for w in adapters.values()) == sum(
+            p.numel() for n, p in member.trainable().items() if "lora_" in n
+        )

@@ -1,0 +1,175 @@
+"""Interrupted trainings: stopped by a signal or killed, they continue to the very bytes of an undisturbed one."""
+
+import os
+import shutil
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from group_case import losses, make_run
+
+from gcl.errors import TrainingError
+from gcl.execution import ExecutionSpec
+from gcl.files import read_json, write_json
+from gcl.training import run as run_module
+from gcl.training.lease import hold_lease
+from gcl.training.loop import Stopped
+from gcl.training.run import train_run
+
+EXECUTION = ExecutionSpec(save_every=2, keep=2)
+
+
+@pytest.fixture(scope="module")
+def spec(backbones):
+    return make_run(backbones, epochs=3, micro=4)
+
+
+def stop_after(scratch: Path, lines: int) -> threading.Thread:
+    """Send this process SIGTERM, as SLURM does before its time limit, once so many steps are logged."""
+
+    def watch() -> None:
+        log, deadline = scratch / "losses.jsonl", time.time() + 60
+        while time.time() < deadline:
+            if log.exists() and len(log.read_text().splitlines()) >= lines:
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
+            time.sleep(0.005)
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    return thread
+
+
+@pytest.fixture(scope="module")
+def finished(spec, scenarios, tmp_path_factory):
+    """An undisturbed training, and what was left of one that was stopped."""
+    folder = tmp_path_factory.mktemp("trainings")
+    train_run(spec, scenarios[:8], "data", EXECUTION, folder / "undisturbed", folder / "scratch")
+    watcher = stop_after(folder / "stopped", 5)
+    with pytest.raises(Stopped) as stopped:
+        train_run(spec, scenarios[:8], "data", EXECUTION, folder / "never", folder / "stopped")
+    watcher.join()
+    assert stopped.value.code == 143
+    assert not (folder / "never").exists()
+    return folder
+
+
+@pytest.fixture
+def undisturbed(finished):
+    return finished / "undisturbed"
+
+
+@pytest.fixture
+def scratch(finished, tmp_path):
+    """The stopped training's scratch folder, each test its own copy."""
+    shutil.copytree(finished / "stopped", tmp_path / "scratch")
+    return tmp_path / "scratch"
+
+
+@pytest.fixture
+def start(tmp_path, scenarios, scratch):
+    """Continue the stopped training; run, data and execution can be changed."""
+
+    def run(spec, data="data", execution=EXECUTION):
+        train_run(spec, scenarios[:8], data, execution, tmp_path / "out", scratch)
+        return tmp_path / "out"
+
+    return run
+
+
+def newest(scratch: Path) -> Path:
+    return sorted((scratch / "checkpoints").iterdir())[-1]
+
+
+def same_bytes(one: Path, two: Path) -> bool:
+    files = ["losses.jsonl", "learner/model.safetensors", "guide/model.safetensors"]
+    return all((one / name).read_bytes() == (two / name).read_bytes() for name in files)
+
+
+def test_a_stopped_training_continues_to_the_same_bytes(spec, start, scratch, undisturbed, capfd):
+    assert len(list((scratch / "checkpoints").iterdir())) == 2, "the newest two are kept"
+    last = int(newest(scratch).name.removeprefix("step-"))
+    assert 5 <= last < 15
+    resumed = start(spec)
+    assert f"{last}/15" in capfd.readouterr().err, "the progress bar starts where the training stopped"
+    assert not scratch.exists()
+    assert same_bytes(resumed, undisturbed)
+    assert [step["step"] for step in losses(resumed)] == list(range(1, 16))
+
+
+def test_steps_after_the_last_checkpoint_are_forgotten_by_the_log(spec, start, scratch, undisturbed):
+    """As after kill -9: more was logged than was saved."""
+    shutil.rmtree(newest(scratch))
+    with (scratch / "losses.jsonl").open("a") as log:
+        log.write('{"step": 99, "loss')  # torn in the middle of a line
+    assert same_bytes(start(spec), undisturbed)
+
+
+def test_a_checkpoint_that_was_never_finished_is_no_checkpoint(spec, start, scratch, undisturbed):
+    unfinished = newest(scratch).with_name(f".{newest(scratch).name}.0a1b2c3d")
+    newest(scratch).rename(unfinished)
+    (unfinished / "state.json").unlink()
+    assert same_bytes(start(spec), undisturbed)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "missing", "state"])
+def test_a_damaged_checkpoint_is_refused_by_name(spec, start, scratch, damage):
+    victim = newest(scratch) / ("state.json" if damage == "state" else "guide.pt")
+    content = victim.read_bytes()
+    if damage in ("truncated", "state"):
+        victim.write_bytes(content[: len(content) // 2])
+    elif damage == "flipped":
+        middle = len(content) // 2
+        victim.write_bytes(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])
+    else:
+        victim.unlink()
+    remedy = "delete .* to continue from the checkpoint before"
+    with pytest.raises(TrainingError, match=rf"{victim.parent.name}.*{victim.name}.*{remedy}"):
+        start(spec)
+
+
+def test_the_checkpoint_before_a_damaged_one_serves(spec, start, scratch, undisturbed):
+    shutil.rmtree(newest(scratch))
+    assert same_bytes(start(spec), undisturbed)
+
+
+def test_checkpoints_of_other_runs_data_and_code_are_refused(spec, start, scratch, monkeypatch):
+    with pytest.raises(TrainingError, match=r"made by another run.*run: "):
+        start(spec.model_copy(update={"seed": 1}))
+    with pytest.raises(TrainingError, match="data: data then, new data now"):
+        start(spec, data="new data")
+    monkeypatch.setattr(run_module, "code_sha256", lambda part: "edited")
+    with pytest.raises(TrainingError, match=r"code: .* then, edited now"):
+        start(spec)
+    assert len(list((scratch / "checkpoints").iterdir())) == 2, "a refusal loses nothing"
+
+
+def test_a_checkpoint_of_divided_weights_needs_as_many_processes(spec, start, scratch):
+    state = read_json(newest(scratch) / "state.json")
+    state["identity"] |= {"engine": "deepspeed stage 3", "processes": "2"}
+    write_json(newest(scratch) / "state.json", state)
+    with pytest.raises(TrainingError, match="engine: deepspeed stage 3 then, plain now; processes: 2 then, None now"):
+        start(spec)
+
+
+def test_a_second_copy_of_a_living_run_leaves(tmp_path):
+    with hold_lease(tmp_path, duration=1.0):
+        # As seen from another process: filelock lets one process take its own lock again.
+        pid = os.fork()
+        if pid == 0:
+            try:
+                with hold_lease(tmp_path, duration=1.0):
+                    os._exit(0)
+            except TrainingError as error:
+                os._exit(7 if f"process {os.getppid()} on" in str(error) else 8)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+
+
+def test_a_copy_that_lost_its_lease_writes_nothing_more(tmp_path):
+    with hold_lease(tmp_path / "run") as lease:
+        lease.check()
+        (tmp_path / "run/lease").unlink()
+        with pytest.raises(TrainingError, match="another copy of this run has taken over"):
+            lease.check()
