@@ -1,9 +1,9 @@
 """Time and peak memory of a pair's joint GCL step beside the two supervised steps that it replaces.
 
-    python benchmarks/step.py                                       # miniature models on the CPU, less than two minutes
+    python benchmarks/step.py                                       # miniature models on the CPU, one to two minutes
     python benchmarks/step.py --variant drl --repeats 20 --to step.json
     python benchmarks/step.py --device cuda --pair qwen2.5-vl-3b+qwen3-vl-2b --sequential --to step.json
-    python benchmarks/step.py --device cuda --lora 16 --sequential  # 3B+4B: AdamW for all weights leaves too little room
+    python benchmarks/step.py --device cuda --lora 16 --sequential  # 3B+4B: weights and AdamW alone take 122 GiB
 
 Claim: pair <= 1.10 x (learner + guide) on a CPU at miniature scale, <= 1.05 x on a GPU at real shapes.
 
@@ -13,7 +13,7 @@ order, so that other work on the machine hits all alike; what counts is the rati
 a process of its own for each; with --sequential times come from there, too, since not everything has to fit at once.
 
 Weights are random. Miniature models see drawn scenes. Models of paper scale (default with cuda) are built in place from
-their published shapes and see noise of the size of pictures and text; 3B+2B with AdamW takes 88 GiB before activations.
+their published shapes and see noise of the size of pictures and text; weights and AdamW of 3B+2B take 88 GiB.
 """
 
 import argparse
@@ -27,11 +27,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import transformers
@@ -58,23 +57,20 @@ ROOT = Path(__file__).parents[1]
 SUBJECTS = {"learner": [0], "guide": [1], "pair": [0, 1]}  # which members step together
 STEPS = 8  # different global batches, over and over: a single one would soon be known by heart
 
-# Published shapes: width, width of the MLP, layers, heads, heads of keys. All three have tied heads of 151,936 rows.
+# Published shapes: width, width of the MLP, layers, heads, heads of keys. All three tie their heads of ROWS rows.
 PUBLISHED = {
     "qwen3-vl-2b": (2048, 6144, 28, 16, 8),
     "qwen2.5-vl-3b": (2048, 11008, 36, 16, 2),
     "qwen3-vl-4b": (2560, 9728, 36, 32, 8),
 }
-TINY = (128, 256, 2, 4, 2)  # to try this path on a CPU
-ROWS, SHARED, WORDS = 151936, 151665, 151643  # head, ids that Qwen2.5 and Qwen3 share, ids that are no special tokens
-IDS = {"image_token_id": 151655, "vision_start_token_id": 151652, "vision_end_token_id": 151653}
-PAD = 151643
-PROMPT, ANSWERS = 196, (40, 80)  # tokens of text before an answer, shortest and longest answer
-PICTURE, TINY_PICTURE = 448, 224  # pixels of a side: 256 visual tokens for Qwen2.5, 196 for Qwen3
+TINY = (128, 256, 2, 4, 2)  # tries the same code on a CPU
+ROWS, SHARED, WORDS = 151936, 151665, 151643  # of the head; ids the same in Qwen2.5 and Qwen3; without special ones
+IMAGE, START, END, PAD = 151655, 151652, 151653, 151643  # special ids, the same in both families
+PROMPT, ANSWERS, PICTURE = 196, (40, 80), 448  # tokens of text, least and most of an answer, pixels of a side
 
 
-@dataclass(frozen=True)
-class Case:
-    """What all subjects share: their runs, how to build a member's model, and the passes of `STEPS` global batches."""
+class Case(NamedTuple):
+    """What subjects share: their runs, how the model of member k (and its encoder) is built, the passes of every step."""
 
     runs: dict[str, RunSpec]
     execution: ExecutionSpec
@@ -86,79 +82,70 @@ class Case:
 def make_case(options: argparse.Namespace) -> Case:
     """The runs that the shipped configuration has for these models, with the options' changes, and their inputs."""
     experiment = load_experiment({**read_yaml(ROOT / "config.yaml"), "scale": options.scale}, ROOT)
-    learner, _, guide = options.pair.partition("+")
-    runs = {
-        "learner": sft_run(experiment, "snei", learner, 0),
-        "guide": sft_run(experiment, "snei", guide, 0),
-        "pair": group_run(experiment, "snei", Pair(learner=learner, guide=guide), options.variant, 0),
-    }
-    wishes = {"global_batch": options.global_batch, "micro_batch": options.micro_batch, "precision": options.precision}
-    changes = {name: wish for name, wish in wishes.items() if wish is not None} | {"frozen": options.frozen}
-    changes["lora"] = Lora(rank=options.lora, alpha=2.0 * options.lora) if options.lora else None
-    runs = {
-        name: run.model_copy(update={"training": run.training.model_copy(update=changes)}) for name, run in runs.items()
-    }
-    execution = changed(execution_spec(experiment), [f"engine={options.engine}", "processes=1", *options.set])
-    inputs = miniature_inputs if options.scale == "miniature" else partial(published_inputs, tiny=options.tiny)
-    return Case(runs, execution, *inputs(runs["pair"], experiment))
+    models = options.pair.split("+")
+    pair = group_run(experiment, "snei", Pair(learner=models[0], guide=models[-1]), options.variant, 0)
+    alone = [sft_run(experiment, "snei", model, 0) for model in models]
+    lora = Lora(rank=options.lora, alpha=2.0 * options.lora) if options.lora else None
+    changes = {name: getattr(options, name) for name in ("global_batch", "micro_batch", "precision")}
+    changes = {name: value for name, value in {**changes, "lora": lora}.items() if value}
+    training = pair.training.model_copy(update=changes)
+    runs = {n: r.model_copy(update={"training": training}) for n, r in zip(SUBJECTS, [*alone, pair], strict=True)}
+    settings = [f"engine={options.engine}", "processes=1", *options.set]
+    inputs = partial(published_inputs, tiny=options.tiny) if options.scale == "paper" else miniature_inputs
+    return Case(runs, changed(execution_spec(experiment), settings), *inputs(runs["pair"], experiment))
 
 
 def miniature_inputs(run: RunSpec, experiment: Experiment) -> tuple[Callable, int, list[list[LocalBatch]]]:
-    """Models of the miniature scale, ids that they share, and drawn scenes with answers of the usual length."""
+    """Models of the miniature scale, ids that they share, and drawn scenes with their usual questions and answers."""
     training, questions, drawing = run.training, experiment.prompt.questions.value, experiment.drawing
     words = train_vocabulary(text_corpus(drawing.seed.value, questions, training.system), drawing.vocabulary.value)
     specs = [experiment.models[member.model].backbone.value for member in run.members]
     preprocessors = [build_preprocessor(spec.family, words, tuple(training.pixels)) for spec in specs]
-    models = [build_model(spec, preprocessor, seed=0) for spec, preprocessor in zip(specs, preprocessors, strict=True)]
     encoders = [Encoder(preprocessor, training.system) for preprocessor in preprocessors]
-    vocabulary = shared_vocabulary(
-        [preprocessor.tokenizer for preprocessor in preprocessors], [m.config.text_config.vocab_size for m in models]
-    )
+
+    def build(k: int) -> tuple[PreTrainedModel, Encoder]:
+        return build_model(specs[k], preprocessors[k], seed=k), encoders[k]
+
+    rows = [build(k)[0].config.text_config.vocab_size for k in range(len(specs))]
+    count, random_turns = STEPS * training.global_batch, random.Random(0)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "snei"
-        write_dataset("snei", {"train": STEPS * training.global_batch, "test": 1}, questions, 0, root)
-        scenarios = [s for s in read_scenarios(root, "conversations", questions, None) if s.split == "train"]
-        turns = random.Random(0).sample([(s, t) for s in scenarios for t in s.turns], STEPS * training.global_batch)
-        local = LocalBatches(turns, encoders, 0, 1)
-        steps = [
-            [local[indices] for indices in chunks(batch, training.micro_batch)]
-            for batch in chunks(range(len(turns)), training.global_batch)
-        ]
-    return lambda k: (build_model(specs[k], preprocessors[k], seed=0), encoders[k]), vocabulary, steps
+        write_dataset("snei", {"train": count, "test": 1}, questions, 0, root)
+        scenarios = read_scenarios(root, "conversations", questions, None, check_images=False)[:count]
+        local = LocalBatches([(s, random_turns.choice(list(s.turns))) for s in scenarios], encoders, 0, 1)
+        batches = chunks(range(count), training.global_batch)
+        steps = [[local[indices] for indices in chunks(batch, training.micro_batch)] for batch in batches]
+    return build, shared_vocabulary([p.tokenizer for p in preprocessors], rows), steps
 
 
-def published_config(model: str, *, tiny: bool) -> PretrainedConfig:
-    """A published model's configuration, or a tiny one with its vocabulary."""
+def published_config(model: str, *, tiny: bool = False) -> PretrainedConfig:
+    """A published model's configuration, or a tiny one of its family with its vocabulary."""
+    new, head_size = model.startswith("qwen3"), 32 if tiny else 128
     width, mlp, layers, heads, key_heads = TINY if tiny else PUBLISHED[model]
-    qwen3, head_size = model.startswith("qwen3"), width // heads if tiny else 128
-    section = [size * head_size // 128 for size in ((24, 20, 20) if qwen3 else (16, 24, 24))]
-    rope = {"rope_type": "default", "rope_theta": 5e6 if qwen3 else 1e6, "mrope_section": section}
+    depth, tower_width, tower_mlp = (2, 128, 256) if tiny else (24, 1024, 4096) if new else (32, 1280, 3420)
+    section = [size * head_size // 128 for size in ((24, 20, 20) if new else (16, 24, 24))]
+    rope = {"rope_type": "default", "rope_theta": 5e6 if new else 1e6, "mrope_section": section}
     text = {
         "vocab_size": ROWS, "hidden_size": width, "intermediate_size": mlp, "num_hidden_layers": layers,
-        "num_attention_heads": heads, "num_key_value_heads": key_heads, "rope_parameters": rope,
+        "num_attention_heads": heads, "num_key_value_heads": key_heads, "head_dim": head_size,
+        "rope_parameters": rope | ({"mrope_interleaved": True} if new else {}),
     }  # fmt: skip
-    vision = {"out_hidden_size": width, "num_heads": 16}
-    if qwen3:
-        text["head_dim"], rope["mrope_interleaved"] = head_size, True
-        vision |= {"depth": 24, "hidden_size": 1024, "intermediate_size": 4096, "patch_size": 16}
-        vision |= {"num_position_embeddings": 2304, "deepstack_visual_indexes": [5, 11, 17]}
-    else:
-        vision |= {"depth": 32, "hidden_size": 1280, "intermediate_size": 3420, "patch_size": 14, "window_size": 112}
-        vision |= {"fullatt_block_indexes": [7, 15, 23, 31]}
-    if tiny:
-        vision |= {"depth": 2, "hidden_size": 64, "intermediate_size": 128, "num_heads": 4}
-        vision |= {"deepstack_visual_indexes": [0]} if qwen3 else {"fullatt_block_indexes": [1]}
-    family = Qwen3VLConfig if qwen3 else Qwen2_5_VLConfig
-    return family(text_config=text, vision_config=vision, tie_word_embeddings=True, **IDS)
+    vision = {
+        "depth": depth, "hidden_size": tower_width, "intermediate_size": tower_mlp, "num_heads": 16,
+        "out_hidden_size": width, "patch_size": 16 if new else 14,
+        # Windows are Qwen2.5's, positions and DeepStack are Qwen3's.
+        "window_size": 112, "fullatt_block_indexes": [1] if tiny else [7, 15, 23, 31],
+        "num_position_embeddings": 2304, "deepstack_visual_indexes": [0] if tiny else [5, 11, 17],
+    }  # fmt: skip
+    family = Qwen3VLConfig if new else Qwen2_5_VLConfig  # both know the special ids already
+    return family(text_config=text, vision_config=vision, tie_word_embeddings=True)
 
 
-def published_inputs(
-    run: RunSpec, experiment: Experiment, *, tiny: bool
-) -> tuple[Callable, int, list[list[LocalBatch]]]:
-    """Models of paper scale with random weights, ids that they share, and inputs without a tokenizer: noise as pixels,
-    random words, the same answers for both members."""
+def published_inputs(run: RunSpec, _: Experiment, *, tiny: bool) -> tuple[Callable, int, list[list[LocalBatch]]]:
+    """Models of paper scale, ids that they share, and inputs without a tokenizer: noise as pixels, random words."""
     configs = [published_config(member.model, tiny=tiny) for member in run.members]
-    generator, side = torch.Generator().manual_seed(0), TINY_PICTURE if tiny else PICTURE
+    generator = torch.Generator().manual_seed(0)
+    collating = SimpleNamespace(pad_token=PAD, image_token=IMAGE)  # all that collate asks of an encoder
 
     def build(k: int) -> tuple[PreTrainedModel, None]:
         torch.manual_seed(k)
@@ -168,100 +155,166 @@ def published_inputs(
     def words(count: int) -> list[int]:
         return torch.randint(0, WORDS, (count,), generator=generator).tolist()
 
+    def sample(config: PretrainedConfig, question: list[int], answer: list[int]) -> Sample:
+        tower = config.vision_config
+        grid, values = PICTURE // tower.patch_size, 3 * tower.temporal_patch_size * tower.patch_size**2
+        image = EncodedImage(torch.randn(grid**2, values, generator=generator), torch.tensor([[1, grid, grid]]))
+        prompt = [START, *[IMAGE] * (grid // tower.spatial_merge_size) ** 2, END, *question]
+        return Sample(prompt + answer, [IGNORED] * len(prompt) + answer, image)
+
     def one_pass(size: int) -> LocalBatch:
         lengths = torch.randint(ANSWERS[0], ANSWERS[1] + 1, (size,), generator=generator).tolist()
-        questions, answers = [words(PROMPT) for _ in lengths], [words(length) for length in lengths]
-        members = []
-        for tower in (config.vision_config for config in configs):
-            grid = side // tower.patch_size
-            picture = [IDS["image_token_id"]] * (grid // tower.spatial_merge_size) ** 2
-            shown = [IDS["vision_start_token_id"], *picture, IDS["vision_end_token_id"]]
-            samples = []
-            for question, answer in zip(questions, answers, strict=True):
-                values = 3 * tower.temporal_patch_size * tower.patch_size**2
-                image = EncodedImage(
-                    torch.randn(grid**2, values, generator=generator), torch.tensor([[1, grid, grid]])
-                )
-                prompt = [*question[: PROMPT // 2], *shown, *question[PROMPT // 2 :]]
-                samples.append(Sample(prompt + answer, [IGNORED] * len(prompt) + answer, image))
-            encoder = SimpleNamespace(pad_token=PAD, image_token=IDS["image_token_id"])  # all that collate asks for
-            members.append(collate(samples, encoder, left_padded=False))
+        texts = [(words(PROMPT), words(length)) for length in lengths]
+        members = [collate([sample(c, *text) for text in texts], collating, left_padded=False) for c in configs]
         return LocalBatch(members, [size])
 
-    sizes = [len(part) for part in chunks(range(run.training.global_batch), run.training.micro_batch)]
+    sizes = [len(indices) for indices in chunks(range(run.training.global_batch), run.training.micro_batch)]
     return build, SHARED, [[one_pass(size) for size in sizes] for _ in range(STEPS)]
 
 
 class Subject:
-    """A group on an engine of its own, as `gcl.training.run` makes it; `step(n)` gives the seconds of one step."""
+    """A group on an engine of its own, as in `gcl.training.run`; `step(n)` gives the seconds of one step."""
 
     def __init__(self, name: str, case: Case, steps: int) -> None:
-        self.run, self.case = case.runs[name], case
-        self.columns = SUBJECTS[name]
-        size = self.run.objective.semantic_size if self.run.objective and self.run.objective.gsl_weight else None
+        run = self.run = case.runs[name]
+        self.chunk, self.vocabulary = case.execution.head_chunk, case.vocabulary
+        size = run.objective.semantic_size if run.objective and run.objective.gsl_weight else None
         members = [
-            Member(spec, self.run.training, *case.build(k), semantic_size=size, seed=k)
-            for spec, k in zip(self.run.members, self.columns, strict=True)
+            Member(spec, run.training, *case.build(k), semantic_size=size, seed=k)
+            for spec, k in zip(run.members, SUBJECTS[name], strict=True)
         ]
-        self.engine = make_engine(members, self.run.training, case.execution, steps)
+        self.engine = make_engine(members, run.training, case.execution, steps)
         for member in members:
             member.train(not member.spec.frozen)
+        self.steps = [[LocalBatch([p.members[k] for k in SUBJECTS[name]], p.counts) for p in s] for s in case.steps]
 
     def step(self, number: int) -> float:
         """One optimizer step on one of the global batches."""
-        passes = [LocalBatch([p.members[k] for k in self.columns], p.counts) for p in self._passes(number)]
-        tokens = sum(int((p.members[0]["labels"] != IGNORED).sum()) for p in passes)
-        batch = range(self.run.training.global_batch)
-        self._wait()
-        start = time.perf_counter()
-        losses = _accumulate(
-            self.engine, iter(passes), batch, self.run, self.case.vocabulary, partial(Share, tokens=tokens),
-            self.case.execution.head_chunk,
-        )  # fmt: skip
+        passes, inputs = self.steps[number % STEPS], range(self.run.training.global_batch)
+        share = partial(Share, tokens=sum(int((p.members[0]["labels"] != IGNORED).sum()) for p in passes))
+        start = self._now()
+        losses = _accumulate(self.engine, iter(passes), inputs, self.run, self.vocabulary, share, self.chunk)
         _check_finite(losses, self.run, number, [])
         self.engine.step()
-        self._wait()
-        return time.perf_counter() - start
+        return self._now() - start
 
-    def _passes(self, number: int) -> list[LocalBatch]:
-        return self.case.steps[number % STEPS]
-
-    def _wait(self) -> None:
+    def _now(self) -> float:
         if self.engine.device.type == "cuda":
             torch.cuda.synchronize()
+        return time.perf_counter()
 
 
-def take_turns(subjects: dict[str, Subject], warmup: int, repeats: int) -> dict[str, list[float]]:
-    """Seconds of every subject in every round; each round has one batch, and begins with another subject."""
-    seconds: dict[str, list[float]] = {name: [] for name in subjects}
-    order = list(subjects)
-    for number in range(warmup + repeats):
+def measure(options: argparse.Namespace, names: Sequence[str], repeats: int) -> dict[str, Any]:
+    """Seconds of every subject in every round; each round has one batch, and begins with another subject. With the settings
+    and the peak memory of all together: on a GPU what is allocated, on a CPU what this process grows by."""
+    case = make_case(options)
+    gc.collect()
+    before = _resident("VmRSS")
+    subjects = {name: Subject(name, case, options.warmup + repeats) for name in names}
+    seconds: dict[str, list[float]] = {name: [] for name in names}
+    order = list(names)
+    for number in range(options.warmup + repeats):
         for name in order:
             value = subjects[name].step(number)
-            if number >= warmup:
+            if number >= options.warmup:
                 seconds[name].append(value)
         order.append(order.pop(0))
-    return seconds
+    peak = torch.cuda.max_memory_allocated() if options.device == "cuda" else before and _resident("VmHWM") - before
+    settings = {"run": case.runs["pair"].model_dump(), "execution": case.execution.model_dump()}
+    return {"seconds": seconds, "peak_bytes": peak, "settings": settings}
 
 
-def measure_alone(options: argparse.Namespace) -> dict[str, Any]:
-    """Times and peak memory of one subject: on a GPU all that is allocated, on a CPU what this process has grown by."""
-    case, cuda = make_case(options), options.device == "cuda"
-    gc.collect()
-    before = 0 if cuda else _resident("VmRSS", forget_peak=True)
-    subject = Subject(options.subject, case, options.warmup + options.repeats)
-    repeats = options.repeats if options.sequential else min(options.repeats, 3)
-    seconds = take_turns({options.subject: subject}, options.warmup, repeats)
-    peak = torch.cuda.max_memory_allocated() if cuda else _resident("VmHWM")
-    return {"seconds": seconds[options.subject], "peak_bytes": None if peak is None else peak - before}
-
-
-def _resident(name: str, *, forget_peak: bool = False) -> int | None:
-    """Resident memory of this process now or at most; None where the system is not Linux."""
+def _resident(name: str) -> int | None:
+    """Resident memory of this process: now (VmRSS, which also starts the peak anew) or at most; None without Linux."""
     try:
-        if forget_peak:
-            Path("/proc/self/clear_refs").write_text("5")  # else the peak might be that of drawing inputs
+        if name == "VmRSS":
+            Path("/proc/self/clear_refs").write_text("5")
         lines = Path("/proc/self/status").read_text().splitlines()
     except OSError:
         return None
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:"))
+
+
+def measure_alone(name: str) -> dict[str, Any]:
+    """Measure one subject in a fresh process; its messages appear as they are."""
+    command = [sys.executable, __file__, *sys.argv[1:], "--subject", name]
+    return json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()[-1])
+
+
+def summary(values: Sequence[float]) -> dict[str, Any]:
+    """Median and quartiles."""
+    first, _, third = statistics.quantiles(values, n=4, method="inclusive") if len(values) > 1 else [*values] * 3
+    return {"median": statistics.median(values), "quartiles": [first, third]}
+
+
+def ratio(seconds: dict[str, list[float]]) -> dict[str, Any]:
+    """pair / (learner + guide) of the rounds, with a 95 % bootstrap interval of the median."""
+    rounds = [pair / (a + b) for a, b, pair in zip(*(seconds[name] for name in SUBJECTS), strict=True)]
+    draw = random.Random(0)
+    medians = sorted(statistics.median(draw.choices(rounds, k=len(rounds))) for _ in range(2000))
+    return summary(rounds) | {"interval": [medians[49], medians[1950]]}
+
+
+def report(options: argparse.Namespace) -> dict[str, Any]:
+    """Measure everything and print it."""
+    machine = hardware(options.device) | {"transformers": transformers.__version__, "load": [os.getloadavg()[0]]}
+    print(f"{machine}\n{vars(options)}\n\n{'':<10}{'ms (median)':>12}{'quartiles':>20}{'peak MiB':>11}", flush=True)
+    seconds = {} if options.sequential else measure(options, list(SUBJECTS), options.repeats)["seconds"]
+    machine["load"].append(os.getloadavg()[0])
+    gc.collect()
+    if options.device == "cuda":
+        torch.cuda.empty_cache()  # others need the room
+    results = {}
+    for name in SUBJECTS:
+        alone = measure_alone(name)
+        values, peak = seconds.setdefault(name, alone["seconds"][name]), alone["peak_bytes"]
+        results[name] = summary(values) | {"seconds": values, "peak_bytes": peak}
+        median, low, high = (f"{1000 * v:.1f}" for v in (results[name]["median"], *results[name]["quartiles"]))
+        memory = "-" if peak is None else f"{peak / 2**20:.0f}"
+        print(f"{name:<10}{median:>12}{f'{low} to {high}':>20}{memory:>11}", flush=True)
+    found = ratio(seconds)
+    (low, high), (first, third) = found["interval"], found["quartiles"]
+    print(f"\npair / (learner + guide): {found['median']:.3f}; 95 % interval {low:.3f} to {high:.3f}, ", end="")
+    print(f"quartiles {first:.3f} to {third:.3f} of {options.repeats} rounds; load {machine['load']}")
+    settings = {"options": vars(options), **alone["settings"]}
+    return {"hardware": machine, "settings": settings, "results": results, "ratio": found}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="default: %(default)s")
+    parser.add_argument("--scale", choices=("miniature", "paper"), help="default: paper with cuda, else miniature")
+    parser.add_argument("--pair", default="qwen2.5-vl-3b+qwen3-vl-4b", help="learner+guide (default: %(default)s)")
+    parser.add_argument("--variant", default="full", help="as in run ids: full, gco, drl, ... (default: %(default)s)")
+    parser.add_argument("--engine", choices=("plain",), default="plain", help="of gcl.training.engine")
+    parser.add_argument("--global-batch", type=int, help="inputs of a step (default: 16)")
+    parser.add_argument("--micro-batch", type=int, help="inputs of a pass (default: 16 at miniature scale, else 4)")
+    parser.add_argument("--precision", choices=("float32", "bfloat16", "float16"), help="default: the scale's")
+    parser.add_argument("--lora", type=int, metavar="RANK", help="train adapters instead of all weights")
+    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="change settings of `execution`")
+    parser.add_argument("--threads", type=int, default=2, help="of a CPU (default: %(default)s)")
+    parser.add_argument("--repeats", type=int, default=40, help="timed rounds (default: %(default)s)")
+    parser.add_argument("--warmup", type=int, default=3, help="rounds before these (default: %(default)s)")
+    parser.add_argument("--sequential", action="store_true", help="time one after the other, each in its own process")
+    parser.add_argument("--to", type=Path, help="write settings, every time, and the ratio as JSON")
+    parser.add_argument("--subject", choices=SUBJECTS, help=argparse.SUPPRESS)  # what measure_alone asks for
+    parser.add_argument("--tiny", action="store_true", help=argparse.SUPPRESS)  # paper scale with tiny models
+    options = parser.parse_args()
+    options.scale = options.scale or ("paper" if options.device == "cuda" else "miniature")
+    if options.device == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # engines take a GPU where there is one
+    torch.set_num_threads(options.threads)
+    try:
+        if options.subject:
+            repeats = options.repeats if options.sequential else min(options.repeats, 3)  # memory needs no more
+            print(json.dumps(measure(options, [options.subject], repeats)))
+            return
+        found = report(options)
+    except ConfigError as error:
+        parser.error(str(error))
+    if options.to:
+        options.to.write_text(json.dumps(found, indent=2, default=str) + "\n")
+
+
+if __name__ == "__main__":
+    main()

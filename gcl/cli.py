@@ -19,7 +19,7 @@ from gcl import __version__
 from gcl.config import load_experiment, settings, warnings
 from gcl.errors import ConfigError, DataError, GCLError
 from gcl.execution import changed, execution_spec
-from gcl.files import canonical_json, read_json, read_jsonl, sha256_file, sha256_text, write_json, write_jsonl
+from gcl.files import read_json, read_jsonl, sha256_file, write_json, write_jsonl
 from gcl.runs import DataSpec, GroundingSpec, RunSpec, all_runs, find_run
 from gcl.schema import Experiment, Strict
 
@@ -116,8 +116,7 @@ def _backbone_ground(options: argparse.Namespace) -> None:
     from gcl.backbones.grounding import ground_backbone
 
     spec = _parsed(GroundingSpec, options.spec)
-    scratch = options.scratch / spec.run.id / sha256_text(spec.json)[:12]
-    ground_backbone(spec, options.captions, options.vocabulary, options.to, scratch)
+    ground_backbone(spec, options.captions, options.vocabulary, options.to, options.scratch)
 
 
 def _plan(options: argparse.Namespace) -> None:
@@ -139,20 +138,18 @@ def _train(options: argparse.Namespace) -> None:
         _start_processes(execution.processes)
     scenarios = _load_split(data, options.manifest)
 
-    from gcl.provenance import code_sha256
-    from gcl.training.run import train_run
+    from gcl.training.run import scratch_folder, train_run
 
     manifest = sha256_file(options.manifest)
-    # What a checkpoint to resume from depends on is in its path: changed data or code start anew, and never meet old states.
-    fingerprint = sha256_text(canonical_json([run.fingerprint, manifest, code_sha256("training")]))
-    train_run(run, scenarios, manifest, execution, options.to, options.scratch / run.id / fingerprint[:12])
+    train_run(run, scenarios, manifest, execution, options.to, scratch_folder(options.scratch, run, manifest))
 
 
 def _start_processes(count: int) -> None:
     """Become torchrun, which runs this very command once per process."""
     # A checkpoint of large models takes longer than torchrun's usual patience with processes it has told to stop.
     launcher = ["torch.distributed.run", "--standalone", f"--nproc-per-node={count}", "--shutdown-timeout=600"]
-    os.execv(sys.executable, [sys.executable, "-m", *launcher, "-m", "gcl.cli", *sys.argv[1:]])
+    # The dashes keep torchrun from reading our --run as its own --run-path.
+    os.execv(sys.executable, [sys.executable, "-m", *launcher, "-m", "--", "gcl.cli", *sys.argv[1:]])
 
 
 def _generate(options: argparse.Namespace) -> None:

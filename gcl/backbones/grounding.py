@@ -15,7 +15,7 @@ from gcl.files import atomic_folder, sha256_file, sha256_files, sha256_text, wri
 from gcl.runs import GroundingSpec
 from gcl.training.export import export_member
 from gcl.training.member import Member
-from gcl.training.run import trained_group
+from gcl.training.run import scratch_folder, trained_group
 
 
 def ground_backbone(spec: GroundingSpec, captions: Path, vocabulary: Path, output: Path, scratch: Path) -> None:
@@ -26,7 +26,7 @@ def ground_backbone(spec: GroundingSpec, captions: Path, vocabulary: Path, outpu
         captions: folder that `gcl data generate captions` wrote.
         vocabulary: JSON file that `gcl backbone vocabulary` wrote.
         output: checkpoint folder to be made.
-        scratch: folder for the log and for checkpoints to resume from.
+        scratch: root of the folders of unfinished trainings.
     """
     run = spec.run
     (member_spec,) = run.members
@@ -42,7 +42,8 @@ def ground_backbone(spec: GroundingSpec, captions: Path, vocabulary: Path, outpu
         encoder = Encoder(preprocessor, run.training.system)
         return [Member(member_spec, run.training, backbone, encoder, semantic_size=None, seed=run.seed)]
 
-    trained = trained_group(load, scenarios, run, data, ExecutionSpec(), scratch)
+    own = scratch_folder(scratch, run, data, "backbones")
+    trained = trained_group(load, scenarios, run, data, ExecutionSpec(), own, "backbones")
     with trained as (engine, lease), atomic_folder(output) as work:
         (member,) = engine.members
         export_member(engine, member, run, work, {"data": f"{len(scenarios)} captioned scenes"})

@@ -72,6 +72,17 @@ class Engine:
         self.modules: list[nn.Module] = self._prepare(execution)
 
     @property
+    def _factor(self) -> float:
+        """What losses are multiplied by. Under a loss scale the processes are left to `unscale`, so that float16 overflows
+        at the same scale whatever their number."""
+        return self.loss_scale.value if self.loss_scale.dynamic else float(self.processes)
+
+    @property
+    def unscale(self) -> float:
+        """What averaged gradients have to be divided by."""
+        return self._factor / self.processes
+
+    @property
     def main(self) -> bool:
         """Whether this process is the one that writes."""
         return self.rank == 0
@@ -92,7 +103,7 @@ class Engine:
             last: whether it is the last pass before `step`.
         """
         with self._accumulating(last):
-            (loss * (self.processes * self.loss_scale.value)).backward()
+            (loss * self._factor).backward()
 
     def step(self) -> StepReport:
         """Clip, update and clear each member; skip all of them if the gradients of any have overflowed in float16.
@@ -235,9 +246,9 @@ class PlainEngine(Engine):
                 norms.append(None)
                 continue
             parameters = list(member.trainable().values())
-            if self.loss_scale.value != 1.0:
+            if self.unscale != 1.0:
                 for parameter in parameters:
-                    parameter.grad.div_(self.loss_scale.value)
+                    parameter.grad.div_(self.unscale)
             norms.append(float(nn.utils.clip_grad_norm_(parameters, self.training.clip_norm)))
         if all(norm is None or norm < float("inf") for norm in norms):
             for optimizer in self.optimizers:

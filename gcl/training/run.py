@@ -25,7 +25,7 @@ from accelerate import PartialState
 from gcl.data.scenario import Scenario
 from gcl.errors import TrainingError
 from gcl.execution import ExecutionSpec
-from gcl.files import atomic_folder, read_jsonl, sha256_files, write_json
+from gcl.files import atomic_folder, canonical_json, read_jsonl, sha256_files, sha256_text, write_json
 from gcl.provenance import code_sha256, environment
 from gcl.runs import RunSpec
 from gcl.training.checkpoint import Checkpoints
@@ -77,6 +77,19 @@ def train_run(
         engine.barrier()
 
 
+def scratch_folder(root: Path, spec: RunSpec, data: str, part: str = "training") -> Path:
+    """Where an unfinished training keeps its state. All that it depends on is in the path: with changed data or code it
+    starts anew, and never meets old states.
+
+    Args:
+        root: folder of all of them.
+        spec: the run.
+        data: hash of what it is trained on.
+        part: of the pipeline, whose code decides the result.
+    """
+    return root / spec.id / sha256_text(canonical_json([spec.fingerprint, data, code_sha256(part)]))[:12]
+
+
 @contextmanager
 def trained_group(
     load: Callable[[], list[Member]],
@@ -85,6 +98,7 @@ def trained_group(
     data: str,
     execution: ExecutionSpec,
     scratch: Path,
+    part: str = "training",
 ) -> Iterator[tuple[Engine, Lease]]:
     """Train the members that `load` gives; the block finds them trained. Scratch is removed when it ends well."""
     turns = turns_of(scenarios, spec)
@@ -101,7 +115,7 @@ def trained_group(
         with loading:
             members = load()
         engine = make_engine(members, spec.training, execution, total_steps(turns, spec))
-        identity = {"run": spec.fingerprint, "data": data, "code": code_sha256("training"), **environment()}
+        identity = {"run": spec.fingerprint, "data": data, "code": code_sha256(part), **environment()}
         checkpoints = Checkpoints(scratch / "checkpoints", identity, execution.keep, engine, lease)
         train_group(engine, turns, spec, execution, checkpoints, partial(LossLog, scratch))
         yield engine, lease

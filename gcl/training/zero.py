@@ -122,7 +122,7 @@ class DeepSpeedEngine(Engine):
             if engine is None:
                 norms.append(None)
                 continue
-            engine.optimizer.loss_scale = self.loss_scale.value
+            engine.optimizer.loss_scale = self.unscale
             engine.step()
             norms.append(float(engine.get_global_grad_norm()))
         return norms

@@ -14,6 +14,7 @@ import torch
 from gcl.data.scenario import Scenario, Turn
 from gcl.execution import ExecutionSpec
 from gcl.runs import RunSpec
+from gcl.training import precision
 from gcl.training.run import train_run
 
 
@@ -31,6 +32,7 @@ def main() -> None:
     scenarios = read_scenarios(folder / "scenarios.json")
     for name, case in json.loads((folder / "cases.json").read_text()).items():
         spec, execution = RunSpec(**case["run"]), ExecutionSpec(**case["execution"])
+        precision.INITIAL = case.get("initial_scale", precision.INITIAL)
         try:
             train_run(spec, scenarios, "data", execution, folder / "two" / name, folder / "scratch" / name)
         except Exception:

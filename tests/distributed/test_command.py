@@ -1,0 +1,74 @@
+"""`gcl train` with two processes, as people and the workflow call it: started by itself, stopped by a signal, continued."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from group_case import make_run
+from safetensors.torch import load_file
+
+from gcl.data.manifest import write_manifests
+from gcl.files import write_json
+from gcl.runs import data_spec
+
+pytestmark = pytest.mark.distributed
+
+
+@pytest.fixture
+def command(backbones, experiment, tmp_path):
+    """A drawn data set, its manifest and a specification on disk; gives the command line that trains on them."""
+    from gcl.data.importers import read_scenarios
+    from gcl.data.miniature.generate import write_dataset
+
+    data = data_spec(experiment, "snei").model_copy(update={"root": str(tmp_path / "raw")})
+    write_dataset("snei", {"train": 4, "test": 1}, data.questions, 3, tmp_path / "raw")
+    scenarios = read_scenarios(tmp_path / "raw", data.format, data.questions, data.actions)
+    write_manifests(scenarios, tmp_path / "raw", tmp_path / "manifests")
+    write_json(tmp_path / "run.json", make_run(backbones, epochs=12, micro=4).model_dump())
+    write_json(tmp_path / "data.json", data.model_dump())
+
+    def line(output: str, *changes: str) -> list[str]:
+        settings = [part for change in ("processes=2", "save_every=1000", *changes) for part in ("--set", change)]
+        files = ["--run", tmp_path / "run.json", "--data", tmp_path / "data.json"]
+        places = ["--manifest", tmp_path / "manifests/train.tsv", "--scratch", tmp_path / "scratch" / output]
+        return [sys.executable, "-m", "gcl.cli", "train", *files, *places, *settings, "--to", tmp_path / output]
+
+    return line
+
+
+def start(command: list[str], log) -> subprocess.Popen:
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+    return subprocess.Popen(list(map(str, command)), env=environment, stdout=log, stderr=log)
+
+
+@pytest.mark.parametrize("changes", [("engine=plain",), ("engine=deepspeed", "zero_stage=3")], ids=["copies", "zero"])
+def test_a_training_that_was_told_to_stop_continues(command, changes, tmp_path):
+    with (tmp_path / "log.txt").open("w") as log:
+        assert start(command("undisturbed", *changes), log).wait(200) == 0, (tmp_path / "log.txt").read_text()[-3000:]
+        stopped = start(command("stopped", *changes), log)
+        deadline = time.time() + 120
+        while not list((tmp_path / "scratch/stopped").rglob("losses.jsonl")):
+            assert stopped.poll() is None and time.time() < deadline, (tmp_path / "log.txt").read_text()[-3000:]
+            time.sleep(0.05)
+        time.sleep(1)
+        stopped.send_signal(signal.SIGTERM)
+        assert stopped.wait(60) != 0
+        assert len(list((tmp_path / "scratch/stopped").rglob("step-*/state.json"))) == 1, "saved before it left"
+        assert not (tmp_path / "stopped").exists()
+        assert start(command("stopped", *changes), log).wait(200) == 0
+    for role in ("learner", "guide"):
+        one, two = (load_file(tmp_path / name / role / "model.safetensors") for name in ("undisturbed", "stopped"))
+        assert all((one[key] == two[key]).all() for key in one)
+    record = json.loads((tmp_path / "stopped/run.json").read_text())
+    assert record["execution"]["processes"] == 2
+
+
+def test_a_mistake_is_told_and_stops_all_processes(command, tmp_path):
+    with (tmp_path / "log.txt").open("w") as log:
+        assert start(command("out", "zero_stage=4"), log).wait(60) == 2
+    text = (tmp_path / "log.txt").read_text()
+    assert "--set zero_stage=4: input should be 1, 2 or 3" in text and "Traceback" not in text
