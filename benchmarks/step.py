@@ -1,7 +1,6 @@
 """Time and peak memory of a pair's joint GCL step beside the two supervised steps that it replaces.
 
-    python benchmarks/step.py                                       # miniature models on the CPU, one to two minutes
-    python benchmarks/step.py --variant drl --repeats 20 --to step.json
+    python benchmarks/step.py                                       # miniature models on the CPU, about a minute
     python benchmarks/step.py --device cuda --pair qwen2.5-vl-3b+qwen3-vl-2b --sequential --to step.json
     python benchmarks/step.py --device cuda --lora 16 --sequential  # 3B+4B: weights and AdamW alone take 122 GiB
 
@@ -10,10 +9,8 @@ Claim: pair <= 1.10 x (learner + guide) on a CPU at miniature scale, <= 1.05 x o
 A step is the training loop's own: forward, losses, backward, clipping, AdamW, schedule; all but reading data and writing
 the log. Learner, guide and pair have engines and weights of their own, see the same batches, and take turns in changing
 order, so that other work on the machine hits all alike; what counts is the ratio within each round. Peak memory is that of
-a process of its own for each; with --sequential times come from there, too, since not everything has to fit at once.
-
-Weights are random. Miniature models see drawn scenes. Models of paper scale (default with cuda) are built in place from
-their published shapes and see noise of the size of pictures and text; weights and AdamW of 3B+2B take 88 GiB.
+a process of its own for each; with --sequential times come from there, too. Weights are random: of miniature models that
+see drawn scenes, or (cuda) of published shapes that see noise; weights and AdamW of 3B+2B take 88 GiB.
 """
 
 import argparse
@@ -35,7 +32,7 @@ from typing import Any, NamedTuple
 import torch
 import transformers
 from head import hardware
-from transformers import AutoModelForImageTextToText, PretrainedConfig, PreTrainedModel, Qwen2_5_VLConfig, Qwen3VLConfig
+from transformers import AutoModelForImageTextToText, PretrainedConfig, PreTrainedModel
 
 from gcl.backbones.miniature import build_model, build_preprocessor, train_vocabulary
 from gcl.backbones.vocabulary import shared_vocabulary
@@ -43,7 +40,6 @@ from gcl.config import load_experiment, read_yaml
 from gcl.data.encoding import IGNORED, EncodedImage, Encoder, Sample, collate
 from gcl.data.importers import read_scenarios
 from gcl.data.miniature.generate import text_corpus, write_dataset
-from gcl.errors import ConfigError
 from gcl.execution import ExecutionSpec, changed, execution_spec
 from gcl.objective.group import Share
 from gcl.runs import RunSpec, group_run, sft_run
@@ -63,7 +59,6 @@ PUBLISHED = {
     "qwen2.5-vl-3b": (2048, 11008, 36, 16, 2),
     "qwen3-vl-4b": (2560, 9728, 36, 32, 8),
 }
-TINY = (128, 256, 2, 4, 2)  # tries the same code on a CPU
 ROWS, SHARED, WORDS = 151936, 151665, 151643  # of the head; ids the same in Qwen2.5 and Qwen3; without special ones
 IMAGE, START, END, PAD = 151655, 151652, 151653, 151643  # special ids, the same in both families
 PROMPT, ANSWERS, PICTURE = 196, (40, 80), 448  # tokens of text, least and most of an answer, pixels of a side
@@ -85,14 +80,13 @@ def make_case(options: argparse.Namespace) -> Case:
     models = options.pair.split("+")
     pair = group_run(experiment, "snei", Pair(learner=models[0], guide=models[-1]), options.variant, 0)
     alone = [sft_run(experiment, "snei", model, 0) for model in models]
-    lora = Lora(rank=options.lora, alpha=2.0 * options.lora) if options.lora else None
     changes = {name: getattr(options, name) for name in ("global_batch", "micro_batch", "precision")}
-    changes = {name: value for name, value in {**changes, "lora": lora}.items() if value}
-    training = pair.training.model_copy(update=changes)
+    changes["lora"] = options.lora and Lora(rank=options.lora, alpha=2.0 * options.lora)
+    training = pair.training.model_copy(update={name: value for name, value in changes.items() if value})
     runs = {n: r.model_copy(update={"training": training}) for n, r in zip(SUBJECTS, [*alone, pair], strict=True)}
-    settings = [f"engine={options.engine}", "processes=1", *options.set]
+    execution = changed(execution_spec(experiment), [f"engine={options.engine}", "processes=1", *options.set])
     inputs = partial(published_inputs, tiny=options.tiny) if options.scale == "paper" else miniature_inputs
-    return Case(runs, changed(execution_spec(experiment), settings), *inputs(runs["pair"], experiment))
+    return Case(runs, execution, *inputs(runs["pair"], experiment))
 
 
 def miniature_inputs(run: RunSpec, experiment: Experiment) -> tuple[Callable, int, list[list[LocalBatch]]]:
@@ -100,11 +94,10 @@ def miniature_inputs(run: RunSpec, experiment: Experiment) -> tuple[Callable, in
     training, questions, drawing = run.training, experiment.prompt.questions.value, experiment.drawing
     words = train_vocabulary(text_corpus(drawing.seed.value, questions, training.system), drawing.vocabulary.value)
     specs = [experiment.models[member.model].backbone.value for member in run.members]
-    preprocessors = [build_preprocessor(spec.family, words, tuple(training.pixels)) for spec in specs]
-    encoders = [Encoder(preprocessor, training.system) for preprocessor in preprocessors]
+    encoders = [Encoder(build_preprocessor(s.family, words, tuple(training.pixels)), training.system) for s in specs]
 
     def build(k: int) -> tuple[PreTrainedModel, Encoder]:
-        return build_model(specs[k], preprocessors[k], seed=k), encoders[k]
+        return build_model(specs[k], encoders[k].preprocessor, seed=k), encoders[k]
 
     rows = [build(k)[0].config.text_config.vocab_size for k in range(len(specs))]
     count, random_turns = STEPS * training.global_batch, random.Random(0)
@@ -113,39 +106,37 @@ def miniature_inputs(run: RunSpec, experiment: Experiment) -> tuple[Callable, in
         write_dataset("snei", {"train": count, "test": 1}, questions, 0, root)
         scenarios = read_scenarios(root, "conversations", questions, None, check_images=False)[:count]
         local = LocalBatches([(s, random_turns.choice(list(s.turns))) for s in scenarios], encoders, 0, 1)
-        batches = chunks(range(count), training.global_batch)
-        steps = [[local[indices] for indices in chunks(batch, training.micro_batch)] for batch in batches]
-    return build, shared_vocabulary([p.tokenizer for p in preprocessors], rows), steps
+        steps = [
+            [local[i] for i in chunks(b, training.micro_batch)] for b in chunks(range(count), training.global_batch)
+        ]
+    return build, shared_vocabulary([encoder.preprocessor.tokenizer for encoder in encoders], rows), steps
 
 
 def published_config(model: str, *, tiny: bool = False) -> PretrainedConfig:
     """A published model's configuration, or a tiny one of its family with its vocabulary."""
     new, head_size = model.startswith("qwen3"), 32 if tiny else 128
-    width, mlp, layers, heads, key_heads = TINY if tiny else PUBLISHED[model]
+    width, mlp, layers, heads, key_heads = (128, 256, 2, 4, 2) if tiny else PUBLISHED[model]
     depth, tower_width, tower_mlp = (2, 128, 256) if tiny else (24, 1024, 4096) if new else (32, 1280, 3420)
     section = [size * head_size // 128 for size in ((24, 20, 20) if new else (16, 24, 24))]
-    rope = {"rope_type": "default", "rope_theta": 5e6 if new else 1e6, "mrope_section": section}
     text = {
         "vocab_size": ROWS, "hidden_size": width, "intermediate_size": mlp, "num_hidden_layers": layers,
         "num_attention_heads": heads, "num_key_value_heads": key_heads, "head_dim": head_size,
-        "rope_parameters": rope | ({"mrope_interleaved": True} if new else {}),
+        "rope_parameters": {"rope_theta": 5e6 if new else 1e6, "mrope_section": section, "mrope_interleaved": new},
     }  # fmt: skip
     vision = {
         "depth": depth, "hidden_size": tower_width, "intermediate_size": tower_mlp, "num_heads": 16,
         "out_hidden_size": width, "patch_size": 16 if new else 14,
-        # Windows are Qwen2.5's, positions and DeepStack are Qwen3's.
-        "window_size": 112, "fullatt_block_indexes": [1] if tiny else [7, 15, 23, 31],
-        "num_position_embeddings": 2304, "deepstack_visual_indexes": [0] if tiny else [5, 11, 17],
+        "window_size": 112, "fullatt_block_indexes": [1] if tiny else [7, 15, 23, 31],  # Qwen2.5 only
+        "num_position_embeddings": 2304, "deepstack_visual_indexes": [0] if tiny else [5, 11, 17],  # Qwen3 only
     }  # fmt: skip
-    family = Qwen3VLConfig if new else Qwen2_5_VLConfig  # both know the special ids already
+    family = transformers.Qwen3VLConfig if new else transformers.Qwen2_5_VLConfig  # they know the special ids
     return family(text_config=text, vision_config=vision, tie_word_embeddings=True)
 
 
 def published_inputs(run: RunSpec, _: Experiment, *, tiny: bool) -> tuple[Callable, int, list[list[LocalBatch]]]:
     """Models of paper scale, ids that they share, and inputs without a tokenizer: noise as pixels, random words."""
     configs = [published_config(member.model, tiny=tiny) for member in run.members]
-    generator = torch.Generator().manual_seed(0)
-    collating = SimpleNamespace(pad_token=PAD, image_token=IMAGE)  # all that collate asks of an encoder
+    generator, encoder = torch.Generator().manual_seed(0), SimpleNamespace(pad_token=PAD, image_token=IMAGE)
 
     def build(k: int) -> tuple[PreTrainedModel, None]:
         torch.manual_seed(k)
@@ -165,7 +156,7 @@ def published_inputs(run: RunSpec, _: Experiment, *, tiny: bool) -> tuple[Callab
     def one_pass(size: int) -> LocalBatch:
         lengths = torch.randint(ANSWERS[0], ANSWERS[1] + 1, (size,), generator=generator).tolist()
         texts = [(words(PROMPT), words(length)) for length in lengths]
-        members = [collate([sample(c, *text) for text in texts], collating, left_padded=False) for c in configs]
+        members = [collate([sample(c, *text) for text in texts], encoder, left_padded=False) for c in configs]
         return LocalBatch(members, [size])
 
     sizes = [len(indices) for indices in chunks(range(run.training.global_batch), run.training.micro_batch)]
@@ -179,29 +170,27 @@ class Subject:
         run = self.run = case.runs[name]
         self.chunk, self.vocabulary = case.execution.head_chunk, case.vocabulary
         size = run.objective.semantic_size if run.objective and run.objective.gsl_weight else None
-        members = [
-            Member(spec, run.training, *case.build(k), semantic_size=size, seed=k)
-            for spec, k in zip(run.members, SUBJECTS[name], strict=True)
-        ]
+        specs = zip(run.members, SUBJECTS[name], strict=True)
+        members = [Member(m, run.training, *case.build(k), semantic_size=size, seed=k).train() for m, k in specs]
         self.engine = make_engine(members, run.training, case.execution, steps)
-        for member in members:
-            member.train(not member.spec.frozen)
         self.steps = [[LocalBatch([p.members[k] for k in SUBJECTS[name]], p.counts) for p in s] for s in case.steps]
 
     def step(self, number: int) -> float:
         """One optimizer step on one of the global batches."""
         passes, inputs = self.steps[number % STEPS], range(self.run.training.global_batch)
         share = partial(Share, tokens=sum(int((p.members[0]["labels"] != IGNORED).sum()) for p in passes))
-        start = self._now()
+        start = clock()
         losses = _accumulate(self.engine, iter(passes), inputs, self.run, self.vocabulary, share, self.chunk)
         _check_finite(losses, self.run, number, [])
         self.engine.step()
-        return self._now() - start
+        return clock() - start
 
-    def _now(self) -> float:
-        if self.engine.device.type == "cuda":
-            torch.cuda.synchronize()
-        return time.perf_counter()
+
+def clock() -> float:
+    """Seconds, once all that was asked for is done."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 def measure(options: argparse.Namespace, names: Sequence[str], repeats: int) -> dict[str, Any]:
@@ -211,17 +200,15 @@ def measure(options: argparse.Namespace, names: Sequence[str], repeats: int) -> 
     gc.collect()
     before = _resident("VmRSS")
     subjects = {name: Subject(name, case, options.warmup + repeats) for name in names}
-    seconds: dict[str, list[float]] = {name: [] for name in names}
-    order = list(names)
+    order, seconds = list(names), {name: [] for name in names}
     for number in range(options.warmup + repeats):
         for name in order:
-            value = subjects[name].step(number)
-            if number >= options.warmup:
-                seconds[name].append(value)
+            seconds[name].append(subjects[name].step(number))
         order.append(order.pop(0))
     peak = torch.cuda.max_memory_allocated() if options.device == "cuda" else before and _resident("VmHWM") - before
     settings = {"run": case.runs["pair"].model_dump(), "execution": case.execution.model_dump()}
-    return {"seconds": seconds, "peak_bytes": peak, "settings": settings}
+    timed = {name: values[options.warmup :] for name, values in seconds.items()}
+    return {"seconds": timed, "peak_bytes": peak, "settings": settings}
 
 
 def _resident(name: str) -> int | None:
@@ -229,16 +216,10 @@ def _resident(name: str) -> int | None:
     try:
         if name == "VmRSS":
             Path("/proc/self/clear_refs").write_text("5")
-        lines = Path("/proc/self/status").read_text().splitlines()
+        status = Path("/proc/self/status").read_text()
     except OSError:
         return None
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:"))
-
-
-def measure_alone(name: str) -> dict[str, Any]:
-    """Measure one subject in a fresh process; its messages appear as they are."""
-    command = [sys.executable, __file__, *sys.argv[1:], "--subject", name]
-    return json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()[-1])
+    return int(status.split(f"{name}:")[1].split()[0]) * 1024
 
 
 def summary(values: Sequence[float]) -> dict[str, Any]:
@@ -248,11 +229,13 @@ def summary(values: Sequence[float]) -> dict[str, Any]:
 
 
 def ratio(seconds: dict[str, list[float]]) -> dict[str, Any]:
-    """pair / (learner + guide) of the rounds, with a 95 % bootstrap interval of the median."""
-    rounds = [pair / (a + b) for a, b, pair in zip(*(seconds[name] for name in SUBJECTS), strict=True)]
+    """pair / (learner + guide): of rounds, with the median's 95 % bootstrap interval; of the steps least disturbed."""
+    times = [seconds[name] for name in SUBJECTS]
+    rounds = [pair / (a + b) for a, b, pair in zip(*times, strict=True)]
+    fastest = min(times[2]) / (min(times[0]) + min(times[1]))
     draw = random.Random(0)
     medians = sorted(statistics.median(draw.choices(rounds, k=len(rounds))) for _ in range(2000))
-    return summary(rounds) | {"interval": [medians[49], medians[1950]]}
+    return summary(rounds) | {"interval": [medians[49], medians[1950]], "fastest": fastest}
 
 
 def report(options: argparse.Namespace) -> dict[str, Any]:
@@ -262,11 +245,11 @@ def report(options: argparse.Namespace) -> dict[str, Any]:
     seconds = {} if options.sequential else measure(options, list(SUBJECTS), options.repeats)["seconds"]
     machine["load"].append(os.getloadavg()[0])
     gc.collect()
-    if options.device == "cuda":
-        torch.cuda.empty_cache()  # others need the room
+    torch.cuda.empty_cache()  # others need the room
     results = {}
     for name in SUBJECTS:
-        alone = measure_alone(name)
+        command = [sys.executable, __file__, *sys.argv[1:], "--subject", name]  # a process of its own
+        alone = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout.splitlines()[-1])
         values, peak = seconds.setdefault(name, alone["seconds"][name]), alone["peak_bytes"]
         results[name] = summary(values) | {"seconds": values, "peak_bytes": peak}
         median, low, high = (f"{1000 * v:.1f}" for v in (results[name]["median"], *results[name]["quartiles"]))
@@ -274,8 +257,10 @@ def report(options: argparse.Namespace) -> dict[str, Any]:
         print(f"{name:<10}{median:>12}{f'{low} to {high}':>20}{memory:>11}", flush=True)
     found = ratio(seconds)
     (low, high), (first, third) = found["interval"], found["quartiles"]
-    print(f"\npair / (learner + guide): {found['median']:.3f}; 95 % interval {low:.3f} to {high:.3f}, ", end="")
-    print(f"quartiles {first:.3f} to {third:.3f} of {options.repeats} rounds; load {machine['load']}")
+    print(
+        f"\npair / (learner + guide): {found['median']:.3f}, 95 % interval {low:.3f} to {high:.3f}; rounds' quartiles"
+    )
+    print(f"{first:.3f} to {third:.3f}; fastest steps {found['fastest']:.3f}; load {machine['load']}")
     settings = {"options": vars(options), **alone["settings"]}
     return {"hardware": machine, "settings": settings, "results": results, "ratio": found}
 
@@ -283,7 +268,6 @@ def report(options: argparse.Namespace) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="default: %(default)s")
-    parser.add_argument("--scale", choices=("miniature", "paper"), help="default: paper with cuda, else miniature")
     parser.add_argument("--pair", default="qwen2.5-vl-3b+qwen3-vl-4b", help="learner+guide (default: %(default)s)")
     parser.add_argument("--variant", default="full", help="as in run ids: full, gco, drl, ... (default: %(default)s)")
     parser.add_argument("--engine", choices=("plain",), default="plain", help="of gcl.training.engine")
@@ -297,21 +281,20 @@ def main() -> None:
     parser.add_argument("--warmup", type=int, default=3, help="rounds before these (default: %(default)s)")
     parser.add_argument("--sequential", action="store_true", help="time one after the other, each in its own process")
     parser.add_argument("--to", type=Path, help="write settings, every time, and the ratio as JSON")
-    parser.add_argument("--subject", choices=SUBJECTS, help=argparse.SUPPRESS)  # what measure_alone asks for
+    parser.add_argument(
+        "--subject", choices=SUBJECTS, help=argparse.SUPPRESS
+    )  # what `report` asks its own processes for
     parser.add_argument("--tiny", action="store_true", help=argparse.SUPPRESS)  # paper scale with tiny models
     options = parser.parse_args()
-    options.scale = options.scale or ("paper" if options.device == "cuda" else "miniature")
+    options.scale = "paper" if options.device == "cuda" or options.tiny else "miniature"
     if options.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # engines take a GPU where there is one
     torch.set_num_threads(options.threads)
-    try:
-        if options.subject:
-            repeats = options.repeats if options.sequential else min(options.repeats, 3)  # memory needs no more
-            print(json.dumps(measure(options, [options.subject], repeats)))
-            return
-        found = report(options)
-    except ConfigError as error:
-        parser.error(str(error))
+    if options.subject:
+        repeats = options.repeats if options.sequential else min(options.repeats, 3)  # memory needs no more
+        print(json.dumps(measure(options, [options.subject], repeats)))
+        return
+    found = report(options)
     if options.to:
         options.to.write_text(json.dumps(found, indent=2, default=str) + "\n")
 

@@ -84,7 +84,13 @@ def settings(experiment: Experiment) -> Iterator[tuple[str, Any, str, str]]:
 
 
 def warnings(experiment: Experiment) -> Iterator[str]:
-    """Yield one line for every group that breaks AGO's two rules; it runs all the same."""
+    """Yield one line for everything that runs, but maybe not as meant: idle processes, groups that break AGO's two rules."""
+    processes, inputs = experiment.execution.processes.value, experiment.training.micro_batch.value
+    if inputs < processes:
+        yield (
+            f"{CONFIG_FILE}: training.micro_batch: a pass of {inputs} inputs leaves {processes - inputs} of "
+            f"{processes} processes idle; raise it, or lower execution.processes"
+        )
     for name, groups in experiment.groups.items():
         scores = experiment.datasets[name].sft_action_f1.value
         for k, group in enumerate(groups.value):

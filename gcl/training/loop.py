@@ -106,7 +106,8 @@ def train_group(
             stops, losts = engine.sum([stop_requested(), checkpoints.lease.lost])
             if losts:
                 raise TrainingError(checkpoints.lease.message)
-            if step < steps and (stops or step % execution.save_every == 0):
+            # After the last step, too: writing the results can still fail, for want of space for instance.
+            if stops or step % execution.save_every == 0 or step == steps:
                 checkpoints.save(step)
             if stops and step < steps:
                 if engine.main:

@@ -8,6 +8,7 @@ from conftest import ROOT
 
 from gcl.config import load_experiment, read_yaml, settings, warnings
 from gcl.errors import ConfigError
+from gcl.execution import changed, execution_spec
 
 
 @pytest.fixture
@@ -91,6 +92,12 @@ def test_a_learner_with_the_better_sft_score_is_a_warning(config):
     assert "the learner has the better SFT score on snei (0.816 > 0.692)" in line
 
 
+def test_processes_without_an_input_are_a_warning(config):
+    config["execution"]["processes"]["value"] = 32
+    (line,) = warnings(load_experiment(config, ROOT))
+    assert "a pass of 16 inputs leaves 16 of 32 processes idle" in line
+
+
 def test_temperatures_against_the_sizes_are_a_warning(config):
     (line,) = warnings(load_experiment(change(config, "groups.snei.value.0.tau", [2.0, 3.0]), ROOT))
     assert "smaller model the larger tau" in line
@@ -137,3 +144,33 @@ def test_a_data_set_without_groups_is_named(config):
     del config["groups"]["muson"]
     (line,) = messages(config)
     assert "no groups for the data set 'muson'" in line
+
+
+def test_settings_of_execution_that_contradict_each_other_are_refused(config):
+    config["execution"] |= {
+        "engine": {"value": "plain", "assumed": "test"},
+        "offload": {"value": True, "assumed": "test"},
+    }
+    with pytest.raises(
+        ConfigError, match=r"execution.offload.value: the plain engine cannot offload; use engine: deepspeed"
+    ):
+        load_experiment(config, ROOT)
+
+
+def test_frozen_parts_and_adapters_exclude_each_other(config):
+    config["training"] |= {
+        "frozen": {"value": ["vision"], "assumed": "test"},
+        "lora": {"value": {"rank": 16, "alpha": 32.0}, "assumed": "test"},
+    }
+    with pytest.raises(ConfigError, match=r"training.frozen.value: has no meaning with lora"):
+        load_experiment(config, ROOT)
+
+
+def test_execution_can_be_changed_for_one_training(experiment):
+    spec = execution_spec(experiment)
+    assert changed(spec, ["processes=4", "engine=deepspeed", "head_chunk=null", "offload=true"]) == spec.model_copy(
+        update={"processes": 4, "engine": "deepspeed", "offload": True}
+    )
+    for bad, message in (("processes", "NAME=VALUE"), ("speed=1", "one of engine"), ("zero_stage=4", "1, 2 or 3")):
+        with pytest.raises(ConfigError, match=message):
+            changed(spec, [bad])

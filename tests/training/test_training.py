@@ -14,6 +14,7 @@ from gcl.data.scenario import Turn
 from gcl.errors import CheckpointError, DataError, TrainingError
 from gcl.execution import ExecutionSpec
 from gcl.training.batches import global_batches, steps_per_epoch
+from gcl.training.engine import PlainEngine
 from gcl.training.member import Member, answers
 from gcl.training.run import train_run
 
@@ -92,9 +93,52 @@ def test_each_loss_reaches_every_parameter_of_both_members(backbones, scenarios)
 
 
 def test_a_failed_training_leaves_nothing_that_looks_whole(backbones, train, tmp_path):
-    with pytest.raises(TrainingError, match="not finite"):
+    with pytest.raises(TrainingError, match=r"not finite at step \d+ .*its batch was s0\d/") as caught:
         train(make_run(backbones, epochs=3, lr=(1e30, 1e30, 1e30)))
+    assert str(caught.value).count("/action") + str(caught.value).count("/perception") > 0
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"),
+    ],
+)
+def test_a_lack_of_memory_says_what_to_lower(backbones, train, monkeypatch, error):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(PlainEngine, "step", fail)
+    with pytest.raises(
+        TrainingError, match=r"out of memory at step 1; .*gradient_checkpointing.*micro_batch \(now 8\)"
+    ):
+        train(make_run(backbones))
+
+
+def test_other_errors_are_not_taken_for_a_lack_of_memory(backbones, train, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("something else")
+
+    monkeypatch.setattr(PlainEngine, "step", fail)
+    with pytest.raises(RuntimeError, match="something else"):
+        train(make_run(backbones))
+
+
+def test_results_that_could_not_be_written_are_not_trained_again(backbones, train, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "no space left on device", "out")
+
+    spec = make_run(backbones)
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="no space left"):
+        patch.setattr("gcl.training.run.export_member", full)
+        train(spec)
+    assert not (tmp_path / "out").exists()
+    with monkeypatch.context() as patch:
+        patch.setattr(PlainEngine, "step", lambda *_: pytest.fail("trained again"))
+        output = train(spec)
+    assert len(losses(output)) == 5 and (output / "guide/model.safetensors").exists()
 
 
 def test_an_answer_that_members_spell_differently_is_named(backbones, scenarios, tmp_path):
