@@ -45,16 +45,16 @@ from gcl.objective.group import Share
 from gcl.runs import RunSpec, group_run, sft_run
 from gcl.schema import Experiment, Lora, Pair
 from gcl.training.batches import LocalBatch, LocalBatches, chunks
-from gcl.training.engine import make_engine, process_state
-from gcl.training.loop import _accumulate, _check_finite
+from gcl.training.engine import make_engine
+from gcl.training.loop import accumulate, check_finite
 from gcl.training.member import Member
+from gcl.training.world import World
 
 ROOT = Path(__file__).parents[1]
 SUBJECTS = {"learner": [0], "guide": [1], "pair": [0, 1]}  # which members step together
 STEPS = 8  # different global batches, over and over: a single one would soon be known by heart
 
-# Published shapes: width, width of the MLP, layers, heads, heads of keys. All three tie their heads of ROWS rows.
-PUBLISHED = {
+PUBLISHED = {  # width, width of the MLP, layers, heads, heads of keys; output heads are tied
     "qwen3-vl-2b": (2048, 6144, 28, 16, 8),
     "qwen2.5-vl-3b": (2048, 11008, 36, 16, 2),
     "qwen3-vl-4b": (2560, 9728, 36, 32, 8),
@@ -140,7 +140,7 @@ def published_inputs(run: RunSpec, _: Experiment, *, tiny: bool) -> tuple[Callab
 
     def build(k: int) -> tuple[PreTrainedModel, None]:
         torch.manual_seed(k)
-        with process_state().device:  # weights are drawn where they are used
+        with World().device:  # weights are drawn where they are used
             return AutoModelForImageTextToText.from_config(configs[k], dtype=torch.float32), None
 
     def words(count: int) -> list[int]:
@@ -180,8 +180,8 @@ class Subject:
         passes, inputs = self.steps[number % STEPS], range(self.run.training.global_batch)
         share = partial(Share, tokens=sum(int((p.members[0]["labels"] != IGNORED).sum()) for p in passes))
         start = clock()
-        losses = _accumulate(self.engine, iter(passes), inputs, self.run, self.vocabulary, share, self.chunk)
-        _check_finite(losses, self.run, number, [])
+        losses = accumulate(self.engine, iter(passes), inputs, self.run, self.vocabulary, share, self.chunk)
+        check_finite(losses, self.run, number, [])
         self.engine.step()
         return clock() - start
 
@@ -197,7 +197,6 @@ def measure(options: argparse.Namespace, names: Sequence[str], repeats: int) -> 
     """Seconds of every subject in every round; each round has one batch, and begins with another subject. With the settings
     and the peak memory of all together: on a GPU what is allocated, on a CPU what this process grows by."""
     case = make_case(options)
-    gc.collect()
     before = _resident("VmRSS")
     subjects = {name: Subject(name, case, options.warmup + repeats) for name in names}
     order, seconds = list(names), {name: [] for name in names}
@@ -233,8 +232,7 @@ def ratio(seconds: dict[str, list[float]]) -> dict[str, Any]:
     times = [seconds[name] for name in SUBJECTS]
     rounds = [pair / (a + b) for a, b, pair in zip(*times, strict=True)]
     fastest = min(times[2]) / (min(times[0]) + min(times[1]))
-    draw = random.Random(0)
-    medians = sorted(statistics.median(draw.choices(rounds, k=len(rounds))) for _ in range(2000))
+    medians = sorted(statistics.median(random.Random(k).choices(rounds, k=len(rounds))) for k in range(2000))
     return summary(rounds) | {"interval": [medians[49], medians[1950]], "fastest": fastest}
 
 

@@ -37,30 +37,33 @@ class Checkpoints:
     def __init__(self, folder: Path, identity: Mapping[str, str], keep: int, engine: Engine, lease: Lease) -> None:
         self.folder, self.keep, self.engine, self.lease = folder, keep, engine, lease
         # Plain engines hold everything in every process, so their number may change; ZeRO's parts fit only each other.
-        divided = {"processes": str(engine.processes)} if engine.divided else {}
+        divided = {"processes": str(engine.world.size)} if engine.divided else {}
         self.identity = {"format": str(FORMAT), "engine": engine.name, **divided, **identity}
         # Another copy that is not quite dead must not write into the same unfinished folder.
-        self._name = engine.share(secrets.token_hex(4))
-        if engine.main:
+        self._name = engine.world.share(secrets.token_hex(4))
+        if engine.world.main:
             folder.mkdir(parents=True, exist_ok=True)
             for unfinished in folder.glob(".step-*"):
                 shutil.rmtree(unfinished)
-        engine.barrier()
+        engine.world.barrier()
 
     def save(self, step: int) -> None:
         """Write the state after `step` steps; it exists once it is whole."""
         engine = self.engine
         target, work = self.folder / f"step-{step:06d}", self.folder / f".step-{step:06d}.{self._name}"
-        if engine.main:
+        if engine.world.main:
             work.mkdir()
-        engine.barrier()
+        engine.world.barrier()
         engine.save(work)
-        torch.save(_random_state(), work / f"random-{engine.rank}.pt")
-        engine.barrier()
+        torch.save(_random_state(), work / f"random-{engine.world.rank}.pt")
+        engine.world.barrier()
         files = sorted(path for path in work.rglob("*") if path.is_file())
-        own = {path.relative_to(work).as_posix(): sha256_file(path) for path in files[engine.rank :: engine.processes]}
-        hashes = {name: digest for part in engine.collect(own) for name, digest in part.items()}
-        if engine.main:
+        own = {
+            path.relative_to(work).as_posix(): sha256_file(path)
+            for path in files[engine.world.rank :: engine.world.size]
+        }
+        hashes = {name: digest for part in engine.world.collect(own) for name, digest in part.items()}
+        if engine.world.main:
             scale = engine.loss_scale.state()
             write_json(
                 work / "state.json", {"step": step, "identity": self.identity, "loss_scale": scale, "files": hashes}
@@ -70,7 +73,7 @@ class Checkpoints:
             work.replace(target)
             for old in self.found()[: -self.keep]:
                 shutil.rmtree(old)
-        engine.barrier()
+        engine.world.barrier()
 
     def resume(self) -> int:
         """Load the newest checkpoint; returns the number of steps it has behind it, 0 without one.
@@ -79,18 +82,18 @@ class Checkpoints:
             TrainingError: if the checkpoint is damaged, or belongs to another run, code or arrangement of processes.
         """
         found = self.found()
-        self.engine.barrier()
+        self.engine.world.barrier()
         if not found:
             return 0
         newest = found[-1]
         problem = self._problem(newest)
         # Every process must come to the same decision.
-        if self.engine.any(problem is not None):
+        if self.engine.world.any(problem is not None):
             raise TrainingError(problem or f"{newest}: another process cannot use this checkpoint; see its message")
         state = read_json(newest / "state.json")
         self.engine.load(newest)
         self.engine.loss_scale.restore(state["loss_scale"])
-        path = newest / f"random-{self.engine.rank}.pt"
+        path = newest / f"random-{self.engine.world.rank}.pt"
         _restore_random(torch.load(path if path.exists() else newest / "random-0.pt", weights_only=True))
         return state["step"]
 
@@ -115,7 +118,7 @@ class Checkpoints:
                 f"{path}: made by another run, code or arrangement ({changes}); restore what has changed to continue, "
                 f"or delete {self.folder} to start over"
             )
-        for name, digest in files[self.engine.rank :: self.engine.processes]:
+        for name, digest in files[self.engine.world.rank :: self.engine.world.size]:
             if not (path / name).is_file():
                 return f"{path}: {name} is missing; {damaged}"
             if sha256_file(path / name) != digest:

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.distributed as dist
-from accelerate import Accelerator, DistributedDataParallelKwargs, PartialState
+from accelerate import Accelerator, DistributedDataParallelKwargs
 from torch import Tensor, nn
 from transformers import get_cosine_schedule_with_warmup
 
@@ -22,11 +21,7 @@ from gcl.execution import ExecutionSpec
 from gcl.runs import TrainingSpec
 from gcl.training.member import PRECISIONS, Member
 from gcl.training.precision import LossScale
-
-
-def process_state() -> PartialState:
-    """This process among those that torchrun started, or alone; the first call connects them (NCCL, or gloo on CPUs)."""
-    return PartialState(cpu=not torch.cuda.is_available())
+from gcl.training.world import World
 
 
 @dataclass(frozen=True)
@@ -52,12 +47,7 @@ class Engine:
 
     def __init__(self, members: Sequence[Member], training: TrainingSpec, execution: ExecutionSpec, steps: int) -> None:
         self.members, self.training = list(members), training
-        self.state = process_state()
-        self.rank, self.processes, self.device = (
-            self.state.process_index,
-            self.state.num_processes,
-            self.state.device,
-        )
+        self.world = World()
         self.loss_scale = LossScale(PRECISIONS[training.precision])
         self.optimizers: list[torch.optim.AdamW | None] = []
         self.schedules: list[torch.optim.lr_scheduler.LRScheduler | None] = []
@@ -75,17 +65,12 @@ class Engine:
     def _factor(self) -> float:
         """What losses are multiplied by. Under a loss scale the processes are left to `unscale`, so that float16 overflows
         at the same scale whatever their number."""
-        return self.loss_scale.value if self.loss_scale.dynamic else float(self.processes)
+        return self.loss_scale.value if self.loss_scale.dynamic else float(self.world.size)
 
     @property
     def unscale(self) -> float:
         """What averaged gradients have to be divided by."""
-        return self._factor / self.processes
-
-    @property
-    def main(self) -> bool:
-        """Whether this process is the one that writes."""
-        return self.rank == 0
+        return self._factor / self.world.size
 
     def forward(self, batches: Sequence[dict[str, Tensor]]) -> list[tuple[Tensor, Tensor, Tensor | None]]:
         """Run every member on its own batch; frozen ones without a graph."""
@@ -111,7 +96,7 @@ class Engine:
         Raises:
             TrainingError: if a gradient is not finite for another reason.
         """
-        overflow = self.loss_scale.dynamic and self.any(self.loss_scale.overflow)
+        overflow = self.loss_scale.dynamic and self.world.any(self.loss_scale.overflow)
         norms = self._skip() if overflow else self._update()
         self.loss_scale.update(overflow=overflow)
         for schedule in self.schedules:
@@ -121,59 +106,6 @@ class Engine:
             if not overflow and norm is not None and not norm < float("inf"):
                 raise TrainingError(f"the gradient of the {member.spec.role} is not finite; lower its learning rate")
         return StepReport(norms, overflow)
-
-    # Collective helpers; every process calls them in the same order.
-
-    def sum(self, values: Sequence[float]) -> list[float]:
-        """Sum each value over processes, in float64."""
-        total = torch.tensor(values, dtype=torch.float64, device=self.device)
-        if self.processes > 1:
-            dist.all_reduce(total)
-        return total.tolist()
-
-    def any(self, flag: bool) -> bool:
-        """Whether any process says so."""
-        return self.sum([float(flag)])[0] > 0
-
-    def share(self, value: Any) -> Any:
-        """The main process's value, in every process."""
-        values = [value]
-        if self.processes > 1:
-            dist.broadcast_object_list(values, device=self.device)
-        return values[0]
-
-    def collect(self, value: Any) -> list[Any]:
-        """The value of every process, in order of rank."""
-        if self.processes == 1:
-            return [value]
-        values = [None] * self.processes
-        dist.all_gather_object(values, value)
-        return values
-
-    def barrier(self) -> None:
-        """Wait for all processes."""
-        self.state.wait_for_everyone()
-
-    def gather_rows(self, rows_BE: Tensor, counts: Sequence[int]) -> Tensor:
-        """The rows of all processes, in order of rank; only this process's own carry gradients.
-
-        So a loss over all rows, computed by every process, has as its gradient for one process's weights the part through
-        that process's rows, and the sum over processes is the whole.
-
-        Args:
-            rows_BE: this process's rows; more than its count are borrowed and left out.
-            counts: rows of every process.
-        """
-        own_BE = rows_BE[: counts[self.rank]]
-        if self.processes == 1:
-            return own_BE
-        padded = own_BE.new_zeros(max(counts), own_BE.shape[1])
-        padded[: len(own_BE)] = own_BE.detach()
-        gathered = [torch.empty_like(padded) for _ in counts]
-        dist.all_gather(gathered, padded)
-        parts = [rows[:count] for rows, count in zip(gathered, counts, strict=True)]
-        parts[self.rank] = own_BE
-        return torch.cat(parts)
 
     # What engines differ in.
 
@@ -229,7 +161,7 @@ class PlainEngine(Engine):
         handler = DistributedDataParallelKwargs(gradient_as_bucket_view=True)
         self.accelerator = Accelerator(cpu=not torch.cuda.is_available(), kwargs_handlers=[handler])
         for member in self.members:
-            member.to(self.device)
+            member.to(self.world.device)
         return [self.accelerator.prepare_model(m) if m.trainable() else m for m in self.members]
 
     def _accumulating(self, last: bool) -> AbstractContextManager[Any]:
@@ -267,7 +199,7 @@ class PlainEngine(Engine):
                 optimizer.zero_grad()
 
     def save(self, folder: Path) -> None:
-        if not self.main:
+        if not self.world.main:
             return
         for member, optimizer, schedule in zip(self.members, self.optimizers, self.schedules, strict=True):
             if optimizer is not None and schedule is not None:

@@ -41,9 +41,9 @@ def export_member(engine: Engine, member: Member, run: RunSpec, folder: Path, fa
     dtype = PRECISIONS[run.training.precision]
     weights = {}
     for name, weight in engine.weights(member):
-        if engine.main:  # one weight after the other, so that no device ever holds a whole divided model
+        if engine.world.main:  # one weight after the other, so that no device ever holds a whole divided model
             weights[name] = weight.to("cpu", dtype if run.training.lora is None else torch.float32, copy=True)
-    if not engine.main:
+    if not engine.world.main:
         return
     try:
         if run.training.lora is None or member.spec.frozen:

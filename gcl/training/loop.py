@@ -83,17 +83,17 @@ def train_group(
     done = checkpoints.resume()
     batches = list(global_batches(len(turns), training.global_batch, training.epochs, spec.seed))[done:]
     passes = [indices for batch in batches for indices in chunks(batch, training.micro_batch)]
-    local = LocalBatches(turns, [m.encoder for m in members], engine.rank, engine.processes)
+    local = LocalBatches(turns, [m.encoder for m in members], engine.world.rank, engine.world.size)
     loader = local.load(passes, execution.workers)
     for member in members:
         member.train(not member.spec.frozen)
-    bar = tqdm(total=steps, initial=done, desc=spec.id, unit="step", mininterval=2, disable=not engine.main)
-    with _stop_requests() as stop_requested, bar, open_log(done) if engine.main else nullcontext() as log:
+    bar = tqdm(total=steps, initial=done, desc=spec.id, unit="step", mininterval=2, disable=not engine.world.main)
+    with _stop_requests() as stop_requested, bar, open_log(done) if engine.world.main else nullcontext() as log:
         for step, batch in enumerate(batches, start=done + 1):
             share_of = partial(Share, tokens=sum(lengths[i] for i in batch))
             try:
-                losses = _accumulate(engine, loader, batch, spec, vocabulary, share_of, execution.head_chunk)
-                _check_finite(losses, spec, step, [turns[i] for i in batch])
+                losses = accumulate(engine, loader, batch, spec, vocabulary, share_of, execution.head_chunk)
+                check_finite(losses, spec, step, [turns[i] for i in batch])
                 report = engine.step()
             except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
                 if _is_memory(error):
@@ -103,14 +103,14 @@ def train_group(
                 log.write(step, losses | _norms(members, report))
             bar.update()
             # One question to all processes, so that they stop, or save, together.
-            stops, losts = engine.sum([stop_requested(), checkpoints.lease.lost])
+            stops, losts = engine.world.sum([stop_requested(), checkpoints.lease.lost])
             if losts:
                 raise TrainingError(checkpoints.lease.message)
             # After the last step, too: writing the results can still fail, for want of space for instance.
             if stops or step % execution.save_every == 0 or step == steps:
                 checkpoints.save(step)
             if stops and step < steps:
-                if engine.main:
+                if engine.world.main:
                     print(f"stopped after step {step} of {steps}; run it again to continue", file=sys.stderr)
                 raise Stopped
     for member in members:
@@ -124,7 +124,7 @@ def _norms(members: Sequence[Member], report: StepReport) -> dict[str, float]:
     return {f"norm_{m.spec.role}": n for m, n in zip(members, report.norms, strict=True) if n is not None}
 
 
-def _accumulate(
+def accumulate(
     engine: Engine,
     loader: Iterator,
     batch: Sequence[int],
@@ -133,12 +133,25 @@ def _accumulate(
     share_of: Callable[..., Share],
     chunk: int | None,
 ) -> dict[str, float]:
-    """Forward and backward passes of one global batch; returns the objective and its components, over all processes."""
+    """Forward and backward passes of one global batch, after which `engine.step` may be called.
+
+    Args:
+        engine: holds the members.
+        loader: gives this process's part of each pass.
+        batch: sample indices of the global batch.
+        spec: the run.
+        vocabulary: number of leading token ids that mean the same to every member.
+        share_of: makes a `Share` of the inputs' part; it knows the supervised tokens.
+        chunk: supervised tokens whose logits exist at once.
+
+    Returns:
+        The objective and its components by role, over all processes.
+    """
     objective, training = spec.objective, spec.training
     sums: dict[str, torch.Tensor] = {}
     sizes = [len(indices) for indices in chunks(batch, training.micro_batch)]
     for number, size in enumerate(sizes, start=1):
-        local = next(loader).to(engine.device)
+        local = next(loader).to(engine.world.device)
         outputs = [
             MemberOutput(hidden, head, answers(inputs), semantic)
             for (hidden, head, semantic), inputs in zip(engine.forward(local.members), local.members, strict=True)
@@ -153,14 +166,14 @@ def _accumulate(
             share=share_of(inputs=size / len(batch)),
             precision=PRECISIONS[training.precision],
             chunk=chunk,
-            gather=partial(engine.gather_rows, counts=local.counts),
+            gather=partial(engine.world.gather_rows, counts=local.counts),
         )
         engine.backward(loss, last=number == len(sizes))
         for name, value in components.items():
             sums[name] = sums.get(name, 0.0) + value
-    totals = dict(zip(sums, engine.sum([float(value) for value in sums.values()]), strict=True))
+    totals = dict(zip(sums, engine.world.sum([float(value) for value in sums.values()]), strict=True))
     if "gsl" in totals:  # computed over all rows by every process
-        totals["gsl"] /= engine.processes
+        totals["gsl"] /= engine.world.size
     weights = {"gsl": objective.gsl_weight, "drl": objective.drl_weight} if objective else {}
     loss = sum(weights.get(name, 1.0) * value for name, value in totals.items())
     roles = {f"sft_{k}": f"sft_{member.role}" for k, member in enumerate(spec.members)}
@@ -202,7 +215,12 @@ def _difference(text: str, members: Sequence[Member], vocabulary: int) -> str:
     return "; ".join(parts)
 
 
-def _check_finite(losses: dict[str, float], spec: RunSpec, step: int, batch: Turns) -> None:
+def check_finite(losses: dict[str, float], spec: RunSpec, step: int, batch: Turns) -> None:
+    """Refuse to step on a loss that is no number.
+
+    Raises:
+        TrainingError: naming the samples of the batch.
+    """
     bad = {name: value for name, value in losses.items() if not abs(value) < float("inf")}
     if bad:
         seen = ", ".join(f"{scenario.id}/{turn}" for scenario, turn in batch)

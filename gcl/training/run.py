@@ -20,7 +20,6 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from accelerate import PartialState
 
 from gcl.data.scenario import Scenario
 from gcl.errors import TrainingError
@@ -29,12 +28,13 @@ from gcl.files import atomic_folder, canonical_json, read_jsonl, sha256_files, s
 from gcl.provenance import code_sha256, environment
 from gcl.runs import RunSpec
 from gcl.training.checkpoint import Checkpoints
-from gcl.training.engine import Engine, make_engine, process_state
+from gcl.training.engine import Engine, make_engine
 from gcl.training.export import export_member
 from gcl.training.lease import Lease, hold_lease
 from gcl.training.log import LossLog
 from gcl.training.loop import total_steps, train_group, turns_of
 from gcl.training.member import Member
+from gcl.training.world import World
 
 
 def train_run(
@@ -60,21 +60,21 @@ def train_run(
         ]
 
     with trained_group(load, scenarios, spec, data, execution, scratch) as (engine, lease):
-        with atomic_folder(output) if engine.main else nullcontext() as work:
-            work = engine.share(work)
-            last = read_jsonl(scratch / "losses.jsonl")[-1] if engine.main else {}
+        with atomic_folder(output) if engine.world.main else nullcontext() as work:
+            work = engine.world.share(work)
+            last = read_jsonl(scratch / "losses.jsonl")[-1] if engine.world.main else {}
             for member in engine.members:
                 facts = {
                     "data": f"{len(scenarios)} scenarios of {spec.dataset} (manifest {data[:12]})",
                     "loss at the last step": ", ".join(f"{k} {v:.4f}" for k, v in last.items() if k != "step"),
                 }
                 export_member(engine, member, spec, work / member.spec.role, facts)
-            if engine.main:
+            if engine.world.main:
                 for name in ("losses.jsonl", "tensorboard"):
                     (shutil.copytree if name == "tensorboard" else shutil.copy)(scratch / name, work / name)
                 write_json(work / "run.json", _record(spec, execution, work, time.time() - started))
                 lease.check()
-        engine.barrier()
+        engine.world.barrier()
 
 
 def scratch_folder(root: Path, spec: RunSpec, data: str, part: str = "training") -> Path:
@@ -102,10 +102,10 @@ def trained_group(
 ) -> Iterator[tuple[Engine, Lease]]:
     """Train the members that `load` gives; the block finds them trained. Scratch is removed when it ends well."""
     turns = turns_of(scenarios, spec)
-    state = process_state()
-    _check_processes(state, execution)
+    world = World()
+    _check_processes(world, execution)
     seed_everything(spec.seed)
-    with _group_lease(state, scratch) as lease:
+    with _group_lease(world, scratch) as lease:
         if execution.engine == "deepspeed":
             from gcl.training.zero import divided_loading
 
@@ -119,35 +119,32 @@ def trained_group(
         checkpoints = Checkpoints(scratch / "checkpoints", identity, execution.keep, engine, lease)
         train_group(engine, turns, spec, execution, checkpoints, partial(LossLog, scratch))
         yield engine, lease
-        if engine.main:
+        if engine.world.main:
             shutil.rmtree(scratch, ignore_errors=True)
-        engine.barrier()
+        engine.world.barrier()
 
 
 @contextmanager
-def _group_lease(state: PartialState, scratch: Path) -> Iterator[Lease]:
+def _group_lease(world: World, scratch: Path) -> Iterator[Lease]:
     """The main process holds the lease; if it cannot, all processes leave."""
-    held = hold_lease(scratch) if state.is_main_process else nullcontext(Lease(scratch, None))
-    problem: list[str | None] = [None]
-    lease = None
+    held = hold_lease(scratch) if world.main else nullcontext(Lease(scratch, None))
+    problem = lease = None
     try:
         lease = held.__enter__()
     except TrainingError as error:
-        problem = [str(error)]
-    if state.num_processes > 1:
-        torch.distributed.broadcast_object_list(problem, device=state.device)
-    if problem[0] is not None:
-        raise TrainingError(problem[0])
+        problem = str(error)
+    if (problem := world.share(problem)) is not None:
+        raise TrainingError(problem)
     try:
         yield lease
     finally:
         held.__exit__(None, None, None)
 
 
-def _check_processes(state: PartialState, execution: ExecutionSpec) -> None:
-    if state.num_processes != execution.processes:
+def _check_processes(world: World, execution: ExecutionSpec) -> None:
+    if world.size != execution.processes:
         raise TrainingError(
-            f"{state.num_processes} processes were started, execution.processes is {execution.processes}; start with "
+            f"{world.size} processes were started, execution.processes is {execution.processes}; start with "
             f"`gcl train ... --set processes={execution.processes}`, which starts them itself"
         )
 

@@ -91,7 +91,7 @@ class DeepSpeedEngine(Engine):
         modules: list[nn.Module] = []
         for member, optimizer in zip(self.members, self.optimizers, strict=True):
             if optimizer is None and self.stage < 3:
-                modules.append(member.to(self.device))
+                modules.append(member.to(self.world.device))
                 self.engines.append(None)
                 continue
             if self.stage == 3:
@@ -133,7 +133,7 @@ class DeepSpeedEngine(Engine):
             if engine is not None:
                 smallest = min(member.trainable().values(), key=_size)
                 shape = getattr(smallest, "ds_shape", smallest.shape)
-                safe_set_full_grad(smallest, torch.full(shape, float("nan"), device=self.device))
+                safe_set_full_grad(smallest, torch.full(shape, float("nan"), device=self.world.device))
         return self._update()
 
     def save(self, folder: Path) -> None:
