@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from gcl.errors import TrainingError
+from gcl.errors import DataError, TrainingError
 from gcl.files import read_json, sha256_file, write_json
 from gcl.training.engine import Engine
 from gcl.training.lease import Lease
@@ -107,10 +107,8 @@ class Checkpoints:
         try:
             state = read_json(path / "state.json")
             identity, files = state["identity"], sorted(state["files"].items())
-        except (OSError, KeyError, TypeError, ValueError, AttributeError):
+        except (OSError, DataError, KeyError, TypeError, AttributeError):
             return f"{path}: state.json is missing or broken; {damaged}"
-        except Exception as error:  # a DataError of read_json
-            return f"{error}; the checkpoint is {damaged}"
         differing = sorted(key for key in {*identity, *self.identity} if identity.get(key) != self.identity.get(key))
         if differing:
             changes = "; ".join(f"{key}: {identity.get(key)} then, {self.identity.get(key)} now" for key in differing)
