@@ -134,7 +134,9 @@ def _plan(options: argparse.Namespace) -> None:
 def _train(options: argparse.Namespace) -> None:
     run, data = _parsed(RunSpec, options.run), _parsed(DataSpec, options.data)
     execution = changed(execution_spec(_experiment()), options.set)
-    if execution.processes > 1 and "WORLD_SIZE" not in os.environ:
+    # DeepSpeed wants to be started by torchrun even where it is alone.
+    several = execution.processes > 1 or execution.engine == "deepspeed"
+    if several and "TORCHELASTIC_RUN_ID" not in os.environ:
         _start_processes(execution.processes)
     scenarios = _load_split(data, options.manifest)
 

@@ -4,10 +4,10 @@
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import yaml
-from pydantic import ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from gcl.errors import ConfigError
 from gcl.schema import Count, Experiment, Strict
@@ -34,9 +34,15 @@ class ExecutionSpec(Strict):
     offload: bool = False
     gradient_checkpointing: bool = False
     head_chunk: Count | None = None
-    workers: int = 0
+    workers: Annotated[int, Field(ge=0, le=64)] = 0
     save_every: Count = 50
     keep: Count = 2
+
+    @model_validator(mode="after")
+    def _possible(self) -> "ExecutionSpec":
+        if self.offload and self.engine == "plain":
+            raise ValueError("the plain engine cannot offload, use engine=deepspeed")
+        return self
 
 
 def execution_spec(experiment: Experiment) -> ExecutionSpec:
@@ -55,12 +61,18 @@ def changed(spec: ExecutionSpec, changes: Sequence[str]) -> ExecutionSpec:
         name, equals, value = change.partition("=")
         if not equals or name not in values:
             raise ConfigError(f"--set {change}: use NAME=VALUE with one of {', '.join(values)}")
-        values[name] = yaml.safe_load(value)
+        try:
+            values[name] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise ConfigError(
+                f"--set {change}: {value!r} is no value; write a number, a word, true, false or null"
+            ) from None
+        if isinstance(values[name], bool) and not isinstance(getattr(spec, name), bool):
+            raise ConfigError(f"--set {change}: {name} is not true or false; see execution in config.yaml")
     try:
         return ExecutionSpec(**values)
     except ValidationError as error:
         problem = error.errors()[0]
-        raise ConfigError(
-            f"--set {problem['loc'][0]}={values[problem['loc'][0]]}: {problem['msg'].lower()}; "
-            "see execution in config.yaml"
-        ) from None
+        where = f"--set {problem['loc'][0]}={values[problem['loc'][0]]}: " if problem["loc"] else "--set: "
+        message = problem["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"{where}{message[:1].lower()}{message[1:]}; see execution in config.yaml") from None

@@ -146,7 +146,7 @@ class Execution(Strict):
     offload: Setting[bool]
     gradient_checkpointing: Setting[bool]
     head_chunk: Setting[Count | None]
-    workers: Setting[Annotated[int, Field(ge=0)]]
+    workers: Setting[Annotated[int, Field(ge=0, le=64)]]
     save_every: Setting[Count]
     keep: Setting[Count]
 

@@ -206,7 +206,7 @@ def test_full_training_on_one_gpu_takes_sixteen_bytes_a_parameter(pair):
     [
         (1, False, 4, 4, 3, 0),
         (2, False, 4, 1, 3, 0),
-        (3, False, 1, 1, 2, 0),  # no copy of the weights, since they are float32 themselves
+        (3, False, 1, 1, 3, 0),
         (1, True, 4, 4, 0, 5),
         (2, True, 4, 0, 0, 5),
         (3, True, 1, 0, 0, 5),

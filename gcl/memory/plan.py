@@ -204,8 +204,8 @@ def _member_plan(
         "weights": 4 * (-(-total // n) if stage == 3 else total),
         # Whole without DeepSpeed and in stage 1; divided ones go to the host with the moments.
         "gradients": 0 if offload and stage >= 2 else 4 * (share if stage >= 2 else learned),
-        # AdamW's two moments; stages 1 and 2 update a copy of their share, stage 3 the weights themselves.
-        "optimizer": 0 if offload else (12 if stage in (1, 2) else 8) * share,
+        # AdamW's two moments; DeepSpeed updates a copy of the weights, although they are float32 already.
+        "optimizer": 0 if offload else (12 if stage else 8) * share,
         "exchange": exchange,
         "activations": activations,
         # A gathered head stays from forward to backward; its gradient is summed up in float32 meanwhile.

@@ -5,8 +5,10 @@ at once, `micro_batch` inputs; GSL takes its negatives from one pass. So the res
 share the work.
 """
 
+import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from multiprocessing import forkserver, resource_tracker
 from typing import Any, TypeVar
 
 import torch
@@ -78,7 +80,18 @@ class LocalBatches(Dataset[LocalBatch]):
 
     def load(self, passes: Sequence[Sequence[int]], workers: int) -> Iterator[LocalBatch]:
         """Yield the batches of all passes in order, prepared by `workers` other processes (0: by this one)."""
-        options: dict[str, Any] = {"prefetch_factor": 4, "multiprocessing_context": "forkserver"} if workers else {}
+        options: dict[str, Any] = {}
+        if workers:
+            options = {"prefetch_factor": 4, "multiprocessing_context": "forkserver"}
+            # A scheduler's signal goes to all processes. The training decides what to do and still needs its next batch,
+            # so that workers, which inherit the mask of the server that forks them, do not listen.
+            deaf = {signal.SIGTERM, signal.SIGINT}
+            resource_tracker.ensure_running()  # by itself the server would start it, which lifts the mask
+            signal.pthread_sigmask(signal.SIG_BLOCK, deaf)
+            try:
+                forkserver.ensure_running()
+            finally:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, deaf)
         # A generator of its own, since a loader draws a seed for its workers from the global one.
         return iter(
             DataLoader(

@@ -1,12 +1,13 @@
 """Checkpoints to resume from: `Checkpoints(folder, identity, ...)` saves them whole, keeps the newest, refuses unfit ones.
 
     checkpoints/step-000200/state.json      what this is a checkpoint of, and the hash of every other file
-    checkpoints/step-000200/...             one file per member (plain), or one folder (DeepSpeed); random states
+    checkpoints/step-000200/...             a file (plain) or folder (DeepSpeed) per member; random states; the log
 
 A checkpoint is written under a hidden name and renamed when every process is done, so that a kill at any moment leaves the
 one before. All processes call every method.
 """
 
+import errno
 import secrets
 import shutil
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ from typing import Any
 import torch
 
 from gcl.errors import DataError, TrainingError
-from gcl.files import read_json, sha256_file, write_json
+from gcl.files import read_json, sha256_file, write_json, write_text
 from gcl.training.engine import Engine
 from gcl.training.lease import Lease
 
@@ -36,6 +37,7 @@ class Checkpoints:
 
     def __init__(self, folder: Path, identity: Mapping[str, str], keep: int, engine: Engine, lease: Lease) -> None:
         self.folder, self.keep, self.engine, self.lease = folder, keep, engine, lease
+        self._log = folder.parent / "losses.jsonl"
         # Plain engines hold everything in every process, so their number may change; ZeRO's parts fit only each other.
         divided = {"processes": str(engine.world.size)} if engine.divided else {}
         self.identity = {"format": str(FORMAT), "engine": engine.name, **divided, **identity}
@@ -44,7 +46,7 @@ class Checkpoints:
         if engine.world.main:
             folder.mkdir(parents=True, exist_ok=True)
             for unfinished in folder.glob(".step-*"):
-                shutil.rmtree(unfinished)
+                shutil.rmtree(unfinished, ignore_errors=True)
         engine.world.barrier()
 
     def save(self, step: int) -> None:
@@ -54,20 +56,14 @@ class Checkpoints:
         if engine.world.main:
             work.mkdir()
         engine.world.barrier()
-        engine.save(work)
-        torch.save(_random_state(), work / f"random-{engine.world.rank}.pt")
-        engine.world.barrier()
-        files = sorted(path for path in work.rglob("*") if path.is_file())
-        own = {
-            path.relative_to(work).as_posix(): sha256_file(path)
-            for path in files[engine.world.rank :: engine.world.size]
-        }
-        hashes = {name: digest for part in engine.world.collect(own) for name, digest in part.items()}
+        try:
+            self._write(work, step)
+        except (OSError, RuntimeError) as error:
+            shutil.rmtree(work, ignore_errors=True)
+            if "inline_container" in str(error) or "PytorchStreamWriter" in str(error):  # torch's words for a full disk
+                raise OSError(errno.ENOSPC, "no space left on device", str(work)) from error
+            raise
         if engine.world.main:
-            scale = engine.loss_scale.state()
-            write_json(
-                work / "state.json", {"step": step, "identity": self.identity, "loss_scale": scale, "files": hashes}
-            )
             self.lease.check()
             shutil.rmtree(target, ignore_errors=True)
             work.replace(target)
@@ -75,14 +71,30 @@ class Checkpoints:
                 shutil.rmtree(old)
         engine.world.barrier()
 
+    def _write(self, work: Path, step: int) -> None:
+        engine = self.engine
+        engine.save(work)
+        torch.save(_random_state(), work / f"random-{engine.world.rank}.pt")
+        if engine.world.main and self._log.exists():
+            shutil.copy(self._log, work / self._log.name)
+        engine.world.barrier()
+        files = sorted(path for path in work.rglob("*") if path.is_file())
+        mine = files[engine.world.rank :: engine.world.size]
+        own = {path.relative_to(work).as_posix(): sha256_file(path) for path in mine}
+        hashes = {name: digest for part in engine.world.collect(own) for name, digest in part.items()}
+        if engine.world.main:
+            scale = engine.loss_scale.state()
+            write_json(
+                work / "state.json", {"step": step, "identity": self.identity, "loss_scale": scale, "files": hashes}
+            )
+
     def resume(self) -> int:
         """Load the newest checkpoint; returns the number of steps it has behind it, 0 without one.
 
         Raises:
             TrainingError: if the checkpoint is damaged, or belongs to another run, code or arrangement of processes.
         """
-        found = self.found()
-        self.engine.world.barrier()
+        found = self.engine.world.share(self.found())
         if not found:
             return 0
         newest = found[-1]
@@ -95,11 +107,13 @@ class Checkpoints:
         self.engine.loss_scale.restore(state["loss_scale"])
         path = newest / f"random-{self.engine.world.rank}.pt"
         _restore_random(torch.load(path if path.exists() else newest / "random-0.pt", weights_only=True))
+        if self.engine.world.main and (newest / self._log.name).exists():
+            write_text(self._log, (newest / self._log.name).read_text(encoding="utf-8"))
         return state["step"]
 
     def found(self) -> list[Path]:
         """Whole checkpoints, oldest first."""
-        return sorted(path for path in self.folder.glob("step-*") if path.is_dir())
+        return sorted(self.folder.glob("step-*"), key=lambda path: int(path.name.removeprefix("step-")))
 
     def _problem(self, path: Path) -> str | None:
         """Why a checkpoint cannot be continued, or None."""

@@ -72,12 +72,15 @@ class Engine:
         """What averaged gradients have to be divided by."""
         return self._factor / self.world.size
 
-    def forward(self, batches: Sequence[dict[str, Tensor]]) -> list[tuple[Tensor, Tensor, Tensor | None]]:
-        """Run every member on its own batch; frozen ones without a graph."""
+    def forward(
+        self, batches: Sequence[dict[str, Tensor]], *, last: bool
+    ) -> list[tuple[Tensor, Tensor, Tensor | None]]:
+        """Run every member on its own batch, frozen ones without a graph; `last` as in `backward`."""
         outputs = []
-        for module, member, batch in zip(self.modules, self.members, batches, strict=True):
-            with torch.no_grad() if member.spec.frozen else nullcontext():
-                outputs.append(module(batch))
+        with self._accumulating(last):  # DDP decides here, not in backward, whether it will send gradients
+            for module, member, batch in zip(self.modules, self.members, batches, strict=True):
+                with torch.no_grad() if member.spec.frozen else nullcontext():
+                    outputs.append(module(batch))
         return outputs
 
     def backward(self, loss: Tensor, *, last: bool) -> None:
@@ -127,7 +130,7 @@ class Engine:
         raise NotImplementedError
 
     def _accumulating(self, last: bool) -> AbstractContextManager[Any]:
-        """Context of one backward pass."""
+        """Context of one forward or backward pass."""
         raise NotImplementedError
 
     def _update(self) -> list[float | None]:
@@ -210,7 +213,7 @@ class PlainEngine(Engine):
     def load(self, folder: Path) -> None:
         for member, optimizer, schedule in zip(self.members, self.optimizers, self.schedules, strict=True):
             if optimizer is not None and schedule is not None:
-                state = torch.load(folder / f"{member.spec.role}.pt", map_location="cpu", weights_only=True)
+                state = torch.load(folder / f"{member.spec.role}.pt", map_location="cpu", weights_only=True, mmap=True)
                 with torch.no_grad():
                     for name, parameter in member.trainable().items():
                         parameter.copy_(state["weights"][name])

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from huggingface_hub import ModelCard, ModelCardData
+import yaml
+from huggingface_hub import ModelCard, ModelCardData, hf_hub_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 from peft.utils.save_and_load import get_peft_model_state_dict
 from safetensors import SafetensorError
@@ -19,6 +20,7 @@ from torch import Tensor
 from transformers import AutoModelForImageTextToText
 
 from gcl.backbones.load import Source, load_backbone
+from gcl.errors import CheckpointError
 from gcl.files import write_json, write_text
 from gcl.runs import MemberSpec, RunSpec
 from gcl.training.engine import Engine
@@ -39,17 +41,18 @@ def export_member(engine: Engine, member: Member, run: RunSpec, folder: Path, fa
         OSError: if the disk is full; safetensors would hide that in an error of its own.
     """
     dtype = PRECISIONS[run.training.precision]
+    adapted = run.training.lora is not None and not member.spec.frozen
     weights = {}
     for name, weight in engine.weights(member):
         if engine.world.main:  # one weight after the other, so that no device ever holds a whole divided model
-            weights[name] = weight.to("cpu", dtype if run.training.lora is None else torch.float32, copy=True)
+            weights[name] = weight.to("cpu", torch.float32 if adapted else dtype, copy=True)
     if not engine.world.main:
         return
     try:
-        if run.training.lora is None or member.spec.frozen:
-            _save_whole(member, weights, folder, dtype)
-        else:
+        if adapted:
             _save_merged(member, run, weights, folder, dtype)
+        else:
+            _save_whole(member, weights, folder, dtype)
     except SafetensorError as error:
         if "StorageFull" in str(error) or "No space left" in str(error):
             raise OSError(errno.ENOSPC, "no space left on device", str(folder)) from error
@@ -64,6 +67,11 @@ def _save_whole(member: Member, weights: dict[str, Tensor], folder: Path, dtype:
         whole = AutoModelForImageTextToText.from_config(member.backbone.config, dtype=dtype)
     whole.load_state_dict(weights, strict=False, assign=True)
     whole.tie_weights()
+    empty = [name for name, weight in whole.named_parameters() if weight.is_meta]
+    if empty:
+        raise CheckpointError(
+            f"{member.spec.role}: weights are missing in the trained model ({', '.join(empty[:3])}, ...)"
+        )
     whole.generation_config = member.backbone.generation_config
     whole.save_pretrained(folder)
 
@@ -121,9 +129,10 @@ def _licence(base: Source) -> str | None:
     try:
         path = Path(base.path) / "README.md"
         if base.revision is None:
-            return ModelCard.load(path).data.license if path.exists() else None
-        from huggingface_hub import hf_hub_download
-
-        return ModelCard.load(hf_hub_download(base.path, "README.md", revision=base.revision)).data.license
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError):
+            card = ModelCard.load(path) if path.exists() else None
+        else:
+            card = ModelCard.load(hf_hub_download(base.path, "README.md", revision=base.revision))
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError, yaml.YAMLError):
         return None
+    # Licences without a common identifier are called "other" and have their name beside it.
+    return card and (card.data.get("license_name") or card.data.license)

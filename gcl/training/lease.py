@@ -63,6 +63,8 @@ def hold_lease(folder: Path, duration: float = DURATION) -> Iterator[Lease]:
             print(f"{folder}: waiting {duration:.0f} s for signs of life of process {owner.pid} on {owner.hostname}")
         try:
             lock.acquire(timeout=1.2 * duration)
+        except FileNotFoundError:  # its folder is gone
+            raise TrainingError(f"{folder}: the other copy has just finished this run; nothing is left to do") from None
         except Timeout:
             owner = lock.owner
             where = f"process {owner.pid} on {owner.hostname}" if owner else "another process"

@@ -91,14 +91,10 @@ def train_group(
     with _stop_requests() as stop_requested, bar, open_log(done) if engine.world.main else nullcontext() as log:
         for step, batch in enumerate(batches, start=done + 1):
             share_of = partial(Share, tokens=sum(lengths[i] for i in batch))
-            try:
+            with memory_explained(spec, execution, f"at step {step}"):
                 losses = accumulate(engine, loader, batch, spec, vocabulary, share_of, execution.head_chunk)
                 check_finite(losses, spec, step, [turns[i] for i in batch])
                 report = engine.step()
-            except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-                if _is_memory(error):
-                    raise TrainingError(_what_to_lower(spec, execution, step)) from error
-                raise
             if log:
                 log.write(step, losses | _norms(members, report))
             bar.update()
@@ -109,7 +105,7 @@ def train_group(
             # After the last step, too: writing the results can still fail, for want of space for instance.
             if stops or step % execution.save_every == 0 or step == steps:
                 checkpoints.save(step)
-            if stops and step < steps:
+            if stops:
                 if engine.world.main:
                     print(f"stopped after step {step} of {steps}; run it again to continue", file=sys.stderr)
                 raise Stopped
@@ -151,10 +147,13 @@ def accumulate(
     sums: dict[str, torch.Tensor] = {}
     sizes = [len(indices) for indices in chunks(batch, training.micro_batch)]
     for number, size in enumerate(sizes, start=1):
+        last = number == len(sizes)
         local = next(loader).to(engine.world.device)
         outputs = [
             MemberOutput(hidden, head, answers(inputs), semantic)
-            for (hidden, head, semantic), inputs in zip(engine.forward(local.members), local.members, strict=True)
+            for (hidden, head, semantic), inputs in zip(
+                engine.forward(local.members, last=last), local.members, strict=True
+            )
         ]
         loss, components = group_loss(
             outputs,
@@ -168,7 +167,7 @@ def accumulate(
             chunk=chunk,
             gather=partial(engine.world.gather_rows, counts=local.counts),
         )
-        engine.backward(loss, last=number == len(sizes))
+        engine.backward(loss, last=last)
         for name, value in components.items():
             sums[name] = sums.get(name, 0.0) + value
     totals = dict(zip(sums, engine.world.sum([float(value) for value in sums.values()]), strict=True))
@@ -230,35 +229,50 @@ def check_finite(losses: dict[str, float], spec: RunSpec, step: int, batch: Turn
         )
 
 
-def _is_memory(error: Exception) -> bool:
-    # The CPU's allocator raises a plain RuntimeError.
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "allocate memory" in str(error)
+@contextmanager
+def memory_explained(spec: RunSpec, execution: ExecutionSpec, when: str) -> Iterator[None]:
+    """Turn a lack of memory inside the block into advice.
 
-
-def _what_to_lower(spec: RunSpec, execution: ExecutionSpec, step: int) -> str:
-    remedies = [f"lower training.micro_batch (now {spec.training.micro_batch})", "lower the limit of training.pixels"]
-    if not execution.gradient_checkpointing:
-        remedies.insert(0, "set execution.gradient_checkpointing: true")
-    if execution.engine == "plain":
-        remedies.append("use execution.engine: deepspeed with more processes")
-    elif not execution.offload:
-        remedies.append("set execution.offload: true")
-    return (
-        f"{spec.id}: out of memory at step {step}; {', or '.join(remedies)}. "
-        f"`gcl plan --memory {spec.id}` shows what takes how much"
-    )
+    Raises:
+        TrainingError: saying what to lower.
+    """
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        # The CPU's allocator raises a plain RuntimeError.
+        if not isinstance(error, torch.OutOfMemoryError | MemoryError) and "allocate memory" not in str(error):
+            raise
+        remedies = [
+            f"lower training.micro_batch (now {spec.training.micro_batch})",
+            "lower the limit of training.pixels",
+        ]
+        if not execution.gradient_checkpointing:
+            remedies.insert(0, "set execution.gradient_checkpointing: true")
+        if execution.engine == "plain":
+            remedies.append("use execution.engine: deepspeed with more processes")
+        elif not execution.offload:
+            remedies.append("set execution.offload: true")
+        raise TrainingError(
+            f"{spec.id}: out of memory {when}; {', or '.join(remedies)}. "
+            f"`gcl plan --memory {spec.id}` shows what takes how much"
+        ) from error
 
 
 @contextmanager
 def _stop_requests() -> Iterator[Callable[[], bool]]:
-    """Turn SIGTERM, a scheduler's warning, into a question that the loop asks between steps."""
+    """Turn SIGTERM, a scheduler's warning, and Ctrl-C into a question that the loop asks between steps."""
     asked: list[int] = []
+    previous = {}
 
     def note(number: int, frame: FrameType | None) -> None:
         asked.append(number)
+        if number == signal.SIGINT:  # pressed twice, the program ends at once; launchers repeat SIGTERM by themselves
+            signal.signal(number, previous[number])
 
-    previous = signal.signal(signal.SIGTERM, note)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        previous[number] = signal.signal(number, note)
     try:
         yield lambda: bool(asked)
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)

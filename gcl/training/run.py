@@ -32,7 +32,7 @@ from gcl.training.engine import Engine, make_engine
 from gcl.training.export import export_member
 from gcl.training.lease import Lease, hold_lease
 from gcl.training.log import LossLog
-from gcl.training.loop import total_steps, train_group, turns_of
+from gcl.training.loop import memory_explained, total_steps, train_group, turns_of
 from gcl.training.member import Member
 from gcl.training.world import World
 
@@ -60,6 +60,9 @@ def train_run(
         ]
 
     with trained_group(load, scenarios, spec, data, execution, scratch) as (engine, lease):
+        if engine.world.main:
+            for left in output.parent.glob(f".{output.name}.*"):  # of a copy that was killed while it wrote its models
+                shutil.rmtree(left, ignore_errors=True)
         with atomic_folder(output) if engine.world.main else nullcontext() as work:
             work = engine.world.share(work)
             last = read_jsonl(scratch / "losses.jsonl")[-1] if engine.world.main else {}
@@ -87,7 +90,14 @@ def scratch_folder(root: Path, spec: RunSpec, data: str, part: str = "training")
         data: hash of what it is trained on.
         part: of the pipeline, whose code decides the result.
     """
-    return root / spec.id / sha256_text(canonical_json([spec.fingerprint, data, code_sha256(part)]))[:12]
+    return root / spec.id / sha256_text(canonical_json([spec.fingerprint, data, code_sha256(part), starts(spec)]))[:12]
+
+
+def starts(spec: RunSpec) -> dict[str, str]:
+    """What every member's starting weights are: a commit, the hash of a folder, or nothing for weights yet to be drawn."""
+    return {
+        m.role: m.revision or (weights_sha256(Path(m.source)) if Path(m.source).is_dir() else "") for m in spec.members
+    }
 
 
 @contextmanager
@@ -112,14 +122,16 @@ def trained_group(
             loading = divided_loading(spec.training, execution, len(spec.members))
         else:
             loading = nullcontext()
-        with loading:
+        with memory_explained(spec, execution, "before the first step"), loading:
             members = load()
-        engine = make_engine(members, spec.training, execution, total_steps(turns, spec))
-        identity = {"run": spec.fingerprint, "data": data, "code": code_sha256(part), **environment()}
+            engine = make_engine(members, spec.training, execution, total_steps(turns, spec))
+        begun = canonical_json(starts(spec))
+        identity = {"run": spec.fingerprint, "data": data, "start": begun, "code": code_sha256(part), **environment()}
         checkpoints = Checkpoints(scratch / "checkpoints", identity, execution.keep, engine, lease)
         train_group(engine, turns, spec, execution, checkpoints, partial(LossLog, scratch))
         yield engine, lease
         if engine.world.main:
+            lease.check()
             shutil.rmtree(scratch, ignore_errors=True)
         engine.world.barrier()
 
@@ -150,9 +162,10 @@ def _check_processes(world: World, execution: ExecutionSpec) -> None:
 
 
 def seed_everything(seed: int) -> None:
-    """Seed torch and make its kernels deterministic where they can be."""
+    """Seed torch and ask for deterministic kernels: all of them on a CPU; a GPU's attention has none for some shapes."""
     torch.manual_seed(seed)
     torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # finds bugs, costs time
 
 
 def weights_sha256(folder: Path) -> str:
@@ -166,7 +179,7 @@ def _record(spec: RunSpec, execution: ExecutionSpec, folder: Path, seconds: floa
         "run": spec.id,
         "spec": spec.model_dump(),
         "execution": execution.model_dump(),
-        "start": {m.role: m.revision or weights_sha256(Path(m.source)) for m in spec.members},
+        "start": starts(spec),
         "weights": {member.role: weights_sha256(folder / member.role) for member in spec.members},
         "code_sha256": code_sha256("training"),
         "environment": environment(),

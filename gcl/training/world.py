@@ -5,6 +5,7 @@ calls the same methods in the same order.
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import torch
@@ -23,7 +24,8 @@ class World:
     """
 
     def __init__(self) -> None:
-        self._state = PartialState(cpu=not torch.cuda.is_available())
+        # The main process writes large models while the others wait.
+        self._state = PartialState(cpu=not torch.cuda.is_available(), timeout=timedelta(hours=6))
         self.rank, self.size, self.device = self._state.process_index, self._state.num_processes, self._state.device
 
     @property

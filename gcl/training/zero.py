@@ -19,7 +19,6 @@ os.environ.setdefault("DS_ACCELERATOR", "cuda" if torch.cuda.is_available() else
 logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
 
 import deepspeed  # noqa: E402
-from deepspeed.utils import safe_set_full_grad  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 from transformers.integrations.deepspeed import HfDeepSpeedConfig, unset_hf_deepspeed_config  # noqa: E402
 
@@ -128,13 +127,18 @@ class DeepSpeedEngine(Engine):
         return norms
 
     def _skip(self) -> list[float | None]:
-        # DeepSpeed throws all gradients of an engine away when their norm is not a number. One is enough for that.
-        for member, engine in zip(self.members, self.engines, strict=True):
-            if engine is not None:
-                smallest = min(member.trainable().values(), key=_size)
-                shape = getattr(smallest, "ds_shape", smallest.shape)
-                safe_set_full_grad(smallest, torch.full(shape, float("nan"), device=self.world.device))
-        return self._update()
+        # DeepSpeed throws gradients away, wherever they are, when their norm is invalid (-1). So it is told that of every
+        # member, whether its own gradients overflowed or not.
+        invalid = torch.tensor(-1.0, device=self.world.device)
+        name, answer = ("_get_norm_groups", [invalid]) if self.stage == 3 else ("scaled_global_norm", invalid)
+        optimizers = [engine.optimizer for engine in self.engines if engine is not None]
+        for optimizer in optimizers:
+            setattr(optimizer, name, lambda *_, **__: answer)
+        try:
+            return self._update()
+        finally:
+            for optimizer in optimizers:
+                delattr(optimizer, name)
 
     def save(self, folder: Path) -> None:
         for member, engine, schedule in zip(self.members, self.engines, self.schedules, strict=True):

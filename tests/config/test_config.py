@@ -171,6 +171,8 @@ def test_execution_can_be_changed_for_one_training(experiment):
     assert changed(spec, ["processes=4", "engine=deepspeed", "head_chunk=null", "offload=true"]) == spec.model_copy(
         update={"processes": 4, "engine": "deepspeed", "offload": True}
     )
-    for bad, message in (("processes", "NAME=VALUE"), ("speed=1", "one of engine"), ("zero_stage=4", "1, 2 or 3")):
+    for bad, message in (("processes", "NAME=VALUE"), ("speed=1", "one of engine"), ("zero_stage=4", "1, 2 or 3"),
+        ("zero_stage=true", "not true or false"), ("workers=-1", "greater than or equal to 0"), ("keep=[", "is no value"),
+        ("offload=true", "cannot offload")):  # fmt: skip
         with pytest.raises(ConfigError, match=message):
             changed(spec, [bad])

@@ -5,6 +5,7 @@ One torchrun trains all cases, since starting processes is what costs; each case
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from safetensors.torch import load_file
 from gcl.execution import ExecutionSpec
 from gcl.runs import RunSpec
 from gcl.training import precision
+from gcl.training.precision import LossScale
 from gcl.training.run import train_run
 
 pytestmark = pytest.mark.distributed
@@ -54,6 +56,12 @@ def cases(folders) -> dict[str, tuple[RunSpec, dict]]:
         "pair-bfloat16": (run(micro=2, precision="bfloat16"), ZERO3),
         "pair-float16": (run(micro=2, precision="float16", epochs=4), ZERO3),
         "pair-float16-never": (run(micro=2, precision="float16"), ZERO3),
+        "pair-float16-offload-never": (run(micro=2, precision="float16"), ZERO3 | {"offload": True}),
+        "pair-float16-stage-2-offload-never": (
+            run(micro=2, precision="float16"),
+            ZERO3 | {"zero_stage": 2, "offload": True},
+        ),
+        "pair-float16-offload": (run(micro=2, precision="float16", epochs=4), ZERO3 | {"offload": True}),
         "pair-float16-stage-2-never": (run(micro=2, precision="float16"), ZERO3 | {"zero_stage": 2}),
         "pair-float16-stage-2": (run(micro=2, precision="float16", epochs=4), ZERO3 | {"zero_stage": 2}),
         "pair-copies": (run(micro=2), {"processes": 2}),
@@ -159,3 +167,46 @@ def test_two_processes_follow_one_in_sixteen_bits(trained, name, monkeypatch):
                 folder / "two" / name / member.role / "model.safetensors", f"{member.source}/model.safetensors",
             ))  # fmt: skip
             assert all(torch.equal(after[key], before[key].half()) for key in before), "no step, no change"
+
+
+@pytest.fixture
+def alone(monkeypatch):
+    """What torchrun tells a single process."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    for name, value in {
+        "RANK": 0,
+        "LOCAL_RANK": 0,
+        "WORLD_SIZE": 1,
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": port,
+    }.items():
+        monkeypatch.setenv(name, str(value))
+
+
+@pytest.mark.parametrize("stage", [2, 3])
+@pytest.mark.parametrize("offload", [False, True])
+def test_a_forced_skip_moves_no_weight_wherever_gradients_are(
+    alone, backbones, scenarios, tmp_path, monkeypatch, stage, offload
+):
+    """One process is enough. The gradients of this step are finite: only the other members' overflow forbids it."""
+    monkeypatch.setattr(LossScale, "overflow", property(lambda self: True))
+    spec = make_run(backbones, precision="float16", micro=4)
+    execution = ExecutionSpec(engine="deepspeed", zero_stage=stage, offload=offload)
+    train_run(spec, scenarios[:4], "data", execution, tmp_path / "out", tmp_path / "scratch")
+    for member in spec.members:
+        after, before = (load_file(path) for path in (
+            tmp_path / "out" / member.role / "model.safetensors", f"{member.source}/model.safetensors",
+        ))  # fmt: skip
+        assert all(torch.equal(after[key], before[key].half()) for key in before)
+
+
+def test_one_process_divides_among_itself(alone, backbones, scenarios, tmp_path):
+    """As on one GPU with offload: no torchrun, the updates of the plain engine."""
+    spec = make_run(backbones, micro=4)
+    plans = {"plain": ExecutionSpec(), "zero": ExecutionSpec(engine="deepspeed", offload=True)}
+    for name, execution in plans.items():
+        train_run(spec, scenarios[:4], "data", execution, tmp_path / name, tmp_path / "scratch" / name)
+    ours, theirs = (losses(tmp_path / name) for name in plans)
+    assert [pytest.approx(step, rel=1e-4) for step in ours] == theirs

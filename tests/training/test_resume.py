@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 from group_case import losses, make_run
+from safetensors.torch import load_file, save_file
 
 from gcl.errors import TrainingError
 from gcl.execution import ExecutionSpec
 from gcl.files import read_json, write_json
 from gcl.training import run as run_module
+from gcl.training.engine import PlainEngine
 from gcl.training.lease import hold_lease
 from gcl.training.loop import Stopped
 from gcl.training.run import train_run
@@ -152,6 +154,58 @@ def test_a_checkpoint_of_divided_weights_needs_as_many_processes(spec, start, sc
     write_json(newest(scratch) / "state.json", state)
     with pytest.raises(TrainingError, match="engine: deepspeed stage 3 then, plain now; processes: 2 then, None now"):
         start(spec)
+
+
+def test_a_log_that_lost_its_end_is_restored(spec, start, scratch, undisturbed):
+    """As after a loss of power: the file system kept the checkpoint, not the end of the log."""
+    lines = (scratch / "losses.jsonl").read_text().splitlines(keepends=True)
+    (scratch / "losses.jsonl").write_text("".join(lines[:2]) + '{"step": 3, "lo')
+    assert same_bytes(start(spec), undisturbed)
+
+
+def test_other_starting_weights_at_the_same_place_are_refused(spec, start, backbones):
+    weights = backbones["qwen3_vl"] / "model.safetensors"
+    original = weights.read_bytes()
+    changed = load_file(weights)
+    changed["model.visual.pos_embed.weight"] += 1.0
+    try:
+        save_file(changed, weights, metadata={"format": "pt"})
+        with pytest.raises(TrainingError, match=r"made by another run.*start: "):
+            start(spec)
+    finally:
+        weights.write_bytes(original)
+
+
+def test_a_full_disk_leaves_no_half_a_checkpoint(spec, scratch, start, monkeypatch):
+    def full(*_):
+        raise RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 704 vs 598")
+
+    monkeypatch.setattr(PlainEngine, "save", full)
+    with pytest.raises(OSError, match="no space left on device"):
+        start(spec)
+    assert len(list((scratch / "checkpoints").iterdir())) == 2, "only what was there"
+
+
+def test_models_that_a_killed_copy_left_half_written_are_removed(spec, start, tmp_path):
+    (tmp_path / ".out.x7f3").mkdir()
+    (tmp_path / ".out.x7f3/model.safetensors").write_bytes(b"half")
+    start(spec)
+    assert not (tmp_path / ".out.x7f3").exists()
+
+
+def test_a_copy_that_waits_for_one_that_finishes_leaves(tmp_path):
+    folder = tmp_path / "run"
+    with hold_lease(folder, duration=2.0):
+        pid = os.fork()
+        if pid == 0:
+            try:
+                with hold_lease(folder, duration=2.0):
+                    os._exit(0)
+            except TrainingError as error:
+                os._exit(7 if "has just finished this run" in str(error) else 8)
+        time.sleep(0.5)
+        shutil.rmtree(folder)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
 
 
 def test_a_second_copy_of_a_living_run_leaves(tmp_path):

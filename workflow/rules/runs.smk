@@ -13,6 +13,8 @@ rule train:
         "logs/{scale}/train/{run}.log",
     conda:
         "../envs/gcl.yaml"
+    # A training at paper scale has the whole machine; on two cores two miniature ones run side by side.
+    threads: 1 if PLAN.drawn else workflow.cores or 1
     params:
         run=PLAN.run_json,
         data=PLAN.data_json,
