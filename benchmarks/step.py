@@ -48,6 +48,7 @@ from gcl.training.batches import LocalBatch, LocalBatches, chunks
 from gcl.training.engine import make_engine
 from gcl.training.loop import accumulate, check_finite
 from gcl.training.member import Member
+from gcl.training.run import seed_everything
 from gcl.training.world import World
 
 ROOT = Path(__file__).parents[1]
@@ -196,6 +197,7 @@ def clock() -> float:
 def measure(options: argparse.Namespace, names: Sequence[str], repeats: int) -> dict[str, Any]:
     """Seconds of every subject in every round; each round has one batch, and begins with another subject. With the settings
     and the peak memory of all together: on a GPU what is allocated, on a CPU what this process grows by."""
+    seed_everything(0)  # as a training does, deterministic kernels included
     case = make_case(options)
     before = _resident("VmRSS")
     subjects = {name: Subject(name, case, options.warmup + repeats) for name in names}
