@@ -5,6 +5,7 @@ the heartbeat to stop (the first one is dead: it takes over) or leaves with a me
 was only asleep, finds its lease lost and leaves without writing.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,20 +59,32 @@ def hold_lease(folder: Path, duration: float = DURATION) -> Iterator[Lease]:
     lock = SoftFileLease(folder / "lease", lease_duration=duration)
     try:
         lock.acquire(timeout=0)
-    except Timeout:
+    except (Timeout, FileNotFoundError):
         if (owner := lock.owner) is not None:
             print(f"{folder}: waiting {duration:.0f} s for signs of life of process {owner.pid} on {owner.hostname}")
+        _wait(lock, folder, 1.2 * duration)
+    try:
+        yield Lease(folder, lock)
+    finally:
+        lock.release()
+
+
+def _wait(lock: SoftFileLease, folder: Path, seconds: float) -> None:
+    """Take over from a copy that gives no sign of life for so long, or leave."""
+    deadline = time.monotonic() + seconds
+    while True:
         try:
-            lock.acquire(timeout=1.2 * duration)
-        except FileNotFoundError:  # its folder is gone
-            raise TrainingError(f"{folder}: the other copy has just finished this run; nothing is left to do") from None
+            lock.acquire(timeout=max(0.0, deadline - time.monotonic()))
+            return
+        except FileNotFoundError:
+            if not folder.is_dir():
+                raise TrainingError(
+                    f"{folder}: the other copy has just finished this run; nothing is left to do"
+                ) from None
+            time.sleep(0.1)  # a dead copy's marker vanished while it was looked at
         except Timeout:
             owner = lock.owner
             where = f"process {owner.pid} on {owner.hostname}" if owner else "another process"
             raise TrainingError(
                 f"{folder}: {where} is training this run right now; wait for it, or stop it and start again"
             ) from None
-    try:
-        yield Lease(folder, lock)
-    finally:
-        lock.release()
