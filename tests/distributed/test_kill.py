@@ -1,14 +1,15 @@
 """kill -9 at random moments, for one process and for two: what was begun ends as if nothing had happened."""
 
+import contextlib
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from group_case import make_run
 
@@ -43,8 +44,15 @@ def begin(folder: Path, processes: int) -> subprocess.Popen:
 
 
 def kill_everything(started: subprocess.Popen) -> None:
-    """The launcher and its workers at once, as when a node dies."""
-    os.killpg(started.pid, signal.SIGKILL)
+    """The launcher and its workers, which have sessions of their own, at once: as when a node dies."""
+    try:
+        everyone = [psutil.Process(started.pid), *psutil.Process(started.pid).children(recursive=True)]
+    except psutil.NoSuchProcess:
+        everyone = []
+    for process in everyone:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(everyone, timeout=10)
     started.wait()
 
 
