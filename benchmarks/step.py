@@ -41,7 +41,6 @@ from gcl.data.encoding import IGNORED, EncodedImage, Encoder, Sample, collate
 from gcl.data.importers import read_scenarios
 from gcl.data.miniature.generate import text_corpus, write_dataset
 from gcl.execution import ExecutionSpec, changed, execution_spec
-from gcl.objective.group import Share
 from gcl.runs import RunSpec, group_run, sft_run
 from gcl.schema import Experiment, Lora, Pair
 from gcl.training.batches import LocalBatch, LocalBatches, chunks
@@ -85,7 +84,7 @@ def make_case(options: argparse.Namespace) -> Case:
     changes["lora"] = options.lora and Lora(rank=options.lora, alpha=2.0 * options.lora)
     training = pair.training.model_copy(update={name: value for name, value in changes.items() if value})
     runs = {n: r.model_copy(update={"training": training}) for n, r in zip(SUBJECTS, [*alone, pair], strict=True)}
-    execution = changed(execution_spec(experiment), [f"engine={options.engine}", "processes=1", *options.set])
+    execution = changed(execution_spec(experiment), ["engine=plain", "processes=1", *options.set])
     inputs = partial(published_inputs, tiny=options.tiny) if options.scale == "paper" else miniature_inputs
     return Case(runs, execution, *inputs(runs["pair"], experiment))
 
@@ -179,9 +178,9 @@ class Subject:
     def step(self, number: int) -> float:
         """One optimizer step on one of the global batches."""
         passes, inputs = self.steps[number % STEPS], range(self.run.training.global_batch)
-        share = partial(Share, tokens=sum(int((p.members[0]["labels"] != IGNORED).sum()) for p in passes))
+        tokens = sum(int((p.members[0]["labels"] != IGNORED).sum()) for p in passes)
         start = clock()
-        losses = accumulate(self.engine, iter(passes), inputs, self.run, self.vocabulary, share, self.chunk)
+        losses = accumulate(self.engine, iter(passes), inputs, self.run, self.vocabulary, tokens, self.chunk)
         check_finite(losses, self.run, number, [])
         self.engine.step()
         return clock() - start
@@ -270,9 +269,8 @@ def main() -> None:
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="default: %(default)s")
     parser.add_argument("--pair", default="qwen2.5-vl-3b+qwen3-vl-4b", help="learner+guide (default: %(default)s)")
     parser.add_argument("--variant", default="full", help="as in run ids: full, gco, drl, ... (default: %(default)s)")
-    parser.add_argument("--engine", choices=("plain",), default="plain", help="of gcl.training.engine")
     parser.add_argument("--global-batch", type=int, help="inputs of a step (default: 16)")
-    parser.add_argument("--micro-batch", type=int, help="inputs of a pass (default: 16 at miniature scale, else 4)")
+    parser.add_argument("--micro-batch", type=int, help="inputs of a pass (default: 16)")
     parser.add_argument("--precision", choices=("float32", "bfloat16", "float16"), help="default: the scale's")
     parser.add_argument("--lora", type=int, metavar="RANK", help="train adapters instead of all weights")
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="change settings of `execution`")

@@ -12,6 +12,10 @@ from pydantic import Field, ValidationError, model_validator
 from gcl.errors import ConfigError
 from gcl.schema import Count, Experiment, Strict
 
+# What DeepSpeed may hold beside its share, in elements for all members together: a bucket of gradients, gathered weights,
+# weights fetched ahead.
+REDUCE_BUCKET, LIVE, PREFETCH = 10**8, 10**9, 5 * 10**7
+
 
 class ExecutionSpec(Strict):
     """Settings of `execution` in config.yaml.

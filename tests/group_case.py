@@ -1,6 +1,7 @@
-"""A small competitive group for tests: specifications over the fixtures' backbones, and its loss log."""
+"""A small competitive group for tests: specifications over the fixtures' backbones, what a worker trains, its loss log."""
 
 import json
+from pathlib import Path
 
 from gcl.runs import MemberSpec, ObjectiveSpec, RunSpec, TrainingSpec
 
@@ -43,3 +44,19 @@ def make_run(
 
 def losses(folder) -> list[dict]:
     return [json.loads(line) for line in (folder / "losses.jsonl").read_text().splitlines()]
+
+
+def write_cases(folder: Path, scenarios, cases: dict[str, dict]) -> None:
+    """What distributed/worker.py reads: scenarios, and per case `run`, `execution` and perhaps `initial_scale`."""
+    records = [
+        {
+            "id": s.id,
+            "image": str(s.image),
+            "turns": {turn: [words.question, words.answer] for turn, words in s.turns.items()},
+            "action": s.action,
+        }
+        for s in scenarios
+    ]
+    folder.mkdir(exist_ok=True)
+    (folder / "scenarios.json").write_text(json.dumps(records))
+    (folder / "cases.json").write_text(json.dumps(cases))

@@ -14,9 +14,9 @@ from typing import Any
 
 from transformers import PretrainedConfig
 
-from gcl.execution import ExecutionSpec, changed
+from gcl.execution import LIVE, PREFETCH, REDUCE_BUCKET, ExecutionSpec, changed
 from gcl.memory.sizes import ModelSize, model_size
-from gcl.objective.head import CHUNK_MEMORY, CHUNK_STEP
+from gcl.objective.head import CHUNK_MEMORY, CHUNK_STEP, row_bytes
 from gcl.runs import MemberSpec, RunSpec
 from gcl.schema import Lora
 
@@ -25,8 +25,7 @@ ASSUMED_TEXT_TOKENS = 256  # system message, question and answer, where nobody s
 ASSUMED_GPU = 80 * GIB  # decides the head's chunks, and what is advised
 ALLOWANCE = 3 * GIB // 2  # CUDA context, libraries' buffers, holes between tensors
 USUAL_GPUS, ROOM = (16, 24, 32, 48, 80, 96, 141), 0.95  # GiB, and how much of it an estimate may take
-# DeepSpeed, in elements for all members together (gcl.training.zero), and its default for one update.
-REDUCE_BUCKET, LIVE, PREFETCH, SUB_GROUP = 10**8, 10**9, 5 * 10**7, 10**9
+SUB_GROUP = 10**9  # elements that DeepSpeed updates at a time by default
 OUTSIDE = 4  # residuals [B, T, D] outside of layers: embeddings, pictures put in, final norm, its output
 MERGER = 16  # bytes per patch and vision width that one merger keeps
 BACKWARD = 1.5  # a layer's activations, and gradients that stand beside them
@@ -163,9 +162,8 @@ def _plan(run: RunSpec, execution: ExecutionSpec, sizes: Sequence[ModelSize], to
         members.append(_member_plan(member, run, execution, size, inputs, length, patches))
         assumed = f" ({ASSUMED_TEXT_TOKENS} of text are assumed)" if tokens is None else ""
         notes.append(f"{member.model}: inputs at a time: {inputs}, each {patches} patches, {length} tokens{assumed}")
-    # Buffers of the fused head (see its chunk_rows): 2 per member and 4 for the group, float32, a row per supervised token
-    # of a chunk; left to itself it takes a fixed part of the device.
-    row = 4 * (2 * len(members) + 4) * max(size.config.text_config.vocab_size for size in sizes)
+    # The fused head's buffers: a row per supervised token of a chunk. Left to itself it takes a fixed part of the device.
+    row = row_bytes([size.config.text_config.vocab_size for size in sizes])
     chosen = max(int(ASSUMED_GPU * CHUNK_MEMORY), row * CHUNK_STEP)
     chunk = min(row * execution.head_chunk if execution.head_chunk else chosen, row * inputs * max(texts))
     # Three moments: losses (all heads at once), backward (one layer of one member), update (one member, when what lived

@@ -80,19 +80,22 @@ def competitive_head(
     return total, dict(zip(names, parts, strict=False))
 
 
+def row_bytes(vocabularies: Sequence[int]) -> int:
+    """Bytes of all buffers for one row of a chunk, with heads of these heights."""
+    # Per member its logits and its log ratio; for the group the mean, the shift and two scratch buffers; all float32.
+    return 4 * (2 * len(vocabularies) + 4) * max(vocabularies)
+
+
 def chunk_rows(vocabularies: Sequence[int], device: torch.device) -> int:
     """Rows per chunk for heads of these heights: a multiple of 64, at least 64, at most 4096.
 
     From the device's total memory, not from what is free: a run repeated beside another job has to take the same steps.
     """
-    members = len(vocabularies)
-    # Per member its logits and its log ratio; for the group the mean, the shift and two scratch buffers.
-    row_bytes = 4 * (2 * members + 4) * max(vocabularies)
     if device.type == "cuda":
         memory = torch.cuda.get_device_properties(device).total_memory
     else:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    rows = int(memory * CHUNK_MEMORY) // row_bytes // CHUNK_STEP * CHUNK_STEP
+    rows = int(memory * CHUNK_MEMORY) // row_bytes(vocabularies) // CHUNK_STEP * CHUNK_STEP
     return min(max(rows, CHUNK_STEP), CHUNK_MAX)
 
 

@@ -5,6 +5,7 @@ the loop does not know which one it drives. Every member has an optimizer, a sch
 member's gradient never scales another's.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ class StepReport:
     skipped: bool
 
 
-class Engine:
+class Engine(ABC):
     """Base of all engines. A learning group is a list of modules to call, a joint `backward`, and a `step` for all.
 
     Losses are parts of a sum over processes: `backward` undoes the averaging that DDP and ZeRO do.
@@ -125,33 +126,33 @@ class Engine:
             fused=True,
         )
 
+    @abstractmethod
     def _prepare(self, execution: ExecutionSpec) -> list[nn.Module]:
         """Put members on their devices; returns what is to be called in their place."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _accumulating(self, last: bool) -> AbstractContextManager[Any]:
         """Context of one forward or backward pass."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _update(self) -> list[float | None]:
         """Unscale, clip, step, clear; returns norms."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _skip(self) -> list[float | None]:
         """Throw the gradients away; returns norms."""
-        raise NotImplementedError
 
+    @abstractmethod
     def save(self, folder: Path) -> None:
         """Write this process's part of weights, optimizers and schedules into an existing folder."""
-        raise NotImplementedError
 
+    @abstractmethod
     def load(self, folder: Path) -> None:
         """Continue from what `save` wrote."""
-        raise NotImplementedError
 
+    @abstractmethod
     def weights(self, member: Member) -> Iterator[tuple[str, Tensor]]:
         """Yield name and whole weight of every parameter of the member's backbone; every process must exhaust it."""
-        raise NotImplementedError
 
 
 class PlainEngine(Engine):

@@ -90,9 +90,9 @@ def train_group(
     bar = tqdm(total=steps, initial=done, desc=spec.id, unit="step", mininterval=2, disable=not engine.world.main)
     with _stop_requests() as stop_requested, bar, open_log(done) if engine.world.main else nullcontext() as log:
         for step, batch in enumerate(batches, start=done + 1):
-            share_of = partial(Share, tokens=sum(lengths[i] for i in batch))
+            tokens = sum(lengths[i] for i in batch)
             with memory_explained(spec, execution, f"at step {step}"):
-                losses = accumulate(engine, loader, batch, spec, vocabulary, share_of, execution.head_chunk)
+                losses = accumulate(engine, loader, batch, spec, vocabulary, tokens, execution.head_chunk)
                 check_finite(losses, spec, step, [turns[i] for i in batch])
                 report = engine.step()
             if log:
@@ -126,7 +126,7 @@ def accumulate(
     batch: Sequence[int],
     spec: RunSpec,
     vocabulary: int,
-    share_of: Callable[..., Share],
+    tokens: int,
     chunk: int | None,
 ) -> dict[str, float]:
     """Forward and backward passes of one global batch, after which `engine.step` may be called.
@@ -137,7 +137,7 @@ def accumulate(
         batch: sample indices of the global batch.
         spec: the run.
         vocabulary: number of leading token ids that mean the same to every member.
-        share_of: makes a `Share` of the inputs' part; it knows the supervised tokens.
+        tokens: supervised tokens of the global batch.
         chunk: supervised tokens whose logits exist at once.
 
     Returns:
@@ -162,7 +162,7 @@ def accumulate(
             drl_weight=objective.drl_weight if objective else 0.0,
             kappa=objective.kappa if objective else 1.0,
             vocabulary=vocabulary,
-            share=share_of(inputs=size / len(batch)),
+            share=Share(inputs=size / len(batch), tokens=tokens),
             precision=PRECISIONS[training.precision],
             chunk=chunk,
             gather=partial(engine.world.gather_rows, counts=local.counts),

@@ -16,17 +16,16 @@ from typing import Any
 import torch
 
 os.environ.setdefault("DS_ACCELERATOR", "cuda" if torch.cuda.is_available() else "cpu")
+import deepspeed
+from torch import Tensor, nn
+from transformers.integrations.deepspeed import HfDeepSpeedConfig, unset_hf_deepspeed_config
+
+from gcl.execution import LIVE, PREFETCH, REDUCE_BUCKET, ExecutionSpec
+from gcl.runs import TrainingSpec
+from gcl.training.engine import Engine
+from gcl.training.member import Member
+
 logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
-
-import deepspeed  # noqa: E402
-from torch import Tensor, nn  # noqa: E402
-from transformers.integrations.deepspeed import HfDeepSpeedConfig, unset_hf_deepspeed_config  # noqa: E402
-
-from gcl.execution import ExecutionSpec  # noqa: E402
-from gcl.runs import TrainingSpec  # noqa: E402
-from gcl.training.engine import Engine  # noqa: E402
-from gcl.training.member import Member  # noqa: E402
-
 # Its shared-memory collectives for CPUs would be compiled for two minutes at first use; gloo serves.
 deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
 
@@ -45,12 +44,12 @@ def deepspeed_config(
     zero: dict[str, Any] = {
         "stage": execution.zero_stage,
         "overlap_comm": torch.cuda.is_available(),
-        "reduce_bucket_size": min(10**8 // members, parameters),
+        "reduce_bucket_size": min(REDUCE_BUCKET // members, parameters),
     }
     if execution.zero_stage == 3:
         zero |= {
-            "stage3_max_live_parameters": 10**9 // members,
-            "stage3_prefetch_bucket_size": 5 * 10**7 // members,
+            "stage3_max_live_parameters": LIVE // members,
+            "stage3_prefetch_bucket_size": PREFETCH // members,
         }
     if execution.offload:
         zero["offload_optimizer"] = {"device": "cpu", "pin_memory": torch.cuda.is_available()}

@@ -3,7 +3,6 @@
 One torchrun trains all cases, since starting processes is what costs; each case is then compared with one plain process.
 """
 
-import json
 import os
 import socket
 import subprocess
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from group_case import losses, make_run
+from group_case import losses, make_run, write_cases
 from safetensors.torch import load_file
 
 from gcl.execution import ExecutionSpec
@@ -75,27 +74,8 @@ def trained(backbones, scenarios, tmp_path_factory):
     folder = tmp_path_factory.mktemp("distributed")
     chosen = cases(backbones)
     few = scenarios[:4]
-    (folder / "scenarios.json").write_text(
-        json.dumps(
-            [
-                {
-                    "id": s.id,
-                    "image": str(s.image),
-                    "turns": {t: [w.question, w.answer] for t, w in s.turns.items()},
-                    "action": s.action,
-                }
-                for s in few
-            ]
-        )
-    )
-    (folder / "cases.json").write_text(
-        json.dumps(
-            {
-                n: {"run": run.model_dump(), "execution": e, "initial_scale": INITIAL_SCALE}
-                for n, (run, e) in chosen.items()
-            }
-        )
-    )
+    runs = {n: {"run": r.model_dump(), "execution": e, "initial_scale": INITIAL_SCALE} for n, (r, e) in chosen.items()}
+    write_cases(folder, few, runs)
     worker = Path(__file__).parent / "worker.py"
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(worker)]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}

@@ -1,7 +1,6 @@
 """kill -9 at random moments, for one process and for two: what was begun ends as if nothing had happened."""
 
 import contextlib
-import json
 import os
 import random
 import subprocess
@@ -11,26 +10,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from group_case import make_run
+from group_case import make_run, write_cases
 
 WORKER = Path(__file__).parent / "worker.py"
 KILLS = 10
-
-
-def write_case(folder: Path, spec, execution: dict, scenarios) -> None:
-    """What worker.py reads."""
-    folder.mkdir()
-    records = [
-        {
-            "id": s.id,
-            "image": str(s.image),
-            "turns": {t: [words.question, words.answer] for t, words in s.turns.items()},
-            "action": s.action,
-        }
-        for s in scenarios
-    ]
-    (folder / "scenarios.json").write_text(json.dumps(records))
-    (folder / "cases.json").write_text(json.dumps({"case": {"run": spec.model_dump(), "execution": execution}}))
 
 
 def begin(folder: Path, processes: int) -> subprocess.Popen:
@@ -67,9 +50,9 @@ def test_killed_at_random_moments_a_training_ends_with_the_weights_of_an_undistu
     processes, execution, backbones, scenarios, tmp_path
 ):
     spec = make_run(backbones, epochs=16, micro=4)
-    execution = execution | {"save_every": 3}
+    execution = execution | {"save_every": 2}
     for name in ("killed", "undisturbed"):
-        write_case(tmp_path / name, spec, execution, scenarios[:4])
+        write_cases(tmp_path / name, scenarios[:4], {"case": {"run": spec.model_dump(), "execution": execution}})
     assert begin(tmp_path / "undisturbed", processes).wait(300) == 0, (tmp_path / "undisturbed/output.txt").read_text()
     seed = int(time.time())
     rng, log = random.Random(seed), tmp_path / "killed/scratch/case/losses.jsonl"
@@ -83,7 +66,7 @@ def test_killed_at_random_moments_a_training_ends_with_the_weights_of_an_undistu
         while started.poll() is None and (not log.exists() or log.stat().st_mtime_ns == before):
             assert time.time() < deadline, (tmp_path / "killed/output.txt").read_text()[-3000:]
             time.sleep(0.01)
-        time.sleep(rng.uniform(0.0, 1.0))
+        time.sleep(rng.uniform(0.0, 1.0 if processes == 1 else 4.0))
         kill_everything(started)
         steps = len(log.read_text().splitlines()) if log.exists() else spec.training.epochs * 3
         reached.append(steps)

@@ -1,4 +1,4 @@
-"""Run under torchrun by test_distributed.py: train every case of a JSON file, one after the other, in these processes."""
+"""Run alone or under torchrun by tests: train every case of a JSON file, one after the other, in these processes."""
 
 import gc
 import json
@@ -19,7 +19,7 @@ from gcl.training.run import train_run
 
 
 def read_scenarios(path: Path) -> list[Scenario]:
-    """What test_distributed.py wrote."""
+    """What `write_cases` of group_case.py wrote."""
     return [
         Scenario(s["id"], Path(s["image"]), {t: Turn(*words) for t, words in s["turns"].items()}, "train", s["action"])
         for s in json.loads(path.read_text())
