@@ -38,8 +38,9 @@ from gcl.backbones.miniature import build_model, build_preprocessor, train_vocab
 from gcl.backbones.vocabulary import shared_vocabulary
 from gcl.config import load_experiment, read_yaml
 from gcl.data.encoding import IGNORED, EncodedImage, Encoder, Sample, collate
-from gcl.data.importers import read_scenarios
+from gcl.data.importing.run import import_source
 from gcl.data.miniature.generate import text_corpus, write_dataset
+from gcl.data.raw import read_raw
 from gcl.execution import ExecutionSpec, changed, execution_spec
 from gcl.runs import RunSpec, group_run, sft_run
 from gcl.schema import Experiment, Lora, Pair
@@ -102,9 +103,10 @@ def miniature_inputs(run: RunSpec, experiment: Experiment) -> tuple[Callable, in
     rows = [build(k)[0].config.text_config.vocab_size for k in range(len(specs))]
     count, random_turns = STEPS * training.global_batch, random.Random(0)
     with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder) / "snei"
-        write_dataset("snei", {"train": count, "test": 1}, questions, 0, root)
-        scenarios = read_scenarios(root, "conversations", questions, None, check_images=False)[:count]
+        source, root = Path(folder) / "source", Path(folder) / "snei"
+        write_dataset("snei", {"train": count, "test": 1}, questions, 0, source)
+        import_source("snei", source, Path("workflow/mappings/snei.yaml"), root, None)
+        scenarios = read_raw(root, questions, None, check_images=False)[:count]
         local = LocalBatches([(s, random_turns.choice(list(s.turns))) for s in scenarios], encoders, 0, 1)
         steps = [
             [local[i] for i in chunks(b, training.micro_batch)] for b in chunks(range(count), training.global_batch)

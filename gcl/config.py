@@ -14,7 +14,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from gcl.errors import ConfigError
-from gcl.schema import Experiment, Pair, Setting
+from gcl.schema import Experiment, MiniatureModel, Pair, Setting
 
 CONFIG_FILE = Path("config.yaml")
 SCALES_FOLDER = Path("workflow/scales")
@@ -37,8 +37,8 @@ def load_experiment(config: Mapping[str, Any] | None = None, root: Path | str = 
     scale = merged.get("scale")
     scale_path = SCALES_FOLDER / f"{scale}.yaml"
     if scale not in get_args(Experiment.model_fields["scale"].annotation):
-        raise ConfigError(f"{CONFIG_FILE}: scale: {scale!r} is not known; use miniature or paper")
-    overrides = read_yaml(root / scale_path)
+        raise ConfigError(f"{CONFIG_FILE}: scale: {scale!r} is not known; use miniature, rehearsal or paper")
+    overrides = _read_scale(root, scale_path)
     _merge(merged, overrides)
     changes = _changes(handed, file)  # what --config changed is meant for any scale
     _merge(merged, changes)
@@ -51,6 +51,17 @@ def load_experiment(config: Mapping[str, Any] | None = None, root: Path | str = 
     if problems:
         raise ConfigError("\n".join(f"{_file_of(path, layers)}: {'.'.join(path)}: {text}" for path, text in problems))
     return experiment
+
+
+def _read_scale(root: Path, path: Path) -> dict[str, Any]:
+    """The scale's file, laid over the one that it `extends`, if any."""
+    overrides = read_yaml(root / path)
+    base = overrides.pop("extends", None)
+    if base is None:
+        return overrides
+    merged = _read_scale(root, path.with_name(f"{base}.yaml"))
+    _merge(merged, overrides)
+    return merged
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -194,8 +205,10 @@ def _contradictions(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
         )
     if experiment.execution.offload.value and experiment.execution.engine.value == "plain":
         yield ["execution", "offload", "value"], "the plain engine cannot offload; use engine: deepspeed"
-    if experiment.scale == "miniature" and experiment.drawing is None:
-        yield ["drawing"], "missing; the miniature scale needs it (see workflow/scales/miniature.yaml)"
+    if experiment.drawing is None and any(isinstance(m.backbone.value, MiniatureModel) for m in models.values()):
+        yield ["drawing"], "missing; miniature models need it (see workflow/scales/miniature.yaml)"
+    if experiment.execution.retain.value == "adapters" and experiment.training.lora.value is None:
+        yield ["execution", "retain", "value"], "'adapters' needs training.lora; set it, or retain none or final"
 
 
 def _explain(problem: Mapping[str, Any], layers: list[tuple[str, Mapping[str, Any]]]) -> str:

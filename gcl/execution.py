@@ -30,6 +30,7 @@ class ExecutionSpec(Strict):
         workers: processes that prepare batches, for each training process.
         save_every: optimizer steps between checkpoints.
         keep: newest checkpoints that are kept.
+        retain: what stays of a finished training once it is scored: `none`, LoRA `adapters`, or the `final` weights.
     """
 
     engine: Literal["plain", "deepspeed"] = "plain"
@@ -41,6 +42,7 @@ class ExecutionSpec(Strict):
     workers: Annotated[int, Field(ge=0, le=64)] = 0
     save_every: Count = 50
     keep: Count = 2
+    retain: Literal["none", "adapters", "final"] = "final"
 
     @model_validator(mode="after")
     def _possible(self) -> "ExecutionSpec":

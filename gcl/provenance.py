@@ -13,10 +13,12 @@ _PACKAGES = (
 ROOT = Path(__file__).parent.parent
 
 # Patterns relative to the project's root. What only reads, checks or prints (config, files, errors, cli) decides nothing.
-_LOADING = ("gcl/backbones/load.py", "gcl/data/encoding.py", "gcl/data/scenario.py")
+_LOADING = ("gcl/backbones/load.py", "gcl/data/encoding.py", "gcl/data/images.py", "gcl/data/scenario.py")
+_RAW = tuple(f"gcl/data/{name}.py" for name in ("raw", "records", "images", "scenario"))
 CODE = {
     "drawing": ("gcl/data/miniature/*.py",),
-    "manifest": tuple(f"gcl/data/{name}.py" for name in ("manifest", "importers", "records", "images", "scenario")),
+    "importing": ("gcl/data/importing/*.py", "gcl/data/similar.py", *_RAW),
+    "manifest": ("gcl/data/manifest.py", *_RAW),
     "backbones": ("gcl/backbones/*.py", "gcl/training/*.py", "gcl/objective/*.py", *_LOADING),
     "training": ("gcl/training/*.py", "gcl/objective/*.py", "gcl/backbones/vocabulary.py", *_LOADING),
     "generation": ("gcl/evaluation/generate.py", *_LOADING),

@@ -10,6 +10,7 @@ the same run:
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from gcl.errors import ConfigError
 from gcl.files import canonical_json, sha256_text
@@ -101,7 +102,6 @@ class DataSpec(Strict):
 
     name: str
     root: str
-    format: str
     questions: dict[str, str]
     actions: list[str] | None
 
@@ -117,10 +117,14 @@ def data_spec(experiment: Experiment, dataset: str) -> DataSpec:
     return DataSpec(
         name=dataset,
         root=f"{experiment.data.value}/raw/{dataset}",
-        format=settings.format.value,
         questions=experiment.prompt.questions.value,
         actions=settings.actions.value,
     )
+
+
+def manifest_folder(experiment: Experiment, dataset: str) -> Path:
+    """Where the manifests of one data set are."""
+    return Path(experiment.data.value) / "manifests" / dataset
 
 
 class GroundingSpec(Strict):
@@ -147,11 +151,13 @@ def grounding(experiment: Experiment, model: str) -> GroundingSpec:
             f"{model} has published weights at scale {experiment.scale}; only miniature backbones are built"
         )
     member = _member(experiment, "solo", model, lr=drawing.lr.value, tau=1.0)
+    # Scales that share the miniature models share their making.
     run = _run(experiment, "captions", "grounding", "default", drawing.seed.value, [member], objective=None)
     batch = drawing.global_batch.value
     changes = {"epochs": drawing.epochs.value, "global_batch": batch, "micro_batch": batch, "frozen": [], "lora": None}
+    training = run.training.model_copy(update=changes)
     return GroundingSpec(
-        architecture=architecture, run=run.model_copy(update={"training": run.training.model_copy(update=changes)})
+        architecture=architecture, run=run.model_copy(update={"scale": "miniature", "training": training})
     )
 
 

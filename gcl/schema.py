@@ -10,6 +10,12 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_val
 
 ORIGINS = ("paper", "inferred", "assumed")
 T = TypeVar("T")
+# What every output of a scale with miniature models says of itself.
+SCALES = {
+    "miniature": "Miniature scale: drawn scenes and tiny models; not comparable with the paper.",
+    "rehearsal": "Rehearsal: real data and tiny models; not comparable with the paper.",
+    "paper": None,
+}
 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -94,7 +100,6 @@ class Scenarios(Strict):
 class Dataset(Strict):
     """A data set and what the experiment must know of it."""
 
-    format: Setting[Literal["conversations", "table"]]
     scenarios: Setting[Scenarios]
     actions: Setting[list[str] | None]
     sft_action_f1: Setting[dict[str, float]]
@@ -149,6 +154,7 @@ class Execution(Strict):
     workers: Setting[Annotated[int, Field(ge=0, le=64)]]
     save_every: Setting[Count]
     keep: Setting[Count]
+    retain: Setting[Literal["none", "adapters", "final"]]
 
 
 class Objective(Strict):
@@ -214,8 +220,9 @@ class Report(Strict):
 
 
 class Drawing(Strict):
-    """The miniature scale's own world: drawn scenes, and backbones that are grounded in captions of other scenes."""
+    """The world of miniature models: drawn data sets, and backbones that are grounded in captions of other scenes."""
 
+    datasets: Setting[bool]
     seed: Setting[int]
     vocabulary: Setting[Count]
     captions: Setting[Count]
@@ -227,7 +234,7 @@ class Drawing(Strict):
 class Experiment(Strict):
     """Everything that is to be run at one scale."""
 
-    scale: Literal["miniature", "paper"]
+    scale: Literal["miniature", "rehearsal", "paper"]
     data: Setting[str]
     seeds: Setting[Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]]
     models: dict[str, Model]

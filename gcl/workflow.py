@@ -6,30 +6,36 @@ torch, since every job parses the Snakefile again.
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from gcl.config import load_experiment, warnings
+from gcl.data.manifest import check_current
+from gcl.data.scenario import SPLITS
 from gcl.errors import GCLError
 from gcl.files import canonical_json
 from gcl.runs import (
     DataSpec,
     RunSpec,
+    all_runs,
     component_runs,
     data_spec,
     find_run,
     grounding,
     group_run,
+    manifest_folder,
     sft_run,
     sweep_runs,
 )
 from gcl.schema import Experiment
+from gcl.versioning import check_link_types, disk_plan
 
 TABLES = ("headline", "table1", "table2", "table3")
 FIGURES = ("components", "fig2", "fig3", "fig4", "fig7")
 TABLE_SUFFIXES = (".csv", ".md", ".tex", ".provenance.json")
 FIGURE_SUFFIXES = (".png", ".svg")
+T = TypeVar("T")
 
 
 def open_plan(config: Mapping[str, Any]) -> "Plan":
@@ -58,6 +64,7 @@ class Plan:
         self.scale = experiment.scale
         self.data = experiment.data.value
         self.drawn = experiment.drawing is not None
+        self.draws_data = self.drawn and experiment.drawing.datasets.value
 
     # Specifications: what a job is given, and what makes it run again.
 
@@ -99,6 +106,10 @@ class Plan:
         settings = (drawing.vocabulary, drawing.seed, prompt.questions, prompt.system)
         return canonical_json([setting.value for setting in settings])
 
+    def manifest_json(self, wildcards: Any) -> str | None:
+        """What drawn data is checked against; None for real data, whose manifests DVC keeps up to date."""
+        return canonical_json([self.data_json(wildcards), self.scenarios(wildcards)]) if self.draws_data else None
+
     def scenarios(self, wildcards: Any) -> dict[str, int]:
         """Scenes per split."""
         return self.experiment.datasets[wildcards.dataset].scenarios.value.model_dump()
@@ -107,19 +118,42 @@ class Plan:
 
     def raw_folder(self, wildcards: Any) -> list[str]:
         """Only a drawn raw folder is a file of the workflow; real data is looked at when its manifest is made."""
-        return [self._data_spec(wildcards).root] if self.drawn else []
+        return [self._data_spec(wildcards).root] if self.draws_data else []
+
+    def retained(self, output: T, temporary: Callable[[T], T]) -> T:
+        """A checkpoint folder as the rule declares it: Snakemake removes it once it is scored if nothing is to stay."""
+        return temporary(output) if self.experiment.execution.retain.value == "none" else output
 
     def train_manifest(self, wildcards: Any) -> str:
         """Manifest of the training split of the run's data set."""
-        return f"{self.data}/manifests/{self.run(wildcards).dataset}/train.tsv"
+        return str(manifest_folder(self.experiment, self.run(wildcards).dataset) / "train.tsv")
 
     def test_manifest(self, wildcards: Any) -> str:
         """Manifest of the test split of the run's data set."""
-        return f"{self.data}/manifests/{self.run(wildcards).dataset}/test.tsv"
+        return str(manifest_folder(self.experiment, self.run(wildcards).dataset) / "test.tsv")
 
     def backbones(self, wildcards: Any) -> list[str]:
         """Checkpoint folders that the run starts from; what the hub has at a pinned commit cannot change."""
         return sorted({member.source for member in self.run(wildcards).members if member.revision is None})
+
+    # What is looked at once, before any job.
+
+    def check(self) -> None:
+        """Stop, with what to type, where raw data was edited without `dvc repro`, or DVC's cache would mislead Snakemake."""
+        if self.draws_data:
+            return
+        try:
+            check_link_types(Path())
+            for dataset in self.experiment.datasets:
+                data, folder = data_spec(self.experiment, dataset), manifest_folder(self.experiment, dataset)
+                if all((folder / f"{split}.tsv").is_file() for split in SPLITS):
+                    check_current(Path(data.root), folder, data.questions, data.actions)
+        except GCLError as error:
+            _stop(error)
+
+    def disk(self) -> str:
+        """What checkpoints will take."""
+        return str(disk_plan(self.experiment, all_runs(self.experiment).values(), Path()))
 
     # Tables and figures.
 

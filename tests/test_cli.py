@@ -9,13 +9,17 @@ import sys
 import pytest
 from conftest import ROOT
 from PIL import Image
+from raw_case import raw_record
 
 from gcl.cli import main
+from gcl.config import read_yaml
+from gcl.files import write_jsonl
 from gcl.runs import data_spec, find_run
 
 VERBS = [
-    [], ["settings"], ["runs"], ["data"], ["data", "generate"], ["data", "manifest"], ["backbone"],
-    ["backbone", "vocabulary"], ["backbone", "ground"], ["train"], ["generate"], ["score"], ["report"],
+    [], ["settings"], ["runs"], ["data"], ["data", "generate"], ["data", "inspect"], ["data", "import"],
+    ["data", "validate"], ["data", "manifest"], ["backbone"], ["backbone", "vocabulary"], ["backbone", "ground"], ["plan"], ["train"],
+    ["generate"], ["score"], ["report"],
 ]  # fmt: skip
 
 
@@ -89,41 +93,27 @@ def test_a_broken_specification_is_explained(capsys):
 
 
 @pytest.fixture
-def raw(tmp_path, experiment, scenarios):
-    """A small SNEI folder, its data specification, and the command that checks it."""
-    root = tmp_path / "snei"
+def raw(tmp_path, experiment, scenarios, monkeypatch):
+    """A small SNEI raw folder, and how training reads it; the experiment expects just these scenes."""
+    config = read_yaml(ROOT / "config.yaml")
+    config["data"] = {"value": str(tmp_path), "assumed": "test"}
+    config["datasets"]["snei"]["scenarios"] = {"value": {"train": 3, "test": 2}, "assumed": "test"}
+    monkeypatch.setenv("GCL_CONFIG", json.dumps(config))
+    root = tmp_path / "raw/snei"
     (root / "images").mkdir(parents=True)
-    for split, chosen in (("train", scenarios[:3]), ("test", scenarios[3:5])):
-        records = []
-        for scenario in chosen:
-            shutil.copy(scenario.image, root / "images" / f"{scenario.id}.png")
-            rounds = []
-            for turn in scenario.turns.values():
-                rounds += [{"from": "human", "value": turn.question}, {"from": "gpt", "value": turn.answer}]
-            records.append({"id": scenario.id, "image": f"images/{scenario.id}.png", "conversations": rounds})
-        (root / f"{split}.json").write_text(json.dumps(records, indent=1))
-    spec = data_spec(experiment, "snei").model_copy(update={"root": str(root)})
-    command = [
-        "data",
-        "manifest",
-        "--data",
-        spec.json,
-        "--train",
-        "3",
-        "--test",
-        "2",
-        "--to",
-        str(tmp_path / "manifests"),
-    ]
-    return root, command
+    for scenario in scenarios[:5]:
+        shutil.copy(scenario.image, root / "images" / f"{scenario.id}.png")
+    splits = ["train"] * 3 + ["test"] * 2
+    store(root, [raw_record(scenario, split) for scenario, split in zip(scenarios, splits, strict=False)])
+    return root, data_spec(experiment, "snei").model_copy(update={"root": str(root)}).json
 
 
-def records(root, split="train"):
-    return json.loads((root / f"{split}.json").read_text())
+def records(root):
+    return [json.loads(line) for line in (root / "scenarios.jsonl").read_text().splitlines()]
 
 
-def store(root, content, split="train"):
-    (root / f"{split}.json").write_text(json.dumps(content, indent=1))
+def store(root, content):
+    write_jsonl(root / "scenarios.jsonl", content)
 
 
 def change(root, path, value):
@@ -136,14 +126,14 @@ def change(root, path, value):
 
 
 def break_json(root):
-    lines = (root / "train.json").read_text().splitlines()
-    lines[4] = lines[4] + ' "'
-    (root / "train.json").write_text("\n".join(lines))
+    lines = (root / "scenarios.jsonl").read_text().splitlines()
+    lines[3] = lines[3] + ' "'
+    (root / "scenarios.jsonl").write_text("\n".join(lines))
 
 
-def four_turns(root):
+def without_explanation(root):
     content = records(root)
-    del content[1]["conversations"][-2:]
+    del content[1]["turns"]["explanation"]
     store(root, content)
 
 
@@ -151,10 +141,7 @@ def huge(root):
     Image.new("1", (10_000, 10_000)).save(root / "images/s00.png")
 
 
-def same_scene_twice(root):
-    store(root, [*records(root, "test"), records(root)[0]], "test")
-
-
+MANIFEST = ["data", "manifest", "snei"]
 MISTAKES = {
     "a missing image": (lambda root: (root / "images/s00.png").unlink(), "images/s00.png"),
     "a corrupt image": (
@@ -166,63 +153,61 @@ MISTAKES = {
         "images/s01.png",
     ),
     "a 100-megapixel image": (huge, "megapixel"),
-    "four turns": (four_turns, "record 2"),
-    "an unknown role": (lambda root: change(root, [0, "conversations", 2, "from"], "robot"), "'robot'"),
-    "invalid JSON": (break_json, "train.json:"),
+    "four turns": (without_explanation, "scenarios.jsonl:2: turns.explanation: missing"),
+    "an unknown turn": (lambda root: change(root, [0, "turns", "hope"], {"answer": "x"}), "'hope': unknown turn"),
+    "invalid JSON": (break_json, "scenarios.jsonl:4: not valid JSON"),
     "a duplicate id": (lambda root: change(root, [1, "id"], "s00"), "s00"),
-    "one scene in both splits": (same_scene_twice, "s00"),
-    "an empty answer": (lambda root: change(root, [2, "conversations", 1, "value"], "  "), "record 3"),
+    "one scene in both splits": (lambda root: change(root, [4, "id"], "s00"), "s00' is in both splits"),
+    "an empty answer": (lambda root: change(root, [2, "turns", "action", "answer"], "  "), "scenarios.jsonl:3"),
     "an absolute path": (lambda root: change(root, [0, "image"], "/data/x.png"), "/data/x.png"),
     "a path that climbs out": (lambda root: change(root, [0, "image"], "../x.png"), "../x.png"),
     "too few scenes": (lambda root: store(root, records(root)[:2]), "datasets.snei.scenarios"),
-    "no files at all": (lambda root: [path.unlink() for path in root.glob("*.json")], "train.json"),
+    "no files at all": (lambda root: (root / "scenarios.jsonl").unlink(), "scenarios.jsonl: cannot be read"),
 }
 
 
 @pytest.mark.parametrize("damage, expected", MISTAKES.values(), ids=MISTAKES.keys())
 def test_bad_data_is_named_and_nothing_is_written(capsys, raw, tmp_path, damage, expected):
-    root, command = raw
+    root, _ = raw
     damage(root)
-    assert expected in fails(capsys, *command)
+    assert expected in fails(capsys, *MANIFEST)
     assert not (tmp_path / "manifests").exists()
 
 
 def test_good_data_gives_manifests_and_the_same_twice(raw, tmp_path):
-    _, command = raw
-    assert main(command) == 0
-    first = {path.name: path.read_bytes() for path in (tmp_path / "manifests").iterdir()}
+    folder = tmp_path / "manifests/snei"
+    assert main(MANIFEST) == 0
+    first = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert set(first) == {"train.tsv", "test.tsv"}
-    assert main(command) == 0
-    assert first == {path.name: path.read_bytes() for path in (tmp_path / "manifests").iterdir()}
+    assert main(MANIFEST) == 0
+    assert first == {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def test_many_problems_are_listed_up_to_twenty_and_counted(capsys, raw):
-    root, command = raw
+    root, _ = raw
     store(root, [{"id": str(k)} for k in range(30)])
-    error = fails(capsys, *command)
-    assert "more" in error and error.count("train.json: record") <= 20
+    error = fails(capsys, *MANIFEST)
+    assert "more" in error and error.count("scenarios.jsonl:") <= 20
 
 
 def test_changed_raw_data_is_noticed_before_training(capsys, raw, tmp_path, experiment, backbones):
-    root, command = raw
-    assert main(command) == 0
-    change(root, [0, "conversations", 1, "value"], "Something else.")
+    root, data = raw
+    assert main(MANIFEST) == 0
+    change(root, [0, "turns", "action", "answer"], "Something else.")
     run = find_run(experiment, "snei/sft/qwen3-vl-4b/default/seed0")
-    data = command[command.index("--data") + 1]
-    arguments = ["--run", run.json, "--data", data, "--manifest", str(tmp_path / "manifests/train.tsv")]
+    arguments = ["--run", run.json, "--data", data, "--manifest", str(tmp_path / "manifests/snei/train.tsv")]
     error = fails(capsys, "train", *arguments, "--to", str(tmp_path / "out"), "--scratch", str(tmp_path / "scratch"))
     assert "s00" in error and "manifest" in error
     assert not (tmp_path / "out").exists()
 
 
 def test_a_missing_backbone_is_named(capsys, raw, tmp_path, experiment):
-    _, command = raw
-    assert main(command) == 0
+    _, data = raw
+    assert main(MANIFEST) == 0
     run = find_run(experiment, "snei/sft/qwen3-vl-4b/default/seed0")
     member = run.members[0].model_copy(update={"source": str(tmp_path / "nowhere")})
-    data = command[command.index("--data") + 1]
     run = run.model_copy(update={"members": [member]})
-    arguments = ["--run", run.json, "--data", data, "--manifest", str(tmp_path / "manifests/train.tsv")]
+    arguments = ["--run", run.json, "--data", data, "--manifest", str(tmp_path / "manifests/snei/train.tsv")]
     error = fails(capsys, "train", *arguments, "--to", str(tmp_path / "out"), "--scratch", str(tmp_path / "scratch"))
     assert "nowhere: no config.json" in error
 
@@ -254,14 +239,13 @@ def test_a_full_disk_while_drawing_is_one_line_and_leaves_nothing(tmp_path):
 
 
 def test_a_full_disk_while_saving_weights_is_one_line_and_leaves_nothing(tmp_path, raw, experiment, backbones):
-    _, command = raw
-    assert main(command) == 0
+    _, data = raw
+    assert main(MANIFEST) == 0
     run = find_run(experiment, "snei/sft/qwen3-vl-4b/default/seed0")
     member = run.members[0].model_copy(update={"source": str(backbones["qwen3_vl"])})
     training = run.training.model_copy(update={"epochs": 1})
     run = run.model_copy(update={"members": [member], "training": training})
-    data = command[command.index("--data") + 1]
-    arguments = ["--run", run.json, "--data", data, "--manifest", str(tmp_path / "manifests/train.tsv")]
+    arguments = ["--run", run.json, "--data", data, "--manifest", str(tmp_path / "manifests/snei/train.tsv")]
     arguments += ["--to", str(tmp_path / "small/out"), "--scratch", str(tmp_path / "scratch")]
     result = in_a_small_disk(tmp_path, "64k", "train", *arguments)
     assert result.returncode == 2, result.stderr[-2000:]

@@ -1,6 +1,7 @@
 """Load a Qwen-VL checkpoint, from a local folder or a pinned hub revision, the same way at every scale.
 
-`load_backbone(source)` gives the model, `load_preprocessor(source)` its tokenizer and image processor. Images go through
+`load_backbone(source)` gives the model, `load_trained(folder, base)` one that a training left, `load_preprocessor(source)`
+tokenizer and image processor. Images go through
 the PIL backend on every machine, so that pixels are equal with and without torchvision.
 """
 
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from peft import PeftModel
 from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
@@ -91,6 +93,30 @@ def load_backbone(source: Source, dtype: torch.dtype = torch.float32) -> PreTrai
         raise CheckpointError(
             f"{source}: the checkpoint lacks weights ({', '.join(absent)}, ...); make or download it again"
         )
+    return model.eval()
+
+
+def load_trained(folder: Path, base: Source, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
+    """Load what a training left: whole weights, or adapters, which are merged into their base.
+
+    Args:
+        folder: one member's checkpoint folder.
+        base: what the member started from.
+        dtype: of the weights.
+
+    Raises:
+        CheckpointError: as `load_backbone`; also if the adapters do not fit the base.
+    """
+    if any(folder.glob("*.safetensors")):
+        return load_backbone(Source(str(folder)), dtype)
+    model = load_backbone(base)
+    adapter = folder / "adapter"
+    if adapter.is_dir():
+        adapted = _guarded(Source(str(adapter)), lambda: PeftModel.from_pretrained(model, adapter))
+        model = adapted.merge_and_unload()
+    for parameter in model.parameters():  # and no buffer: positions need all their bits
+        parameter.data = parameter.data.to(dtype)
+    model.config.dtype = dtype
     return model.eval()
 
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from PIL import Image
 from torch import Tensor
 
 from gcl.backbones.load import Preprocessor
+from gcl.data.images import load_picture
 from gcl.data.scenario import Scenario
 
 IGNORED = -100  # label of positions that are not supervised; torch's cross-entropy has the same default
@@ -85,8 +85,8 @@ class Encoder:
     def _image(self, path: Path) -> EncodedImage:
         if path in self._images:
             return self._images[path]
-        with Image.open(path) as picture:
-            features = self.preprocessor.image_processor(images=[picture.convert("RGB")], return_tensors="pt")
+        picture, _ = load_picture(path)
+        features = self.preprocessor.image_processor(images=[picture], return_tensors="pt")
         image = EncodedImage(features["pixel_values"], features["image_grid_thw"])
         size = image.pixels_PC.numel() * image.pixels_PC.element_size()
         if self._cached_bytes + size <= IMAGE_CACHE_BYTES:

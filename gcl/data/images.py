@@ -1,50 +1,136 @@
-"""Is a file a picture that training can use? `check_image(path)` names the problem, or returns None.
+"""Pictures as training sees them: `load_picture(file)` decodes one to upright 8-bit RGB, or says why it cannot be used.
 
-The importers call it once for every picture, so that a damaged file shows up before training, not in the midst of it.
+Importers and validation call it once for every picture, so that a damaged file shows up before training, not in the midst
+of it; the encoder calls the same function, so that what was checked is what is trained on.
 """
 
 import stat
 import warnings
+from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, UnidentifiedImageError
+
+from gcl.errors import DataError
 
 # Far above any camera frame; a small file that claims more is damaged, or made to fill the memory.
 MAX_MEGAPIXELS = 50
+# What so many pixels need uncompressed, at four channels of 16 bits.
+MAX_MEGABYTES = 8 * MAX_MEGAPIXELS
 # Pillow reads many more formats, some through outside programs (EPS starts Ghostscript): nothing for downloaded files.
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
+_ORIENTATION = 0x0112  # EXIF tag; how its values other than 1 are made upright
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_COLOURS, _ALPHA = {"P": "palette", "CMYK": "CMYK"}, ("RGBA", "LA")
+
+
+class PictureError(DataError):
+    """A file is no picture that can be used. The message does not repeat the path: the caller knows how to name it."""
 
 
 def check_image(path: Path) -> str | None:
-    """Decode the picture; return what is wrong and what to do in one line, or None.
+    """What is wrong with a picture and what to do, in one line; None if it can be used."""
+    try:
+        load_picture(path)
+    except PictureError as error:
+        return str(error)
+    return None
 
-    The line does not repeat the path: the caller knows better how to name the place.
+
+def read_picture(path: Path) -> bytes:
+    """The bytes of a picture file, not yet decoded.
+
+    Raises:
+        PictureError: saying why there is nothing to decode, and what to do.
     """
     try:
         status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise PictureError("not a file; name the picture itself")
+        if status.st_size > MAX_MEGABYTES * 1_000_000:
+            raise PictureError(f"more than {MAX_MEGABYTES} megabytes; scale it down")
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise PictureError(f"{error.strerror.lower()}; put the file there or correct the path") from None
     except OSError as error:
-        return f"{(error.strerror or str(error)).lower()}; put the file there or correct the path"
-    if not stat.S_ISREG(status.st_mode):
-        return "not a file; name the picture itself"
-    if status.st_size == 0:
-        return "empty file (0 bytes); fetch it again"
+        what = (error.strerror or str(error)).lower()
+        raise PictureError(f"{what}; correct the path, or make the file readable") from None
+
+
+def load_picture(source: Path | bytes) -> tuple[Image.Image, tuple[str, ...]]:
+    """Decode a picture to upright 8-bit RGB.
+
+    Args:
+        source: a file, or its contents.
+
+    Returns:
+        The picture, and in words what had to be changed; nothing where RGB or grey values stay as they are.
+
+    Raises:
+        PictureError: saying what is wrong and what to do.
+    """
+    data = read_picture(source) if isinstance(source, Path) else source
+    if not data:
+        raise PictureError("empty file (0 bytes); fetch it again")
     with warnings.catch_warnings():
         # Pillow warns of large and of untidy pictures; the size is judged here, and what decodes is good enough.
         warnings.simplefilter("ignore")
-        return _decode(path)
+        return _decode(data)
 
 
-def _decode(path: Path) -> str | None:
+def _decode(data: bytes) -> tuple[Image.Image, tuple[str, ...]]:
     too_large = f"more than {MAX_MEGAPIXELS} megapixels; scale it down"
     try:
-        with Image.open(path, formats=FORMATS) as picture:
+        with Image.open(BytesIO(data), formats=FORMATS) as picture:
             if picture.width * picture.height > MAX_MEGAPIXELS * 1_000_000:
-                return f"{picture.width} x {picture.height} pixels, {too_large}"
+                raise PictureError(f"{picture.width} x {picture.height} pixels, {too_large}")
             picture.load()
+            return _plain(picture)
+    except PictureError:
+        raise
     except Image.DecompressionBombError:
-        return too_large
+        raise PictureError(too_large) from None
     except UnidentifiedImageError:
-        return f"not an image ({', '.join(FORMATS)}); fetch it again or convert it"
+        raise PictureError(f"not an image ({', '.join(FORMATS)}); fetch it again or convert it") from None
     except Exception as error:  # damaged bytes make decoders raise nearly anything
-        return f"truncated or corrupt image ({' '.join(str(error).split()) or type(error).__name__}); fetch it again"
-    return None
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise PictureError(f"truncated or corrupt image ({reason}); fetch it again") from None
+
+
+def _plain(picture: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
+    """Upright 8-bit RGB, and what was changed."""
+    changes = []
+    if getattr(picture, "n_frames", 1) > 1:
+        changes.append("only the first of several frames used")
+    turn = _UPRIGHT.get(_orientation(picture))
+    if turn is not None:
+        picture = picture.transpose(turn)
+        changes.append("turned upright as its EXIF data says")
+    if picture.mode == "I;16":
+        # Grey; Pillow itself would clip values above 255.
+        picture = Image.fromarray(np.round(np.asarray(picture) / 257).astype(np.uint8))
+        changes.append("16 bits a pixel made 8")
+    if picture.mode in _COLOURS:
+        changes.append(f"{_COLOURS[picture.mode]} made RGB")
+    if picture.mode in _ALPHA or "transparency" in picture.info:
+        picture = picture.convert("RGBA")
+        if picture.getchannel("A").getextrema() != (255, 255):
+            picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+            changes.append("transparency put on white")
+    return picture.convert("RGB"), tuple(changes)
+
+
+def _orientation(picture: Image.Image) -> int | None:
+    try:
+        return picture.getexif().get(_ORIENTATION)
+    except Exception:  # damaged EXIF data beside sound pixels; its reader, too, raises nearly anything
+        return None

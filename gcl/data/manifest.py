@@ -7,7 +7,7 @@ scenes that a manifest lists, and refuses data that changed since.
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from gcl.data.importers import read_scenarios
+from gcl.data.raw import read_raw
 from gcl.data.records import read_text, shown
 from gcl.data.scenario import SPLITS, Scenario
 from gcl.errors import DataError, raise_all
@@ -20,7 +20,7 @@ def write_manifests(scenarios: Sequence[Scenario], root: Path, folder: Path) -> 
     """Write one manifest for each split into `folder`.
 
     Args:
-        scenarios: of both splits, as `read_scenarios` returns them.
+        scenarios: of both splits, as `read_raw` returns them.
         root: folder of the raw data set; image paths are written relative to it.
         folder: where train.tsv and test.tsv go.
 
@@ -67,15 +67,37 @@ def check_counts(scenarios: Sequence[Scenario], expected: Mapping[str, int], dat
     )
 
 
+def check_current(root: Path, folder: Path, questions: Mapping[str, str], actions: Sequence[str] | None) -> None:
+    """Refuse a raw folder that was edited since its manifests were made. Quick: pictures older than those are not read.
+
+    Args:
+        root: folder of the raw data set.
+        folder: where its train.tsv and test.tsv are.
+        questions, actions: as for `read_raw`.
+
+    Raises:
+        DataError: naming what has changed.
+    """
+    for split in SPLITS:
+        path = folder / f"{split}.tsv"
+        load_split(root, path, questions, actions, trusted_until=path.stat().st_mtime)
+
+
 def load_split(
-    root: Path, manifest_path: Path, format: str, questions: Mapping[str, str], actions: Sequence[str] | None
+    root: Path,
+    manifest_path: Path,
+    questions: Mapping[str, str],
+    actions: Sequence[str] | None,
+    *,
+    trusted_until: float = 0.0,
 ) -> list[Scenario]:
     """Read the scenes of one split, in the order of its manifest, and verify that they are what was checked.
 
     Args:
         root: folder of the raw data set.
         manifest_path: train.tsv or test.tsv; the name says which split.
-        format, questions, actions: as for `read_scenarios`.
+        questions, actions: as for `read_raw`.
+        trusted_until: pictures last changed before this time (seconds since 1970) are not read.
 
     Raises:
         DataError: if the manifest is broken, or lists other scenes, pictures or texts than the data set has.
@@ -85,21 +107,22 @@ def load_split(
         raise DataError(f"{manifest_path}: the name says no split; manifests are called train.tsv and test.tsv")
     rows = read_manifest(manifest_path)
     # Pictures were decoded when the manifest was made; equal hashes mean equal pictures.
-    scenarios = read_scenarios(root, format, questions, actions, check_images=False)
+    scenarios = read_raw(root, questions, actions, check_images=False)
     scenes = {scenario.id: scenario for scenario in scenarios if scenario.split == split}
     problems = [f"{shown(id)}: in the manifest, but not in the {split} split" for id in rows if id not in scenes]
     problems += [f"{shown(id)}: in the {split} split, but not in the manifest" for id in scenes if id not in rows]
     for id, (image_sha256, text_sha256) in rows.items():
         if id in scenes:
-            problems += [f"{shown(id)}: {what}" for what in _changes(scenes[id], image_sha256, text_sha256)]
+            changes = _changes(scenes[id], image_sha256, text_sha256, trusted_until)
+            problems += [f"{shown(id)}: {what}" for what in changes]
     raise_all(problems, f"{manifest_path} does not match {root} (restore the data, or {_remedy(manifest_path)})")
     return [scenes[id] for id in rows]
 
 
-def _changes(scenario: Scenario, image_sha256: str, text_sha256: str) -> list[str]:
+def _changes(scenario: Scenario, image_sha256: str, text_sha256: str, trusted_until: float) -> list[str]:
     changes = []
     try:
-        if sha256_file(scenario.image) != image_sha256:
+        if scenario.image.stat().st_mtime >= trusted_until and sha256_file(scenario.image) != image_sha256:
             changes.append(f"image_sha256: {scenario.image} has changed")
     except OSError as error:
         changes.append(f"image: {scenario.image} cannot be read ({error.strerror})")
@@ -135,4 +158,5 @@ def read_manifest(path: Path) -> dict[str, tuple[str, str]]:
 
 
 def _remedy(path: Path) -> str:
-    return f"rebuild the manifest: snakemake {path} -R manifest --cores 1, with the same --config"
+    name = path.parent.name
+    return f"rebuild the manifest: dvc repro manifest@{name} (drawn data: snakemake {path} -R manifest --cores 1)"

@@ -1,17 +1,27 @@
-"""Annotation files as raw records: `read_json(path, problems)` and `read_csv(path, columns, problems)`.
+"""Annotation files as raw records: `read_json(path, problems)` streams .json and .jsonl, `text_lines` any text.
 
-Nothing here knows what the records mean. Reading does not stop at a flaw: each one is added to `problems` as one line
-that says where it stands, and what could be read is returned, so that a user sees all mistakes of a data set at once.
+Nothing here knows what the records mean. A file is read block by block, so its size does not matter. Reading does not stop
+at a flawed record: each flaw becomes one line of `problems` that says where it stands, so that a user sees all at once.
+A file that cannot be read on raises a one-line `DataError`, which `read_json` and `read_text` turn into such a line, too.
 """
 
-import csv
+import codecs
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gcl.errors import DataError
+
+MAX_RECORD = 16 * 2**20  # characters; more is no scene, and would have to be held in memory
+_BLOCK = 2**18  # bytes
+_LINES = (".jsonl", ".ndjson")
+_MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+_SPACE = re.compile(r"[ \t\r\n]*")
+_DECODER = json.JSONDecoder()
 _KINDS = {
     type(None): "null",
     bool: "true or false",
@@ -20,84 +30,66 @@ _KINDS = {
     str: "text",
     list: "a list",
     dict: "an object",
+    bytes: "bytes",
 }
 
 
 @dataclass(frozen=True)
 class Record:
-    """One annotated scene as it stands in a file; `where` is "train.json: record 3" or "train.jsonl:3"."""
+    """One annotated scene as it stands in a file; `where` is "train.json:17" or "train.parquet: row 17"."""
 
     where: str
     fields: Mapping[str, Any]
 
 
-def find_file(root: Path, names: Sequence[str], problems: list[str]) -> Path | None:
-    """The one file of `names` that is in `root`."""
-    present = [name for name in names if (root / name).is_file()]
-    if len(present) == 1:
-        return root / present[0]
-    if present:
-        problems.append(f"{' and '.join(present)}: only one of them may exist; remove the others")
-    else:
-        problems.append(f"{' or '.join(names)}: no such file; put exactly one of them into {root}")
-    return None
-
-
 def read_text(path: Path, problems: list[str]) -> str | None:
-    """UTF-8 text without byte order mark and with Unix line ends, so that hashes do not depend on the editor."""
+    """A whole file without byte order mark and with Unix line ends, so that hashes do not depend on the editor."""
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        problems.append(f"{path.name}: cannot be read ({error.strerror}); check that it exists and its permissions")
-        return None
-    try:
-        return data.decode("utf-8-sig").replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        problems.append(f"{path.name}:{line}: not UTF-8; save the file as UTF-8")
+        return "".join(_text_blocks(path, path.name))
+    except DataError as error:
+        problems.append(str(error))
         return None
 
 
-def read_json(path: Path, problems: list[str]) -> list[Record]:
-    """Records of a .json file (a list of objects) or a .jsonl file (one object a line, empty lines allowed)."""
-    before = len(problems)
-    text = read_text(path, problems)
-    if text is None:
-        return []
-    values = list((_json_lines if path.suffix == ".jsonl" else _json_list)(path.name, text, problems))
-    if not values and len(problems) == before:
-        problems.append(f"{path.name}: no records; add the scenes")
-    return [Record(where, value) for where, value in values if _is_object(where, value, problems)]
+def text_lines(path: Path, name: str) -> Iterator[str]:
+    """Lines of a text file, without their ends.
+
+    Args:
+        path: of a file in UTF-8, or with a byte order mark in UTF-16, with the line ends of any system.
+        name: of the file in messages.
+
+    Raises:
+        DataError: in one line, where the file cannot be read on.
+    """
+    rest, number = "", 1
+    for block in _text_blocks(path, name):
+        *lines, rest = (rest + block).split("\n")
+        yield from lines
+        number += len(lines)
+        if len(rest) > MAX_RECORD:
+            raise DataError(f"{name}:{number}: {_too_large('a line')}")
+    if rest:
+        yield rest
 
 
-def read_csv(path: Path, columns: Sequence[str], problems: list[str]) -> list[Record]:
-    """Records of a table with a header line that names exactly `columns`, in any order."""
-    text = read_text(path, problems)
-    if text is None:
-        return []
-    before = len(problems)
-    rows = _csv_rows(path.name, text, problems)
-    line, header = next(rows, (1, []))
-    if not header:
-        if len(problems) == before:
-            problems.append(f"{path.name}:1: empty file; begin with the header {','.join(columns)}")
-        return []
-    wrong = [f"column {shown(name)} is missing; add it" for name in columns if name not in header]
-    wrong += [f"unknown column {shown(name)}; remove it" for name in header if name not in columns]
-    wrong += [f"column {name!r} stands there twice; remove one" for name in columns if header.count(name) > 1]
-    if wrong:
-        problems.extend(f"{path.name}:{line}: header: {what} (expected: {','.join(columns)})" for what in wrong)
-        return []
-    records = []
-    for line, row in rows:
-        if len(row) == len(header):
-            records.append(Record(f"{path.name}:{line}", dict(zip(header, row, strict=True))))
-        else:
-            what = f"{len(row)} columns instead of {len(header)}"
-            problems.append(f"{path.name}:{line}: {what}; put texts with commas into double quotes")
-    if not records and len(problems) == before:
-        problems.append(f"{path.name}: no records; add the scenes")
-    return records
+def read_json(path: Path, problems: list[str], name: str | None = None) -> Iterator[Record]:
+    """Records of a .json file (a list of objects) or a .jsonl file (one object a line, empty lines allowed).
+
+    Args:
+        path: of the file.
+        problems: gets one line for each flaw.
+        name: of the file in messages, if not the last part of its path.
+    """
+    name, before, empty = name or path.name, len(problems), True
+    try:
+        for where, value in _json_lines(path, name, problems) if path.suffix in _LINES else _json_list(path, name):
+            empty = False
+            if _is_object(where, value, problems):
+                yield Record(where, value)
+    except DataError as error:
+        problems.append(str(error))
+    if empty and len(problems) == before:
+        problems.append(f"{name}: no records; add the scenes")
 
 
 def text_field(fields: Mapping[str, Any], name: str, where: str, problems: list[str]) -> str | None:
@@ -122,8 +114,8 @@ def text_field(fields: Mapping[str, Any], name: str, where: str, problems: list[
 
 
 def kind(value: Any) -> str:
-    """What a JSON value is, in words."""
-    return _KINDS[type(value)]
+    """What a value is, in words."""
+    return _KINDS.get(type(value), f"a {type(value).__name__}")
 
 
 def shown(text: str) -> str:
@@ -132,37 +124,158 @@ def shown(text: str) -> str:
     return quoted if len(quoted) <= 80 else f"{quoted[:77]}..."
 
 
-def _json_list(name: str, text: str, problems: list[str]) -> Iterator[tuple[str, Any]]:
+def _text_blocks(path: Path, name: str) -> Iterator[str]:
     try:
-        values = json.loads(text)
-    except json.JSONDecodeError as error:
-        problems.append(f"{name}:{error.lineno}: {_syntax(error)}")
-        return
-    except (ValueError, RecursionError) as error:
-        problems.append(f"{name}: {_syntax(error)}")
-        return
-    if not isinstance(values, list):
-        problems.append(f"{name}: the file holds {kind(values)} instead of a list; put the records between [ and ]")
-        return
-    yield from ((f"{name}: record {number}", value) for number, value in enumerate(values, start=1))
+        with path.open("rb") as stream:
+            yield from _decoded(stream, name)
+    except OSError as error:
+        reason = error.strerror
+        raise DataError(f"{name}: cannot be read ({reason}); check that it exists and its permissions") from None
 
 
-def _json_lines(name: str, text: str, problems: list[str]) -> Iterator[tuple[str, Any]]:
+def _decoded(stream: io.BufferedReader, name: str) -> Iterator[str]:
+    start = stream.read(3)
+    mark = next((mark for mark in _MARKS if start.startswith(mark)), b"")
+    encoding, line = _MARKS.get(mark, "utf-8"), 1
+    decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(encoding)(), translate=True)
+    stream.seek(len(mark))
+    while True:
+        data = stream.read(_BLOCK)
+        try:
+            text = decoder.decode(data, final=not data)
+        except UnicodeDecodeError as error:
+            line += error.object[: error.start].decode(encoding).count("\n")
+            said = "UTF-8" if encoding == "utf-8" else "the UTF-16 that its first bytes announce"
+            raise DataError(f"{name}:{line}: not {said}; save the file as UTF-8") from None
+        line += text.count("\n")
+        yield text
+        if not data:
+            return
+
+
+def _json_lines(path: Path, name: str, problems: list[str]) -> Iterator[tuple[str, Any]]:
     # Only "\n" ends a line: splitlines() would also break at characters that JSON allows inside texts.
-    for number, line in enumerate(text.split("\n"), start=1):
+    for number, line in enumerate(text_lines(path, name), start=1):
         if not line.strip():
             continue
         try:
             yield f"{name}:{number}", json.loads(line)
         except (ValueError, RecursionError) as error:
-            problems.append(f"{name}:{number}: {_syntax(error)}")
+            problems.append(f"{name}:{number}: {_syntax(error, getattr(error, 'colno', 0))}")
 
 
-def _syntax(error: Exception) -> str:
+def _json_list(path: Path, name: str) -> Iterator[tuple[str, Any]]:
+    text = _JsonText(_text_blocks(path, name), name)
+    first = text.next_sign()
+    if not first:
+        return
+    if first != "[":
+        what = f"the file holds {kind(text.value())} instead of a list"
+        raise DataError(f"{name}: {what}; put the records between [ and ], or call a file of one record a line .jsonl")
+    text.skip()
+    number, last_line, more = 0, 0, text.next_sign() != "]"
+    while more:
+        text.next_sign()
+        number, line = number + 1, text.line
+        # Many records on one line: the line alone would not tell which.
+        where = f"{name}:{line} (record {number})" if line == last_line else f"{name}:{line}"
+        last_line = line
+        yield where, text.value()
+        more = text.next_sign() == ","
+        if more:
+            text.skip()
+    text.expect("]", "Expecting ',' delimiter")
+    text.skip()
+    text.expect("", "Extra data")
+
+
+class _JsonText:
+    """A window that slides over JSON text and holds no more than one record and a block."""
+
+    def __init__(self, blocks: Iterator[str], name: str) -> None:
+        self._blocks, self._name = blocks, name
+        self._text, self._at = "", 0
+        self.line, self._column = 1, 1
+
+    def next_sign(self) -> str:
+        """The next character that is no whitespace, or nothing at the end of the file."""
+        while True:
+            self._advance(_SPACE.match(self._text, self._at).end())
+            if self._at < len(self._text):
+                return self._text[self._at]
+            if not self._refill():
+                return ""
+
+    def skip(self) -> None:
+        """Go past one character."""
+        self._advance(self._at + 1)
+
+    def expect(self, sign: str, complaint: str) -> None:
+        """Complain unless this is the next sign."""
+        if self.next_sign() != sign:
+            raise self._fault(json.JSONDecodeError(complaint, self._text, self._at))
+
+    def value(self) -> Any:
+        """Decode the value that begins here, and go past it."""
+        while True:
+            try:
+                value, end = _DECODER.raw_decode(self._text, self._at)
+            except json.JSONDecodeError as error:
+                fault = self._fault(error)
+                if not self._cut_off(error) or not self._refill():
+                    raise fault from None
+            except (ValueError, RecursionError) as error:
+                raise self._fault(error) from None
+            else:
+                if end - self._at > MAX_RECORD:
+                    raise DataError(f"{self._name}:{self.line}: {_too_large('a record')}")
+                # A number that ends with the window may go on behind it.
+                if end < len(self._text) or not self._refill():
+                    self._advance(end)
+                    return value
+
+    def _cut_off(self, error: json.JSONDecodeError) -> bool:
+        """Whether the error may be due to the window's end: the decoder names a string's start, else where it stopped."""
+        return error.msg.startswith("Unterminated") or error.pos > len(self._text) - 16
+
+    def _advance(self, to: int) -> None:
+        lines = self._text.count("\n", self._at, to)
+        self.line += lines
+        self._column = to - self._text.rfind("\n", 0, to) if lines else self._column + to - self._at
+        self._at = to
+
+    def _refill(self) -> bool:
+        """Add at least as much text as there is, so that a long record is not decoded again for each block."""
+        self._text, self._at = self._text[self._at :], 0
+        if len(self._text) > MAX_RECORD:
+            raise DataError(f"{self._name}:{self.line}: {_too_large('a record')}")
+        parts, missing = [self._text], max(len(self._text), 1)
+        for block in self._blocks:
+            parts.append(block)
+            missing -= len(block)
+            if missing <= 0:
+                break
+        before, self._text = len(self._text), "".join(parts)
+        return len(self._text) > before
+
+    def _fault(self, error: Exception) -> DataError:
+        line, column = self.line, self._column
+        if isinstance(error, json.JSONDecodeError):
+            lines = self._text.count("\n", self._at, error.pos)
+            line += lines
+            column = error.pos - self._text.rfind("\n", 0, error.pos) if lines else column + error.pos - self._at
+        return DataError(f"{self._name}:{line}: {_syntax(error, column)}")
+
+
+def _syntax(error: Exception, column: int) -> str:
     if isinstance(error, json.JSONDecodeError):
-        return f"not valid JSON: {error.msg} at column {error.colno}; correct it"
+        return f"not valid JSON: {error.msg} at column {column}; correct it"
     what = "nested too deeply" if isinstance(error, RecursionError) else "a number with thousands of digits"
     return f"not valid JSON for a data set: {what}; correct it"
+
+
+def _too_large(what: str) -> str:
+    return f"{what} of more than {MAX_RECORD // 2**20} MiB is no scene; check that the file is whole"
 
 
 def _is_object(where: str, value: Any, problems: list[str]) -> bool:
@@ -176,16 +289,3 @@ def _is_object(where: str, value: Any, problems: list[str]) -> bool:
         problems.append(f"{where}: NaN or Infinity is not JSON; write null or text")
         return False
     return True
-
-
-def _csv_rows(name: str, text: str, problems: list[str]) -> Iterator[tuple[int, list[str]]]:
-    """Rows that are not empty, with the line on which each begins."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    line = 1
-    try:
-        for row in reader:
-            if row:
-                yield line, row
-            line = reader.line_num + 1
-    except csv.Error as error:
-        problems.append(f"{name}:{line}: not valid CSV: {error}; check the double quotes of this record")

@@ -11,7 +11,7 @@ import torch
 from tqdm import tqdm
 from transformers import GenerationConfig
 
-from gcl.backbones.load import Source, load_backbone, load_preprocessor
+from gcl.backbones.load import Source, load_preprocessor, load_trained
 from gcl.data.encoding import Encoder, collate
 from gcl.data.scenario import TURNS, Scenario
 from gcl.runs import RunSpec
@@ -32,10 +32,10 @@ def predictions(
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
     for member in spec.members:
-        source = Source(str(checkpoints / member.role))
-        model = load_backbone(source, _dtype(spec.training.precision, device)).to(device)
+        folder, base = checkpoints / member.role, Source(member.source, member.revision)
+        model = load_trained(folder, base, _dtype(spec.training.precision, device)).to(device)
         limits = (spec.training.pixels[0], spec.training.pixels[1])
-        encoder = Encoder(load_preprocessor(source, limits), spec.training.system)
+        encoder = Encoder(load_preprocessor(Source(str(folder)), limits), spec.training.system)
         asked = [(turn, scenario) for turn in TURNS for scenario in scenarios]
         label = f"{spec.id} {member.role}"
         with tqdm(total=len(asked), desc=label, unit="answer", mininterval=2) as bar:

@@ -1,4 +1,4 @@
-"""From predictions to a metrics file: `score_run(spec, predictions, ...)`.
+"""From predictions to a metrics file: `score_run(spec, predictions, ...)`; `means(metrics)` is its short form.
 
 Per member: Action-F1, Perception-cos, Reasoning-cos and (closed lists) action accuracy, each per scene and as a mean with
 its interval; empty answers are counted and score 0. The file holds nothing that changes from one identical run to the
@@ -68,6 +68,14 @@ def score_run(
         "provenance": {"spec": spec.model_dump(), "spec_sha256": spec.fingerprint, "score": score.model_dump()}
         | dict(provenance)
         | {"metric_models": metric_models},
+    }
+
+
+def means(metrics: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """The means of a metrics file alone, by role: what `dvc metrics` shows and compares."""
+    return {
+        member["role"]: {name: interval["mean"] for name, interval in member["summary"].items() if interval}
+        for member in metrics["members"]
     }
 
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from gcl.files import atomic_path
 from gcl.reporting.estimates import Estimate
-from gcl.schema import Experiment
+from gcl.schema import SCALES, Experiment
 
 STYLE = {
     "font.family": "DejaVu Sans",
@@ -31,7 +31,6 @@ STYLE = {
     "svg.hashsalt": "gcl",
 }
 GREY = "0.45"
-MINIATURE = "Miniature scale: drawn scenes and tiny models; not comparable with the paper."
 
 
 @dataclass(frozen=True)
@@ -61,8 +60,8 @@ def canvas(
         figure = Figure(figsize=size, layout="constrained")
         yield figure
         # The layout makes room for titles and labels of the whole figure; plain text would overlap the axes.
-        if experiment.scale == "miniature":
-            figure.suptitle(MINIATURE, x=0.01, ha="left", fontsize=7, fontweight="bold", color="0.25")
+        if warning := SCALES[experiment.scale]:
+            figure.suptitle(warning, x=0.01, ha="left", fontsize=7, fontweight="bold", color="0.25")
         small = " ".join([_intervals(experiment, estimates), *notes])
         figure.supxlabel(small, x=0.01, ha="left", fontsize=6.5, color="0.25")
         for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None, "Creator": None})):

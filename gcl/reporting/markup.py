@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from gcl.reporting.estimates import METRICS
+from gcl.schema import SCALES
 
-MINIATURE = "Miniature scale: drawn scenes and tiny models. Not comparable with the paper"
-HIDDEN = "its values are hidden (set report.paper_values to show them)."
-SHOWN = "its values are shown only because report.paper_values asks for them."
+HIDDEN = "The paper's values are hidden (set report.paper_values to show them)."
+SHOWN = "The paper's values are shown only because report.paper_values asks for them."
 MARKS_NOTE = (
     "↑ better, ↓ worse than the same model's SFT control: the 95 % bootstrap interval of the paired differences over test "
     "scenarios excludes zero. † it does not. These intervals are over scenarios, not over trainings: with one seed a mark "
@@ -126,10 +126,11 @@ def _signed(value: float) -> str:
 
 
 def _warning(frame: pd.DataFrame) -> str:
-    if frame["scale"].iloc[0] != "miniature":
+    warning = SCALES[frame["scale"].iloc[0]]
+    if warning is None:
         return ""
     shown = any(name.endswith("_paper") for name in frame)
-    return f"{MINIATURE}; {SHOWN}" if shown else f"{MINIATURE}; {HIDDEN}"
+    return f"{warning} {SHOWN if shown else HIDDEN}"
 
 
 def _notes(frame: pd.DataFrame, notes: Sequence[str]) -> Iterator[str]:

@@ -2,7 +2,9 @@
 
 Safetensors weights, configuration, generation configuration, processor, and a model card; it loads with
 `AutoModelForImageTextToText.from_pretrained(folder)`. Weights that were divided among processes are put together, LoRA
-adapters are merged into the weights they adapt (and kept beside them), 16-bit trainings are stored in 16 bits.
+adapters are merged into the weights they adapt (and kept beside them in peft's format), 16-bit trainings are stored in 16
+bits. Where adapters alone are to be retained, no other weights are written; `gcl.backbones.load.load_trained` puts them
+together again.
 """
 
 import errno
@@ -19,15 +21,23 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import AutoModelForImageTextToText
 
-from gcl.backbones.load import Source, load_backbone
+from gcl.backbones.load import Source, load_trained
 from gcl.errors import CheckpointError
-from gcl.files import write_json, write_text
+from gcl.files import write_text
 from gcl.runs import MemberSpec, RunSpec
 from gcl.training.engine import Engine
 from gcl.training.member import PRECISIONS, Member, lora_config
 
 
-def export_member(engine: Engine, member: Member, run: RunSpec, folder: Path, facts: Mapping[str, str]) -> None:
+def export_member(
+    engine: Engine,
+    member: Member,
+    run: RunSpec,
+    folder: Path,
+    facts: Mapping[str, str],
+    *,
+    adapters_alone: bool = False,
+) -> None:
     """Write the member's folder; every process takes part, the main one writes.
 
     Args:
@@ -36,6 +46,7 @@ def export_member(engine: Engine, member: Member, run: RunSpec, folder: Path, fa
         run: what it was trained in.
         folder: to be made.
         facts: lines for the model card: data, losses.
+        adapters_alone: leave out all weights but LoRA adapters; of a frozen member, all.
 
     Raises:
         OSError: if the disk is full; safetensors would hide that in an error of its own.
@@ -44,13 +55,19 @@ def export_member(engine: Engine, member: Member, run: RunSpec, folder: Path, fa
     adapted = run.training.lora is not None and not member.spec.frozen
     weights = {}
     for name, weight in engine.weights(member):
-        if engine.world.main:  # one weight after the other, so that no device ever holds a whole divided model
+        wanted = "lora_" in name if adapted else not adapters_alone
+        if engine.world.main and wanted:  # one after the other, so that no device ever holds a whole divided model
             weights[name] = weight.to("cpu", torch.float32 if adapted else dtype, copy=True)
     if not engine.world.main:
         return
     try:
         if adapted:
-            _save_merged(member, run, weights, folder, dtype)
+            _save_adapters(member, run, weights, folder / "adapter")
+        if adapters_alone:
+            member.backbone.config.save_pretrained(folder)
+        elif adapted:
+            base = Source(member.spec.source, member.spec.revision)
+            load_trained(folder, base, dtype).save_pretrained(folder)
         else:
             _save_whole(member, weights, folder, dtype)
     except SafetensorError as error:
@@ -76,21 +93,17 @@ def _save_whole(member: Member, weights: dict[str, Tensor], folder: Path, dtype:
     whole.save_pretrained(folder)
 
 
-def _save_merged(member: Member, run: RunSpec, weights: dict[str, Tensor], folder: Path, dtype: torch.dtype) -> None:
-    """Merge into freshly loaded starting weights: the trained ones may still be divided."""
-    from peft import get_peft_model, set_peft_model_state_dict
-
-    base = load_backbone(Source(member.spec.source, member.spec.revision))
+def _save_adapters(member: Member, run: RunSpec, weights: dict[str, Tensor], folder: Path) -> None:
+    """As peft's own `save_pretrained` would, which cannot be asked: the trained model may still be divided."""
+    adapters = get_peft_model_state_dict(member.backbone, state_dict=weights)
     config = lora_config(run.training.lora)
-    adapted = get_peft_model(base, config)
-    trained = {name: weight for name, weight in weights.items() if "lora_" in name}
-    adapters = get_peft_model_state_dict(member.backbone, state_dict=trained)
-    set_peft_model_state_dict(adapted, {f"base_model.model.{name}": weight for name, weight in adapters.items()})
-    merged = adapted.merge_and_unload().to(dtype)
-    merged.save_pretrained(folder)
-    (folder / "adapter").mkdir()
-    save_file({name: weight.contiguous() for name, weight in adapters.items()}, folder / "adapter/adapter.safetensors")
-    write_json(folder / "adapter/adapter.json", {"rank": config.r, "alpha": config.lora_alpha})
+    config.base_model_name_or_path, config.revision = member.spec.source, member.spec.revision
+    config.inference_mode = True
+    config.save_pretrained(folder)
+    save_file(
+        {f"base_model.model.{name}": weight.contiguous() for name, weight in adapters.items()},
+        folder / "adapter_model.safetensors",
+    )
 
 
 def _card(member: MemberSpec, run: RunSpec, facts: Mapping[str, str]) -> ModelCard:
@@ -106,11 +119,7 @@ def _card(member: MemberSpec, run: RunSpec, facts: Mapping[str, str]) -> ModelCa
         "seed": str(run.seed),
         **facts,
     }
-    warning = (
-        "**A miniature model trained on drawn scenes, for testing the workflow only.**\n\n"
-        if run.scale == "miniature"
-        else ""
-    )
+    warning = "**A miniature model, for testing the workflow only.**\n\n" if run.scale != "paper" else ""
     table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
     data = ModelCardData(
         license=licence, base_model=member.source if member.revision else None, pipeline_tag="image-text-to-text"

@@ -71,7 +71,8 @@ def train_run(
                     "data": f"{len(scenarios)} scenarios of {spec.dataset} (manifest {data[:12]})",
                     "loss at the last step": ", ".join(f"{k} {v:.4f}" for k, v in last.items() if k != "step"),
                 }
-                export_member(engine, member, spec, work / member.spec.role, facts)
+                folder, adapters_alone = work / member.spec.role, execution.retain == "adapters"
+                export_member(engine, member, spec, folder, facts, adapters_alone=adapters_alone)
             if engine.world.main:
                 for name in ("losses.jsonl", "tensorboard"):
                     (shutil.copytree if name == "tensorboard" else shutil.copy)(scratch / name, work / name)
@@ -169,8 +170,8 @@ def seed_everything(seed: int) -> None:
 
 
 def weights_sha256(folder: Path) -> str:
-    """Hash of a checkpoint's weights, sharded or not."""
-    return sha256_files(folder.glob("*.safetensors"), folder)
+    """Hash of a checkpoint's weights, sharded or not, adapters included."""
+    return sha256_files(folder.rglob("*.safetensors"), folder)
 
 
 def _record(spec: RunSpec, execution: ExecutionSpec, folder: Path, seconds: float) -> dict[str, object]:

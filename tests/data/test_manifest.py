@@ -1,35 +1,30 @@
 """Manifests say exactly which pictures and words were checked, and data that changed since is refused."""
 
 import dataclasses
-import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from gcl.data.importers import read_scenarios
-from gcl.data.manifest import check_counts, load_split, write_manifests
+from gcl.data.manifest import check_counts, check_current, load_split, write_manifests
+from gcl.data.raw import read_raw
 from gcl.data.scenario import TURNS, Scenario
 from gcl.errors import DataError
-from gcl.files import sha256_file
+from gcl.files import sha256_file, write_jsonl
 
 QUESTIONS = {turn: f"{turn}?" for turn in TURNS}
 SPLIT_OF = {"b": "train", "a": "train", "c": "test"}
 
 
 def _row(id: str, **fields: Any) -> dict[str, Any]:
-    return {
-        "id": id,
-        "image": f"{id}.png",
-        "split": SPLIT_OF.get(id, "train"),
-        **dict.fromkeys(TURNS, "Stop"),
-        **fields,
-    }
+    turns = {turn: {"answer": fields.pop(turn, "Stop")} for turn in TURNS}
+    return {"id": id, "image": f"{id}.png", "split": SPLIT_OF.get(id, "train"), "turns": turns, **fields}
 
 
 def _annotate(root: Path, *rows: dict[str, Any]) -> None:
-    (root / "annotations.json").write_text(json.dumps(rows))
+    write_jsonl(root / "scenarios.jsonl", rows)
 
 
 @pytest.fixture
@@ -52,21 +47,25 @@ def manifests(root: Path) -> Path:
 
 
 def _read(root: Path) -> list[Scenario]:
-    return read_scenarios(root, "table", QUESTIONS, ["Stop"])
+    return read_raw(root, QUESTIONS, ["Stop"])
 
 
 def _load(root: Path, path: Path) -> list[Scenario]:
-    return load_split(root, path, "table", QUESTIONS, ["Stop"])
+    return load_split(root, path, QUESTIONS, ["Stop"])
+
+
+def _remedy(path: Path) -> str:
+    drawn = f"(drawn data: snakemake {path} -R manifest --cores 1)"
+    return f"rebuild the manifest: dvc repro manifest@{path.parent.name} {drawn}"
 
 
 def _mismatch(root: Path, path: Path) -> list[str]:
     with pytest.raises(DataError) as caught:
         _load(root, path)
     heading, *lines = str(caught.value).split("\n  ")
-    remedy = (
-        f"(restore the data, or rebuild the manifest: snakemake {path} -R manifest --cores 1, with the same --config)"
+    assert heading.startswith(
+        f"{path} does not match {root} (restore the data, or {_remedy(path)}): {len(lines)} problem"
     )
-    assert heading.startswith(f"{path} does not match {root} {remedy}: {len(lines)} problem")
     return lines
 
 
@@ -128,7 +127,7 @@ def test_changed_words_are_named(root: Path, manifests: Path, field: str) -> Non
 
 def test_changed_question_is_named(root: Path, manifests: Path) -> None:
     with pytest.raises(DataError, match="'c': text_sha256: a question"):
-        load_split(root, manifests / "test.tsv", "table", QUESTIONS | {"action": "And now?"}, ["Stop"])
+        load_split(root, manifests / "test.tsv", QUESTIONS | {"action": "And now?"}, ["Stop"])
 
 
 def test_missing_and_extra_scenes_are_named(root: Path, manifests: Path) -> None:
@@ -147,7 +146,7 @@ def test_scene_moved_to_the_other_split_is_named_in_both(root: Path, manifests: 
 
 def test_data_that_became_invalid_is_reported_as_by_the_importer(root: Path, manifests: Path) -> None:
     _annotate(root, _row("b"), _row("a", reasoning=""), _row("c"))
-    with pytest.raises(DataError, match=r"annotations.json: record 2: reasoning: empty; fill it in"):
+    with pytest.raises(DataError, match=r"scenarios.jsonl:2: turns.reasoning: answer: empty; fill it in"):
         _load(root, manifests / "train.tsv")
 
 
@@ -173,9 +172,7 @@ def test_broken_manifest_is_named_with_its_line_and_remedy(root: Path, content: 
     with pytest.raises(DataError) as caught:
         _load(root, path)
     assert expected in str(caught.value)
-    assert str(caught.value).endswith(
-        f"rebuild the manifest: snakemake {path} -R manifest --cores 1, with the same --config"
-    )
+    assert str(caught.value).endswith(_remedy(path))
 
 
 def test_manifest_whose_name_is_no_split_is_refused(root: Path, tmp_path: Path) -> None:
@@ -197,3 +194,16 @@ def test_other_counts_are_refused_with_the_setting_to_change(root: Path, expecte
         f"muson: found 2 train, 1 test scenes, expected {expected['train']} train, {expected['test']} test; "
         "complete the data, or change datasets.muson.scenarios in config.yaml or workflow/scales/<scale>.yaml"
     )
+
+
+def test_a_quick_look_finds_changed_words_and_pictures_that_are_newer_than_the_manifest(root, manifests) -> None:
+    check_current(root, manifests, QUESTIONS, ["Stop"])
+    Image.new("RGB", (8, 6), (99, 0, 0)).save(root / "a.png")
+    with pytest.raises(DataError, match=r"'a': image_sha256: .* has changed"):
+        check_current(root, manifests, QUESTIONS, ["Stop"])
+    os.utime(root / "a.png", (0, 0))
+    check_current(root, manifests, QUESTIONS, ["Stop"])  # trusted by its date, and read before it is trained on:
+    assert _mismatch(root, manifests / "train.tsv") == [f"'a': image_sha256: {root / 'a.png'} has changed"]
+    _annotate(root, _row("b"), _row("a"), _row("c", reasoning="Go"))
+    with pytest.raises(DataError, match="'c': text_sha256"):
+        check_current(root, manifests, QUESTIONS, ["Stop"])

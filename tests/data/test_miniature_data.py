@@ -6,13 +6,15 @@ import random
 from collections import Counter
 
 import pytest
+from raw_case import draw_raw
 
-from gcl.data.importers import read_scenarios
 from gcl.data.manifest import check_counts
 from gcl.data.miniature import language
 from gcl.data.miniature.generate import SHARES, write_captions, write_dataset
 from gcl.data.miniature.render import PIXELS, render
 from gcl.data.miniature.scene import ACTIONS, Person, Scene, is_held_out, sample_scene, sample_scenes
+from gcl.data.raw import read_raw
+from gcl.runs import data_spec
 
 COUNTS = {"train": 60, "test": 40}
 
@@ -26,11 +28,10 @@ def folders(experiment, tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", ["snei", "muson"])
-def test_drawn_data_passes_the_importers(folders, experiment, name):
-    dataset = experiment.datasets[name]
-    scenarios = read_scenarios(
-        folders / name, dataset.format.value, experiment.prompt.questions.value, dataset.actions.value
-    )
+def test_drawn_data_passes_the_importers(tmp_path, experiment, name):
+    data = data_spec(experiment, name)
+    draw_raw(data, COUNTS, 5, tmp_path / name)
+    scenarios = read_raw(tmp_path / name, data.questions, data.actions)
     check_counts(scenarios, COUNTS, name)
     assert all((scenario.action is None) == (name == "snei") for scenario in scenarios)
 

@@ -1,44 +1,56 @@
-"""Annotation files are read as far as possible; each flaw in their syntax is named with file and line."""
+"""Annotation files are read block by block, as far as possible; each flaw in their syntax is named with file and line."""
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from gcl.data.records import Record, find_file, read_csv, read_json, text_field
+from gcl.data import records
+from gcl.data.records import Record, read_json, read_text, text_field, text_lines
+from gcl.errors import DataError
 
 OBJECT = '{"a": 1}'
+LIST = "; put the records between [ and ], or call a file of one record a line .jsonl"
 BROKEN_JSON = {
-    "comma": ("a.json", f"[{OBJECT},\n{OBJECT}\n,]", "a.json:3: not valid JSON: "),
-    "empty": ("a.json", "", "a.json:1: not valid JSON: Expecting value at column 1; correct it"),
-    "object": ("a.json", OBJECT, "a.json: the file holds an object instead of a list; "),
-    "lone NaN": ("a.json", "NaN", "a.json: the file holds a decimal number instead of a list; "),
-    "infinite": ("a.json", '[{"a": -Infinity}]', "a.json: record 1: NaN or Infinity is not JSON; write null or text"),
-    "overflow": ("a.json", '[{"a": [1e999]}]', "a.json: record 1: NaN or Infinity is not JSON; write null or text"),
-    "depth": ("a.json", "[" * 200_000, "a.json: not valid JSON for a data set: nested too deeply; correct it"),
-    "digits": ("a.json", f"[{'1' * 5000}]", "a.json: not valid JSON for a data set: a number with thousands of digits"),
-    "list record": ("a.json", f"[{OBJECT}, []]", "a.json: record 2: a list instead of an object; "),
-    "no records": ("a.json", "[]", "a.json: no records; add the scenes"),
-    "line cut short": ("a.jsonl", f"{OBJECT}\n\n{OBJECT[:5]}\n", "a.jsonl:3: not valid JSON: "),
-    "line depth": ("a.jsonl", "[" * 200_000, "a.jsonl:1: not valid JSON for a data set: nested too deeply; correct it"),
-    "line NaN": ("a.jsonl", f'{OBJECT}\n{{"a": NaN}}\n', "a.jsonl:2: NaN or Infinity is not JSON; "),
-    "number line": ("a.jsonl", "3\n", "a.jsonl:1: a whole number instead of an object; "),
-    "blank lines only": ("a.jsonl", "\n\n", "a.jsonl: no records; add the scenes"),
-}
-BROKEN_CSV = {
-    "empty file": ("", "a.csv:1: empty file; begin with the header x,y"),
-    "only a header": ("x,y\n", "a.csv: no records; add the scenes"),
-    "extra column": ("x,y,mood\n1,2,3\n", "a.csv:1: header: unknown column 'mood'; remove it (expected: x,y)"),
-    "missing column": ("y\n1\n", "a.csv:1: header: column 'x' is missing; add it (expected: x,y)"),
-    "double column": ("x,y,x\n1,2,3\n", "a.csv:1: header: column 'x' stands there twice; remove one (expected: x,y)"),
-    "comma in a text": (
-        "x,y\n1,2\n1,2, 3\n",
-        "a.csv:3: 3 columns instead of 2; put texts with commas into double quotes",
+    "comma": (
+        "a.json",
+        f"[{OBJECT},\n{OBJECT}\n,]",
+        "a.json:3: not valid JSON: Expecting value at column 2; correct it",
     ),
-    "after a text of two lines": ('x,y\n"1\n1",2\n\n1\n', "a.csv:5: 1 columns instead of 2; "),
-    "open quote": ('x,y\n1,2\n1,"2\n3,4\n', "a.csv:3: not valid CSV: unexpected end of data; "),
-    "text after a quote": ('x,y\n"1"2,3\n', "a.csv:2: not valid CSV: "),
-    "huge cell": (f"x,y\n1,{'2' * 200_000}\n", "a.csv:2: not valid CSV: field larger than field limit"),
+    "empty": ("a.json", "", "a.json: no records; add the scenes"),
+    "object": ("a.json", OBJECT, f"a.json: the file holds an object instead of a list{LIST}"),
+    "lone NaN": ("a.json", "NaN", f"a.json: the file holds a decimal number instead of a list{LIST}"),
+    "infinite": ("a.json", '[{"a": -Infinity}]', "a.json:1: NaN or Infinity is not JSON; write null or text"),
+    "overflow": ("a.json", '[\n{"a": [1e999]}]', "a.json:2: NaN or Infinity is not JSON; write null or text"),
+    "depth": ("a.json", "[" * 200_000, "a.json:1: not valid JSON for a data set: nested too deeply; correct it"),
+    "digits": (
+        "a.json",
+        f"[{'1' * 5000}]",
+        "a.json:1: not valid JSON for a data set: a number with thousands of digits; correct it",
+    ),
+    "list record": (
+        "a.json",
+        f"[{OBJECT}, []]",
+        "a.json:1 (record 2): a list instead of an object; write the fields between { and }",
+    ),
+    "text behind": ("a.json", f"[{OBJECT}]\n ]", "a.json:2: not valid JSON: Extra data at column 2; correct it"),
+    "no records": ("a.json", "[]", "a.json: no records; add the scenes"),
+    "line cut short": (
+        "a.jsonl",
+        f"{OBJECT}\n\n{OBJECT[:5]}\n",
+        "a.jsonl:3: not valid JSON: Expecting value at column 6; correct it",
+    ),
+    "line depth": ("a.jsonl", "[" * 200_000, "a.jsonl:1: not valid JSON for a data set: nested too deeply; correct it"),
+    "line NaN": ("a.jsonl", f'{OBJECT}\n{{"a": NaN}}\n', "a.jsonl:2: NaN or Infinity is not JSON; write null or text"),
+    "number line": (
+        "a.jsonl",
+        "3\n",
+        "a.jsonl:1: a whole number instead of an object; write the fields between { and }",
+    ),
+    "blank lines only": ("a.jsonl", "\n\n", "a.jsonl: no records; add the scenes"),
 }
 
 
@@ -46,31 +58,77 @@ BROKEN_CSV = {
 def test_invalid_json_is_named_with_its_place(tmp_path: Path, name: str, text: str, expected: str) -> None:
     (tmp_path / name).write_text(text)
     problems: list[str] = []
-    read_json(tmp_path / name, problems)
-    assert len(problems) == 1
-    assert problems[0].startswith(expected)
+    list(read_json(tmp_path / name, problems))
+    assert problems == [expected]
 
 
-@pytest.mark.parametrize(("text", "expected"), BROKEN_CSV.values(), ids=BROKEN_CSV)
-def test_invalid_csv_is_named_with_the_line_where_the_record_begins(tmp_path: Path, text: str, expected: str) -> None:
-    (tmp_path / "a.csv").write_text(text)
+VALUE = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=12),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    values=st.lists(st.dictionaries(st.text(max_size=4), VALUE, max_size=4), min_size=1, max_size=5),
+    indent=st.sampled_from([None, 0, 2]),
+    ascii=st.booleans(),
+    block=st.integers(1, 40),
+)
+def test_blocks_of_any_size_give_what_the_whole_file_holds(
+    tmp_path_factory: pytest.TempPathFactory, values: list[Any], indent: int | None, ascii: bool, block: int
+) -> None:
+    path = tmp_path_factory.mktemp("json") / "a.json"
+    path.write_text(json.dumps(values, indent=indent, ensure_ascii=ascii), encoding="utf-8", newline="")
     problems: list[str] = []
-    read_csv(tmp_path / "a.csv", ["x", "y"], problems)
-    assert len(problems) == 1
-    assert problems[0].startswith(expected)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(records, "_BLOCK", block)
+        assert [record.fields for record in read_json(path, problems)] == values
+    assert problems == []
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=st.text('[]{},:"\\ \n1ea-nul', max_size=30), block=st.integers(1, 9))
+def test_what_is_no_json_is_refused_where_the_standard_library_refuses_it(
+    tmp_path_factory: pytest.TempPathFactory, text: str, block: int
+) -> None:
+    path = tmp_path_factory.mktemp("json") / "a.json"
+    path.write_text(f"[{text}", encoding="utf-8", newline="")
+    problems: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(records, "_BLOCK", block)
+        list(read_json(path, problems))
+    try:
+        json.loads(f"[{text}")
+    except json.JSONDecodeError as error:
+        assert f"a.json:{error.lineno}: not valid JSON: {error.msg} at column {error.colno}; correct it" in problems
+    else:
+        assert not any("not valid JSON" in problem for problem in problems)
+
+
+def test_records_know_their_lines(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('[{"a":\n1},\n\n{"a": 2}, {"a": 3},\r\n{"a": 4}]')
+    places = [record.where for record in read_json(tmp_path / "a.json", [])]
+    assert places == ["a.json:1", "a.json:4", "a.json:4 (record 3)", "a.json:5"]
 
 
 def test_records_around_a_broken_line_are_still_read(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text(f"{OBJECT}\n{{\n{OBJECT}\n")
     problems: list[str] = []
-    assert read_json(path, problems) == [Record("a.jsonl:1", {"a": 1}), Record("a.jsonl:3", {"a": 1})]
+    assert list(read_json(path, problems)) == [Record("a.jsonl:1", {"a": 1}), Record("a.jsonl:3", {"a": 1})]
     assert len(problems) == 1
 
 
-def test_columns_may_stand_in_any_order(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("y,x\n1,2\n")
-    assert read_csv(tmp_path / "a.csv", ["x", "y"], []) == [Record("a.csv:2", {"y": "1", "x": "2"})]
+def test_records_before_the_end_of_a_broken_list_are_still_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(f"[{OBJECT},\n{OBJECT},\n{{")
+    problems: list[str] = []
+    assert len(list(read_json(path, problems, "data/a.json"))) == 2
+    assert problems == [
+        "data/a.json:3: not valid JSON: Expecting property name enclosed in double quotes at column 2; correct it"
+    ]
 
 
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
@@ -79,26 +137,45 @@ def test_text_that_is_not_utf8_is_named_with_its_line(tmp_path: Path, mark: byte
     # A count that forgot the byte order mark would be off here: the bad byte follows a line end at once.
     path.write_bytes(mark + OBJECT.encode() + b"\n\xe9\n")
     problems: list[str] = []
-    assert read_json(path, problems) == []
+    assert list(read_json(path, problems)) == []
     assert problems == ["a.jsonl:2: not UTF-8; save the file as UTF-8"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_encodings_and_line_ends_of_other_systems_change_nothing(tmp_path: Path, encoding: str, end: str) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(f"é{end}😀{end}".encode(encoding))
+    problems: list[str] = []
+    assert read_text(path, problems) == "é\n😀\n"
+    assert problems == []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(records, "_BLOCK", 1)
+        assert list(text_lines(path, "a.txt")) == ["é", "😀"]
 
 
 def test_unusual_line_separators_inside_a_text_do_not_end_a_line(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text(json.dumps({"a": "b\u2028c\x85d"}, ensure_ascii=False) + "\n")
-    assert read_json(tmp_path / "a.jsonl", []) == [Record("a.jsonl:1", {"a": "b\u2028c\x85d"})]
+    assert list(read_json(tmp_path / "a.jsonl", [])) == [Record("a.jsonl:1", {"a": "b\u2028c\x85d"})]
 
 
 def test_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     problems: list[str] = []
-    assert read_json(tmp_path / "a.json", problems) == []
-    assert problems[0].startswith("a.json: cannot be read (No such file or directory); ")
+    assert list(read_json(tmp_path / "a.json", problems)) == []
+    assert read_text(tmp_path, problems) is None
+    remedy = "check that it exists and its permissions"
+    assert problems == [
+        f"a.json: cannot be read (No such file or directory); {remedy}",
+        f"{tmp_path.name}: cannot be read (Is a directory); {remedy}",
+    ]
 
 
-def test_folder_is_not_taken_for_an_annotation_file(tmp_path: Path) -> None:
-    (tmp_path / "a.json").mkdir()
-    problems: list[str] = []
-    assert find_file(tmp_path, ["a.json"], problems) is None
-    assert problems == [f"a.json: no such file; put exactly one of them into {tmp_path}"]
+def test_line_that_is_too_long_ends_the_reading(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("a\n" + "b" * 200)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(records, "MAX_RECORD", 100)
+        with pytest.raises(DataError, match=r"a.txt:2: a line of more than 0 MiB is no scene"):
+            list(text_lines(tmp_path / "a.txt", "a.txt"))
 
 
 @pytest.mark.parametrize(
@@ -107,6 +184,7 @@ def test_folder_is_not_taken_for_an_annotation_file(tmp_path: Path) -> None:
         ({}, "here: a: missing; add it"),
         ({"a": None}, "here: a: null instead of text; write text in double quotes"),
         ({"a": False}, "here: a: true or false instead of text; write text in double quotes"),
+        ({"a": b"x"}, "here: a: bytes instead of text; write text in double quotes"),
         ({"a": " \t\n"}, "here: a: empty; fill it in"),
         ({"a": "x\udc00"}, r"here: a: '\udc00' is half a character (a lone surrogate); write the whole character"),
     ],

@@ -9,9 +9,11 @@ import time
 
 import pytest
 from group_case import make_run
+from raw_case import draw_raw
 from safetensors.torch import load_file
 
 from gcl.data.manifest import write_manifests
+from gcl.data.raw import read_raw
 from gcl.files import write_json
 from gcl.runs import data_spec
 
@@ -21,12 +23,9 @@ pytestmark = pytest.mark.distributed
 @pytest.fixture
 def command(backbones, experiment, tmp_path):
     """A drawn data set, its manifest and a specification on disk; gives the command line that trains on them."""
-    from gcl.data.importers import read_scenarios
-    from gcl.data.miniature.generate import write_dataset
-
     data = data_spec(experiment, "snei").model_copy(update={"root": str(tmp_path / "raw")})
-    write_dataset("snei", {"train": 4, "test": 1}, data.questions, 3, tmp_path / "raw")
-    scenarios = read_scenarios(tmp_path / "raw", data.format, data.questions, data.actions)
+    draw_raw(data, {"train": 4, "test": 1}, 3, tmp_path / "raw")
+    scenarios = read_raw(tmp_path / "raw", data.questions, data.actions)
     write_manifests(scenarios, tmp_path / "raw", tmp_path / "manifests")
     write_json(tmp_path / "run.json", make_run(backbones, epochs=12, micro=4).model_dump())
     write_json(tmp_path / "data.json", data.model_dump())

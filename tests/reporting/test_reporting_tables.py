@@ -105,8 +105,8 @@ def test_paper_values_are_hidden_at_miniature_scale(tmp_path):
     assert not [name for name in frame if "paper" in name or "difference" in name]
     assert "0.968" not in files["csv"] + files["md"] + files["tex"]
     assert (
-        "**Miniature scale: drawn scenes and tiny models. Not comparable with the paper; "
-        "its values are hidden (set report.paper_values to show them).**"
+        "**Miniature scale: drawn scenes and tiny models; not comparable with the paper. "
+        "The paper's values are hidden (set report.paper_values to show them).**"
     ) in files["md"]
     assert r"(set report.paper\_values to show them)" in files["tex"]
 
@@ -126,7 +126,7 @@ def test_paper_values_stand_beside_ours_at_paper_scale(tmp_path):
 def test_paper_values_shown_on_request_keep_the_warning(tmp_path):
     experiment = experiment_with(paper_values=True)
     files = written(tmp_path, experiment, group_table(experiment, "snei", fake_metrics(experiment)))
-    assert "Not comparable with the paper; its values are shown only because" in files["md"]
+    assert "not comparable with the paper. The paper's values are shown only because" in files["md"]
     assert "0.968" in files["md"]
 
 

@@ -9,8 +9,9 @@ from huggingface_hub import ModelCard
 from safetensors.torch import load_file
 from transformers import AutoModelForImageTextToText, AutoTokenizer, GenerationConfig
 
-from gcl.backbones.load import Source, load_preprocessor
+from gcl.backbones.load import Source, load_preprocessor, load_trained
 from gcl.data.encoding import collate
+from gcl.errors import CheckpointError
 from gcl.execution import ExecutionSpec
 from gcl.training.engine import make_engine
 from gcl.training.export import export_member
@@ -97,7 +98,46 @@ def test_adapters_are_merged_into_what_they_adapt(backbones, scenarios, tmp_path
         assert torch.allclose(adapted, plain, atol=1e-5)
         assert not torch.allclose(adapted, start, atol=1e-2)
         assert (merged.lm_head.weight is merged.get_input_embeddings().weight) == tied
-        adapters = load_file(folder / "adapter/adapter.safetensors")
+        adapters = load_file(folder / "adapter/adapter_model.safetensors")
         assert sum(w.numel() for w in adapters.values()) == sum(
             p.numel() for n, p in member.trainable().items() if "lora_" in n
         )
+
+
+def test_adapters_alone_give_the_models_that_whole_weights_give(backbones, scenarios, tmp_path):
+    spec = make_run(backbones, lora={"rank": 4, "alpha": 8.0}, lr=(2e-3, 0.0))
+    for retain in ("final", "adapters"):
+        execution = ExecutionSpec(retain=retain)
+        train_run(spec, scenarios[:4], "data", execution, tmp_path / retain, tmp_path / "scratch" / retain)
+    for member in spec.members:
+        base = Source(member.source, member.revision)
+        whole, rebuilt = (load_trained(tmp_path / name / member.role, base) for name in ("final", "adapters"))
+        for (name, one), (_, two) in zip(whole.named_parameters(), rebuilt.named_parameters(), strict=True):
+            assert torch.equal(one, two), name
+        assert load_preprocessor(Source(str(tmp_path / "adapters" / member.role))).tokenizer is not None
+    files = {p.relative_to(tmp_path / "adapters").as_posix() for p in (tmp_path / "adapters").rglob("*.safetensors")}
+    assert files == {"learner/adapter/adapter_model.safetensors"}, "a frozen guide is its base"
+    sizes = [sum(p.stat().st_size for p in (tmp_path / name).rglob("*.safetensors")) for name in ("final", "adapters")]
+    assert sizes[1] < sizes[0] / 5
+
+
+def test_half_precision_is_rebuilt_without_touching_buffers(backbones, scenarios, tmp_path):
+    spec = make_run(backbones, members=1, lora={"rank": 4, "alpha": 8.0}, precision="bfloat16")
+    for retain in ("final", "adapters"):
+        execution = ExecutionSpec(retain=retain)
+        train_run(spec, scenarios[:4], "data", execution, tmp_path / retain, tmp_path / "scratch" / retain)
+    base = Source(spec.members[0].source)
+    whole, rebuilt = (load_trained(tmp_path / name / "learner", base, torch.bfloat16) for name in ("final", "adapters"))
+    for (name, one), (_, two) in zip(whole.named_buffers(), rebuilt.named_buffers(), strict=True):
+        assert one.dtype == two.dtype and torch.equal(one, two), name
+    for (name, one), (_, two) in zip(whole.named_parameters(), rebuilt.named_parameters(), strict=True):
+        assert one.dtype == two.dtype == torch.bfloat16 and torch.equal(one, two), name
+
+
+def test_damaged_adapters_are_named(backbones, scenarios, tmp_path):
+    spec = make_run(backbones, members=1, lora={"rank": 4, "alpha": 8.0})
+    train_run(spec, scenarios[:4], "data", ExecutionSpec(retain="adapters"), tmp_path / "out", tmp_path / "scratch")
+    adapter = tmp_path / "out/learner/adapter/adapter_model.safetensors"
+    adapter.write_bytes(adapter.read_bytes()[:100])
+    with pytest.raises(CheckpointError, match="adapter: cannot be loaded"):
+        load_trained(tmp_path / "out/learner", Source(spec.members[0].source))

@@ -4,7 +4,11 @@ import re
 import time
 
 import pytest
+import yaml
+from conftest import ROOT
 from workflow_project import Project, copy_project
+
+from gcl.provenance import code_files
 
 PAIR = "qwen2.5-vl-3b+qwen3-vl-4b"
 
@@ -30,6 +34,11 @@ def test_the_miniature_grid_also_draws_data_and_grounds_backbones(project):
     assert jobs["train"] == 70
 
 
+def test_dvc_and_snakemake_agree_on_what_a_manifest_depends_on():
+    stage = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]["manifest"]
+    assert {name for name in stage["deps"] if name.endswith(".py")} == set(code_files("manifest"))
+
+
 @pytest.mark.parametrize(
     "target, trained",
     [
@@ -50,6 +59,7 @@ def test_one_pairing_can_be_named_by_its_path(project):
     jobs = project.jobs(f"results/miniature/metrics/snei/gcl/{PAIR}/full-ratio5/seed3.json")
     assert jobs == {
         "draw": 1,
+        "import_data": 1,
         "manifest": 1,
         "captions": 1,
         "vocabulary": 1,
@@ -63,7 +73,7 @@ def test_one_pairing_can_be_named_by_its_path(project):
 @pytest.mark.parametrize(
     "arguments, expected",
     [
-        (["--config", "scale=huge"], "scale: 'huge' is not known; use miniature or paper"),
+        (["--config", "scale=huge"], "scale: 'huge' is not known; use miniature, rehearsal or paper"),
         (["--config", "sceds=1"], "command line (--config): sceds: unknown key; did you mean 'seeds'?"),
         (["results/miniature/metrics/snei/gcl/qwen9+qwen3-vl-4b/full/seed0.json"], "unknown model 'qwen9'"),
     ],

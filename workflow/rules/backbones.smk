@@ -7,9 +7,9 @@ if PLAN.drawn:
         input:
             code=[*code_files("drawing"), "gcl/backbones/miniature.py"],
         output:
-            "results/{scale}/backbones/vocabulary.json",
+            "results/miniature/backbones/vocabulary.json",
         log:
-            "logs/{scale}/vocabulary.log",
+            "logs/miniature/vocabulary.log",
         conda:
             "../envs/gcl.yaml"
         params:
@@ -22,13 +22,13 @@ if PLAN.drawn:
     rule ground:
         """Build a miniature backbone and ground it in captions of scenes that are in no data set."""
         input:
-            captions=f"{PLAN.data}/captions",
-            vocabulary="results/{scale}/backbones/vocabulary.json",
+            captions="data/miniature/captions",
+            vocabulary="results/miniature/backbones/vocabulary.json",
             code=code_files("backbones"),
         output:
-            directory("results/{scale}/backbones/{model}"),
+            directory("results/miniature/backbones/{model}"),
         log:
-            "logs/{scale}/ground/{model}.log",
+            "logs/miniature/ground/{model}.log",
         conda:
             "../envs/gcl.yaml"
         params:

@@ -1,11 +1,14 @@
 """The checked experiment that all rules share."""
 
+import sys
 from pathlib import Path
 
 from gcl.provenance import code_files
 from gcl.workflow import FIGURES, TABLES, open_plan
 
 PLAN = open_plan(config)
+if workflow.is_main_process:
+    PLAN.check()
 
 
 wildcard_constraints:
@@ -13,3 +16,8 @@ wildcard_constraints:
     dataset="|".join(PLAN.experiment.datasets),
     model="|".join(PLAN.experiment.models),
     run=r"[^/]+/[^/]+/[^/]+/[^/]+/seed\d+",
+
+
+onstart:
+    if not PLAN.drawn:
+        print(PLAN.disk(), file=sys.stderr)

@@ -1,13 +1,13 @@
-"""Raw data and its manifests. At paper scale the raw folders are the user's; at miniature scale they are drawn."""
+"""Raw data and its manifests. Drawn data is made, imported and checked here; real data is the user's and DVC's."""
 
-if PLAN.drawn:
+if PLAN.draws_data:
 
     rule draw:
-        """Draw a miniature data set in its raw format."""
+        """Draw a miniature data set in the shape in which the real one is downloaded."""
         input:
             code=code_files("drawing"),
         output:
-            directory(f"{PLAN.data}/raw/{{dataset}}"),
+            directory(f"{PLAN.data}/source/{{dataset}}"),
         log:
             "logs/draw/{dataset}.log",
         conda:
@@ -22,12 +22,34 @@ if PLAN.drawn:
             "gcl data generate {wildcards.dataset} --data {params.data:q} --seed {params.seed}"
             " --train {params.scenes[train]} --test {params.scenes[test]} --to {output} > {log} 2>&1"
 
+    rule import_data:
+        """Turn it into a raw folder, as people do with real data."""
+        input:
+            source=f"{PLAN.data}/source/{{dataset}}",
+            mapping="workflow/mappings/{dataset}.yaml",
+            code=code_files("importing"),
+        output:
+            directory(f"{PLAN.data}/raw/{{dataset}}"),
+        log:
+            "logs/import/{dataset}.log",
+        conda:
+            "../envs/gcl.yaml"
+        params:
+            data=PLAN.data_json,
+        message:
+            "Import {wildcards.dataset}"
+        shell:
+            "gcl data import {wildcards.dataset} {input.source} --mapping {input.mapping} --to {output} > {log} 2>&1"
+
+
+if PLAN.drawn:
+
     rule captions:
         """Draw and caption the scenes that miniature backbones are grounded in."""
         input:
             code=code_files("drawing"),
         output:
-            directory(f"{PLAN.data}/captions"),
+            directory("data/miniature/captions"),
         log:
             "logs/captions.log",
         conda:
@@ -43,9 +65,12 @@ if PLAN.drawn:
 
 rule manifest:
     """Check every scene and write the contract with everything downstream."""
+
+    # Real data: only a missing manifest is made here. When data or code change, `dvc repro` makes it again, and what has
+    # the same bytes as before then causes nothing downstream, which Snakemake alone could not tell.
     input:
         raw=PLAN.raw_folder,
-        code=code_files("manifest"),
+        code=code_files("manifest") if PLAN.draws_data else [],
     output:
         train=f"{PLAN.data}/manifests/{{dataset}}/train.tsv",
         test=f"{PLAN.data}/manifests/{{dataset}}/test.tsv",
@@ -54,11 +79,8 @@ rule manifest:
     conda:
         "../envs/gcl.yaml"
     params:
-        data=PLAN.data_json,
-        scenes=PLAN.scenarios,
-        folder=lambda w, output: Path(output.train).parent,
+        settings=PLAN.manifest_json,
     message:
         "Check {wildcards.dataset} and write its manifests"
     shell:
-        "gcl data manifest --data {params.data:q} --train {params.scenes[train]} --test {params.scenes[test]}"
-        " --to {params.folder} > {log} 2>&1"
+        "gcl data manifest {wildcards.dataset} > {log} 2>&1"

@@ -8,7 +8,7 @@ rule train:
         backbones=PLAN.backbones,
         code=code_files("training"),
     output:
-        directory("results/{scale}/checkpoints/{run}"),
+        PLAN.retained(directory("results/{scale}/checkpoints/{run}"), temp),
     log:
         "logs/{scale}/train/{run}.log",
     conda:
@@ -58,7 +58,8 @@ rule score:
         test=PLAN.test_manifest,
         code=code_files("scoring"),
     output:
-        ensure("results/{scale}/metrics/{run}.json", non_empty=True),
+        metrics=ensure("results/{scale}/metrics/{run}.json", non_empty=True),
+        summary=ensure("results/{scale}/summary/{run}.json", non_empty=True),
     log:
         "logs/{scale}/score/{run}.log",
     conda:
@@ -71,4 +72,5 @@ rule score:
         "Score {wildcards.run}"
     shell:
         "gcl score --run {params.run:q} --score {params.score:q} --predictions {input.predictions}"
-        " --checkpoints {input.checkpoints} --manifests {params.manifests} --to {output} > {log} 2>&1"
+        " --checkpoints {input.checkpoints} --manifests {params.manifests}"
+        " --summary {output.summary} --to {output.metrics} > {log} 2>&1"

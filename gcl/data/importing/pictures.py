@@ -1,0 +1,111 @@
+"""Pictures on their way into a raw folder: `Pictures(...).take(picture)` checks, normalises and stores each one once.
+
+A picture that training can use as it is gets copied byte for byte; any other is stored as PNG as training sees it. Both
+lie under images/, where the path in the data leads, or under a running number if the data embeds them.
+"""
+
+import hashlib
+from collections import Counter
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+
+from PIL import Image
+
+from gcl.data.images import FORMATS, PictureError, load_picture, read_picture
+from gcl.data.importing.scene import Picture
+from gcl.data.raw import leads_out
+from gcl.data.similar import perceptual_hash
+from gcl.files import sha256_file
+
+FOLDER = "images"
+
+
+class Pictures:
+    """The pictures of one import, numbered in the order in which they were first used.
+
+    Attributes:
+        names: path of each in the raw folder.
+        sha256: of each as it is stored.
+        hashes: perceptual hash of each, where they are asked for.
+        changes: what was changed in how many pictures.
+    """
+
+    def __init__(self, source: Path, base: str, folder: Path, hashed: bool) -> None:
+        """Prepare to store pictures.
+
+        Args:
+            source: folder of the download; no picture outside it is read.
+            base: folder that paths start from, relative to `source`.
+            folder: the raw folder.
+            hashed: whether perceptual hashes are needed.
+        """
+        self._source, self._base, self._folder, self._hashed = source, PurePosixPath(base), folder, hashed
+        self._known: dict[PurePosixPath | bytes, int | None] = {}
+        self._taken: set[str] = set()
+        self.names: list[str] = []
+        self.sha256: list[str] = []
+        self.hashes: list[int] = []
+        self.changes: Counter[str] = Counter()
+        (folder / FOLDER).mkdir()
+
+    def take(self, picture: Picture) -> int | None:
+        """Store a picture unless it is there already.
+
+        Returns:
+            Its number, or None for one that could not be used when it first occurred.
+
+        Raises:
+            PictureError: saying, on its first use, why it cannot be used and what to do.
+        """
+        embedded = picture.data is not None
+        key = hashlib.sha256(picture.data).digest() if embedded else self._base / picture.path
+        if key not in self._known:
+            self._known[key] = None
+            self._known[key] = self._store(picture.data if embedded else key)
+        return self._known[key]
+
+    def remove_unused(self, used: set[int]) -> None:
+        """Delete pictures of scenes that were left out."""
+        for number, name in enumerate(self.names):
+            if number not in used:
+                (self._folder / name).unlink()
+
+    def _store(self, origin: PurePosixPath | bytes) -> int:
+        if isinstance(origin, bytes):
+            data = origin
+        else:
+            problem = leads_out(str(origin), self._source)
+            if problem:
+                raise PictureError(problem)
+            data = read_picture(self._source / origin)
+        picture, changes = load_picture(data)
+        if isinstance(origin, bytes):
+            path = PurePosixPath(FOLDER) / f"{len(self.names):06d}{_suffix(data)}"
+        else:
+            path = origin if origin.parts[0] == FOLDER else FOLDER / origin
+        name = self._free(path.with_suffix(".png") if changes else path)
+        target = self._folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if changes:
+            picture.save(target)
+        else:
+            target.write_bytes(data)
+        self.changes.update(changes)
+        self.names.append(name)
+        self.sha256.append(sha256_file(target))
+        if self._hashed:
+            self.hashes.append(perceptual_hash(picture))
+        return len(self.names) - 1
+
+    def _free(self, path: PurePosixPath) -> str:
+        """A path that no other picture has, on file systems that ignore case, too."""
+        free, number = path, 2
+        while str(free).casefold() in self._taken:
+            free, number = path.with_stem(f"{path.stem}-{number}"), number + 1
+        self._taken.add(str(free).casefold())
+        return str(free)
+
+
+def _suffix(data: bytes) -> str:
+    with Image.open(BytesIO(data), formats=FORMATS) as file:
+        return {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp", "BMP": ".bmp"}[file.format]

@@ -1,0 +1,142 @@
+"""SocialNav-SUB: `scenes(records, reading)` composes five turns from what most people answered to its questions.
+
+test.csv names a sample's pictures and the file of its answers: for each question, as it was put for person p, the answers
+and the share of people who gave them. The sentences are ours (docs/data.md lists them); the data set has no explanation,
+so that turn is composed from two of its questions. The picture is the last frame.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from gcl.data.importing.scene import Picture, Reading, Scene, id_of, split_of
+from gcl.data.raw import leads_out
+from gcl.data.records import Record, read_text, shown, text_field
+from gcl.data.scenario import TURNS
+
+ANSWERS, FRAMES = "human_answers_filepath", "raw_img_filepaths"
+_PERSON = re.compile(r"(q_.+)_p(\d+)")
+_SHARES = "_probabilities"
+# What people foresee and advise, said of a person and to the robot.
+_FUTURE = {
+    "avoid": "Person {p} will probably avoid the robot.",
+    "overtake": "Person {p} will probably overtake the robot.",
+    "follow": "Person {p} will probably follow the robot.",
+    "yield to": "Person {p} will probably yield to the robot.",
+    "not consider": "Person {p} will probably take no notice of the robot.",
+}
+_ADVICE = {
+    "avoid": "Avoid person {p}.",
+    "overtake": "Overtake person {p}.",
+    "follow": "Follow person {p}.",
+    "yield to": "Yield to person {p}.",
+    "not consider": "",
+}
+_KNOWN = {"q_human_future_action_prediction": _FUTURE, "q_robot_suggested_action": _ADVICE}
+
+
+def scenes(records: Iterable[Record], reading: Reading) -> Iterator[Scene]:
+    """The scene of each sample."""
+    for record in records:
+        id = id_of(record, "sample_name", reading.problems)
+        picture = _last_frame(record, reading.problems)
+        answers = _answers(record, reading)
+        turns = {} if answers is None else {turn: (None, text) for turn, text in compose(answers).items() if text}
+        if answers is not None:
+            for turn in TURNS:
+                if turn not in turns:
+                    what = f"no answers to the questions that {turn} is composed from"
+                    reading.problems.append(f"{record.where}: {record.fields[ANSWERS]}: {what}; remove the sample")
+        yield Scene(record.where, id, picture, turns, split=split_of(record, reading))
+
+
+def compose(answers: Mapping[str, str]) -> dict[str, str]:
+    """The five turns in sentences.
+
+    Args:
+        answers: the most frequent answer to each question, by the question's name.
+    """
+    people = _by_person(answers)
+    goal = answers.get("q_goal_position_end")
+    perception = _each(people, "q_person_spatial_position_end", lambda p, where: f"Person {p} is {where} the robot.")
+    if goal is not None:
+        perception.append("The goal is ahead." if goal == "ahead" else f"The goal is {goal}.")
+    in_way = {p for p, questions in people.items() if questions.get("q_obstructing_path") == "yes"}
+    heeded = {p for p, questions in people.items() if questions.get("q_robot_suggested_affected") == "yes"}
+    reasoning = _each(
+        people,
+        "q_obstructing_path",
+        lambda p, yes: f"The path of person {p} is {'' if yes == 'yes' else 'not '}in the way of the robot.",
+    )
+    asked = any("q_robot_suggested_action" in questions for questions in people.values())
+    action = _each(people, "q_robot_suggested_action", lambda p, advice: _ADVICE[advice].format(p=p))
+    action = [sentence for sentence in action if sentence] or ["Continue towards the goal."] * asked
+    explanation = [
+        f"Person {p} matters to the robot{', being in its way' if p in in_way else ', though not in its way'}."
+        for p in people
+        if p in heeded
+    ]
+    if not explanation and any("q_robot_suggested_affected" in questions for questions in people.values()):
+        explanation = ["Nobody needs to change what the robot does."]
+    future = _each(people, "q_human_future_action_prediction", lambda p, what: _FUTURE[what].format(p=p))
+    parts = (perception, future, reasoning, action, explanation)
+    return {turn: " ".join(filter(None, sentences)) for turn, sentences in zip(TURNS, parts, strict=True)}
+
+
+def _each(people: Mapping[int, Mapping[str, Any]], question: str, say: Any) -> list[str]:
+    return [say(p, answers[question]) for p, answers in people.items() if question in answers]
+
+
+def _by_person(answers: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
+    people: dict[int, dict[str, Any]] = {}
+    for name, answer in answers.items():
+        if match := _PERSON.fullmatch(name):
+            people.setdefault(int(match[2]), {})[match[1]] = answer
+    return dict(sorted(people.items()))
+
+
+def _last_frame(record: Record, problems: list[str]) -> Picture | None:
+    cell = text_field(record.fields, FRAMES, record.where, problems)
+    if cell is None:
+        return None
+    paths = [path.strip(" '\"") for path in cell.strip("[]").split(",")]
+    if not paths[-1]:
+        problems.append(f"{record.where}: {FRAMES}: {shown(cell)} names no picture; write [first, ..., last]")
+        return None
+    return Picture(paths[-1])
+
+
+def _answers(record: Record, reading: Reading) -> dict[str, Any] | None:
+    """The most frequent answer to each question, the first of equally frequent ones."""
+    problems = reading.problems
+    name = text_field(record.fields, ANSWERS, record.where, problems)
+    if name is None:
+        return None
+    out = leads_out(name, reading.source)
+    if out:
+        problems.append(f"{record.where}: {ANSWERS}: {shown(name)}: {out}")
+        return None
+    before = len(problems)
+    text = read_text(reading.source / name, problems)
+    if text is None:
+        problems[before:] = [f"{record.where}: {ANSWERS}: {shown(name)}: {problem}" for problem in problems[before:]]
+        return None
+    try:
+        content = json.loads(text)
+        answers = {
+            question: given[content[question + _SHARES].index(max(content[question + _SHARES]))]
+            for question, given in content.items()
+            if question.startswith("q_") and isinstance(given, list) and question + _SHARES in content
+        }
+    except (ValueError, RecursionError, AttributeError, TypeError, IndexError):
+        what = "not what SocialNav-SUB's files of answers hold: answers and their shares for each question"
+        problems.append(f"{record.where}: {ANSWERS}: {shown(name)}: {what}; fetch it again")
+        return None
+    for question, answer in answers.items():
+        known = next((sentences for start, sentences in _KNOWN.items() if question.startswith(start)), None)
+        if known is not None and (not isinstance(answer, str) or answer not in known):
+            what = f"unknown answer {answer!r} to {question}; use {', '.join(known)}"
+            problems.append(f"{record.where}: {ANSWERS}: {shown(name)}: {what}")
+            return None
+    return {question: answer for question, answer in answers.items() if isinstance(answer, str)}

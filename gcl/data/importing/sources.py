@@ -1,0 +1,137 @@
+"""What a researcher downloaded, record by record: `find_files(reading)` and `read_records(file, problems)`.
+
+JSON, JSONL, CSV, TSV, Parquet and Hugging Face `datasets` folders all become the same `Record`s, one at a time, so that a
+file's size does not matter. What the records mean is the formats' business.
+"""
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gcl.data.importing.mapping import Mapping
+from gcl.data.records import Record, read_json, shown, text_lines
+from gcl.errors import DataError
+
+JSON, CSV, PARQUET = (".json", ".jsonl", ".ndjson"), (".csv", ".tsv"), (".parquet",)
+SUFFIXES = (*JSON, *CSV, *PARQUET)
+# What `save_to_disk` writes: a data set, or one folder for each of its splits.
+SAVED, SAVED_SPLITS = "state.json", "dataset_dict.json"
+_DELIMITERS = ",;\t"
+_BATCH = 64  # rows of a Parquet file in memory at once: they may hold pictures
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """An annotation file, or the folder of a saved data set; `split` is what the mapping says of all its scenes."""
+
+    path: Path
+    name: str
+    split: str | None
+
+
+def find_files(source: Path, mapping: Mapping, problems: list[str]) -> list[SourceFile]:
+    """The annotation files of a download, in the order of the mapping, matches of a pattern in the order of their names."""
+    files: dict[Path, SourceFile] = {}
+    for pattern, split in mapping.patterns():
+        matches = sorted(source.glob(pattern)) if any(sign in pattern for sign in "*?[") else [source / pattern]
+        if not matches or not all(match.exists() for match in matches):
+            problems.append(f"{pattern}: no such file in {source}; correct files in the mapping")
+            continue
+        for match in matches:
+            name = match.relative_to(source).as_posix()
+            if match in files:
+                problems.append(f"{name}: named twice by files in the mapping; name it once")
+            files[match] = SourceFile(match, name, split)
+    return list(files.values())
+
+
+def read_records(file: SourceFile, problems: list[str]) -> Iterator[Record]:
+    """Records of one file; each flaw becomes one line of `problems`."""
+    before, empty = len(problems), True
+    try:
+        for record in _records(file, problems):
+            empty = False
+            yield record
+    except DataError as error:
+        problems.append(str(error))
+    if empty and len(problems) == before:
+        problems.append(f"{file.name}: no records; add the scenes")
+
+
+def _records(file: SourceFile, problems: list[str]) -> Iterator[Record]:
+    suffix = file.path.suffix.lower()
+    if file.path.is_dir() or suffix in PARQUET:
+        yield from _read_datasets(file)
+    elif suffix in JSON:
+        yield from read_json(file.path, problems, file.name)
+    elif suffix in CSV:
+        yield from _read_csv(file, problems)
+    else:
+        raise DataError(f"{file.name}: not a file of annotations; known are {', '.join(SUFFIXES)} and saved data sets")
+
+
+def _read_csv(file: SourceFile, problems: list[str]) -> Iterator[Record]:
+    """Records of a table with a header line; of , ; and tab, the one that is most frequent in the header separates."""
+    lines = text_lines(file.path, file.name)
+    first = next(lines, "")
+    delimiter = max(_DELIMITERS, key=first.count)
+    header = [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
+    if not any(header):
+        raise DataError(f"{file.name}:1: no header; begin with a line of column names")
+    twice = [name for name in header if header.count(name) > 1]
+    if twice:
+        raise DataError(f"{file.name}:1: header: column {shown(twice[0])} stands there twice; rename one")
+    reader = csv.reader((f"{line}\n" for line in lines), delimiter=delimiter, strict=True)
+    number = 2
+    try:
+        for row in reader:
+            if row and len(row) != len(header):
+                what = f"{len(row)} columns instead of {len(header)}"
+                problems.append(f"{file.name}:{number}: {what}; put texts with {delimiter!r} into double quotes")
+            elif row:
+                yield Record(f"{file.name}:{number}", dict(zip(header, row, strict=True)))
+            number = reader.line_num + 2
+    except csv.Error as error:
+        raise DataError(
+            f"{file.name}:{number}: not valid CSV: {error}; check the double quotes of this record"
+        ) from None
+
+
+def _read_datasets(file: SourceFile) -> Iterator[Record]:
+    if file.path.is_dir() and not (file.path / SAVED).is_file():
+        raise DataError(f"{file.name}: {_what_to_name(file)}")
+    try:
+        for number, row in enumerate(_rows(file.path), start=1):
+            yield Record(f"{file.name}: row {number}", row)
+    except Exception as error:  # damaged files make the libraries below raise nearly anything
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise DataError(f"{file.name}: cannot be read as a data set ({reason}); fetch it again") from None
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    """Rows as they are stored, pictures undecoded; a class label becomes its name."""
+    import datasets  # takes seconds, and most downloads need none of it
+    import pyarrow.parquet
+
+    if path.is_dir():
+        saved = datasets.load_from_disk(str(path)).with_format("arrow")
+        features, batches = saved.features, saved.iter(_BATCH)
+    else:
+        # Not through `datasets`, which holds a whole group of rows at once, in most files all there are.
+        file = pyarrow.parquet.ParquetFile(path, pre_buffer=False)
+        features, batches = datasets.Features.from_arrow_schema(file.schema_arrow), file.iter_batches(_BATCH)
+    names = {name: feature.names for name, feature in features.items() if isinstance(feature, datasets.ClassLabel)}
+    for batch in batches:
+        for row in batch.to_pylist():
+            for name, labels in names.items():
+                row[name] = labels[row[name]] if row[name] in range(len(labels)) else None
+            yield row
+
+
+def _what_to_name(file: SourceFile) -> str:
+    if (file.path / SAVED_SPLITS).is_file():
+        parts = sorted(f"{file.name}/{part.name}" for part in file.path.iterdir() if (part / SAVED).is_file())
+        return f"a data set of several splits; name them by split in files: {', '.join(parts)}"
+    return f"a folder without {SAVED}; name the files in it, for example {file.name}/train-*.parquet"

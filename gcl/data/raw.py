@@ -1,0 +1,211 @@
+"""A data set's raw folder, as `gcl data import` writes it and people correct it: scenarios.jsonl and the pictures.
+
+`read_raw(root, questions, actions)` returns all scenes or lists what is wrong. One line of scenarios.jsonl is one scene:
+
+    {"id": "17", "image": "images/17.png", "split": "train", "action": "Stop",
+     "turns": {"perception": {"question": "What do you see?", "answer": "..."}, "prediction": ..., ...}}
+
+"action" is a label from the data set's closed list; without it the answer to the action question must be such a label.
+A turn without "question" takes the wording of config.yaml. Every mistake becomes one line
+"scenarios.jsonl:<line>: <field>: <what>; <remedy>".
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from tqdm import tqdm
+
+from gcl.data.images import check_image
+from gcl.data.records import Record, kind, read_json, shown, text_field
+from gcl.data.scenario import SPLITS, TURNS, Scenario, Turn
+from gcl.errors import DataError, raise_all
+from gcl.files import sha256_file
+
+FILE = "scenarios.jsonl"
+FIELDS = ("id", "image", "split", "action", "turns")
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A scene as far as it could be read: parts at fault are None or absent, and the problems say why."""
+
+    where: str
+    id: str | None
+    image: PurePosixPath | None
+    split: str | None
+    action: str | None
+    turns: Mapping[str, Turn]
+
+
+def read_raw(
+    root: Path, questions: Mapping[str, str], actions: Sequence[str] | None, *, check_images: bool = True
+) -> list[Scenario]:
+    """Read and check a data set.
+
+    Args:
+        root: its raw folder; image paths are relative to it.
+        questions: question of each turn, where the data has none of its own.
+        actions: closed list of action labels, or None where actions are free text.
+        check_images: whether to decode every picture and compare the pictures of the two splits.
+
+    Raises:
+        DataError: listing every mistake of the data set, one a line.
+    """
+    problems: list[str] = []
+    drafts = read_drafts(root, questions, actions, problems)
+    if check_images:
+        _check_images(root, drafts, problems)
+    raise_all(problems, str(root))
+    return [
+        Scenario(draft.id, root / draft.image, draft.turns, draft.split, draft.action if actions else None)
+        for draft in drafts
+    ]
+
+
+def read_drafts(
+    root: Path, questions: Mapping[str, str], actions: Sequence[str] | None, problems: list[str]
+) -> list[Draft]:
+    """All scenes as far as they can be read; what is wrong with the words is added to `problems`.
+
+    Raises:
+        DataError: if there is no such folder.
+    """
+    if not root.is_dir():
+        raise DataError(f"{root}: no such folder; `gcl data import` makes it (see docs/data.md)")
+    drafts = [_draft(record, root, questions, actions, problems) for record in read_json(root / FILE, problems)]
+    _check_ids(drafts, problems)
+    return drafts
+
+
+def scene_record(
+    id: str, image: str, split: str, turns: Mapping[str, tuple[str | None, str]], action: str | None
+) -> dict[str, Any]:
+    """One line of scenarios.jsonl.
+
+    Args:
+        id: unique within the data set.
+        image: path relative to the raw folder.
+        split: "train" or "test".
+        turns: question (None: as in config.yaml) and answer by turn.
+        action: label from the closed list, if the data has one beside the answer.
+    """
+    words = {
+        turn: ({} if turns[turn][0] is None else {"question": turns[turn][0]}) | {"answer": turns[turn][1]}
+        for turn in TURNS
+    }
+    return {"id": id, "image": image, "split": split, **({"action": action} if action else {}), "turns": words}
+
+
+def _draft(
+    record: Record, root: Path, questions: Mapping[str, str], actions: Sequence[str] | None, problems: list[str]
+) -> Draft:
+    fields, where = record.fields, record.where
+    problems += [
+        f"{where}: {shown(name)}: unknown field; remove it, or use one of {', '.join(FIELDS)}"
+        for name in fields
+        if name not in FIELDS
+    ]
+    id, split = text_field(fields, "id", where, problems), text_field(fields, "split", where, problems)
+    if split is not None and split not in SPLITS:
+        problems.append(f"{where}: split: unknown split {shown(split)}; use {' or '.join(SPLITS)}")
+        split = None
+    turns = dict(_turns(fields.get("turns"), questions, f"{where}: turns", problems))
+    action = text_field(fields, "action", where, problems) if fields.get("action") is not None else None
+    if action is None and "action" in turns and fields.get("action") is None:
+        action = turns["action"].answer
+    if actions is not None and action is not None:
+        action = _label(action, actions, where, problems)
+    return Draft(where, id, _image(record, root, problems), split, action, turns)
+
+
+def _turns(value: Any, questions: Mapping[str, str], where: str, problems: list[str]) -> Iterator[tuple[str, Turn]]:
+    if not isinstance(value, dict):
+        what = "missing" if value is None else f"{kind(value)} instead of an object"
+        problems.append(f'{where}: {what}; write {{"perception": {{"answer": ...}}, ...}}')
+        return
+    problems += [
+        f"{where}: {shown(name)}: unknown turn; use {', '.join(TURNS)}" for name in value if name not in TURNS
+    ]
+    for turn in TURNS:
+        words = value.get(turn)
+        if not isinstance(words, dict):
+            what = "missing" if words is None else f"{kind(words)} instead of an object"
+            problems.append(f'{where}.{turn}: {what}; write {{"answer": ...}}')
+            continue
+        problems += [
+            f"{where}.{turn}: {shown(name)}: unknown field; use question and answer"
+            for name in words
+            if name not in ("question", "answer")
+        ]
+        own = words.get("question") is not None
+        question = text_field(words, "question", f"{where}.{turn}", problems) if own else questions[turn]
+        answer = text_field(words, "answer", f"{where}.{turn}", problems)
+        if question and answer:
+            yield turn, Turn(question, answer)
+
+
+def _image(record: Record, root: Path, problems: list[str]) -> PurePosixPath | None:
+    text = text_field(record.fields, "image", record.where, problems)
+    if text is None:
+        return None
+    problem = leads_out(text, root)
+    if problem:
+        problems.append(f"{record.where}: image: {shown(text)}: {problem}")
+        return None
+    return PurePosixPath(text)
+
+
+def leads_out(text: str, root: Path) -> str | None:
+    """Why a path from the data may not be opened, or None: data from outside must not name other files of this machine."""
+    path = PurePosixPath(text)
+    if "\0" in text:
+        return "no file name; remove the null character"
+    if path.is_absolute() or ".." in path.parts:
+        return f"leads out of the data set; write a path relative to {root}, without '..'"
+    if not Path(os.path.realpath(root / path)).is_relative_to(os.path.realpath(root)):
+        return f"leads out of {root} through a symbolic link; copy the picture into the folder"
+    return None
+
+
+def _label(text: str, actions: Sequence[str], where: str, problems: list[str]) -> str | None:
+    label = {action.casefold(): action for action in actions}.get(text.removesuffix(".").strip().casefold())
+    if label is None:
+        problems.append(f"{where}: action: unknown action {shown(text)}; use one of {', '.join(actions)}")
+    return label
+
+
+def _check_ids(drafts: Sequence[Draft], problems: list[str]) -> None:
+    first: dict[str, Draft] = {}
+    for draft in drafts:
+        if draft.id is None:
+            continue
+        other = first.setdefault(draft.id, draft)
+        if other is draft:
+            continue
+        if draft.split and other.split and draft.split != other.split:
+            what = f"{shown(draft.id)} is in both splits (see {other.where}); keep the scene in one split"
+        else:
+            what = f"{shown(draft.id)} is a duplicate (see {other.where}); give each scene its own id"
+        problems.append(f"{draft.where}: id: {what}")
+
+
+def _check_images(root: Path, drafts: Sequence[Draft], problems: list[str]) -> None:
+    seen: dict[tuple[str, str | None], Draft] = {}
+    for draft in tqdm(drafts, desc=f"{root}: pictures", unit="scene", mininterval=2):
+        if draft.image is None:
+            continue
+        problem = check_image(root / draft.image)
+        if problem:
+            problems.append(f"{draft.where}: image: {shown(str(draft.image))}: {problem}")
+            continue
+        picture = sha256_file(root / draft.image)
+        seen.setdefault((picture, draft.split), draft)
+        # A test picture that was trained on makes the test worthless, whatever name it has.
+        for split in SPLITS:
+            other = seen.get((picture, split))
+            if other and draft.split and split != draft.split and other.id != draft.id:
+                what = f"{shown(str(draft.image))} is the same picture as in the {split} split"
+                problems.append(f"{draft.where}: image: {what} (see {other.where}); keep the scene in one split")

@@ -1,0 +1,132 @@
+"""What is wrong with pictures once they were visited: `picture_errors(shots)` and `picture_warnings(root, shots)`.
+
+A `Shot` is a scene with its picture; scenes whose path could not be read are none.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from gcl.data.raw import FILE, Draft
+from gcl.data.records import shown
+from gcl.data.scenario import SPLITS
+from gcl.data.similar import near_across, near_groups
+from gcl.data.validation.pictures import Picture
+from gcl.data.validation.problem import Problem
+
+# Two image tokens a side, of 28 pixels each.
+SMALL = 56
+_NAMED = 5  # examples in a line that counts
+
+
+class Shot(NamedTuple):
+    """A scene and its picture."""
+
+    draft: Draft
+    picture: Picture
+
+
+def shots(drafts: Sequence[Draft], pictures: Mapping[PurePosixPath, Picture]) -> list[Shot]:
+    """The scenes whose picture was visited."""
+    return [Shot(draft, pictures[draft.image]) for draft in drafts if draft.image is not None]
+
+
+def picture_errors(shots: Sequence[Shot]) -> list[Problem]:
+    """Pictures that cannot be used, and test pictures that were trained on."""
+    return [*_refused(shots), *_leaks(shots)]
+
+
+def picture_warnings(root: Path, shots: Sequence[Shot]) -> list[Problem]:
+    """What training can live with and people should look at."""
+    used = {shot.draft.image for shot in shots}
+    sound = [shot for shot in shots if shot.picture.problem is None]
+    return [
+        *_near_across(sound),
+        *_near_within(sound),
+        *_small(sound),
+        *_changed(sound),
+        *_unused(root, used),
+    ]
+
+
+def _refused(shots: Sequence[Shot]) -> Iterator[Problem]:
+    for draft, picture in shots:
+        if picture.problem is not None:
+            what, _, remedy = picture.problem.rpartition("; ")
+            yield _problem(draft, f"{shown(str(draft.image))}: {what}", remedy, "picture")
+
+
+def _leaks(shots: Sequence[Shot]) -> Iterator[Problem]:
+    trained = {shot.picture.sha256: shot.draft for shot in reversed(_of(shots, "train")) if shot.picture.sha256}
+    for draft, picture in _of(shots, "test"):
+        other = trained.get(picture.sha256)
+        if other:
+            what = f"{shown(str(draft.image))} is the same picture as in the train split (see {other.where})"
+            yield _problem(draft, what, "keep the scene in one split", "leak")
+
+
+def _near_across(shots: Sequence[Shot]) -> Iterator[Problem]:
+    trains, tests = _of(shots, "train"), _of(shots, "test")
+    found = near_across([shot.picture.looks for shot in tests], [shot.picture.looks for shot in trains])
+    for position, near in sorted(found, key=lambda one: one[1][0][1]):
+        test = tests[position]
+        others = [
+            f"{trains[other].draft.where} (bits: {distance})"
+            for other, distance in near
+            if trains[other].picture.sha256 != test.picture.sha256  # that is an error, said elsewhere
+        ]
+        if others:
+            what = f"{shown(str(test.draft.image))} nearly repeats the picture of {_listed(others)}"
+            yield _problem(test.draft, what, "keep scenes of one recording in one split", "near across")
+
+
+def _near_within(shots: Sequence[Shot]) -> Iterator[Problem]:
+    for split in SPLITS:
+        pictures = {shot.draft.image: shot.picture.looks for shot in _of(shots, split)}
+        sizes = Counter(near_groups(list(pictures.values()))).values()
+        alike = [size for size in sizes if size > 1]
+        if alike:
+            what = f"{split}: {sum(alike)} of {len(pictures)} pictures nearly repeat another (groups: {len(alike)})"
+            yield Problem(FILE, "image", what, "think of them as fewer scenes than they are", "near within")
+
+
+def _small(shots: Sequence[Shot]) -> Iterator[Problem]:
+    for draft, picture in shots:
+        if min(picture.size) < SMALL:
+            what = (
+                f"{shown(str(draft.image))} has {picture.size[0]} x {picture.size[1]} pixels, fewer than {SMALL} a side"
+            )
+            yield _problem(draft, what, "check that it is no thumbnail", "small")
+
+
+def _changed(shots: Sequence[Shot]) -> Iterator[Problem]:
+    files: dict[str, list[str]] = {}
+    for path, picture in {shot.draft.image: shot.picture for shot in shots}.items():
+        for change in picture.changes:
+            files.setdefault(change, []).append(shown(str(path)))
+    for change, paths in files.items():
+        what = f"{change} ({len(paths)}): {_listed(paths)}"
+        yield Problem(FILE, "image", what, "look whether they still show what they should", "changed")
+
+
+def _unused(root: Path, used: set[PurePosixPath]) -> Iterator[Problem]:
+    present = (PurePosixPath(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+    visible = (path for path in present if not any(part.startswith(".") for part in path.parts))
+    files = sorted(str(path) for path in visible if path not in used and str(path) != FILE)
+    if files:
+        what = f"files without a scene ({len(files)}): {_listed([shown(name) for name in files])}"
+        yield Problem(FILE, "image", what, "remove them, or add the scenes that are missing", "unused")
+
+
+def _of(shots: Sequence[Shot], split: str) -> list[Shot]:
+    return [shot for shot in shots if shot.draft.split == split]
+
+
+def _listed(names: Sequence[str]) -> str:
+    rest = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _problem(draft: Draft, what: str, remedy: str, kind: str) -> Problem:
+    return Problem(draft.where, "image", what, remedy, kind)

@@ -1,0 +1,117 @@
+"""All pictures of a data set in one visit each: `visit(root, paths, processes, name)`; then what is wrong with them.
+
+A visit reads the file once, hashes its bytes, decodes every pixel and hashes what it shows. Processes of their own do it;
+they import nothing but this module's libraries.
+"""
+
+import hashlib
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from tqdm import tqdm
+
+from gcl.data.images import PictureError, load_picture, read_picture
+from gcl.data.similar import perceptual_hash
+from gcl.errors import DataError
+
+_CHUNK = 16  # pictures a worker is given at a time
+Inspect = Callable[[Path], "Picture"]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What a visit found.
+
+    Attributes:
+        problem: why the picture cannot be used and what to do; all else is then empty.
+        sha256: of the file's bytes.
+        looks: perceptual hash.
+        size: width and height, upright.
+        changes: what `load_picture` had to change.
+    """
+
+    problem: str | None = None
+    sha256: str = ""
+    looks: int = 0
+    size: tuple[int, int] = (0, 0)
+    changes: tuple[str, ...] = ()
+
+
+def inspect(path: Path) -> Picture:
+    """Visit one file."""
+    try:
+        data = read_picture(path)
+        picture, changes = load_picture(data)
+    except PictureError as error:
+        return Picture(problem=str(error))
+    return Picture(None, hashlib.sha256(data).hexdigest(), perceptual_hash(picture), picture.size, changes)
+
+
+def visit(root: Path, paths: Sequence[PurePosixPath], processes: int, name: str) -> dict[PurePosixPath, Picture]:
+    """Visit all files of `paths`, relative to `root`.
+
+    Args:
+        root: the raw folder.
+        paths: each picture once.
+        processes: how many at a time; 1 stays in this process.
+        name: of the data set, for the progress bar.
+
+    Raises:
+        DataError: if it is interrupted, or a process is killed.
+    """
+    found: dict[PurePosixPath, Picture] = {}
+    files = [root / path for path in paths]
+    try:
+        with (
+            _mapped(inspect, files, min(processes, len(files))) as pictures,
+            tqdm(total=len(files), desc=f"{name}: pictures", unit="picture", mininterval=1) as bar,
+        ):
+            for path, picture in zip(paths, pictures, strict=True):
+                found[path] = picture
+                bar.update()
+    except KeyboardInterrupt:
+        raise DataError(f"{root}: interrupted after {len(found)} of {len(files)} pictures; run it again") from None
+    except BrokenProcessPool:
+        raise DataError(
+            f"{root}: a process that read pictures was killed, probably for lack of memory, soon after picture "
+            f"{len(found)} of {len(files)}; run it again with fewer processes"
+        ) from None
+    return found
+
+
+@contextmanager
+def _mapped(inspect: Inspect, files: Sequence[Path], processes: int) -> Iterator[Iterator[Picture]]:
+    if processes <= 1:
+        yield map(inspect, files)
+        return
+    # Not forked: the libraries of this process may run threads, which a fork does not survive.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, mp_context=context, initializer=_end_with_parent) as pool:
+        # Workers inherit the mask, so that Ctrl-C reaches only this process, which then ends them without their tracebacks.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            pictures = pool.map(inspect, files, chunksize=_CHUNK)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        try:
+            yield pictures
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would wait for work for ever."""
+
+    def watch() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -1,0 +1,69 @@
+"""One finding about a data set, in fields: `Problem`. `from_line(line)` reads the lines that `read_drafts` writes."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import groupby
+
+from gcl.data.scenario import TURNS
+
+# Every kind of finding and its heading, in the order in which they are shown.
+KINDS = {
+    "format": "what cannot be read",
+    "label": "labels outside the list",
+    "count": "number of scenes",
+    "picture": "pictures that cannot be used",
+    "leak": "same picture in both splits",
+    "near across": "test pictures that nearly repeat a training picture, and in how many of 64 bits they differ",
+    "near within": "nearly the same pictures within a split",
+    "small": "small pictures",
+    "changed": "pictures that are changed before training",
+    "unused": "files that no scene uses",
+    "contradiction": "action texts that contradict the label",
+    "same scene": "scenes with the same five answers",
+    "same answer": "answers that several scenes share word for word",
+    "language": "texts that are not English",
+    "encoding": "texts with broken characters",
+}
+_BEGINNING = re.compile(
+    rf"(?P<place>[^:]+(:\d+)?): ((?P<field>id|image|split|action|turns(\.({'|'.join(TURNS)}))?(: (question|answer))?): )?"
+)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One finding.
+
+    Attributes:
+        place: file and line.
+        field: of the scene, or "".
+        what: what is wrong.
+        remedy: what to do.
+        kind: one of `KINDS`.
+    """
+
+    place: str
+    field: str
+    what: str
+    remedy: str
+    kind: str
+
+    def __str__(self) -> str:
+        field = f"{self.field}: " if self.field else ""
+        return f"{self.place}: {field}{self.what}; {self.remedy}"
+
+
+def from_line(line: str) -> Problem:
+    """The fields of "<file>:<line>: <field>: <what>; <remedy>"."""
+    beginning = _BEGINNING.match(line)
+    field = beginning["field"] or ""
+    what, _, remedy = line[beginning.end() :].rpartition("; ")
+    kind = "label" if field == "action" and what.startswith("unknown action") else "format"
+    return Problem(beginning["place"], field, what, remedy, kind)
+
+
+def by_kind(problems: Iterable[Problem]) -> list[tuple[str, list[Problem]]]:
+    """Problems under their headings, in the order of `KINDS`."""
+    order = list(KINDS)
+    ordered = sorted(problems, key=lambda problem: order.index(problem.kind))
+    return [(KINDS[kind], list(group)) for kind, group in groupby(ordered, key=lambda problem: problem.kind)]

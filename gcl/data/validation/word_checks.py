@@ -1,0 +1,166 @@
+"""What is suspicious about the words of a data set: `word_warnings(drafts, actions)`.
+
+Everything here may be right all the same, which is why nothing here is an error.
+"""
+
+import re
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from typing import TypeVar
+
+from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+from gcl.data.raw import FILE, Draft
+from gcl.data.records import shown
+from gcl.data.scenario import SPLITS, TURNS
+from gcl.data.validation.problem import Problem
+
+K = TypeVar("K", bound=Hashable)
+# Copied answers to these turns mean copied scenes; few words suffice for an action, and many scenes share them.
+TELLING = ("perception", "reasoning")
+LANGUAGE = "en"
+# The more languages to choose from, the more often a short English text is taken for a rare one.
+LANGUAGES = ("en", "de", "es", "fr", "it", "ja", "ko", "nl", "pt", "ru", "zh")
+# Below, identification is a guess: English labels of a few words get any verdict.
+CLEAR_BYTES, CLEAR_SHARE = 60, 0.95
+# The byte behind each character of text that was read as Latin-1 or Windows-1252.
+_BYTES = {chr(byte): byte for byte in range(256)}
+_BYTES |= {bytes([byte]).decode("cp1252", errors="ignore"): byte for byte in range(128, 256)}
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
+
+
+def word_warnings(drafts: Sequence[Draft], actions: Sequence[str] | None) -> list[Problem]:
+    """Look at the words of all scenes.
+
+    Args:
+        drafts: the scenes as far as they could be read.
+        actions: closed list of labels, or None where actions are free text.
+    """
+    whole = [draft for draft in drafts if len(draft.turns) == len(TURNS)]
+    return [
+        *(_contradictions(drafts, actions) if actions else ()),
+        *_same_scenes(whole),
+        *_same_answers(drafts),
+        *_languages(drafts),
+        *_damage(drafts),
+    ]
+
+
+def named_actions(text: str, actions: Sequence[str]) -> set[str]:
+    """The labels that a text names: in "move forward left", that one and not "Move Forward"."""
+    labels = {_spaced(action): action for action in actions}
+    longest_first = sorted(labels, key=len, reverse=True)
+    names = re.findall(rf"\b(?:{'|'.join(map(re.escape, longest_first))})\b", _spaced(text))
+    return {labels[name] for name in names}
+
+
+def is_mojibake(text: str) -> bool:
+    """Whether some of the text is UTF-8 that was read as Latin-1 or Windows-1252, such as "Ã©" for "é"."""
+    return any(map(_misread, _BEYOND_ASCII.findall(text)))
+
+
+def foreign_language(text: str) -> str | None:
+    """The language of a text that is clearly not English, or None."""
+    if len(text.encode()) < CLEAR_BYTES:
+        return None
+    language, share = _identifier().classify(text)
+    return language if language != LANGUAGE and share >= CLEAR_SHARE else None
+
+
+def _contradictions(drafts: Sequence[Draft], actions: Sequence[str]) -> Iterator[Problem]:
+    for draft in drafts:
+        if draft.action is None or "action" not in draft.turns:
+            continue
+        text = draft.turns["action"].answer
+        named = named_actions(text, actions)
+        if named and draft.action not in named:
+            what = f"{shown(text)} names {', '.join(sorted(named))}, the label is {draft.action}"
+            yield Problem(draft.where, "turns.action: answer", what, "correct one of them", "contradiction")
+
+
+def _same_scenes(drafts: Sequence[Draft]) -> Iterator[Problem]:
+    groups = _grouped((tuple(draft.turns[turn].answer for turn in TURNS), draft) for draft in drafts)
+    for first, *others in groups.values():
+        for other in others:
+            split = " in the other split" if {first.split, other.split} == set(SPLITS) else ""
+            what = f"all five answers are those of {first.where}{split}"
+            yield Problem(other.where, "turns", what, "check that it is a scene of its own", "same scene")
+
+
+def _same_answers(drafts: Sequence[Draft]) -> Iterator[Problem]:
+    """One line for each answer that both splits have, and one that counts those within a split."""
+    for turn in TELLING:
+        groups = _grouped((draft.turns[turn].answer, draft) for draft in drafts if turn in draft.turns)
+        shared = {answer: group for answer, group in groups.items() if len(group) > 1}
+        for answer, group in shared.items():
+            if len({draft.split for draft in group} & set(SPLITS)) == len(SPLITS):
+                test = next(draft for draft in group if draft.split == "test")
+                train = next(draft for draft in group if draft.split == "train")
+                what = f"{shown(answer)} also stands in {train.where} ({_counts(group)})"
+                yield Problem(
+                    test.where, f"turns.{turn}: answer", what, "check that it describes its picture", "same answer"
+                )
+        if shared:
+            scenes = sum(map(len, shared.values()))
+            what = f"{scenes} scenes have the answer of another word for word (different ones: {len(shared)})"
+            yield Problem(FILE, f"turns.{turn}: answer", what, "check that they describe their pictures", "same answer")
+
+
+def _languages(drafts: Sequence[Draft]) -> Iterator[Problem]:
+    """Each answer, since four English ones hide a foreign fifth; then all together, since many are too short alone."""
+    for draft in drafts:
+        texts = {f"turns.{turn}: answer": words.answer for turn, words in draft.turns.items()}
+        texts["turns"] = " ".join(texts.values())
+        for field, text in texts.items():
+            language = foreign_language(text)
+            if language:
+                what = f"{shown(text)} looks like language {language!r}"
+                yield Problem(
+                    draft.where, field, what, "translate it: models and metrics here know English", "language"
+                )
+                break
+
+
+def _damage(drafts: Sequence[Draft]) -> Iterator[Problem]:
+    for draft in drafts:
+        for turn, words in draft.turns.items():
+            for part, text in (("question", words.question), ("answer", words.answer)):
+                if "\ufffd" in text:
+                    what = f"{shown(text)} has characters that were lost (U+FFFD)"
+                elif is_mojibake(text):
+                    what = f"{shown(text)} has UTF-8 that was read as Windows-1252"
+                else:
+                    continue
+                field = f"turns.{turn}: {part}"
+                yield Problem(draft.where, field, what, "take the text from the original again", "encoding")
+
+
+def _spaced(text: str) -> str:
+    """Lower case, words apart by one space, hyphens counted as spaces."""
+    return " ".join(re.split(r"[\s-]+", text.casefold().strip()))
+
+
+def _misread(text: str) -> bool:
+    try:
+        bytes(_BYTES[character] for character in text).decode()
+    except (KeyError, UnicodeDecodeError):
+        return False
+    return True
+
+
+@cache
+def _identifier() -> LanguageIdentifier:
+    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    identifier.set_languages(LANGUAGES)
+    return identifier
+
+
+def _grouped(pairs: Iterable[tuple[K, Draft]]) -> Mapping[K, list[Draft]]:
+    groups: dict[K, list[Draft]] = {}
+    for key, draft in pairs:
+        groups.setdefault(key, []).append(draft)
+    return groups
+
+
+def _counts(drafts: Sequence[Draft]) -> str:
+    return ", ".join(f"{sum(draft.split == split for draft in drafts)} {split}" for split in SPLITS)

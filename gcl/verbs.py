@@ -1,0 +1,230 @@
+"""What each verb of the `gcl` command does: functions of parsed options, called by gcl.cli.
+
+Heavy libraries are imported inside, so that `gcl --help` and mistakes in arguments answer at once.
+"""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from gcl.config import CONFIG_FILE, load_experiment, read_yaml, warnings
+from gcl.config import settings as all_settings
+from gcl.errors import ConfigError, DataError
+from gcl.execution import changed, execution_spec
+from gcl.files import read_json, read_jsonl, sha256_file, write_json, write_jsonl, write_text
+from gcl.runs import DataSpec, GroundingSpec, RunSpec, all_runs, data_spec, find_run, manifest_folder
+from gcl.schema import Experiment, Strict
+from gcl.versioning import disk_plan
+
+S = TypeVar("S", bound=Strict)
+
+
+def settings(options: argparse.Namespace) -> None:
+    experiment = _experiment()
+    rows = [dict(zip(("setting", "value", "origin", "note"), row, strict=True)) for row in all_settings(experiment)]
+    if options.json:
+        print(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    for row in rows:
+        value = json.dumps(row["value"], ensure_ascii=False)
+        value = value if len(value) <= 60 else f"{value[:57]}..."
+        print(f"{row['setting']:<42} {value:<62} {row['origin']}: {row['note']}")
+    for line in warnings(experiment):
+        print(f"warning: {line}", file=sys.stderr)
+
+
+def runs(options: argparse.Namespace) -> None:
+    experiment = _experiment()
+    if options.run:
+        print(find_run(experiment, options.run).model_dump_json(indent=2))
+    else:
+        print("\n".join(all_runs(experiment)))
+
+
+def data_generate(options: argparse.Namespace) -> None:
+    from gcl.data.miniature.generate import write_captions, write_dataset
+
+    if options.name != "captions" and options.data is None:
+        raise ConfigError(f"drawing {options.name} needs --data, for the wording of its questions")
+    if options.name == "captions":
+        write_captions(options.train, options.seed, options.to)
+    else:
+        questions = _parsed(DataSpec, options.data).questions
+        write_dataset(options.name, {"train": options.train, "test": options.test}, questions, options.seed, options.to)
+
+
+def data_inspect(options: argparse.Namespace) -> None:
+    from gcl.data.importing.inspect import inspect_source
+
+    inspection = inspect_source(options.source)
+    print(inspection.text())
+    if options.to:
+        write_text(options.to, inspection.mapping)
+        print(f"\nProposed mapping: {options.to}. Check every line, then give it to `gcl data import --mapping`.")
+
+
+def data_import(options: argparse.Namespace) -> None:
+    from gcl.data.importing.run import import_source
+
+    dataset = _experiment(options.scale).datasets.get(options.kind)
+    actions = dataset and dataset.actions.value
+    print(import_source(options.kind, options.source, options.mapping, options.to, actions, options.show))
+
+
+def data_validate(options: argparse.Namespace) -> None:
+    from gcl.data.validation.run import validate
+
+    experiment = _experiment(options.scale)
+    data = _known_data(experiment, options.name)
+    expected = experiment.datasets[data.name].scenarios.value.model_dump()
+    validation = validate(data.name, Path(data.root), data.questions, data.actions, expected)
+    print(validation.text())
+    if options.json:
+        write_json(options.json, validation.to_dict())
+    if options.html:
+        write_text(options.html, validation.html())
+    if validation.errors:
+        raise DataError(f"{data.root}: {len(validation.errors)} errors; mend them, nothing can be trained on this")
+
+
+def data_manifest(options: argparse.Namespace) -> None:
+    from gcl.data.manifest import check_counts, write_manifests
+    from gcl.data.raw import read_raw
+
+    experiment = _experiment(options.scale)
+    data = _known_data(experiment, options.name)
+    scenarios = read_raw(Path(data.root), data.questions, data.actions)
+    check_counts(scenarios, experiment.datasets[data.name].scenarios.value.model_dump(), data.name)
+    write_manifests(scenarios, Path(data.root), manifest_folder(experiment, data.name))
+
+
+def _known_data(experiment: Experiment, name: str) -> DataSpec:
+    if name not in experiment.datasets:
+        raise ConfigError(f"unknown data set {name!r}; use one of {', '.join(experiment.datasets)} (see config.yaml)")
+    return data_spec(experiment, name)
+
+
+def backbone_vocabulary(options: argparse.Namespace) -> None:
+    from gcl.backbones.miniature import train_vocabulary
+    from gcl.data.miniature.generate import text_corpus
+
+    experiment = _experiment()
+    if experiment.drawing is None:
+        raise ConfigError(f"scale {experiment.scale} has no drawn world; its models bring their own tokenizers")
+    corpus = text_corpus(
+        experiment.drawing.seed.value, experiment.prompt.questions.value, experiment.prompt.system.value
+    )
+    write_json(options.to, train_vocabulary(corpus, experiment.drawing.vocabulary.value))
+
+
+def backbone_ground(options: argparse.Namespace) -> None:
+    from gcl.backbones.grounding import ground_backbone
+
+    spec = _parsed(GroundingSpec, options.spec)
+    ground_backbone(spec, options.captions, options.vocabulary, options.to, options.scratch)
+
+
+def plan(options: argparse.Namespace) -> None:
+    experiment = _experiment(options.scale)
+    if options.disk:
+        print(disk_plan(experiment, all_runs(experiment).values(), Path()))
+        return
+    run, execution = find_run(experiment, options.memory), changed(execution_spec(experiment), options.set)
+
+    from gcl.memory.plan import memory_plan
+    from gcl.memory.sizes import model_configs
+
+    configs, notes = model_configs(run, experiment)
+    plan = memory_plan(run, execution, configs, options.tokens, notes)
+    print(json.dumps(plan.to_dict(), indent=2) if options.json else plan.table())
+
+
+def train(options: argparse.Namespace) -> None:
+    run, data = _parsed(RunSpec, options.run), _parsed(DataSpec, options.data)
+    execution = changed(execution_spec(_experiment()), options.set)
+    # DeepSpeed wants to be started by torchrun even where it is alone.
+    several = execution.processes > 1 or execution.engine == "deepspeed"
+    if several and "TORCHELASTIC_RUN_ID" not in os.environ:
+        _start_processes(execution.processes)
+    scenarios = _load_split(data, options.manifest)
+
+    from gcl.training.run import scratch_folder, train_run
+
+    manifest = sha256_file(options.manifest)
+    train_run(run, scenarios, manifest, execution, options.to, scratch_folder(options.scratch, run, manifest))
+
+
+def _start_processes(count: int) -> None:
+    """Become torchrun, which runs this very command once per process."""
+    # A checkpoint of large models takes longer than torchrun's usual patience with processes it has told to stop.
+    launcher = ["torch.distributed.run", "--standalone", f"--nproc-per-node={count}", "--shutdown-timeout=600"]
+    # The dashes keep torchrun from reading our --run as its own --run-path.
+    os.execv(sys.executable, [sys.executable, "-m", *launcher, "-m", "--", "gcl.cli", *sys.argv[1:]])
+
+
+def generate(options: argparse.Namespace) -> None:
+    from gcl.evaluation.generate import predictions
+
+    run, data = _parsed(RunSpec, options.run), _parsed(DataSpec, options.data)
+    scenarios = _load_split(data, options.manifest)
+    sizes = {"batch_size": options.batch_size, "max_new_tokens": options.max_new_tokens}
+    write_jsonl(options.to, predictions(run, options.checkpoints, scenarios, **sizes))
+
+
+def score(options: argparse.Namespace) -> None:
+    from gcl.data.manifest import read_manifest
+    from gcl.evaluation.score import ScoreSpec, means, score_run
+    from gcl.provenance import code_sha256, environment
+
+    run, score = _parsed(RunSpec, options.run), _parsed(ScoreSpec, options.score)
+    scenes = list(read_manifest(options.manifests / "test.tsv"))
+    record = read_json(options.checkpoints / "run.json")
+    provenance = {
+        "code_sha256": {"training": record["code_sha256"], "evaluation": code_sha256("generation", "scoring")},
+        "manifests": {split: sha256_file(options.manifests / f"{split}.tsv") for split in ("train", "test")},
+        "checkpoints": record["weights"],
+        "start": record["start"],
+        "environment": {"training": record["environment"], "scoring": environment()},
+    }
+    metrics = score_run(run, score, read_jsonl(options.predictions), scenes, provenance)
+    write_json(options.summary, means(metrics))
+    write_json(options.to, metrics)
+
+
+def report(options: argparse.Namespace) -> None:
+    from gcl.reporting.build import build
+
+    build(_experiment(), options.name, options.results, options.to)
+
+
+def _load_split(data: DataSpec, manifest: Path) -> list[Any]:
+    from gcl.data.manifest import load_split
+
+    return load_split(Path(data.root), manifest, data.questions, data.actions)
+
+
+def _experiment(scale: str | None = None) -> Experiment:
+    """The experiment of config.yaml here; the workflow hands its own, maybe changed by --config, in the environment."""
+    handed = os.environ.get("GCL_CONFIG")
+    config = json.loads(handed) if handed else None
+    if scale is not None:
+        config = (config or read_yaml(CONFIG_FILE)) | {"scale": scale}
+    return load_experiment(config)
+
+
+def _parsed(kind: type[S], text: str) -> S:
+    """A specification as JSON text, or a file that holds it."""
+    try:
+        text = text if text.lstrip().startswith("{") else Path(text).read_text(encoding="utf-8")
+        return kind.model_validate_json(text)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        field = ".".join(map(str, problem["loc"]))
+        raise ConfigError(f"{kind.__name__}: {field}: {problem['msg']}; `gcl runs ID` prints a valid run") from None
+    except UnicodeDecodeError:
+        raise DataError(f"{text}: not a text file; give JSON or a file that holds JSON") from None

@@ -1,0 +1,142 @@
+"""What a download holds is shown, and the proposed mapping imports it wherever nothing had to be chosen."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from import_cases import (
+    ACTIONS,
+    ROW_COLUMNS,
+    WORDINGS,
+    as_csv,
+    as_json,
+    as_jsonl,
+    questions,
+    row,
+    run_import,
+    talk,
+    write_source,
+)
+from import_cases import scenes as imported
+
+from gcl.data.importing.inspect import inspect_source
+from gcl.data.importing.mapping import read_mapping
+from gcl.errors import ConfigError, DataError
+
+ROWS = [row(k) for k in range(3)]
+
+
+def _proposed(source: Path) -> dict[str, Any]:
+    return yaml.safe_load(inspect_source(source).mapping)
+
+
+def test_table_is_recognised_by_the_names_of_its_columns(tmp_path: Path) -> None:
+    rows = [
+        {"Scene ID": r["id"], "img": r["image"].removeprefix("images/"), "Split": r["split"]}
+        | {turn.title(): r[turn] for turn in WORDINGS}
+        for r in ROWS
+    ]
+    source = write_source(tmp_path / "source", {"a.csv": as_csv(rows, ";")})
+    assert _proposed(source) == {
+        "format": "table",
+        "files": ["a.csv"],
+        "images": "images",
+        "ids": "field",
+        "columns": {"id": "Scene ID", "image": "img", **{turn: turn.title() for turn in WORDINGS}, "label": None},
+        "split": {"column": "Split", "words": {"test": "test", "train": "train"}},
+    }
+    run_import(source, inspect_source(source).mapping, actions=ACTIONS)
+    assert [scene["id"] for scene in imported(source)] == ["s0", "s1", "s2"]
+
+
+def test_dialogues_by_split_are_recognised(tmp_path: Path) -> None:
+    files = {"snei_train_base.json": as_json([talk(0), talk(1)]), "snei_test.json": as_json([talk(2)])}
+    source = write_source(tmp_path / "source", files)
+    inspection = inspect_source(source)
+    assert yaml.safe_load(inspection.mapping) == {
+        "format": "conversations",
+        "files": {"train": ["snei_train_base.json"], "test": ["snei_test.json"]},
+        "images": ".",
+        "ids": "field",
+        "turns": "by order",
+    }
+    assert "# perception: What about perception?" in inspection.mapping
+    assert "  rounds in a dialogue: 5 in 2" in inspection.text()
+    assert "source, pictures: 3\n  3 (.png) in images\n" in inspection.text()
+    run_import(source, inspection.mapping)
+    assert len(imported(source)) == 3
+
+
+def test_dialogues_of_other_lengths_leave_the_turns_to_choose(tmp_path: Path) -> None:
+    record = talk(0)
+    record["conversations"] += [
+        {"from": "human", "value": "What should the robot do?"},
+        {"from": "gpt", "value": "Stop."},
+    ]
+    files = {"train.json": as_json([record]), "test.json": as_json([talk(2)])}
+    source = write_source(tmp_path / "source", files)
+    turns = _proposed(source)["turns"]
+    assert turns == dict.fromkeys(WORDINGS.values(), "CHOOSE") | {"What should the robot do?": "action"}
+    (tmp_path / "m.yaml").write_text(inspect_source(source).mapping)
+    with pytest.raises(ConfigError, match=r"turns\.What about perception\?: CHOOSE stands where nothing could be told"):
+        read_mapping(tmp_path / "m.yaml")
+
+
+def test_questions_without_answers_are_taken_for_the_list_of_test_scenes(tmp_path: Path) -> None:
+    asked = [{"question_id": q["question_id"], "image": q["image"], "text": q["text"]} for q in questions(2)]
+    files = {"all.json": as_json([talk(k) for k in range(3)]), "snei_eval.jsonl": as_jsonl(asked)}
+    source = write_source(tmp_path / "source", files)
+    assert _proposed(source)["split"] == {"file": "snei_eval.jsonl"}
+    run_import(source, inspect_source(source).mapping)
+    assert [scene["split"] for scene in imported(source)] == ["train", "train", "test"]
+
+
+def test_questions_with_answers_are_recognised(tmp_path: Path) -> None:
+    source = write_source(tmp_path / "source", {"a.jsonl": as_jsonl(questions(0) + questions(1))})
+    proposed = _proposed(source)
+    assert (proposed["format"], proposed["turns"]) == ("questions", "by suffix")
+
+
+def test_what_cannot_be_told_is_left_to_choose(tmp_path: Path) -> None:
+    rows = [{"a": "1", "photo": "x.png", "b": "", "c": "", "d": "", "e": "", "f": ""}]
+    proposed = _proposed(write_source(tmp_path / "source", {"a.csv": as_csv(rows)}))
+    assert proposed["columns"] == {"id": None} | dict.fromkeys(("image", *WORDINGS), "CHOOSE") | {"label": None}
+    assert proposed["split"] == {"train": "CHOOSE", "test": "CHOOSE", "seed": 0}
+
+
+def test_shards_become_a_pattern_and_saved_splits_are_found(tmp_path: Path) -> None:
+    import datasets
+
+    datasets.disable_progress_bars()
+    rows = datasets.Dataset.from_dict({name: [r[name] for r in ROWS] for name in ROWS[0]})
+    source = write_source(tmp_path / "shards", {})
+    for split, part in (("train", [0, 1]), ("test", [2])):
+        rows.select(part).to_parquet(source / f"{split}-00000-of-00001.parquet")
+    assert _proposed(source)["files"] == {"train": ["train-*.parquet"], "test": ["test-*.parquet"]}
+    saved = write_source(tmp_path / "saved", {})
+    datasets.DatasetDict({"train": rows.select([0, 1]), "test": rows.select([2])}).save_to_disk(saved / "d")
+    assert _proposed(saved)["files"] == {"train": ["d/train"], "test": ["d/test"]}
+    assert _proposed(saved)["columns"] == ROW_COLUMNS | {"label": None}
+
+
+def test_file_that_cannot_be_read_is_shown_as_such(tmp_path: Path) -> None:
+    source = write_source(tmp_path / "source", {"a.json": b"{", "b.csv": as_csv(ROWS)})
+    text = inspect_source(source).text()
+    assert "files of no known format:\n  a.json: a.json:1: not valid JSON: " in text
+    assert _proposed(source)["files"] == ["b.csv"]
+
+
+def test_one_file_can_be_inspected_alone(tmp_path: Path) -> None:
+    source = write_source(tmp_path / "source", {"a.csv": as_csv(ROWS), "b.json": as_json([talk(0)])})
+    inspection = inspect_source(source / "a.csv")
+    assert inspection.source == source
+    assert [look.file.name for look in inspection.looks] == ["a.csv"]
+
+
+def test_source_without_annotations_is_named(tmp_path: Path) -> None:
+    source = write_source(tmp_path / "source", {})
+    with pytest.raises(DataError, match=r"source: no annotations; known are \.json"):
+        inspect_source(source)
+    with pytest.raises(DataError, match=r"nowhere: no such file or folder; name what was downloaded"):
+        inspect_source(tmp_path / "nowhere")
