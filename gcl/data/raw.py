@@ -117,7 +117,7 @@ def _draft(
     if action is None and "action" in turns and fields.get("action") is None:
         action = turns["action"].answer
     if actions is not None and action is not None:
-        action = _label(action, actions, where, problems)
+        action = closed_label(action, actions, where, problems)
     return Draft(where, id, _image(record, root, problems), split, action, turns)
 
 
@@ -170,7 +170,8 @@ def leads_out(text: str, root: Path) -> str | None:
     return None
 
 
-def _label(text: str, actions: Sequence[str], where: str, problems: list[str]) -> str | None:
+def closed_label(text: str, actions: Sequence[str], where: str, problems: list[str]) -> str | None:
+    """The label of a closed list that a text is, whatever its case and final full stop; None and a problem if it is none."""
     label = {action.casefold(): action for action in actions}.get(text.removesuffix(".").strip().casefold())
     if label is None:
         problems.append(f"{where}: action: unknown action {shown(text)}; use one of {', '.join(actions)}")

@@ -22,9 +22,9 @@ _ROLES = {"human": "human", "user": "human", "gpt": "gpt", "assistant": "gpt"}
 
 def scenes(records: Iterable[Record], reading: Reading) -> Iterator[Scene]:
     """The scene of each record."""
-    for row, record in enumerate(records, start=1):
+    for record in records:
         picture = picture_of(record, PICTURES, reading.problems)
-        id = scene_id(record, "id", picture, row, reading)
+        id = scene_id(record, "id", picture, reading)
         turns = _turns(record, reading)
         yield Scene(record.where, id, picture, turns, split=split_of(record, reading))
 

@@ -160,7 +160,9 @@ def _described(look: Look) -> list[str]:
     width = max(map(len, look.fields))
     for name, count in look.fields.items():
         seldom = "" if count == look.records else f"  (in {count} records)"
-        lines.append(f"  {name:<{width}}  {_abridged(look.sample.fields.get(name))}{seldom}")
+        lines.append(
+            f"  {name if name.isprintable() else shown(name):<{width}}  {_abridged(look.sample.fields.get(name))}{seldom}"
+        )
     if look.rounds:
         lines.append("  rounds in a dialogue: " + ", ".join(f"{n} in {c}" for n, c in sorted(look.rounds.items())))
     for place, wordings in enumerate(look.wordings[:_LIMIT], start=1):
@@ -182,4 +184,5 @@ def _limited(lines: list[str]) -> list[str]:
 
 def _abridged(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, default=lambda other: f"<{type(other).__name__}>")
+    text = text if text.isprintable() else ascii(text)
     return text if len(text) <= 90 else f"{text[:87]}..."

@@ -69,7 +69,7 @@ def _kind_of_turns(value: Any) -> str:
 
 
 def _kind_of_split(value: Any) -> str:
-    keys = value if isinstance(value, dict) else getattr(value, "__dict__", {})
+    keys = value if isinstance(value, dict) else getattr(value, "__dict__", {})  # asked when written, too
     return "ByColumn" if "column" in keys or "words" in keys else "ByFile" if "file" in keys else "Seeded"
 
 

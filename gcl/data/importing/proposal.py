@@ -165,7 +165,16 @@ def _split(look: "Look", looks: Sequence["Look"]) -> Iterator[str]:
         yield f"  {{train: {CHOOSE}, test: {CHOOSE}, seed: 0}}"
 
 
-def _yaml(value: Any) -> str:
+def _yaml(value: str | list[str] | dict[str, str] | None) -> str:
     """A value on one line."""
-    text = yaml.safe_dump(value, default_flow_style=True, width=float("inf"), allow_unicode=True, sort_keys=False)
-    return text.removesuffix("\n").removesuffix("\n...").replace("\n", " ")
+    texts = [value] if isinstance(value, str) else [*(value or [])]
+    plain = all(text.isprintable() for text in texts)
+    text = yaml.safe_dump(
+        value,
+        default_flow_style=True,
+        default_style=None if plain else '"',  # which escapes line breaks and the like
+        width=float("inf"),
+        allow_unicode=plain,
+        sort_keys=False,
+    )
+    return text.removesuffix("\n").removesuffix("\n...")

@@ -141,7 +141,7 @@ def _collect(
         for scene, split in tqdm(_read(files, reading), desc="importing", unit="scene", mininterval=2):
             label = scene.label if scene.label is not None else scene.turns.get("action", (None, None))[1]
             if actions is not None and label is not None:
-                label = raw._label(label, actions, scene.where, problems)
+                label = raw.closed_label(label, actions, scene.where, problems)
             picture = _take(scene, pictures, problems)
             other = scene.where if scene.id is None else first.setdefault(scene.id, scene.where)
             if other != scene.where:
@@ -249,8 +249,8 @@ def _write_record(path: Path, kind: str, files: Sequence[SourceFile], reading: R
     sources = {}
     rule = reading.mapping.split
     named = [(file.path, file.name) for file in files]
-    named += [(reading.source / rule.file, rule.file)] if isinstance(rule, ByFile) else []
-    for file, name in named:
+    also_read = [*reading.also_read, *([rule.file] if isinstance(rule, ByFile) else [])]
+    for file, name in [*named, *((reading.source / name, name) for name in also_read)]:
         parts = sorted(part for part in file.rglob("*") if part.is_file()) if file.is_dir() else [file]
         sources |= {f"{name}/{part.relative_to(file)}" if part != file else name: sha256_file(part) for part in parts}
     content: dict[str, Any] = {

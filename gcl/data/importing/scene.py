@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping as Map
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from gcl.data.importing.mapping import ByColumn, Mapping
@@ -54,6 +55,8 @@ class Reading:
         problems: one line for each mistake.
         notes: what was dropped or changed, and how often.
         unknown: wordings of questions that the mapping does not know.
+        numbered: records that got their number as id, in all files.
+        also_read: files beside those that the mapping names, relative to the source.
     """
 
     source: Path
@@ -62,23 +65,28 @@ class Reading:
     problems: list[str] = field(default_factory=list)
     notes: Counter[str] = field(default_factory=Counter)
     unknown: set[str] = field(default_factory=set)
+    numbered: int = 0
+    also_read: list[str] = field(default_factory=list)
+
+    @cached_property
+    def _turns(self) -> dict[str, str | None]:
+        return {" ".join(wording.split()): turn for wording, turn in self.mapping.turns.items()}
 
     def turn_of(self, wording: str, where: str) -> str | None:
         """The turn of a question by its wording; None where the mapping does not use it, "" where it is not known.
 
         A wording that is not known becomes a problem once, not in each record.
         """
-        turns = {" ".join(known.split()): turn for known, turn in self.mapping.turns.items()}
         wording = " ".join(wording.split())
-        if wording not in turns:
+        if wording not in self._turns:
             if wording not in self.unknown:
                 remedy = f"add it to turns in {self.mapping_name}, with null if it is not used"
                 self.problems.append(f"{where}: unknown question {wording!r}; {remedy}")
             self.unknown.add(wording)
             return ""
-        if turns[wording] is None:
+        if self._turns[wording] is None:
             self.notes["questions left out, as the mapping does not use them"] += 1
-        return turns[wording]
+        return self._turns[wording]
 
     def is_unknown(self, wording: str) -> bool:
         """Whether `turn_of` did not know this wording."""
@@ -105,12 +113,13 @@ def id_of(record: Record, name: str, problems: list[str]) -> str | None:
     return text_field(record.fields, name, record.where, problems)
 
 
-def scene_id(record: Record, name: str | None, picture: Picture | None, row: int, reading: Reading) -> str | None:
+def scene_id(record: Record, name: str | None, picture: Picture | None, reading: Reading) -> str | None:
     """A scene's id, from where the mapping says: the field `name`, the picture's name, or the record's number."""
     if reading.mapping.ids == "field":
         return id_of(record, name, reading.problems)
     if reading.mapping.ids == "row":
-        return str(row)
+        reading.numbered += 1
+        return str(reading.numbered)
     if picture is None:
         return None
     if picture.path is None:

@@ -117,6 +117,7 @@ def _answers(record: Record, reading: Reading) -> dict[str, Any] | None:
     if out:
         problems.append(f"{record.where}: {ANSWERS}: {shown(name)}: {out}")
         return None
+    reading.also_read.append(name)
     before = len(problems)
     text = read_text(reading.source / name, problems)
     if text is None:

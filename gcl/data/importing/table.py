@@ -11,11 +11,11 @@ from gcl.data.scenario import TURNS
 def scenes(records: Iterable[Record], reading: Reading) -> Iterator[Scene]:
     """The scene of each row."""
     columns, problems = reading.mapping.columns, reading.problems
-    for row, record in enumerate(records, start=1):
-        if row == 1 and not _has_columns(record, reading):
+    for number, record in enumerate(records):
+        if number == 0 and not _has_columns(record, reading):
             return
         picture = picture_of(record, (columns.image,), problems)
-        id = scene_id(record, columns.id, picture, row, reading)
+        id = scene_id(record, columns.id, picture, reading)
         texts = {turn: text_field(record.fields, getattr(columns, turn), record.where, problems) for turn in TURNS}
         label = None if columns.label is None else text_field(record.fields, columns.label, record.where, problems)
         turns = {turn: (None, text) for turn, text in texts.items() if text is not None}

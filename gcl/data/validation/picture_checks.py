@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from gcl.data.importing.run import RECORD
 from gcl.data.raw import FILE, Draft
 from gcl.data.records import shown
 from gcl.data.scenario import SPLITS
@@ -66,19 +67,22 @@ def _leaks(shots: Sequence[Shot]) -> Iterator[Problem]:
             yield _problem(draft, what, "keep the scene in one split", "leak")
 
 
-def _near_across(shots: Sequence[Shot]) -> Iterator[Problem]:
+def _near_across(shots: Sequence[Shot]) -> list[Problem]:
+    """One problem for each test picture, those nearest to a training picture first."""
     trains, tests = _of(shots, "train"), _of(shots, "test")
-    found = near_across([shot.picture.looks for shot in tests], [shot.picture.looks for shot in trains])
-    for position, near in sorted(found, key=lambda one: one[1][0][1]):
-        test = tests[position]
-        others = [
-            f"{trains[other].draft.where} (bits: {distance})"
-            for other, distance in near
-            if trains[other].picture.sha256 != test.picture.sha256  # that is an error, said elsewhere
-        ]
+    found = []
+    for position, near in near_across(
+        [test.picture.looks for test in tests], [train.picture.looks for train in trains]
+    ):
+        draft, picture = tests[position]
+        # The same bytes are an error, said elsewhere.
+        others = [(trains[other], bits) for other, bits in near if trains[other].picture.sha256 != picture.sha256]
         if others:
-            what = f"{shown(str(test.draft.image))} nearly repeats the picture of {_listed(others)}"
-            yield _problem(test.draft, what, "keep scenes of one recording in one split", "near across")
+            places = _listed([f"{other.draft.where} (bits: {bits})" for other, bits in others])
+            what = f"{shown(str(draft.image))} nearly repeats the picture of {places}"
+            remedy = "keep scenes of one recording in one split"
+            found.append((others[0][1], _problem(draft, what, remedy, "near across")))
+    return [problem for _, problem in sorted(found, key=lambda pair: pair[0])]
 
 
 def _near_within(shots: Sequence[Shot]) -> Iterator[Problem]:
@@ -94,9 +98,8 @@ def _near_within(shots: Sequence[Shot]) -> Iterator[Problem]:
 def _small(shots: Sequence[Shot]) -> Iterator[Problem]:
     for draft, picture in shots:
         if min(picture.size) < SMALL:
-            what = (
-                f"{shown(str(draft.image))} has {picture.size[0]} x {picture.size[1]} pixels, fewer than {SMALL} a side"
-            )
+            width, height = picture.size
+            what = f"{shown(str(draft.image))} has {width} x {height} pixels, fewer than {SMALL} a side"
             yield _problem(draft, what, "check that it is no thumbnail", "small")
 
 
@@ -113,7 +116,7 @@ def _changed(shots: Sequence[Shot]) -> Iterator[Problem]:
 def _unused(root: Path, used: set[PurePosixPath]) -> Iterator[Problem]:
     present = (PurePosixPath(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
     visible = (path for path in present if not any(part.startswith(".") for part in path.parts))
-    files = sorted(str(path) for path in visible if path not in used and str(path) != FILE)
+    files = sorted(str(path) for path in visible if path not in used and str(path) not in (FILE, RECORD))
     if files:
         what = f"files without a scene ({len(files)}): {_listed([shown(name) for name in files])}"
         yield Problem(FILE, "image", what, "remove them, or add the scenes that are missing", "unused")

@@ -230,6 +230,12 @@ def test_ids_can_come_from_the_pictures_or_the_rows(tmp_path: Path, ids: str, ex
     assert [scene["id"] for scene in scenes(source)] == expected
 
 
+def test_numbers_of_records_go_on_from_file_to_file(tmp_path: Path) -> None:
+    source = write_source(tmp_path / "source", {"a.csv": as_csv(ROWS[:2]), "b.csv": as_csv(ROWS[2:])})
+    run_import(source, TABLE | {"files": ["*.csv"], "ids": "row", "columns": ROW_COLUMNS | {"id": None}})
+    assert [scene["id"] for scene in scenes(source)] == ["1", "2", "3"]
+
+
 def test_whole_number_as_id_becomes_text(tmp_path: Path) -> None:
     source = write_source(tmp_path / "source", {"a.jsonl": as_jsonl([r | {"id": k} for k, r in enumerate(ROWS)])})
     run_import(source, TABLE | {"files": ["a.jsonl"]})

@@ -73,7 +73,7 @@ def changed(draw: st.DrawFn, value: Any) -> Any:
 @st.composite
 def spoiled(draw: st.DrawFn, content: bytes) -> bytes:
     """Bytes, now and then in another encoding, cut off, or with others put in."""
-    damage = draw(st.sampled_from(["none", "none", "utf-16", "mark", "cut", "insert"]))
+    damage = draw(st.sampled_from(["none", "none", "none", "utf-16", "mark", "cut", "insert"]))
     if damage == "utf-16":
         return content.decode(errors="replace").encode("utf-16")
     if damage == "mark":
@@ -88,7 +88,11 @@ def spoiled(draw: st.DrawFn, content: bytes) -> bytes:
 def downloads(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, bytes]]:
     """A mapping and files that it may fit."""
     mapping, files = draw(st.sampled_from(SOUND))
-    return mapping, {name: draw(spoiled(_written(name, [draw(changed(r)) for r in rs]))) for name, rs in files.items()}
+    target = draw(st.sampled_from([*files, None]))  # None: everything stays sound but for encodings
+    return mapping, {
+        name: draw(spoiled(_written(name, [draw(changed(r)) if name == target else r for r in records])))
+        for name, records in files.items()
+    }
 
 
 def _written(name: str, records: list[Any]) -> bytes:

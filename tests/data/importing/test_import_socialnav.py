@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from import_cases import colour, refused, run_import, scenes
 
 from gcl.data.importing.socialnav import compose
+from gcl.files import sha256_file
 
 HEADER = (
     "sample_name,human_answers_filepath,human_raw_answers_filepath,n_people_filepath,human_tracking_filepath,"
@@ -69,6 +71,9 @@ def test_sample_becomes_a_scene_of_composed_sentences_and_its_last_frame(source:
     assert {turn: words["answer"] for turn, words in first["turns"].items()} == EXPECTED
     assert all("question" not in words for words in first["turns"].values())
     assert sorted(scene["split"] for scene in scenes(source)) == ["test", "train", "train"]
+    sources = yaml.safe_load((source.parent / "raw" / "import.yaml").read_text())["sources"]
+    answers = [f"human_labels/{scene['id']}/common_answers.json" for scene in scenes(source)]
+    assert sources == {name: sha256_file(source / name) for name in ("test.csv", *answers)}
 
 
 def test_nobody_to_heed_means_to_go_on() -> None:

@@ -222,7 +222,8 @@ def test_pictures_that_are_changed_are_counted_by_kind(folder):
 def test_files_that_no_scene_uses_are_counted_and_some_named(folder):
     for k in range(7):
         shutil.copy(folder / "images/0.png", folder / f"images/old-{k}.png")
-    (folder / ".DS_Store").touch()
+    for name in (".DS_Store", "import.yaml"):
+        (folder / name).touch()
     (problem,) = check(folder).warnings
     assert problem.kind == "unused"
     assert problem.what == "files without a scene (7): " + ", ".join(

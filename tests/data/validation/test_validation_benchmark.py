@@ -10,7 +10,7 @@ from conftest import ROOT
 
 @pytest.mark.slow
 def test_the_validation_is_measured(tmp_path):
-    arguments = "--pictures 20 --size 320 180 --processes 1 2 --to".split()
+    arguments = ["--pictures", "20", "--size", "320", "180", "--processes", "1", "2", "--to"]
     command = [sys.executable, str(ROOT / "benchmarks/validation.py"), *arguments, str(tmp_path / "found.json")]
     subprocess.run(command, check=True, capture_output=True)
     found = json.loads((tmp_path / "found.json").read_text())
