@@ -147,15 +147,21 @@ def plan(options: argparse.Namespace) -> None:
 def train(options: argparse.Namespace) -> None:
     run, data = _parsed(RunSpec, options.run), _parsed(DataSpec, options.data)
     execution = changed(execution_spec(_experiment()), options.set)
+    manifest, first = sha256_file(options.manifest), "TORCHELASTIC_RUN_ID" not in os.environ
+    if first and options.to.exists():
+        from gcl.training.run import already_trained
+
+        # Snakemake removes an output before it makes it again: what is here was made since, by another copy of this job.
+        if already_trained(run, manifest, execution, options.to):
+            print(f"{options.to}: another copy of this run made it meanwhile; nothing is left to do")
+            return
     # DeepSpeed wants to be started by torchrun even where it is alone.
-    several = execution.processes > 1 or execution.engine == "deepspeed"
-    if several and "TORCHELASTIC_RUN_ID" not in os.environ:
+    if first and (execution.processes > 1 or execution.engine == "deepspeed"):
         _start_processes(execution.processes)
     scenarios = _load_split(data, options.manifest)
 
     from gcl.training.run import scratch_folder, train_run
 
-    manifest = sha256_file(options.manifest)
     train_run(run, scenarios, manifest, execution, options.to, scratch_folder(options.scratch, run, manifest))
 
 

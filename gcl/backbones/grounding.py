@@ -14,6 +14,7 @@ from gcl.execution import ExecutionSpec
 from gcl.files import atomic_folder, sha256_file, sha256_files, sha256_text, write_json
 from gcl.runs import GroundingSpec
 from gcl.training.export import export_member
+from gcl.training.lease import FinishedElsewhere
 from gcl.training.member import Member
 from gcl.training.run import scratch_folder, trained_group
 
@@ -44,8 +45,13 @@ def ground_backbone(spec: GroundingSpec, captions: Path, vocabulary: Path, outpu
 
     own = scratch_folder(scratch, run, data, "backbones")
     trained = trained_group(load, scenarios, run, data, ExecutionSpec(), own, "backbones")
-    with trained as (engine, lease), atomic_folder(output) as work:
-        (member,) = engine.members
-        export_member(engine, member, run, work, {"data": f"{len(scenarios)} captioned scenes"})
-        write_json(work / "grounding.json", spec.model_dump())
-        lease.check()
+    try:
+        with trained as (engine, lease), atomic_folder(output) as work:
+            (member,) = engine.members
+            export_member(engine, member, run, work, {"data": f"{len(scenarios)} captioned scenes"})
+            write_json(work / "grounding.json", spec.model_dump())
+            lease.check()
+    except FinishedElsewhere as finished:
+        if not (output / "grounding.json").is_file():
+            raise
+        print(finished)

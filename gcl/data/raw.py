@@ -126,9 +126,7 @@ def _turns(value: Any, questions: Mapping[str, str], where: str, problems: list[
         what = "missing" if value is None else f"{kind(value)} instead of an object"
         problems.append(f'{where}: {what}; write {{"perception": {{"answer": ...}}, ...}}')
         return
-    problems += [
-        f"{where}: {shown(name)}: unknown turn; use {', '.join(TURNS)}" for name in value if name not in TURNS
-    ]
+    problems += [f"{where}: {shown(name)}: unknown turn; use {', '.join(TURNS)}" for name in value if name not in TURNS]
     for turn in TURNS:
         words = value.get(turn)
         if not isinstance(words, dict):

@@ -1,14 +1,16 @@
 """One live copy of a run: a lease with a heartbeat on its scratch folder.
 
-A requeue after a lost node, or a second workflow, may start a run again while the first copy lives. The later copy waits for
-the heartbeat to stop (the first one is dead: it takes over) or leaves with a message. A copy that was taken for dead, but
-was only asleep, finds its lease lost and leaves without writing.
+A requeue after a lost node, or a second workflow, may start a run again while the first copy lives. The later copy waits
+for the heartbeat to stop (the first one is dead: it takes over), or for the first one to finish (its result counts). To
+leave at once would be a failed job, whose outputs the workflow removes, and these may be what the first copy has just
+written. A copy that was taken for dead, but was only asleep, finds its lease lost and leaves without writing.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from filelock import SoftFileLease, Timeout
 
@@ -46,45 +48,65 @@ class Lease:
             raise TrainingError(self.message)
 
 
+class FinishedElsewhere(TrainingError):
+    """Another copy of this run ended it while this one waited."""
+
+
 @contextmanager
-def hold_lease(folder: Path, duration: float = DURATION) -> Iterator[Lease]:
-    """Hold the folder's lease for the length of the block.
+def hold_lease(
+    folder: Path,
+    *,
+    main: bool = True,
+    share: Callable[[Any], Any] = lambda value: value,
+    duration: float = DURATION,
+) -> Iterator[Lease]:
+    """Hold the folder's lease for the length of the block; wait for it as long as another copy gives signs of life.
 
     A dead holder on this machine is found out at once, one on another machine after `duration` seconds.
 
+    Args:
+        folder: the run's scratch folder, which whoever finishes the run removes.
+        main: whether this is the process that writes; the others only learn how it went.
+        share: gives all processes the main one's value.
+        duration: seconds between two signs that mean death.
+
     Raises:
-        TrainingError: if another copy is alive.
+        FinishedElsewhere: if the other copy finished the run.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = SoftFileLease(folder / "lease", lease_duration=duration)
+    claim = _Claim(folder, duration) if main else None
     try:
-        lock.acquire(timeout=0)
-    except (Timeout, FileNotFoundError):
-        if (owner := lock.owner) is not None:
-            print(f"{folder}: waiting {duration:.0f} s for signs of life of process {owner.pid} on {owner.hostname}")
-        _wait(lock, folder, 1.2 * duration)
-    try:
-        yield Lease(folder, lock)
+        # All processes hear of every attempt, so that none waits for longer than that without a word.
+        while (state := share(claim.attempt() if claim else None)) != "held":
+            if state == "finished":
+                raise FinishedElsewhere(f"{folder}: the other copy has just finished this run; nothing is left to do")
+        yield Lease(folder, claim and claim.lock)
     finally:
-        lock.release()
+        if claim and claim.held:
+            claim.lock.release()
 
 
-def _wait(lock: SoftFileLease, folder: Path, seconds: float) -> None:
-    """Take over from a copy that gives no sign of life for so long, or leave."""
-    deadline = time.monotonic() + seconds
-    while True:
+class _Claim:
+    """Repeated attempts at the lease."""
+
+    def __init__(self, folder: Path, duration: float) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.lock, self.held = SoftFileLease(folder / "lease", lease_duration=duration), False
+        self._folder, self._duration, self._patience = folder, duration, 0.0
+
+    def attempt(self) -> str:
+        """ "held", "waiting", or "finished"."""
         try:
-            lock.acquire(timeout=max(0.0, deadline - time.monotonic()))
-            return
+            self.lock.acquire(timeout=self._patience)
         except FileNotFoundError:
-            if not folder.is_dir():
-                raise TrainingError(
-                    f"{folder}: the other copy has just finished this run; nothing is left to do"
-                ) from None
+            if not self._folder.is_dir():
+                return "finished"
             time.sleep(0.1)  # a dead copy's marker vanished while it was looked at
         except Timeout:
-            owner = lock.owner
-            where = f"process {owner.pid} on {owner.hostname}" if owner else "another process"
-            raise TrainingError(
-                f"{folder}: {where} is training this run right now; wait for it, or stop it and start again"
-            ) from None
+            if (owner := self.lock.owner) is not None:
+                who = f"process {owner.pid} on {owner.hostname}"
+                print(f"{self._folder}: {who} has this run; waiting until it finishes or dies", flush=True)
+            self._patience = self._duration
+        else:
+            self.held = True
+            return "held"
+        return "waiting"

@@ -24,13 +24,13 @@ import torch
 from gcl.data.scenario import Scenario
 from gcl.errors import TrainingError
 from gcl.execution import ExecutionSpec
-from gcl.files import atomic_folder, canonical_json, read_jsonl, sha256_files, sha256_text, write_json
+from gcl.files import atomic_folder, canonical_json, read_json, read_jsonl, sha256_files, sha256_text, write_json
 from gcl.provenance import code_sha256, environment
 from gcl.runs import RunSpec
 from gcl.training.checkpoint import Checkpoints
 from gcl.training.engine import Engine, make_engine
 from gcl.training.export import export_member
-from gcl.training.lease import Lease, hold_lease
+from gcl.training.lease import FinishedElsewhere, Lease, hold_lease
 from gcl.training.log import LossLog
 from gcl.training.loop import memory_explained, total_steps, train_group, turns_of
 from gcl.training.member import Member
@@ -50,6 +50,28 @@ def train_run(
         output: folder to be made; an existing one is replaced.
         scratch: this run's own folder for the log and for checkpoints to resume from; removed at the end.
     """
+    try:
+        _train(spec, scenarios, data, execution, output, scratch)
+    except FinishedElsewhere as finished:
+        if not already_trained(spec, data, execution, output):
+            raise
+        print(finished)
+
+
+def already_trained(spec: RunSpec, data: str, execution: ExecutionSpec, output: Path) -> bool:
+    """Whether the output folder is what a training would make now. It is looked for where another copy may have made it."""
+    if not (output / "run.json").is_file():
+        return False
+    record = read_json(output / "run.json")
+    found = [record[name] for name in ("spec", "data", "start", "code_sha256", "environment", "weights")]
+    weights = {member.role: weights_sha256(output / member.role) for member in spec.members}
+    due = [spec.model_dump(), data, starts(spec), code_sha256("training"), environment(), weights]
+    return found == due and record["execution"]["retain"] == execution.retain
+
+
+def _train(
+    spec: RunSpec, scenarios: Sequence[Scenario], data: str, execution: ExecutionSpec, output: Path, scratch: Path
+) -> None:
     started = time.time()
 
     def load() -> list[Member]:
@@ -76,7 +98,7 @@ def train_run(
             if engine.world.main:
                 for name in ("losses.jsonl", "tensorboard"):
                     (shutil.copytree if name == "tensorboard" else shutil.copy)(scratch / name, work / name)
-                write_json(work / "run.json", _record(spec, execution, work, time.time() - started))
+                write_json(work / "run.json", _record(spec, data, execution, work, time.time() - started))
                 lease.check()
         engine.world.barrier()
 
@@ -116,7 +138,7 @@ def trained_group(
     world = World()
     _check_processes(world, execution)
     seed_everything(spec.seed)
-    with _group_lease(world, scratch) as lease:
+    with hold_lease(scratch, main=world.main, share=world.share) as lease:
         if execution.engine == "deepspeed":
             from gcl.training.zero import divided_loading
 
@@ -135,23 +157,6 @@ def trained_group(
             lease.check()
             shutil.rmtree(scratch, ignore_errors=True)
         engine.world.barrier()
-
-
-@contextmanager
-def _group_lease(world: World, scratch: Path) -> Iterator[Lease]:
-    """The main process holds the lease; if it cannot, all processes leave."""
-    held = hold_lease(scratch) if world.main else nullcontext(Lease(scratch, None))
-    problem = lease = None
-    try:
-        lease = held.__enter__()
-    except TrainingError as error:
-        problem = str(error)
-    if (problem := world.share(problem)) is not None:
-        raise TrainingError(problem)
-    try:
-        yield lease
-    finally:
-        held.__exit__(None, None, None)
 
 
 def _check_processes(world: World, execution: ExecutionSpec) -> None:
@@ -174,11 +179,12 @@ def weights_sha256(folder: Path) -> str:
     return sha256_files(folder.rglob("*.safetensors"), folder)
 
 
-def _record(spec: RunSpec, execution: ExecutionSpec, folder: Path, seconds: float) -> dict[str, object]:
+def _record(spec: RunSpec, data: str, execution: ExecutionSpec, folder: Path, seconds: float) -> dict[str, object]:
     """What is worth knowing of a training that its specification does not say."""
     return {
         "run": spec.id,
         "spec": spec.model_dump(),
+        "data": data,
         "execution": execution.model_dump(),
         "start": starts(spec),
         "weights": {member.role: weights_sha256(folder / member.role) for member in spec.members},

@@ -68,6 +68,21 @@ def test_a_training_that_was_told_to_stop_continues(command, changes, tmp_path):
     assert record["execution"]["processes"] == 2
 
 
+@pytest.mark.parametrize("processes", [1, 2])
+def test_two_copies_at_once_end_well_with_one_result_and_a_third_finds_it(command, tmp_path, processes):
+    both = command("out", f"processes={processes}", "engine=plain")
+    with (tmp_path / "log.txt").open("w") as log:
+        copies = [start(both, log), start(both, log)]
+        assert [copy.wait(200) for copy in copies] == [0, 0], (tmp_path / "log.txt").read_text()[-3000:]
+        made = (tmp_path / "out/run.json").stat().st_mtime_ns
+        assert start(both, log).wait(60) == 0
+    text = (tmp_path / "log.txt").read_text()
+    assert "has this run; waiting until it finishes or dies" in text and "has just finished this run" in text
+    assert "another copy of this run made it meanwhile" in text
+    assert (tmp_path / "out/run.json").stat().st_mtime_ns == made
+    assert not list((tmp_path / "scratch/out").rglob("losses.jsonl"))
+
+
 def test_a_mistake_is_told_and_stops_all_processes(command, tmp_path):
     with (tmp_path / "log.txt").open("w") as log:
         assert start(command("out", "zero_stage=4"), log).wait(60) == 2

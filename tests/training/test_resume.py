@@ -5,6 +5,7 @@ import shutil
 import signal
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from gcl.execution import ExecutionSpec
 from gcl.files import read_json, write_json
 from gcl.training import run as run_module
 from gcl.training.engine import PlainEngine
-from gcl.training.lease import hold_lease
+from gcl.training.lease import FinishedElsewhere, hold_lease
 from gcl.training.loop import Stopped
 from gcl.training.run import train_run
 
@@ -193,32 +194,53 @@ def test_models_that_a_killed_copy_left_half_written_are_removed(spec, start, tm
     assert not (tmp_path / ".out.x7f3").exists()
 
 
-def test_a_copy_that_waits_for_one_that_finishes_leaves(tmp_path):
-    folder = tmp_path / "run"
-    with hold_lease(folder, duration=2.0):
-        pid = os.fork()
-        if pid == 0:
-            try:
-                with hold_lease(folder, duration=2.0):
-                    os._exit(0)
-            except TrainingError as error:
-                os._exit(7 if "has just finished this run" in str(error) else 8)
+def from_another_process(folder) -> int:
+    """Ask for the lease with a second copy; filelock lets one process take its own lock again. Its exit status:"""
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        with hold_lease(folder, duration=1.0):
+            os._exit(7)
+    except FinishedElsewhere:
+        os._exit(8)
+
+
+def status_of(pid: int) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def test_a_copy_that_waits_for_one_that_finishes_is_told(tmp_path):
+    with hold_lease(tmp_path / "run", duration=1.0):
+        second = from_another_process(tmp_path / "run")
         time.sleep(0.5)
-        shutil.rmtree(folder)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+        shutil.rmtree(tmp_path / "run")
+    assert status_of(second) == 8
 
 
-def test_a_second_copy_of_a_living_run_leaves(tmp_path):
+def test_a_copy_waits_for_a_living_one_however_long_that_takes(tmp_path):
     with hold_lease(tmp_path, duration=1.0):
-        # As seen from another process: filelock lets one process take its own lock again.
-        pid = os.fork()
-        if pid == 0:
-            try:
-                with hold_lease(tmp_path, duration=1.0):
-                    os._exit(0)
-            except TrainingError as error:
-                os._exit(7 if f"process {os.getppid()} on" in str(error) else 8)
-        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+        second = from_another_process(tmp_path)
+        time.sleep(3.0)
+        assert os.waitpid(second, os.WNOHANG) == (0, 0), "three times as long as would mean death without a heartbeat"
+    assert status_of(second) == 7
+
+
+def test_what_another_copy_finished_meanwhile_is_the_result(spec, start, scratch, tmp_path, monkeypatch, capsys):
+    finished = start(spec)
+
+    @contextmanager
+    def lost_the_race(folder, **_):
+        raise FinishedElsewhere("the other copy has just finished this run")
+        yield
+
+    monkeypatch.setattr(run_module, "hold_lease", lost_the_race)
+    before = (finished / "learner/model.safetensors").stat().st_mtime_ns
+    start(spec)
+    assert "just finished this run" in capsys.readouterr().out
+    assert (finished / "learner/model.safetensors").stat().st_mtime_ns == before
+    with pytest.raises(FinishedElsewhere):
+        start(spec, data="new data")
 
 
 def test_a_copy_that_lost_its_lease_writes_nothing_more(tmp_path):
