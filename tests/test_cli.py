@@ -17,9 +17,11 @@ from gcl.files import write_jsonl
 from gcl.runs import data_spec, find_run
 
 VERBS = [
-    [], ["settings"], ["runs"], ["data"], ["data", "generate"], ["data", "inspect"], ["data", "import"],
-    ["data", "validate"], ["data", "manifest"], ["backbone"], ["backbone", "vocabulary"], ["backbone", "ground"], ["plan"], ["train"],
-    ["generate"], ["score"], ["report"],
+    verb.split()
+    for verb in (
+        "", "settings", "runs", "data", "data generate", "data inspect", "data import", "data validate", "data manifest",
+        "backbone", "backbone vocabulary", "backbone ground", "plan", "train", "generate", "score", "report",
+    )
 ]  # fmt: skip
 
 
