@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gcl import __version__, verbs
+from gcl.cost.estimate import TFLOPS
 from gcl.errors import GCLError
 
 
@@ -74,6 +75,10 @@ def _parser() -> argparse.ArgumentParser:
     def scale(child: argparse.ArgumentParser) -> None:
         text = "instead of the scale in config.yaml: miniature, rehearsal or paper"
         child.add_argument("--scale", metavar="SCALE", help=text)
+
+    def results(child: argparse.ArgumentParser) -> None:
+        text = "folder of all results (default: %(default)s)"
+        child.add_argument("--results", type=Path, default=Path("results"), metavar="PATH", help=text)
 
     def scratch(child: argparse.ArgumentParser) -> None:
         text = "log and checkpoints of unfinished trainings; the same command continues from them"
@@ -151,15 +156,35 @@ def _parser() -> argparse.ArgumentParser:
         text = "change a setting of `execution`: --set engine=deepspeed --set processes=2; can be repeated"
         child.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=text)
 
-    child = verb(commands, "plan", verbs.plan, "Estimate what trainings need before anything is loaded: GPU memory, disk.",
-                 "gcl plan --memory snei/gcl/qwen2.5-vl-3b+qwen3-vl-4b/full/seed0 --set processes=4")  # fmt: skip
-    what = child.add_mutually_exclusive_group(required=True)
-    what.add_argument("--memory", metavar="ID", help="memory per GPU of this run (see gcl runs)")
-    what.add_argument("--disk", action="store_true", help="disk for the checkpoints of all runs")
+    child = verb(commands, "plan", verbs.plan, "Say what would run, why, and what it takes; nothing is started.",
+                 "gcl plan table1 --scale paper\n"
+                 "  gcl plan --memory snei/sft/qwen3-vl-4b/default/seed0 --set processes=4")  # fmt: skip
+    child.add_argument("targets", nargs="*", metavar="TARGET", help="as for snakemake (default: all)")
+    what = child.add_mutually_exclusive_group()
+    what.add_argument("--memory", metavar="ID", help="instead: memory per GPU of this run (see gcl runs)")
+    what.add_argument("--disk", action="store_true", help="instead: disk for the checkpoints of all runs")
     scale(child)
-    child.add_argument("--tokens", type=_count, metavar="N", help="longest input, image included, if you know it")
-    child.add_argument("--json", action="store_true", help="machine-readable, in bytes")
+    results(child)
+    text = "10^12 operations a second that a GPU keeps up, where nothing was measured (default: %(default)s)"
+    child.add_argument("--tflops", type=float, default=TFLOPS, metavar="N", help=text)
+    text = "with --memory: longest input, image included, if you know it"
+    child.add_argument("--tokens", type=_count, metavar="N", help=text)
+    child.add_argument("--json", action="store_true", help="machine-readable, memory in bytes")
     changes(child)
+
+    child = verb(commands, "status", verbs.status, "Say where every run stands: done, running, queued, failed, and why.",
+                 "gcl status --scale paper")  # fmt: skip
+    child.add_argument("runs", nargs="*", metavar="ID", help="these runs only (default: all; see gcl runs)")
+    child.add_argument("--all", action="store_true", help="list runs that are done or to do, too")
+    child.add_argument("--json", action="store_true", help="machine-readable")
+    scale(child)
+
+    child = verb(commands, "doctor", verbs.doctor, "Check this machine and a compute node before GPUs are spent.",
+                 "gcl doctor --scale paper --slurm='--partition=gpu --account=lab'")  # fmt: skip
+    child.add_argument("--slurm", default="", metavar="OPTIONS", help="of srun, for the check of a node")
+    child.add_argument("--here", action="store_true", help="only this machine: what the job on the node does")
+    child.add_argument("--json", action="store_true", help="machine-readable")
+    scale(child)
 
     def run_verb(name: str, run: Callable[..., None], text: str, example: str) -> argparse.ArgumentParser:
         child = verb(commands, name, run, text, example)
@@ -172,6 +197,9 @@ def _parser() -> argparse.ArgumentParser:
                      "gcl train --run run.json --data data.json --manifest train.tsv --to checkpoints")  # fmt: skip
     child.add_argument("--data", metavar="JSON", required=True)
     child.add_argument("--manifest", type=Path, required=True, metavar="PATH", help="train.tsv")
+    child.add_argument(
+        "--record", type=Path, metavar="PATH", help="file for a copy of the run's record: costs, versions"
+    )
     scratch(child)
     changes(child)
     to(child, "folder for one checkpoint per member")
@@ -197,8 +225,8 @@ def _parser() -> argparse.ArgumentParser:
 
     child = verb(commands, "report", verbs.report, "Build one table or figure from metrics files.",
                  "gcl report table1 --results results --to results/miniature/tables/table1")  # fmt: skip
-    child.add_argument("name", help="headline, table1, table2, table3, components, fig2, fig3, fig4 or fig7")
-    child.add_argument("--results", type=Path, default=Path("results"), metavar="PATH")
+    child.add_argument("name", help="headline, table1 to table3, costs, components, fig2, fig3, fig4 or fig7")
+    results(child)
     to(child, "path of the files to write, without suffix")
     return parser
 

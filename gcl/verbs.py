@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -131,17 +132,53 @@ def backbone_ground(options: argparse.Namespace) -> None:
 
 def plan(options: argparse.Namespace) -> None:
     experiment = _experiment(options.scale)
-    if options.disk:
+    if options.memory:
+        _plan_memory(options, experiment)
+    elif options.disk:
         print(disk_plan(experiment, all_runs(experiment).values(), Path()))
-        return
+    else:
+        from gcl.cost.plan import as_json, plan
+
+        planned = plan(experiment, options.targets or ["all"], options.tflops, options.results)
+        print(as_json(planned) if options.json else planned)
+
+
+def _plan_memory(options: argparse.Namespace, experiment: Experiment) -> None:
     run, execution = find_run(experiment, options.memory), changed(execution_spec(experiment), options.set)
 
     from gcl.memory.plan import memory_plan
     from gcl.memory.sizes import model_configs
 
     configs, notes = model_configs(run, experiment)
-    plan = memory_plan(run, execution, configs, options.tokens, notes)
-    print(json.dumps(plan.to_dict(), indent=2) if options.json else plan.table())
+    found = memory_plan(run, execution, configs, options.tokens, notes)
+    print(json.dumps(found.to_dict(), indent=2) if options.json else found.table())
+
+
+def status(options: argparse.Namespace) -> None:
+    from gcl.cluster.status import show, status
+
+    experiment = _experiment(options.scale)
+    runs = [find_run(experiment, run) for run in options.runs] or list(all_runs(experiment).values())
+    found = status(experiment, runs)
+    if options.json:
+        print(json.dumps([asdict(one) for one in found], indent=2))
+    else:
+        print(show(found, every=options.all or bool(options.runs)))
+
+
+def doctor(options: argparse.Namespace) -> None:
+    from gcl.cluster.doctor import as_json, examine, here
+
+    experiment = _experiment(options.scale)
+    findings = []
+    for finding in here(experiment, Path()) if options.here else examine(experiment, Path(), options.slurm.split()):
+        findings.append(finding)
+        if not options.json:
+            print(finding, flush=True)
+    if options.json:
+        print(as_json(findings))
+    elif bad := sum(finding.level == "bad" for finding in findings):
+        raise ConfigError(f"{bad} of {len(findings)} checks are bad: mend these before you train")
 
 
 def train(options: argparse.Namespace) -> None:
@@ -154,6 +191,7 @@ def train(options: argparse.Namespace) -> None:
         # Snakemake removes an output before it makes it again: what is here was made since, by another copy of this job.
         if already_trained(run, manifest, execution, options.to):
             print(f"{options.to}: another copy of this run made it meanwhile; nothing is left to do")
+            _copy_record(options)
             return
     # DeepSpeed wants to be started by torchrun even where it is alone.
     if first and (execution.processes > 1 or execution.engine == "deepspeed"):
@@ -163,6 +201,14 @@ def train(options: argparse.Namespace) -> None:
     from gcl.training.run import scratch_folder, train_run
 
     train_run(run, scenarios, manifest, execution, options.to, scratch_folder(options.scratch, run, manifest))
+    if os.environ.get("RANK", "0") == "0":
+        _copy_record(options)
+
+
+def _copy_record(options: argparse.Namespace) -> None:
+    """Keep the run's record where it outlives its checkpoints."""
+    if options.record:
+        write_json(options.record, read_json(options.to / "run.json"))
 
 
 def _start_processes(count: int) -> None:
@@ -203,6 +249,11 @@ def score(options: argparse.Namespace) -> None:
 
 
 def report(options: argparse.Namespace) -> None:
+    if options.name == "costs":
+        from gcl.cost.costs import write_costs
+
+        write_costs(options.results, _experiment().scale, options.to)
+        return
     from gcl.reporting.build import build
 
     build(_experiment(), options.name, options.results, options.to)

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from gcl.errors import ConfigError
 from gcl.runs import RunSpec
-from gcl.schema import Experiment
+from gcl.schema import Experiment, MiniatureModel
 
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 GB = 10**9
+MINIATURE_PARAMETERS = 1.5e6  # of the largest, about
 
 
 def check_link_types(root: Path) -> None:
@@ -82,7 +83,9 @@ def disk_plan(experiment: Experiment, runs: Iterable[RunSpec], root: Path) -> Di
 
 
 def _weights(experiment: Experiment, model: str, run: RunSpec) -> int:
-    return round(experiment.models[model].size.value * GB) * _BYTES[run.training.precision]
+    miniature = isinstance(experiment.models[model].backbone.value, MiniatureModel)
+    parameters = MINIATURE_PARAMETERS if miniature else experiment.models[model].size.value * 1e9
+    return round(parameters) * _BYTES[run.training.precision]
 
 
 def _gb(size: int) -> str:

@@ -20,7 +20,8 @@ VERBS = [
     verb.split()
     for verb in (
         "", "settings", "runs", "data", "data generate", "data inspect", "data import", "data validate", "data manifest",
-        "backbone", "backbone vocabulary", "backbone ground", "plan", "train", "generate", "score", "report",
+        "backbone", "backbone vocabulary", "backbone ground", "plan", "status", "doctor", "train", "generate", "score",
+        "report",
     )
 ]  # fmt: skip
 

@@ -1,7 +1,7 @@
 """One training from start to finish: `train_run(spec, scenarios, data, execution, output, scratch)`.
 
     <output>/<role>/        ordinary checkpoint: safetensors weights, configuration, processor, model card
-    <output>/run.json       resolved specification, hashes of weights, versions, duration, hardware
+    <output>/run.json       resolved specification, hashes of weights, versions, costs, hardware
     <output>/losses.jsonl   every component of the loss at every step; tensorboard/ has the same for people
 
 While training runs, the log and the checkpoints to resume from are in the scratch folder; starting the same run again
@@ -13,11 +13,11 @@ import platform
 import resource
 import shutil
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -27,6 +27,7 @@ from gcl.execution import ExecutionSpec
 from gcl.files import atomic_folder, canonical_json, read_json, read_jsonl, sha256_files, sha256_text, write_json
 from gcl.provenance import code_sha256, environment
 from gcl.runs import RunSpec
+from gcl.training import attempts
 from gcl.training.checkpoint import Checkpoints
 from gcl.training.engine import Engine, make_engine
 from gcl.training.export import export_member
@@ -72,8 +73,6 @@ def already_trained(spec: RunSpec, data: str, execution: ExecutionSpec, output: 
 def _train(
     spec: RunSpec, scenarios: Sequence[Scenario], data: str, execution: ExecutionSpec, output: Path, scratch: Path
 ) -> None:
-    started = time.time()
-
     def load() -> list[Member]:
         size = spec.objective.semantic_size if spec.objective and spec.objective.gsl_weight else None
         return [
@@ -95,10 +94,12 @@ def _train(
                 }
                 folder, adapters_alone = work / member.spec.role, execution.retain == "adapters"
                 export_member(engine, member, spec, folder, facts, adapters_alone=adapters_alone)
+            peak = max(engine.world.collect(torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0))
             if engine.world.main:
                 for name in ("losses.jsonl", "tensorboard"):
                     (shutil.copytree if name == "tensorboard" else shutil.copy)(scratch / name, work / name)
-                write_json(work / "run.json", _record(spec, data, execution, work, time.time() - started))
+                costs = _costs(attempts.finished(scratch), peak)
+                write_json(work / "run.json", _record(spec, data, execution, work) | {"costs": costs})
                 lease.check()
         engine.world.barrier()
 
@@ -139,6 +140,8 @@ def trained_group(
     _check_processes(world, execution)
     seed_everything(spec.seed)
     with hold_lease(scratch, main=world.main, share=world.share) as lease:
+        if world.main:
+            attempts.begin(scratch, world.size)
         if execution.engine == "deepspeed":
             from gcl.training.zero import divided_loading
 
@@ -179,7 +182,18 @@ def weights_sha256(folder: Path) -> str:
     return sha256_files(folder.rglob("*.safetensors"), folder)
 
 
-def _record(spec: RunSpec, data: str, execution: ExecutionSpec, folder: Path, seconds: float) -> dict[str, object]:
+def _costs(made: list[dict[str, Any]], peak_gpu_memory: int) -> dict[str, Any]:
+    """What the run took, over all attempts; memory is the last attempt's, of its largest process."""
+    return {
+        "gpu_hours": round(sum(attempt["seconds"] * attempt["gpus"] for attempt in made) / 3600, 4),
+        "seconds": round(sum(attempt["seconds"] for attempt in made), 1),
+        "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "peak_gpu_memory_mib": peak_gpu_memory // 2**20,
+        "attempts": made,
+    }
+
+
+def _record(spec: RunSpec, data: str, execution: ExecutionSpec, folder: Path) -> dict[str, Any]:
     """What is worth knowing of a training that its specification does not say."""
     return {
         "run": spec.id,
@@ -191,9 +205,6 @@ def _record(spec: RunSpec, data: str, execution: ExecutionSpec, folder: Path, se
         "code_sha256": code_sha256("training"),
         "environment": environment(),
         "command": sys.argv,
-        "seconds": round(seconds, 1),
-        "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-        "peak_gpu_memory_mib": torch.cuda.max_memory_allocated() // 2**20 if torch.cuda.is_available() else None,
         "machine": {
             "system": platform.platform(),
             "cpus": os.cpu_count(),

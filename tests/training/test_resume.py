@@ -99,6 +99,9 @@ def test_a_stopped_training_continues_to_the_same_bytes(spec, start, scratch, un
     assert f"{last}/15" in capfd.readouterr().err, "the progress bar starts where the training stopped"
     assert not scratch.exists()
     assert same_bytes(resumed, undisturbed)
+    costs = read_json(resumed / "run.json")["costs"]
+    assert len(costs["attempts"]) == 2 and costs["seconds"] == round(sum(a["seconds"] for a in costs["attempts"]), 1)
+    assert all(attempt["seconds"] > 0 and attempt["node"] and attempt["gpus"] == 0 for attempt in costs["attempts"])
     assert [step["step"] for step in losses(resumed)] == list(range(1, 16))
 
 

@@ -130,7 +130,7 @@ def test_from_scratch_everything_runs_once(project):
     runs = sum(RUNS.values())
     assert jobs == {
         "captions": 1, "vocabulary": 1, "ground": 2,
-        "train": runs, "generate": runs, "score": runs, "table": 4, "figure": 5, "all": 1,
+        "train": runs, "generate": runs, "score": runs, "table": 4, "figure": 5, "costs": 1, "all": 1,
     }  # fmt: skip
     project.commit("Run everything")
     tracked = project.do("git ls-files").splitlines()

@@ -47,6 +47,24 @@ rule figure:
         "gcl report {wildcards.name} --to {params.stem} > {log} 2>&1"
 
 
+rule costs:
+    """What every training took: time, GPUs, memory, attempts. Differs from one run of the workflow to the next."""
+    input:
+        PLAN.records(),
+    output:
+        multiext(f"results/{PLAN.scale}/tables/costs", ".csv", ".md"),
+    log:
+        f"logs/{PLAN.scale}/tables/costs.log",
+    conda:
+        "../envs/gcl.yaml"
+    params:
+        stem=f"results/{PLAN.scale}/tables/costs",
+    message:
+        "Table of costs"
+    shell:
+        "gcl report costs --to {params.stem} > {log} 2>&1"
+
+
 rule headline:
     """Table 2 on SNEI, and the same as a figure."""
     input:

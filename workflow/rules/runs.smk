@@ -8,20 +8,24 @@ rule train:
         backbones=PLAN.backbones,
         code=code_files("training"),
     output:
-        PLAN.retained(directory("results/{scale}/checkpoints/{run}"), temp),
+        checkpoints=PLAN.retained(directory("results/{scale}/checkpoints/{run}"), temp),
+        record="results/{scale}/records/{run}.json",
     log:
         "logs/{scale}/train/{run}.log",
     conda:
         "../envs/gcl.yaml"
     # A training at paper scale has the whole machine; on two cores two miniature ones run side by side.
     threads: 1 if PLAN.drawn else workflow.cores or 1
+    resources:
+        gpu=0 if PLAN.drawn else PLAN.experiment.execution.processes.value,
     params:
         run=PLAN.run_json,
         data=PLAN.data_json,
     message:
-        "Train {wildcards.run}"
+        "Train {wildcards.run} (threads: {threads}, GPUs: {resources.gpu})"
     shell:
-        "gcl train --run {params.run:q} --data {params.data:q} --manifest {input.manifest} --to {output} > {log} 2>&1"
+        "gcl train --run {params.run:q} --data {params.data:q} --manifest {input.manifest}"
+        " --record {output.record} --to {output.checkpoints} > {log} 2>&1"
 
 
 rule generate:
@@ -36,13 +40,17 @@ rule generate:
         "logs/{scale}/generate/{run}.log",
     conda:
         "../envs/gcl.yaml"
+    # On one machine all would answer on the same GPU, so at paper scale one does at a time.
+    threads: 1 if PLAN.drawn else workflow.cores or 1
+    resources:
+        gpu=0 if PLAN.drawn else 1,
     params:
         run=PLAN.run_json,
         data=PLAN.data_json,
         batch_size=PLAN.experiment.evaluation.batch_size.value,
         max_new_tokens=PLAN.experiment.evaluation.max_new_tokens.value,
     message:
-        "Answer with {wildcards.run}"
+        "Answer with {wildcards.run} (threads: {threads}, GPUs: {resources.gpu})"
     shell:
         "gcl generate --run {params.run:q} --data {params.data:q} --manifest {input.manifest}"
         " --checkpoints {input.checkpoints} --batch-size {params.batch_size}"

@@ -1,0 +1,1 @@
+"""Looking after runs on a cluster: `doctor` before, `status` meanwhile."""

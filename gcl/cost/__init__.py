@@ -1,0 +1,1 @@
+"""What runs will take and have taken: `plan` before, `costs` after."""

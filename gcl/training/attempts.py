@@ -1,0 +1,54 @@
+"""What a run has cost so far, over all its attempts: `begin(scratch, world)` and `finished(scratch)`.
+
+scratch/attempts.json lists them. An attempt that was killed could not say when it ended: the last thing that it wrote does.
+"""
+
+import os
+import platform
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gcl.files import read_json, write_json
+
+FILE = "attempts.json"
+
+
+def begin(scratch: Path, processes: int) -> None:
+    """Note the start of an attempt, and the end of the one before if it could not.
+
+    Args:
+        scratch: the run's scratch folder.
+        processes: how many train, one per GPU where there are any.
+    """
+    attempts = _closed(scratch, _last_sign(scratch))
+    attempts.append(
+        {
+            "started": time.time(),
+            "seconds": None,
+            "node": os.environ.get("SLURMD_NODENAME") or platform.node(),
+            "job": os.environ.get("SLURM_JOB_ID"),
+            "gpus": processes if torch.cuda.is_available() else 0,
+        }
+    )
+    write_json(scratch / FILE, attempts)
+
+
+def finished(scratch: Path) -> list[dict[str, Any]]:
+    """All attempts, the present one ending now: start (seconds since 1970), seconds, node, SLURM job, GPUs."""
+    return _closed(scratch, time.time())
+
+
+def _closed(scratch: Path, end: float) -> list[dict[str, Any]]:
+    attempts = read_json(scratch / FILE) if (scratch / FILE).exists() else []
+    for attempt in attempts:
+        if attempt["seconds"] is None:
+            attempt["seconds"] = round(max(0.0, end - attempt["started"]), 1)
+    return attempts
+
+
+def _last_sign(scratch: Path) -> float:
+    """When the attempt before wrote something for the last time."""
+    return max((path.stat().st_mtime for path in scratch.rglob("*") if path.name != "lease"), default=0.0)
