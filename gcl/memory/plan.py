@@ -14,6 +14,7 @@ from typing import Any
 
 from transformers import PretrainedConfig
 
+from gcl.cost.estimate import ASSUMED_TEXT_TOKENS
 from gcl.execution import LIVE, PREFETCH, REDUCE_BUCKET, ExecutionSpec, changed
 from gcl.memory.sizes import ModelSize, model_size
 from gcl.objective.head import CHUNK_MEMORY, CHUNK_STEP, row_bytes
@@ -21,7 +22,6 @@ from gcl.runs import MemberSpec, RunSpec
 from gcl.schema import Lora
 
 GIB = 2**30
-ASSUMED_TEXT_TOKENS = 256  # system message, question and answer, where nobody says how long they are
 ASSUMED_GPU = 80 * GIB  # decides the head's chunks, and what is advised
 ALLOWANCE = 3 * GIB // 2  # CUDA context, libraries' buffers, holes between tensors
 USUAL_GPUS, ROOM = (16, 24, 32, 48, 80, 96, 141), 0.95  # GiB, and how much of it an estimate may take
