@@ -3,7 +3,7 @@ PYTHON ?= python3
 CORES ?= 2
 BIN := .venv/bin
 
-.PHONY: headline all test test-all lint format clean
+.PHONY: headline all test test-all test-slurm lint format clean
 
 headline: .venv/ready
 	@$(BIN)/snakemake headline --config scale=miniature --cores $(CORES) --quiet host --rerun-incomplete --show-failed-logs
@@ -18,6 +18,9 @@ test: .venv/ready
 
 test-all: .venv/ready
 	$(BIN)/python -m pytest -m "not slurm and not gpu"
+
+test-slurm: .venv/ready
+	$(BIN)/python -m pytest -m slurm tests/slurm
 
 lint: .venv/ready
 	$(BIN)/ruff check .
