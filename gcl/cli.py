@@ -5,6 +5,7 @@ Errors that a user can mend are one line (or one line a mistake) on standard err
 
 import argparse
 import errno
+import math
 import os
 import signal
 import sys
@@ -51,6 +52,17 @@ def _count(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no positive whole number")
     return int(text)
+
+
+def _positive(text: str) -> float:
+    """A positive number, as an argument."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no positive number")
+    return number
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -106,7 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     child = verb(data, "generate", verbs.data_generate, "Draw a miniature data set, as if it had been downloaded.",
                  "gcl data generate captions --train 3000 --seed 7 --to data/miniature/captions")  # fmt: skip
     child.add_argument("name", choices=("snei", "muson", "captions"))
-    child.add_argument("--data", metavar="JSON", help="data specification (wording of the questions)")
+    child.add_argument("--data", metavar="JSON", help="data specification (default: as config.yaml says)")
     child.add_argument("--train", type=_count, required=True, help="scenes to train on")
     child.add_argument("--test", type=_count, default=0, help="scenes to test on")
     child.add_argument("--seed", type=int, required=True)
@@ -119,7 +131,8 @@ def _parser() -> argparse.ArgumentParser:
 
     child = verb(data, "import", verbs.data_import, "Turn a download into a raw folder of the pipeline.",
                  "gcl data import muson ~/Downloads/MUSON --mapping muson.yaml --to data/raw/muson")  # fmt: skip
-    child.add_argument("kind", choices=("snei", "muson", "llava", "socialnav-sub"), help="what kind of data it is")
+    text = "llava, socialnav-sub, or a data set of config.yaml, whose closed list of actions then holds"
+    child.add_argument("kind", metavar="KIND", help=text)
     child.add_argument("source", type=Path, metavar="SOURCE", help="folder or annotation file")
     child.add_argument("--mapping", type=Path, required=True, metavar="PATH", help="as `gcl data inspect` proposes it")
     child.add_argument("--show", type=_count, default=20, metavar="N", help="mistakes to list (default: %(default)s)")
@@ -166,7 +179,7 @@ def _parser() -> argparse.ArgumentParser:
     scale(child)
     results(child)
     text = "10^12 operations a second that a GPU keeps up, where nothing was measured (default: %(default)s)"
-    child.add_argument("--tflops", type=float, default=TFLOPS, metavar="N", help=text)
+    child.add_argument("--tflops", type=_positive, default=TFLOPS, metavar="N", help=text)
     text = "with --memory: longest input, image included, if you know it"
     child.add_argument("--tokens", type=_count, metavar="N", help=text)
     child.add_argument("--json", action="store_true", help="machine-readable, memory in bytes")

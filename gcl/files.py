@@ -1,5 +1,6 @@
 """Whole or absent: files and folders appear under their final name only when they are complete. Hashes of both."""
 
+import errno
 import hashlib
 import json
 import os
@@ -30,8 +31,16 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_folder(path: Path | str) -> Iterator[Path]:
-    """Yield a temporary folder beside `path`; it takes the place of `path` when the block ends without an error."""
+def atomic_folder(path: Path | str, *, replace: bool = True) -> Iterator[Path]:
+    """Yield a temporary folder beside `path`; it takes the place of `path` when the block ends without an error.
+
+    Args:
+        path: of the folder to be made.
+        replace: whether one that is there already gives way.
+
+    Raises:
+        DataError: if it does not, and somebody has made one meanwhile.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
@@ -41,9 +50,16 @@ def atomic_folder(path: Path | str) -> Iterator[Path]:
         for file in temporary.rglob("*"):  # safetensors keeps its files to their owner
             if file.is_file():
                 file.chmod(0o666 & ~_umask())
-        if path.exists():
+        if path.exists() and replace:
             shutil.rmtree(path)
-        temporary.replace(path)
+        try:
+            temporary.replace(path)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                raise
+            raise DataError(
+                f"{path}: somebody else has made it meanwhile; remove it, or choose another folder"
+            ) from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -83,7 +99,9 @@ def read_jsonl(path: Path | str) -> list[Any]:
         DataError: naming the first line that is not valid JSON.
     """
     values = []
-    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), start=1):
+    # Only "\n" ends a line: splitlines() would also break at characters that JSON allows inside texts.
+    lines = Path(path).read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    for number, line in enumerate(lines if lines != [""] else [], start=1):
         try:
             values.append(json.loads(line))
         except ValueError as error:

@@ -50,12 +50,11 @@ def runs(options: argparse.Namespace) -> None:
 def data_generate(options: argparse.Namespace) -> None:
     from gcl.data.miniature.generate import write_captions, write_dataset
 
-    if options.name != "captions" and options.data is None:
-        raise ConfigError(f"drawing {options.name} needs --data, for the wording of its questions")
     if options.name == "captions":
         write_captions(options.train, options.seed, options.to)
     else:
-        questions = _parsed(DataSpec, options.data).questions
+        data = _parsed(DataSpec, options.data) if options.data else _known_data(_experiment(), options.name)
+        questions = data.questions
         write_dataset(options.name, {"train": options.train, "test": options.test}, questions, options.seed, options.to)
 
 
@@ -70,10 +69,13 @@ def data_inspect(options: argparse.Namespace) -> None:
 
 
 def data_import(options: argparse.Namespace) -> None:
-    from gcl.data.importing.run import import_source
+    from gcl.data.importing.run import FORMATS, import_source
 
-    dataset = _experiment(options.scale).datasets.get(options.kind)
-    actions = dataset and dataset.actions.value
+    datasets = _experiment(options.scale).datasets
+    if options.kind not in {*datasets, *FORMATS}:
+        known = ", ".join(dict.fromkeys([*datasets, *FORMATS]))
+        raise ConfigError(f"unknown kind of data {options.kind!r}; use one of {known}, or add it to config.yaml")
+    actions = datasets[options.kind].actions.value if options.kind in datasets else None
     print(import_source(options.kind, options.source, options.mapping, options.to, actions, options.show))
 
 
@@ -90,7 +92,7 @@ def data_validate(options: argparse.Namespace) -> None:
     if options.html:
         write_text(options.html, validation.html())
     if validation.errors:
-        raise DataError(f"{data.root}: {len(validation.errors)} errors; mend them, nothing can be trained on this")
+        raise DataError(f"{data.root}: errors: {len(validation.errors)}; mend them, nothing can be trained on this")
 
 
 def data_manifest(options: argparse.Namespace) -> None:
@@ -184,22 +186,15 @@ def doctor(options: argparse.Namespace) -> None:
 def train(options: argparse.Namespace) -> None:
     run, data = _parsed(RunSpec, options.run), _parsed(DataSpec, options.data)
     execution = changed(execution_spec(_experiment()), options.set)
-    manifest, first = sha256_file(options.manifest), "TORCHELASTIC_RUN_ID" not in os.environ
-    if first and options.to.exists():
-        from gcl.training.run import already_trained
-
-        # Snakemake removes an output before it makes it again: what is here was made since, by another copy of this job.
-        if already_trained(run, manifest, execution, options.to):
-            print(f"{options.to}: another copy of this run made it meanwhile; nothing is left to do")
-            _copy_record(options)
-            return
     # DeepSpeed wants to be started by torchrun even where it is alone.
-    if first and (execution.processes > 1 or execution.engine == "deepspeed"):
+    several = execution.processes > 1 or execution.engine == "deepspeed"
+    if several and "TORCHELASTIC_RUN_ID" not in os.environ:
         _start_processes(execution.processes)
     scenarios = _load_split(data, options.manifest)
 
     from gcl.training.run import scratch_folder, train_run
 
+    manifest = sha256_file(options.manifest)
     train_run(run, scenarios, manifest, execution, options.to, scratch_folder(options.scratch, run, manifest))
     if os.environ.get("RANK", "0") == "0":
         _copy_record(options)

@@ -177,9 +177,9 @@ class Plan:
         ids = {run.id for run in self.reported_runs(wildcards.name)}
         return [f"results/{self.scale}/metrics/{run_id}.json" for run_id in sorted(ids)]
 
-    def records(self) -> list[str]:
-        """Records of all runs."""
-        return [f"results/{self.scale}/records/{run_id}.json" for run_id in all_runs(self.experiment)]
+    def all_metrics(self) -> list[str]:
+        """Metrics files of all runs."""
+        return [f"results/{self.scale}/metrics/{run_id}.json" for run_id in all_runs(self.experiment)]
 
     def report_json(self, wildcards: Any) -> str:
         """What a table or figure shows besides metrics; a change rebuilds it without running anything."""

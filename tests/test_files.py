@@ -83,3 +83,21 @@ def test_broken_files_are_named_with_their_line(tmp_path):
     (tmp_path / "p.json").write_text("{")
     with pytest.raises(DataError, match=r"p.json: broken"):
         read_json(tmp_path / "p.json")
+
+
+def test_line_separators_inside_texts_survive_jsonl(tmp_path):
+    records = [{"text": "one\u2028two\u2029three\x85four"}, {"text": ""}]
+    write_jsonl(tmp_path / "x.jsonl", records)
+    assert read_jsonl(tmp_path / "x.jsonl") == records
+    write_jsonl(tmp_path / "empty.jsonl", [])
+    assert read_jsonl(tmp_path / "empty.jsonl") == []
+
+
+def test_a_folder_that_somebody_made_meanwhile_is_not_replaced(tmp_path):
+    refused = pytest.raises(DataError, match="somebody else has made it meanwhile")
+    with refused, atomic_folder(tmp_path / "new", replace=False) as work:
+        (work / "ours").touch()
+        (tmp_path / "new").mkdir()
+        (tmp_path / "new/theirs").touch()
+    assert [path.name for path in tmp_path.iterdir()] == ["new"]
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["theirs"]

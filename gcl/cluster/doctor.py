@@ -17,8 +17,10 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 
-from gcl.errors import ConfigError
-from gcl.runs import all_runs, manifest_folder
+from gcl.data.manifest import check_current
+from gcl.errors import ConfigError, DataError
+from gcl.files import read_json
+from gcl.runs import all_runs, data_spec, manifest_folder
 from gcl.schema import Checkpoint, Experiment
 from gcl.versioning import GB, check_link_types, disk_plan
 
@@ -83,7 +85,9 @@ def _gpus(experiment: Experiment) -> Iterator[Finding]:
         return
     device = torch.cuda.get_device_properties(0)
     memory = f"{device.total_memory / 2**30:.0f} GiB"
-    level, remedy = ("ok", "") if count >= processes else ("look", f"execution.processes is {processes}")
+    # The job on a node asks for one GPU only.
+    enough = count >= processes or _TOKEN in os.environ
+    level, remedy = ("ok", "") if enough else ("look", f"execution.processes is {processes}")
     yield Finding(
         level, f"{count} GPU(s) visible: {device.name}, {memory}; `gcl plan --memory` says what is needed", remedy
     )
@@ -102,21 +106,20 @@ def _data(experiment: Experiment, root: Path) -> Iterator[Finding]:
         elif not (folder / "train.tsv").is_file():
             yield Finding("bad", f"{dataset}: no manifest", f"dvc repro manifest@{dataset}")
         else:
-            yield Finding("ok", f"{dataset}: raw data and manifest")
+            data = data_spec(experiment, dataset)
+            try:
+                check_current(raw, folder, data.questions, data.actions)
+                yield Finding("ok", f"{dataset}: raw data and manifest agree")
+            except DataError as error:
+                yield Finding("bad", f"{dataset}: {str(error).splitlines()[0]}", f"dvc repro manifest@{dataset}")
 
 
 def _weights(experiment: Experiment) -> Iterator[Finding]:
-    from huggingface_hub import try_to_load_from_cache
-
     for name, model in experiment.models.items():
         backbone = model.backbone.value
         if not isinstance(backbone, Checkpoint) or backbone.revision is None:
             continue
-        found = [
-            try_to_load_from_cache(backbone.path, file, revision=backbone.revision)
-            for file in ("config.json", "model.safetensors.index.json", "model.safetensors")
-        ]
-        if isinstance(found[0], str) and any(isinstance(path, str) for path in found[1:]):
+        if _in_cache(backbone):
             yield Finding("ok", f"{name}: {backbone.path} is in the hub's cache")
         else:
             remedy = f"hf download {backbone.path} --revision {backbone.revision}"
@@ -125,8 +128,23 @@ def _weights(experiment: Experiment) -> Iterator[Finding]:
             )
 
 
+def _in_cache(backbone: Checkpoint) -> bool:
+    """Whether configuration and all shards of the weights are there: an interrupted download leaves some of them."""
+    from huggingface_hub import try_to_load_from_cache
+
+    def cached(file: str) -> str | None:
+        path = try_to_load_from_cache(backbone.path, file, revision=backbone.revision)
+        return path if isinstance(path, str) else None
+
+    index = cached("model.safetensors.index.json")
+    shards = set(read_json(index)["weight_map"].values()) if index else {"model.safetensors"}
+    return cached("config.json") is not None and all(cached(shard) for shard in shards)
+
+
 def _disk(experiment: Experiment, root: Path) -> Iterator[Finding]:
-    plan = disk_plan(experiment, all_runs(experiment).values(), root)
+    checkpoints = root / "results" / experiment.scale / "checkpoints"
+    missing = [run for run in all_runs(experiment).values() if not (checkpoints / run.id).is_dir()]
+    plan = disk_plan(experiment, missing, root)
     needed = plan.stay + plan.largest
     level, remedy = ("ok", "") if needed < plan.free else ("bad", "free some, or lower execution.retain")
     yield Finding(level, f"checkpoints need up to {needed / GB:,.0f} GB, {plan.free / GB:,.0f} GB are free", remedy)
@@ -137,7 +155,7 @@ def _versions_of_data(root: Path) -> Iterator[Finding]:
         check_link_types(root)
     except ConfigError as error:
         yield Finding("bad", str(error))
-    done = _run(["dvc", "remote", "list"], root)
+    done = _run([sys.executable, "-m", "dvc", "remote", "list"], root)
     if done is None or not done.stdout.strip():
         remedy = "dvc remote add --default store PLACE, if results are to leave this machine"
         yield Finding("look", "no DVC remote", remedy)

@@ -64,15 +64,16 @@ def show(found: Sequence[RunStatus], *, every: bool = False) -> str:
 
 
 def _run_status(run: str, scale: str, root: Path, queue: Mapping[str, str]) -> RunStatus:
-    if (root / f"results/{scale}/metrics/{run}.json").is_file():
-        return RunStatus(run, "done")
     log = root / f"logs/{scale}/train/{run}.log"
     leases = list((root / "scratch" / run).glob("*/lease"))
     if any(time.time() - lease.stat().st_mtime < ALIVE for lease in leases):
         return RunStatus(run, "running", _progress(log))
-    job = next((job for comment, job in queue.items() if run.replace("/", "_") in comment.replace("/", "_")), None)
+    name = re.compile(rf"{scale}_{re.escape(run.replace('/', '_'))}(?!\d)")
+    job = next((job for comment, job in queue.items() if name.search(comment.replace("/", "_"))), None)
     if job is not None:
         return RunStatus(run, "queued", job)
+    if (root / f"results/{scale}/metrics/{run}.json").is_file():
+        return RunStatus(run, "done")
     trained = (root / f"results/{scale}/checkpoints/{run}/run.json").is_file()
     for part in ("score", "generate", "train"):
         path = root / f"logs/{scale}/{part}/{run}.log"

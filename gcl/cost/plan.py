@@ -4,6 +4,7 @@
 """
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -92,8 +93,14 @@ def plan(experiment: Experiment, targets: Sequence[str], tflops: float, results:
         ConfigError: with what Snakemake says if it cannot plan.
     """
     command = [sys.executable, "-m", "snakemake", "--dry-run", "--nocolor", "--cores", "1", *targets]
+    # Somebody's profile may keep quiet about what is read here.
+    environment = {name: value for name, value in os.environ.items() if name != "SNAKEMAKE_PROFILE"}
     done = subprocess.run(
-        [*command, "--config", f"scale={experiment.scale}"], text=True, capture_output=True, check=False
+        [*command, "--config", f"scale={experiment.scale}"],
+        env=environment,
+        text=True,
+        capture_output=True,
+        check=False,
     )
     if done.returncode:
         said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
@@ -111,6 +118,8 @@ def plan(experiment: Experiment, targets: Sequence[str], tflops: float, results:
             trainings.append(Training(run.id, reason, gpus, cost.gpu_hours, cost.source))
     counts = _COUNTS.search(done.stdout)
     jobs = dict(re.findall(r"^(\w+) +(\d+)$", counts[1], re.M)) if counts else {}
+    if int(jobs.get("train", 0)) != len(trainings):
+        raise ConfigError(f"Snakemake plans {jobs.get('train', 0)} trainings and names {len(trainings)}; report this")
     disk = disk_plan(experiment, [find_run(experiment, training.run) for training in trainings], results)
     return Plan(experiment.scale, trainings, {rule: int(count) for rule, count in jobs.items()}, str(disk))
 

@@ -122,7 +122,10 @@ def load_split(
 def _changes(scenario: Scenario, image_sha256: str, text_sha256: str, trusted_until: float) -> list[str]:
     changes = []
     try:
-        if scenario.image.stat().st_mtime >= trusted_until and sha256_file(scenario.image) != image_sha256:
+        status = scenario.image.stat()
+        # A picture that was moved here keeps its old date of change, but not that of its name.
+        newest = max(status.st_mtime, status.st_ctime)
+        if newest >= trusted_until and sha256_file(scenario.image) != image_sha256:
             changes.append(f"image_sha256: {scenario.image} has changed")
     except OSError as error:
         changes.append(f"image: {scenario.image} cannot be read ({error.strerror})")

@@ -99,6 +99,13 @@ def scene_record(
     return {"id": id, "image": image, "split": split, **({"action": action} if action else {}), "turns": words}
 
 
+def unfit(text: str | None, what: str, where: str) -> list[str]:
+    """The problem of an id or a picture's path that cannot stand in a line of a manifest, if it is one."""
+    if text is None or not any(character in text for character in "\t\n\r"):
+        return []
+    return [f"{where}: {what}: {shown(text)} has a tab or a line break; rename it"]
+
+
 def _draft(
     record: Record, root: Path, questions: Mapping[str, str], actions: Sequence[str] | None, problems: list[str]
 ) -> Draft:
@@ -109,6 +116,7 @@ def _draft(
         if name not in FIELDS
     ]
     id, split = text_field(fields, "id", where, problems), text_field(fields, "split", where, problems)
+    problems += unfit(id, "id", where)
     if split is not None and split not in SPLITS:
         problems.append(f"{where}: split: unknown split {shown(split)}; use {' or '.join(SPLITS)}")
         split = None
@@ -149,6 +157,7 @@ def _image(record: Record, root: Path, problems: list[str]) -> PurePosixPath | N
     text = text_field(record.fields, "image", record.where, problems)
     if text is None:
         return None
+    problems += unfit(text, "image", record.where)
     problem = leads_out(text, root)
     if problem:
         problems.append(f"{record.where}: image: {shown(text)}: {problem}")

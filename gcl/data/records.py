@@ -82,7 +82,9 @@ def read_json(path: Path, problems: list[str], name: str | None = None) -> Itera
     """
     name, before, empty = name or path.name, len(problems), True
     try:
-        for where, value in _json_lines(path, name, problems) if path.suffix in _LINES else _json_list(path, name):
+        for where, value in (
+            _json_lines(path, name, problems) if path.suffix.lower() in _LINES else _json_list(path, name)
+        ):
             empty = False
             if _is_object(where, value, problems):
                 yield Record(where, value)
@@ -126,10 +128,12 @@ def shown(text: str) -> str:
 
 def _text_blocks(path: Path, name: str) -> Iterator[str]:
     try:
+        if not path.is_dir() and path.exists() and not path.is_file():
+            raise DataError(f"{name}: not a file; name a file of annotations")
         with path.open("rb") as stream:
             yield from _decoded(stream, name)
     except OSError as error:
-        reason = error.strerror
+        reason = error.strerror or error
         raise DataError(f"{name}: cannot be read ({reason}); check that it exists and its permissions") from None
 
 

@@ -48,7 +48,7 @@ def train_run(
         scenarios: its training split.
         data: hash of the manifest that the split is bound to.
         execution: on what engine, with how many processes.
-        output: folder to be made; an existing one is replaced.
+        output: folder to be made; an existing one is replaced, unless it is just what would be made.
         scratch: this run's own folder for the log and for checkpoints to resume from; removed at the end.
     """
     try:
@@ -80,7 +80,8 @@ def _train(
             for k, member in enumerate(spec.members)
         ]
 
-    with trained_group(load, scenarios, spec, data, execution, scratch) as (engine, lease):
+    done = partial(already_trained, spec, data, execution, output)
+    with trained_group(load, scenarios, spec, data, execution, scratch, done=done) as (engine, lease):
         if engine.world.main:
             for left in output.parent.glob(f".{output.name}.*"):  # of a copy that was killed while it wrote its models
                 shutil.rmtree(left, ignore_errors=True)
@@ -133,13 +134,23 @@ def trained_group(
     execution: ExecutionSpec,
     scratch: Path,
     part: str = "training",
+    done: Callable[[], bool] = lambda: False,
 ) -> Iterator[tuple[Engine, Lease]]:
-    """Train the members that `load` gives; the block finds them trained. Scratch is removed when it ends well."""
+    """Train the members that `load` gives; the block finds them trained. Scratch is removed when it ends well.
+
+    Raises:
+        FinishedElsewhere: if another copy of the run did it: while this one waited, or, says `done`, before.
+    """
     turns = turns_of(scenarios, spec)
     world = World()
     _check_processes(world, execution)
     seed_everything(spec.seed)
     with hold_lease(scratch, main=world.main, share=world.share) as lease:
+        # Another copy may have ended right before; whoever has the lease looks again.
+        if world.share(world.main and done()):
+            if world.main:
+                shutil.rmtree(scratch, ignore_errors=True)
+            raise FinishedElsewhere("another copy of this run has just finished it; nothing is left to do")
         if world.main:
             attempts.begin(scratch, world.size)
         if execution.engine == "deepspeed":
@@ -158,7 +169,9 @@ def trained_group(
         yield engine, lease
         if engine.world.main:
             lease.check()
-            shutil.rmtree(scratch, ignore_errors=True)
+            # At once for whoever waits for the lease in it.
+            ended = scratch.rename(scratch.with_name(f".{scratch.name}.finished"))
+            shutil.rmtree(ended, ignore_errors=True)
         engine.world.barrier()
 
 

@@ -48,6 +48,12 @@ def test_a_living_lease_means_running_with_the_progress_of_its_log(look, tmp_pat
     assert look() == ("running", "step 2 of 332, 00:02 passed, 10:32 left")
 
 
+def test_a_run_that_is_trained_again_is_running_though_its_old_scores_are_there(look, tmp_path):
+    write(tmp_path / f"results/miniature/metrics/{RUN}.json")
+    write(tmp_path / f"scratch/{RUN}/abc/lease")
+    assert look() == ("running", "loading")
+
+
 def test_a_dead_lease_means_interrupted(look, tmp_path):
     write(tmp_path / f"scratch/{RUN}/abc/lease", age=100)
     assert look() == ("interrupted", "starts again, no checkpoint was saved")
@@ -75,6 +81,8 @@ def test_a_job_in_slurms_queue_is_queued(look, tmp_path):
     write(squeue, f"#!/bin/sh\necho '{line}'\n")
     squeue.chmod(squeue.stat().st_mode | stat.S_IXUSR)
     assert look() == ("queued", "job 17, pending (Priority)")
+    write(squeue, f"#!/bin/sh\necho '{line}0'\n")
+    assert look() == ("to do", ""), "another seed's"
     write(squeue, "#!/bin/sh\nexit 1\n")
     assert look() == ("to do", "")
 

@@ -78,7 +78,7 @@ def test_two_copies_at_once_end_well_with_one_result_and_a_third_finds_it(comman
         assert start(both, log).wait(60) == 0
     text = (tmp_path / "log.txt").read_text()
     assert "has this run; waiting until it finishes or dies" in text and "has just finished this run" in text
-    assert "another copy of this run made it meanwhile" in text
+    assert "another copy of this run has just finished it" in text
     assert (tmp_path / "out/run.json").stat().st_mtime_ns == made
     assert not list((tmp_path / "scratch/out").rglob("losses.jsonl"))
 

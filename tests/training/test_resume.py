@@ -246,6 +246,18 @@ def test_what_another_copy_finished_meanwhile_is_the_result(spec, start, scratch
         start(spec, data="new data")
 
 
+def test_a_copy_that_comes_late_does_not_train_again(spec, start, tmp_path, capsys):
+    finished = start(spec)
+    before = (finished / "learner/model.safetensors").stat().st_mtime_ns
+    start(spec)
+    assert "has just finished it" in capsys.readouterr().out
+    assert (finished / "learner/model.safetensors").stat().st_mtime_ns == before
+    assert not (tmp_path / "scratch").exists()
+    (finished / "guide/model.safetensors").write_bytes(b"damaged")
+    start(spec)
+    assert (finished / "learner/model.safetensors").stat().st_mtime_ns != before, "what is not whole is made again"
+
+
 def test_a_copy_that_lost_its_lease_writes_nothing_more(tmp_path):
     with hold_lease(tmp_path / "run") as lease:
         lease.check()

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from pathlib import Path
 
 import pytest
 from workflow_project import Project, copy_project
@@ -101,14 +100,14 @@ def test_the_same_seed_gives_identical_metrics(project):
 
 
 def test_a_data_error_stops_the_run_with_its_message(project):
-    annotations = project.root / "data/miniature/raw/snei/train.json"
+    annotations = project.root / "data/miniature/source/snei/train.json"
     original = annotations.read_text()
     annotations.write_text(original.replace('"from": "human"', '"from": "robot"', 1))
     try:
-        output = project.snakemake("data/miniature/manifests/snei/train.tsv", "-R", "manifest", check=False)
-        log = (project.root / "logs/manifest/snei.log").read_text()
+        output = project.snakemake("data/miniature/raw/snei", "-R", "import_data", check=False)
+        log = (project.root / "logs/import/snei.log").read_text()
         assert "unknown role" in log and "robot" in log and "Traceback" not in log
-        assert "Error in rule manifest" in output
-        assert not Path(project.root / "data/miniature/manifests/snei/train.tsv").exists()
+        assert "Error in rule import_data" in output
+        assert not (project.root / "data/miniature/raw/snei").exists()
     finally:
         annotations.write_text(original)

@@ -49,8 +49,9 @@ rule figure:
 
 rule costs:
     """What every training took: time, GPUs, memory, attempts. Differs from one run of the workflow to the next."""
+    # Not the records themselves: one that was lost is not worth a training.
     input:
-        PLAN.records(),
+        PLAN.all_metrics(),
     output:
         multiext(f"results/{PLAN.scale}/tables/costs", ".csv", ".md"),
     log:

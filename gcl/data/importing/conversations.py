@@ -84,6 +84,15 @@ def _count_dropped(record: Record, reading: Reading) -> None:
     reading.notes["rejected answers left out"] += sum("rejected" in message for message in messages)
 
 
+def _joined(message: dict[str, Any], field: str) -> dict[str, Any]:
+    """A message whose text came in parts, as chat data has it, with the text in one piece and pictures left out."""
+    parts = message.get(field)
+    if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
+        return message
+    texts = [part["text"] for part in parts if part.get("type") == "text" and isinstance(part.get("text"), str)]
+    return message | {field: "\n".join(texts)}
+
+
 def _answered(messages: list[dict[str, Any]], where: str, problems: list[str]) -> list[tuple[int, str, str]] | None:
     """Rounds of messages by turns; a leading system message is none of them."""
     result, question, number = [], None, 0
@@ -103,7 +112,7 @@ def _answered(messages: list[dict[str, Any]], where: str, problems: list[str]) -
             problems.append(f"{place}: {field}: {what}; let question and answer alternate")
             return None
         content = "content" if "content" in message and "value" not in message else "value"
-        text = text_field(message, content, place, problems)
+        text = text_field(_joined(message, content), content, place, problems)
         if due == "human":
             question = _question(text, not result, f"{place}: {content}", problems)
         else:

@@ -90,7 +90,7 @@ def import_source(
     """Make a raw folder of a download.
 
     Args:
-        kind: "snei", "muson", "llava" or "socialnav-sub".
+        kind: a data set of config.yaml, "llava" or "socialnav-sub".
         source: folder of the download, or a file in it.
         mapping_file: how to read it (gcl/data/importing/mapping.py).
         to: raw folder to be made; must not exist.
@@ -103,16 +103,15 @@ def import_source(
     """
     start = time.monotonic()
     mapping = read_mapping(mapping_file)
-    if mapping.format not in FORMATS[kind]:
-        raise ConfigError(
-            f"{mapping_file}: format: {mapping.format} does not fit {kind}; use {' or '.join(FORMATS[kind])}"
-        )
+    formats = FORMATS.get(kind, tuple(READERS))
+    if mapping.format not in formats:
+        raise ConfigError(f"{mapping_file}: format: {mapping.format} does not fit {kind}; use {' or '.join(formats)}")
     source = source.parent if source.is_file() else source
     if not source.is_dir():
         raise DataError(f"{source}: no such folder; name the folder of the download")
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise DataError(f"{to}: exists already; remove it, or choose another folder")
-    with atomic_folder(to) as work:
+    with atomic_folder(to, replace=False) as work:
         reading = Reading(source, mapping, mapping_file.name)
         files = find_files(source, mapping, reading.problems)
         pictures = Pictures(source, mapping.images, work, hashed=isinstance(mapping.split, Seeded))
@@ -142,6 +141,8 @@ def _collect(
             label = scene.label if scene.label is not None else scene.turns.get("action", (None, None))[1]
             if actions is not None and label is not None:
                 label = raw.closed_label(label, actions, scene.where, problems)
+            problems += raw.unfit(scene.id, "id", scene.where)
+            problems += raw.unfit(scene.picture and scene.picture.path, "image", scene.where)
             picture = _take(scene, pictures, problems)
             other = scene.where if scene.id is None else first.setdefault(scene.id, scene.where)
             if other != scene.where:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gcl.data.importing.mapping import Mapping
+from gcl.data.raw import leads_out
 from gcl.data.records import Record, read_json, shown, text_lines
 from gcl.errors import DataError
 
@@ -41,6 +42,9 @@ def find_files(source: Path, mapping: Mapping, problems: list[str]) -> list[Sour
             continue
         for match in matches:
             name = match.relative_to(source).as_posix()
+            if problem := leads_out(name, source):
+                problems.append(f"{name}: {problem.replace('picture', 'file')}")
+                continue
             if match in files:
                 problems.append(f"{name}: named twice by files in the mapping; name it once")
             files[match] = SourceFile(match, name, split)
@@ -76,15 +80,18 @@ def _read_csv(file: SourceFile, problems: list[str]) -> Iterator[Record]:
     """Records of a table with a header line; of , ; and tab, the one that is most frequent in the header separates."""
     lines = text_lines(file.path, file.name)
     first = next(lines, "")
+    said = 1  # lines before the records
+    if first.lower().startswith("sep="):  # Excel's own first line
+        first, said = next(lines, ""), 2
     delimiter = max(_DELIMITERS, key=first.count)
     header = [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
     if not any(header):
-        raise DataError(f"{file.name}:1: no header; begin with a line of column names")
+        raise DataError(f"{file.name}:{said}: no header; begin with a line of column names")
     twice = [name for name in header if header.count(name) > 1]
     if twice:
-        raise DataError(f"{file.name}:1: header: column {shown(twice[0])} stands there twice; rename one")
+        raise DataError(f"{file.name}:{said}: header: column {shown(twice[0])} stands there twice; rename one")
     reader = csv.reader((f"{line}\n" for line in lines), delimiter=delimiter, strict=True)
-    number = 2
+    number = said + 1
     try:
         for row in reader:
             if row and len(row) != len(header):
@@ -92,7 +99,7 @@ def _read_csv(file: SourceFile, problems: list[str]) -> Iterator[Record]:
                 problems.append(f"{file.name}:{number}: {what}; put texts with {delimiter!r} into double quotes")
             elif row:
                 yield Record(f"{file.name}:{number}", dict(zip(header, row, strict=True)))
-            number = reader.line_num + 2
+            number = reader.line_num + said + 1
     except csv.Error as error:
         raise DataError(
             f"{file.name}:{number}: not valid CSV: {error}; check the double quotes of this record"

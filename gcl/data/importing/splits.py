@@ -31,7 +31,7 @@ def read_test_ids(path: Path, name: str, problems: list[str]) -> dict[str, str]:
         problems: gets one line for each flaw.
     """
     ids: dict[str, str] = {}
-    if path.suffix in (".json", ".jsonl"):
+    if path.suffix.lower() in (".json", ".jsonl", ".ndjson"):
         for record in read_json(path, problems, name):
             field = "question_id" if "question_id" in record.fields else "id"
             id = id_of(record, field, problems)

@@ -38,6 +38,15 @@ def _texts(source: Path) -> list[tuple[str, str, dict[str, str]]]:
     return [(s["id"], s["split"], {turn: s["turns"][turn]["answer"] for turn in TURNS}) for s in scenes(source)]
 
 
+def in_parts(number: int) -> dict[str, Any]:
+    """A dialogue as chat data has it."""
+    messages = [
+        {"role": message["from"], "content": [{"type": "image"}, {"type": "text", "text": message["value"]}]}
+        for message in talk(number)["conversations"]
+    ]
+    return {"id": f"s{number}", "image": f"images/{number}.png", "messages": messages}
+
+
 EXPECTED = [(f"s{k}", SPLITS[k], answers(k)) for k in range(3)]
 PLAIN: dict[str, tuple[dict[str, Any], dict[str, bytes]]] = {
     "csv": (TABLE | {"files": ["a.csv"]}, {"a.csv": as_csv(ROWS)}),
@@ -45,6 +54,7 @@ PLAIN: dict[str, tuple[dict[str, Any], dict[str, bytes]]] = {
     "tsv": (TABLE | {"files": ["a.tsv"]}, {"a.tsv": as_csv(ROWS, "\t")}),
     "csv with Windows line ends": (TABLE | {"files": ["a.csv"]}, {"a.csv": as_csv(ROWS).replace(b"\n", b"\r\n")}),
     "csv in UTF-16": (TABLE | {"files": ["a.csv"]}, {"a.csv": as_csv(ROWS).decode().encode("utf-16")}),
+    "csv with Excel's first line": (TABLE | {"files": ["a.csv"]}, {"a.csv": b"sep=;\r\n" + as_csv(ROWS, ";")}),
     "csv with a mark": (TABLE | {"files": ["a.csv"]}, {"a.csv": b"\xef\xbb\xbf" + as_csv(ROWS)}),
     "table json": (TABLE | {"files": ["a.json"]}, {"a.json": as_json(ROWS)}),
     "table json on one line": (TABLE | {"files": ["a.json"]}, {"a.json": json.dumps(ROWS).encode()}),
@@ -54,6 +64,10 @@ PLAIN: dict[str, tuple[dict[str, Any], dict[str, bytes]]] = {
         {f"part-{k}.csv": as_csv([ROWS[k]]) for k in range(3)},
     ),
     "talks": (TALKS | {"files": BY_SPLIT}, {"train.json": as_json(TRAIN), "test.json": as_json(TEST)}),
+    "talks whose texts come in parts": (
+        TALKS | {"files": BY_SPLIT},
+        {"train.json": as_json([in_parts(k) for k in (0, 1)]), "test.json": as_json([in_parts(2)])},
+    ),
     "talks in jsonl": (
         TALKS | {"files": {"train": ["train.jsonl"], "test": ["test.jsonl"]}},
         {"train.jsonl": as_jsonl(TRAIN), "test.jsonl": as_jsonl(TEST)},

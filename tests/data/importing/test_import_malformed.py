@@ -3,6 +3,7 @@
 # ruff: noqa: E501 (the exact messages stay on one line)
 
 import json
+import os
 import struct
 import zlib
 from io import BytesIO
@@ -226,6 +227,8 @@ MAPPINGS: dict[str, Case] = {
     "empty mapping": ("", {}, "{mapping}: not a mapping of keys to values; let `gcl data inspect` propose one"),
     "word as a key": (CSV | {"split": {"column": "split", "words": {1: "train", "x": "test"}}}, {}, "{mapping}: split.words.1: input should be a valid string; put words that YAML reads otherwise in quotes"),
     "no YAML": ("format: [", {}, "{mapping}: not valid YAML: while parsing a flow node expected the node content, but found '<stream end>' in \"<unicode string>\", line 1, column 10: format: [ ^; correct it"),
+    "alias": ("a: &a {b: *a}", {}, "{mapping}: not valid YAML: line 1: write the value instead of an alias (*); correct it"),
+    "key that stands there twice": ("format: table\nformat: questions", {}, "{mapping}: not valid YAML: line 1: 'format' stands there twice; remove one; correct it"),
     "impossible date": ("format: 2020-99-99", {}, "{mapping}: not valid YAML: month must be in 1..12; correct it"),
 }  # fmt: skip
 CORPUS = SYNTAX | TABLES | DIALOGUES | PICTURES | MAPPINGS
@@ -313,3 +316,23 @@ def test_unknown_wording_is_said_once_for_all_records(tmp_path: Path) -> None:
         record["conversations"][2]["value"] = "Really?"
     files = {"train.json": as_json(records), "test.json": as_json([talk(2)])}
     assert len(refused(write_source(tmp_path / "source", files), BY_WORDING)) == 1
+
+
+def test_an_annotation_file_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    source = write_source(tmp_path / "source", {})
+    os.mkfifo(source / "a.csv")
+    assert refused(source, CSV) == ["a.csv: not a file; name a file of annotations"]
+
+
+def test_an_annotation_file_outside_of_the_source_is_not_read(tmp_path: Path) -> None:
+    source = write_source(tmp_path / "source", {})
+    (tmp_path / "other.csv").write_bytes(as_jsonl(ROWS))
+    (source / "a.csv").symlink_to(tmp_path / "other.csv")
+    (problem,) = refused(source, CSV)
+    assert problem.startswith("a.csv: leads out of") and problem.endswith("copy the file into the folder")
+
+
+@pytest.mark.parametrize("id", ["a\tb", "a\nb"])
+def test_an_id_that_no_manifest_could_hold_is_refused_at_its_place(tmp_path: Path, id: str) -> None:
+    source = write_source(tmp_path / "source", _rows(id=id))
+    assert refused(source, JSONL) == [f"a.jsonl:2: id: {id!r} has a tab or a line break; rename it"]
