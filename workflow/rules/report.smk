@@ -49,6 +49,7 @@ rule figure:
 
 rule costs:
     """What every training took: time, GPUs, memory, attempts. Differs from one run of the workflow to the next."""
+
     # Not the records themselves: one that was lost is not worth a training.
     input:
         PLAN.all_metrics(),
@@ -59,7 +60,7 @@ rule costs:
     conda:
         "../envs/gcl.yaml"
     params:
-        stem=f"results/{PLAN.scale}/tables/costs",
+        stem=lambda w, output: Path(output[0]).with_suffix(""),
     message:
         "Table of costs"
     shell:
