@@ -208,6 +208,9 @@ def _copy_record(options: argparse.Namespace) -> None:
 
 def _start_processes(count: int) -> None:
     """Become torchrun, which runs this very command once per process."""
+    # Of the threads that this job has (Snakemake says them there), each process gets its share.
+    threads = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
+    os.environ["OMP_NUM_THREADS"] = str(max(1, threads // count))
     # A checkpoint of large models takes longer than torchrun's usual patience with processes it has told to stop.
     launcher = ["torch.distributed.run", "--standalone", f"--nproc-per-node={count}", "--shutdown-timeout=600"]
     # The dashes keep torchrun from reading our --run as its own --run-path.

@@ -1,0 +1,114 @@
+"""`snakemake --profile slurm` on a real SLURM: from a fresh copy to the table, and what its jobs ask for and see."""
+
+import json
+import logging
+import re
+from types import SimpleNamespace
+
+import pytest
+import yaml
+from conftest import ROOT
+from raw_case import draw_raw
+from slurm_project import RUN, SlurmProject, slurm_project
+from snakemake_executor_plugin_slurm.partitions import get_best_partition, read_partition_file
+
+from gcl.runs import data_spec
+
+pytest_plugins = ["slurm_fixtures"]
+pytestmark = pytest.mark.slurm
+
+# Takes the place of what the paper's models would need: each verb only notes what its job gives it.
+NOTING_VERBS = """
+
+def train(options):
+    options.to.mkdir(parents=True)
+    for path in (options.record, options.to / "seen.json"):
+        write_json(path, dict(os.environ))
+
+
+def generate(options):
+    write_json(options.to, dict(os.environ))
+"""
+PARTITIONS = {"main": {"max_runtime": 240}, "urgent": {"max_runtime": 1440, "max_gpu": 8}}
+
+
+def test_from_a_fresh_copy_and_an_empty_home_the_table_is_made(undisturbed):
+    text = (undisturbed.root / "results/miniature/tables/headline.md").read_text()
+    assert "qwen2.5-vl-3b" in text and "GSL + DRL + AGO" in text
+    rules = [job["Comment"].split("_wildcards")[0] for job in undisturbed.jobs()]
+    assert sorted(rules) == ["rule_generate"] * 3 + ["rule_ground"] * 2 + ["rule_score"] * 3 + ["rule_train"] * 3
+    assert {job["JobState"] for job in undisturbed.jobs()} == {"COMPLETED"}
+    assert "Nothing to be done" in undisturbed.slurm("headline")
+
+
+def test_a_miniature_job_asks_for_one_cpu_and_no_gpu_and_its_log_stays(undisturbed):
+    for job in undisturbed.jobs():
+        assert job["TRES"] == "cpu=1,mem=4000M,node=1,billing=1"
+        assert (job["Partition"], job["TimeLimit"], job["Requeue"]) == ("main", "01:00:00", "1")
+        assert job["StdOut"].startswith(f"{undisturbed.root}/logs/slurm/{job['Comment'].split('_wildcards')[0]}/")
+        assert "Finished jobid: 0" in undisturbed.file(job["StdOut"]).decode()
+
+
+def test_a_dry_run_of_the_papers_grid_shows_threads_and_gpus(undisturbed):
+    planned = undisturbed.slurm("all", "--dry-run", "--config", "scale=paper")
+    shown = [line.rpartition(" (")[2] for line in planned.splitlines() if line.startswith("Job ") and "GPUs" in line]
+    assert set(shown) == {"threads: 64, GPUs: 8)", "threads: 8, GPUs: 1)"}
+
+
+@pytest.fixture(scope="module")
+def paper(experiment, cluster, tmp_path_factory) -> SlurmProject:
+    """Real jobs at paper scale, with little data and without models."""
+    project = slurm_project(tmp_path_factory.mktemp("paper"), cluster)
+    scenes = {"train": 2, "test": 1}
+    project.edit("config.yaml", lambda config: config["datasets"]["snei"]["scenarios"].update(value=scenes))
+    draw_raw(data_spec(experiment, "snei"), scenes, 3, project.root / "data/raw/snei")
+    with (project.root / "gcl/verbs.py").open("a") as verbs:
+        verbs.write(NOTING_VERBS)
+    partitions = project.home / "partitions.yaml"
+    partitions.write_text(yaml.safe_dump({"partitions": PARTITIONS}))
+    project.variables |= {"SNAKEMAKE_SLURM_PARTITIONS": str(partitions), "SBATCH_ACCOUNT": "robots"}
+    project.slurm(f"results/paper/predictions/{RUN}.jsonl", "--config", "scale=paper")
+    return project
+
+
+def test_at_paper_scale_a_training_is_submitted_for_a_whole_gpu_node(paper):
+    job = paper.training()
+    assert (job["TRES"], job["TresPerJob"]) == ("cpu=64,mem=200000M,node=1,billing=64", "gres:gpu:8")
+    assert (job["NumNodes"], job["TimeLimit"], job["Partition"], job["Account"]) == (
+        "1", "1-00:00:00", "urgent", "robots",
+    )  # fmt: skip
+    seen = json.loads(paper.file(f"results/paper/checkpoints/{RUN}/seen.json"))
+    assert seen["CUDA_VISIBLE_DEVICES"] == "0,1,2,3,4,5,6,7"
+    assert seen["SLURM_CPUS_PER_TASK"] == "64"
+
+
+def test_at_paper_scale_answers_are_given_on_one_gpu(paper):
+    job = paper.jobs()[-1]
+    assert job["Comment"].startswith("rule_generate")
+    assert (job["TRES"], job["TresPerJob"]) == ("cpu=8,mem=62.50G,node=1,billing=8", "gres:gpu:1")
+    seen = json.loads(paper.file(f"results/paper/predictions/{RUN}.jsonl"))
+    assert (seen["CUDA_VISIBLE_DEVICES"], seen["SLURM_CPUS_PER_TASK"]) == ("0", "8")
+
+
+@pytest.mark.parametrize(
+    "gpus, threads, memory, partition", [(8, 64, 200_000, "rtx8000"), (1, 8, 64_000, "rtx8000"), (0, 4, 16_000, "cpu")]
+)
+def test_of_the_example_partitions_each_job_gets_one_that_fits(gpus, threads, memory, partition):
+    resources = {"gpu": gpus, "mem_mb": memory, "runtime": 240, "nodes": 1}
+    job = SimpleNamespace(name="job", threads=threads, resources=resources)
+    partitions = read_partition_file(ROOT / "slurm/partitions.example.yaml")
+    assert get_best_partition(partitions, job, logging.getLogger()) == partition
+
+
+def test_the_guides_commands_are_understood(undisturbed):
+    """Those of Snakemake, as dry runs; the others are as plain as they look."""
+    guide = (ROOT / "docs/slurm.md").read_text()
+    own = re.search(r"```yaml\n# ~/(\S+)\n(.*?)```", guide, re.S)
+    profile = undisturbed.home / own[1]
+    profile.parent.mkdir(parents=True)
+    profile.write_text(own[2])
+    commands = re.findall(r"(?:^\$ |`)(snakemake [^`#\n]*)", guide, re.M)
+    said = {command: undisturbed.do(f"{command} --dry-run") for command in commands}
+    assert len(said) >= 5
+    [planned] = [text for command, text in said.items() if "--profile mine" in command]
+    assert "threads: 48, GPUs: 8" in planned and "threads: 12, GPUs: 1" in planned
