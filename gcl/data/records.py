@@ -21,6 +21,7 @@ _BLOCK = 2**18  # bytes
 _LINES = (".jsonl", ".ndjson")
 _MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _SPACE = re.compile(r"[ \t\r\n]*")
+_NUMBER = re.compile(r"[-+.0-9eE]*")
 _DECODER = json.JSONDecoder()
 _KINDS = {
     type(None): "null",
@@ -233,9 +234,10 @@ class _JsonText:
             else:
                 if end - self._at > MAX_RECORD:
                     raise DataError(f"{self._name}:{self.line}: {_too_large('a record')}")
-                # A number that ends with the window may go on behind it.
-                if end < len(self._text) or not self._refill():
-                    self._advance(end)
+                # A number that ends with the window, or shortly before it ("1e"), may go on behind it.
+                length, whole = end - self._at, _NUMBER.match(self._text, end).end() < len(self._text)
+                if whole or not self._refill():  # which moves the window's beginning here
+                    self._advance(self._at + length)
                     return value
 
     def _cut_off(self, error: json.JSONDecodeError) -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gcl.data import records
@@ -89,7 +89,9 @@ def test_blocks_of_any_size_give_what_the_whole_file_holds(
 
 
 @settings(max_examples=200, deadline=None)
-@given(text=st.text('[]{},:"\\ \n1ea-nul', max_size=30), block=st.integers(1, 9))
+@example(text="1e1", block=1)
+@example(text="-1.5e-1]", block=2)
+@given(text=st.text('[]{},:"\\ \n1ea-nul.+', max_size=30), block=st.integers(1, 9))
 def test_what_is_no_json_is_refused_where_the_standard_library_refuses_it(
     tmp_path_factory: pytest.TempPathFactory, text: str, block: int
 ) -> None:
