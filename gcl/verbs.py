@@ -139,10 +139,10 @@ def plan(options: argparse.Namespace) -> None:
     elif options.disk:
         print(disk_plan(experiment, all_runs(experiment).values(), Path()))
     else:
-        from gcl.cost.plan import as_json, plan
+        from gcl.cost.plan import plan
 
         planned = plan(experiment, options.targets or ["all"], options.tflops, options.results)
-        print(as_json(planned) if options.json else planned)
+        print(json.dumps(planned.to_dict(), indent=2) if options.json else planned)
 
 
 def _plan_memory(options: argparse.Namespace, experiment: Experiment) -> None:
@@ -169,7 +169,7 @@ def status(options: argparse.Namespace) -> None:
 
 
 def doctor(options: argparse.Namespace) -> None:
-    from gcl.cluster.doctor import as_json, examine, here
+    from gcl.cluster.doctor import examine, here
 
     experiment = _experiment(options.scale)
     findings = []
@@ -178,7 +178,7 @@ def doctor(options: argparse.Namespace) -> None:
         if not options.json:
             print(finding, flush=True)
     if options.json:
-        print(as_json(findings))
+        print(json.dumps([asdict(finding) for finding in findings], indent=2))
     elif bad := sum(finding.level == "bad" for finding in findings):
         raise ConfigError(f"{bad} of {len(findings)} checks are bad: mend these before you train")
 

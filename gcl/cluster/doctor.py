@@ -13,7 +13,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
@@ -200,11 +200,6 @@ def _node(experiment: Experiment, root: Path, options: Sequence[str]) -> Iterato
     finally:
         token.unlink(missing_ok=True)
         Path(f"{token}.answer").unlink(missing_ok=True)
-
-
-def as_json(findings: Sequence[Finding]) -> str:
-    """Machine-readable."""
-    return json.dumps([asdict(finding) for finding in findings], indent=2)
 
 
 def _run(command: Sequence[str], root: Path, extra: dict[str, str] | None = None) -> subprocess.CompletedProcess | None:

@@ -3,7 +3,6 @@
 `plan(experiment, targets)` asks Snakemake for a dry run and adds estimates; `str()` of the result is the table for people.
 """
 
-import json
 import os
 import re
 import subprocess
@@ -137,8 +136,3 @@ def _without(reason: str, run: str) -> str:
         others = [file for file in files.split(", ") if file and run not in file]
         parts.append(f"{kind}: {', '.join(others)}" if others else kind)
     return "; ".join(parts)
-
-
-def as_json(planned: Plan) -> str:
-    """Machine-readable."""
-    return json.dumps(planned.to_dict(), indent=2)

@@ -64,10 +64,10 @@ def already_trained(spec: RunSpec, data: str, execution: ExecutionSpec, output: 
     if not (output / "run.json").is_file():
         return False
     record = read_json(output / "run.json")
-    found = [record[name] for name in ("spec", "data", "start", "code_sha256", "environment", "weights")]
+    found = [record.get(name) for name in ("spec", "data", "start", "code_sha256", "environment", "weights")]
     weights = {member.role: weights_sha256(output / member.role) for member in spec.members}
     due = [spec.model_dump(), data, starts(spec), code_sha256("training"), environment(), weights]
-    return found == due and record["execution"]["retain"] == execution.retain
+    return found == due and record["execution"].get("retain") == execution.retain
 
 
 def _train(
