@@ -205,6 +205,9 @@ def _contradictions(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
         )
     if experiment.execution.offload.value and experiment.execution.engine.value == "plain":
         yield ["execution", "offload", "value"], "the plain engine cannot offload; use engine: deepspeed"
+    processes, nodes = experiment.execution.processes.value, experiment.execution.nodes.value
+    if processes % nodes:
+        yield ["execution", "nodes", "value"], f"{processes} processes cannot be divided among {nodes} nodes"
     if experiment.drawing is None and any(isinstance(m.backbone.value, MiniatureModel) for m in models.values()):
         yield ["drawing"], "missing; miniature models need it (see workflow/scales/miniature.yaml)"
     if experiment.execution.retain.value == "adapters" and experiment.training.lora.value is None:

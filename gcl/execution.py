@@ -22,7 +22,8 @@ class ExecutionSpec(Strict):
 
     Attributes:
         engine: `plain` (one process, or DDP) or `deepspeed` (ZeRO).
-        processes: how many, one per GPU.
+        nodes: machines that the processes are on, as many on each.
+        processes: how many in all, one per GPU.
         zero_stage: what DeepSpeed divides among processes: 1 optimizer states, 2 also gradients, 3 also weights.
         offload: keep DeepSpeed's optimizer states in the host's memory.
         gradient_checkpointing: compute activations again in the backward pass instead of keeping them.
@@ -34,6 +35,7 @@ class ExecutionSpec(Strict):
     """
 
     engine: Literal["plain", "deepspeed"] = "plain"
+    nodes: Count = 1
     processes: Count = 1
     zero_stage: Literal[1, 2, 3] = 3
     offload: bool = False
@@ -48,6 +50,8 @@ class ExecutionSpec(Strict):
     def _possible(self) -> "ExecutionSpec":
         if self.offload and self.engine == "plain":
             raise ValueError("the plain engine cannot offload, use engine=deepspeed")
+        if self.processes % self.nodes:
+            raise ValueError(f"{self.processes} processes cannot be divided among {self.nodes} nodes")
         return self
 
 

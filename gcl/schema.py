@@ -146,6 +146,7 @@ class Execution(Strict):
     """How trainings are carried out: decides speed, memory and safety, and the result only up to rounding."""
 
     engine: Setting[Literal["plain", "deepspeed"]]
+    nodes: Setting[Count]
     processes: Setting[Count]
     zero_stage: Setting[Literal[1, 2, 3]]
     offload: Setting[bool]

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from gcl import launch
 from gcl.config import CONFIG_FILE, load_experiment, read_yaml, warnings
 from gcl.config import settings as all_settings
 from gcl.errors import ConfigError, DataError
@@ -188,8 +189,8 @@ def train(options: argparse.Namespace) -> None:
     execution = changed(execution_spec(_experiment()), options.set)
     # DeepSpeed wants to be started by torchrun even where it is alone.
     several = execution.processes > 1 or execution.engine == "deepspeed"
-    if several and "TORCHELASTIC_RUN_ID" not in os.environ:
-        _start_processes(execution.processes)
+    if several and not launch.started():
+        launch.start(execution)
     scenarios = _load_split(data, options.manifest)
 
     from gcl.training.run import scratch_folder, train_run
@@ -204,17 +205,6 @@ def _copy_record(options: argparse.Namespace) -> None:
     """Keep the run's record where it outlives its checkpoints."""
     if options.record:
         write_json(options.record, read_json(options.to / "run.json"))
-
-
-def _start_processes(count: int) -> None:
-    """Become torchrun, which runs this very command once per process."""
-    # Of the threads that this job has (Snakemake says them there), each process gets its share.
-    threads = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
-    os.environ["OMP_NUM_THREADS"] = str(max(1, threads // count))
-    # A checkpoint of large models takes longer than torchrun's usual patience with processes it has told to stop.
-    launcher = ["torch.distributed.run", "--standalone", f"--nproc-per-node={count}", "--shutdown-timeout=600"]
-    # The dashes keep torchrun from reading our --run as its own --run-path.
-    os.execv(sys.executable, [sys.executable, "-m", *launcher, "-m", "--", "gcl.cli", *sys.argv[1:]])
 
 
 def generate(options: argparse.Namespace) -> None:

@@ -65,6 +65,7 @@ class Plan:
         self.data = experiment.data.value
         self.drawn = experiment.drawing is not None
         self.draws_data = self.drawn and experiment.drawing.datasets.value
+        self.gpus = 0 if self.drawn else experiment.execution.processes.value  # of one training
 
     # Specifications: what a job is given, and what makes it run again.
 
@@ -113,6 +114,15 @@ class Plan:
     def scenarios(self, wildcards: Any) -> dict[str, int]:
         """Scenes per split."""
         return self.experiment.datasets[wildcards.dataset].scenarios.value.model_dump()
+
+    def training_resources(self) -> dict[str, int | str]:
+        """GPUs of one training; of several nodes, as the SLURM plugin wants them for a rule that calls srun itself."""
+        nodes = self.experiment.execution.nodes.value
+        if nodes == 1:
+            return {"gpu": self.gpus}
+        # With "gpu" they could lie on the nodes in any way; without tasks_per_gpu there would be a task for each.
+        each = {"gres": f"gpu:{self.gpus // nodes}", "tasks_per_gpu": 0} if self.gpus else {}
+        return {"nodes": nodes, "tasks": nodes, "mpi": "srun", **each}
 
     # Paths.
 

@@ -28,7 +28,7 @@ def begin(scratch: Path, processes: int) -> None:
         {
             "started": time.time(),
             "seconds": None,
-            "node": os.environ.get("SLURMD_NODENAME") or platform.node(),
+            "node": os.environ.get("SLURM_STEP_NODELIST") or platform.node(),  # n1, or n[1-2] where there are several
             "job": os.environ.get("SLURM_JOB_ID"),
             "gpus": processes if torch.cuda.is_available() else 0,
         }

@@ -166,6 +166,12 @@ def test_frozen_parts_and_adapters_exclude_each_other(config):
         load_experiment(config, ROOT)
 
 
+def test_every_node_has_as_many_processes(config):
+    config["execution"]["processes"]["value"], config["execution"]["nodes"]["value"] = 8, 3
+    with pytest.raises(ConfigError, match=r"execution.nodes.value: 8 processes cannot be divided among 3 nodes"):
+        load_experiment(config | {"scale": "paper"}, ROOT)
+
+
 def test_execution_can_be_changed_for_one_training(experiment):
     spec = execution_spec(experiment)
     assert changed(spec, ["processes=4", "engine=deepspeed", "head_chunk=null", "offload=true"]) == spec.model_copy(

@@ -88,7 +88,7 @@ def test_the_bill_has_a_row_for_each_run_and_a_sum(paper, tmp_path):
 def test_an_attempt_that_was_killed_ends_with_the_last_thing_it_wrote(tmp_path, monkeypatch):
     now = [1000.0]
     monkeypatch.setattr(attempts.time, "time", lambda: now[0])
-    monkeypatch.setenv("SLURMD_NODENAME", "n1")
+    monkeypatch.setenv("SLURM_STEP_NODELIST", "n1")
     monkeypatch.setenv("SLURM_JOB_ID", "5")
     attempts.begin(tmp_path, 2)
     (tmp_path / "losses.jsonl").write_text("x")

@@ -3,6 +3,7 @@
 Not a conftest.py: the tests import from the one above this folder by that name.
 """
 
+import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -23,3 +24,13 @@ def undisturbed(cluster, tmp_path_factory) -> SlurmProject:
     project = slurm_project(tmp_path_factory.mktemp("undisturbed"), cluster)
     project.slurm("headline", "--jobs", "3", "--max-status-checks-per-second", "1")
     return project
+
+
+@pytest.fixture
+def project(undisturbed, cluster, tmp_path) -> SlurmProject:
+    """Data and backbones are there, nothing is trained."""
+    root = tmp_path / "project"
+    shutil.copytree(undisturbed.root, root)
+    for folder in ("checkpoints", "records", "predictions", "metrics", "summary"):
+        shutil.rmtree(root / "results/miniature" / folder, ignore_errors=True)
+    return SlurmProject(root, cluster)

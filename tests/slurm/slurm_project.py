@@ -11,16 +11,34 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
+import yaml
 from cluster import Cluster
 from conftest import ROOT
+from raw_case import draw_raw
 from workflow_project import Project, copy_project
+
+from gcl.runs import data_spec
+from gcl.schema import Experiment
 
 QUICK = Path(__file__).with_name("quick_snakemake.py")
 RUN = "snei/sft/qwen2.5-vl-3b/default/seed0"
 METRICS = f"results/miniature/metrics/{RUN}.json"
 CHECKPOINT = f"results/miniature/checkpoints/{RUN}"
 LOG = f"logs/miniature/train/{RUN}.log"
+PARTITIONS = {"main": {"max_runtime": 240}, "urgent": {"max_runtime": 1440, "max_gpu": 8}}
 LIMIT = 300  # seconds after which a Snakemake that should have ended is one that hangs
+# Takes the place of what the paper's models would need: each verb only notes what its job gives it.
+NOTING_VERBS = """
+
+def train(options):
+    options.to.mkdir(parents=True)
+    for path in (options.record, options.to / "seen.json"):
+        write_json(path, dict(os.environ))
+
+
+def generate(options):
+    write_json(options.to, dict(os.environ))
+"""
 
 
 def shrink_experiment(config: dict) -> None:
@@ -96,6 +114,11 @@ class SlurmProject(Project):
                     found.append(process)
         return sorted(found, key=psutil.Process.create_time)
 
+    def note_instead_of_training(self) -> None:
+        """From now on."""
+        with (self.root / "gcl/verbs.py").open("a") as verbs:
+            verbs.write(NOTING_VERBS)
+
     def resumed(self) -> int:
         """From which step on the last training went."""
         return int(re.search(rf"{RUN}: .*? (\d+)/\d+ \[", self.file(LOG).decode())[1])
@@ -155,4 +178,19 @@ def slurm_project(root: Path, cluster: Cluster) -> SlurmProject:
     shutil.copytree(ROOT / "slurm", root / "slurm")
     project.edit("config.yaml", shrink_experiment)
     project.edit("workflow/scales/miniature.yaml", shrink_scale)
+    return project
+
+
+def paper_project(root: Path, cluster: Cluster, experiment: Experiment) -> SlurmProject:
+    """The same at paper scale: little data, no models, and two partitions to choose from."""
+    project = slurm_project(root, cluster)
+    scenes = {"train": 2, "test": 1}
+    project.edit(
+        "config.yaml", lambda config: [one["scenarios"].update(value=scenes) for one in config["datasets"].values()]
+    )
+    for dataset in ("snei", "muson"):
+        draw_raw(data_spec(experiment, dataset), scenes, 3, root / "data/raw" / dataset)
+    partitions = project.home / "partitions.yaml"
+    partitions.write_text(yaml.safe_dump({"partitions": PARTITIONS}))
+    project.variables |= {"SNAKEMAKE_SLURM_PARTITIONS": str(partitions), "SBATCH_ACCOUNT": "robots"}
     return project

@@ -6,30 +6,12 @@ import re
 from types import SimpleNamespace
 
 import pytest
-import yaml
 from conftest import ROOT
-from raw_case import draw_raw
-from slurm_project import RUN, SlurmProject, slurm_project
+from slurm_project import RUN, SlurmProject, paper_project
 from snakemake_executor_plugin_slurm.partitions import get_best_partition, read_partition_file
-
-from gcl.runs import data_spec
 
 pytest_plugins = ["slurm_fixtures"]
 pytestmark = pytest.mark.slurm
-
-# Takes the place of what the paper's models would need: each verb only notes what its job gives it.
-NOTING_VERBS = """
-
-def train(options):
-    options.to.mkdir(parents=True)
-    for path in (options.record, options.to / "seen.json"):
-        write_json(path, dict(os.environ))
-
-
-def generate(options):
-    write_json(options.to, dict(os.environ))
-"""
-PARTITIONS = {"main": {"max_runtime": 240}, "urgent": {"max_runtime": 1440, "max_gpu": 8}}
 
 
 def test_from_a_fresh_copy_and_an_empty_home_the_table_is_made(undisturbed):
@@ -58,15 +40,8 @@ def test_a_dry_run_of_the_papers_grid_shows_threads_and_gpus(undisturbed):
 @pytest.fixture(scope="module")
 def paper(experiment, cluster, tmp_path_factory) -> SlurmProject:
     """Real jobs at paper scale, with little data and without models."""
-    project = slurm_project(tmp_path_factory.mktemp("paper"), cluster)
-    scenes = {"train": 2, "test": 1}
-    project.edit("config.yaml", lambda config: config["datasets"]["snei"]["scenarios"].update(value=scenes))
-    draw_raw(data_spec(experiment, "snei"), scenes, 3, project.root / "data/raw/snei")
-    with (project.root / "gcl/verbs.py").open("a") as verbs:
-        verbs.write(NOTING_VERBS)
-    partitions = project.home / "partitions.yaml"
-    partitions.write_text(yaml.safe_dump({"partitions": PARTITIONS}))
-    project.variables |= {"SNAKEMAKE_SLURM_PARTITIONS": str(partitions), "SBATCH_ACCOUNT": "robots"}
+    project = paper_project(tmp_path_factory.mktemp("paper"), cluster, experiment)
+    project.note_instead_of_training()
     project.slurm(f"results/paper/predictions/{RUN}.jsonl", "--config", "scale=paper")
     return project
 

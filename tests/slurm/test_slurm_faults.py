@@ -4,7 +4,6 @@ The training under test is stopped half-way (SIGSTOP) before the fault happens, 
 machine is. SLURM wakes what it asks to end.
 """
 
-import shutil
 import time
 
 import pytest
@@ -15,16 +14,6 @@ pytest_plugins = ["slurm_fixtures"]
 pytestmark = pytest.mark.slurm
 
 RESULTS = (f"{CHECKPOINT}/solo/model.safetensors", f"{CHECKPOINT}/losses.jsonl")
-
-
-@pytest.fixture
-def project(undisturbed, cluster, tmp_path) -> SlurmProject:
-    """Data and backbones are there, nothing is trained."""
-    root = tmp_path / "project"
-    shutil.copytree(undisturbed.root, root)
-    for folder in ("checkpoints", "records", "predictions", "metrics", "summary"):
-        shutil.rmtree(root / "results/miniature" / folder, ignore_errors=True)
-    return SlurmProject(root, cluster)
 
 
 def check(project: SlurmProject, undisturbed: SlurmProject) -> None:

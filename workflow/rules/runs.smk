@@ -17,12 +17,12 @@ rule train:
     # A training at paper scale has the whole machine; on two cores two miniature ones run side by side.
     threads: 1 if PLAN.drawn else workflow.cores or 1
     resources:
-        gpu=0 if PLAN.drawn else PLAN.experiment.execution.processes.value,
+        **PLAN.training_resources(),
     params:
         run=PLAN.run_json,
         data=PLAN.data_json,
     message:
-        "Train {wildcards.run} (threads: {threads}, GPUs: {resources.gpu})"
+        f"Train {{wildcards.run}} (threads: {{threads}}, GPUs: {PLAN.gpus})"
     shell:
         "gcl train --run {params.run:q} --data {params.data:q} --manifest {input.manifest}"
         " --record {output.record} --to {output.checkpoints} > {log} 2>&1"
