@@ -1,17 +1,106 @@
-"""The published numbers, copied by hand into paper/*.csv, and when they may be shown beside ours.
+"""The published numbers, and when they may stand beside ours: `paper_component()`, `paper_group()` and `paper_point()`.
 
-Every look-up returns None unless the paper printed a number for exactly this setting.
+Each returns None unless the paper has a number for exactly this setting. The numbers were copied by hand into paper/*.csv,
+each with the place it was read from and a note where it is doubtful: components.csv is Table 2, groups.csv Tables 1 and 3,
+sweeps.csv what is named for points of Figs. 2, 3, 4 and 7. The plots themselves were not read, only tables and text.
 """
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
+from typing import Annotated, Any, Literal, TypeVar
 
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
+
+from gcl.errors import DataError, raise_all
 from gcl.schema import Experiment, Group, Pair
 
-# Table 2's check marks: GSL, DRL, AGO.
-_MARKS = {"sft": "000", "gsl": "100", "drl": "010", "gco": "110", "full": "111"}
+
+def _empty_to_none(cell: Any) -> Any:
+    return None if cell == "" else cell
+
+
+def _split_coordinates(cell: str) -> list[str]:
+    return cell.split("/") if cell else []
+
+
+# What the paper knows, whatever an experiment adds to it.
+_Dataset = Literal["snei", "muson"]
+_Model = Literal["qwen3-vl-2b", "qwen2.5-vl-3b", "qwen3-vl-4b", "qwen2.5-vl-7b", "qwen3-vl-8b"]
+_Role = Literal["learner", "guide"]
+_Score = Annotated[float, Field(ge=0, le=1)]
+_Tau = Annotated[float, Field(gt=0)]
+_Text = Annotated[str, Field(min_length=1)]
+
+
+class _Row(BaseModel):
+    """A line of a file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Row = TypeVar("Row", bound=_Row)
+
+
+class ComponentValue(_Row):
+    """A line of components.csv: one member in one pair of rows of Table 2."""
+
+    dataset: _Dataset
+    variant: Literal["sft", "gsl", "drl", "gco", "full"]
+    model: _Model
+    role: _Role
+    action_f1: _Score
+    perception_cos: _Score
+    reasoning_cos: _Score
+    place: _Text
+    note: str
+
+
+class GroupValue(_Row):
+    """A line of groups.csv: a row of Table 1 or 3. Names as the paper spells them stand beside those of the models meant."""
+
+    dataset: _Dataset
+    regime: Literal["A", "B"]
+    learner_as_printed: _Text
+    guide_as_printed: _Text
+    learner: _Model
+    guide: _Model
+    tau_learner: _Tau
+    tau_guide: _Tau
+    sft_learner: _Score
+    sft_guide: _Score
+    gcl_learner: _Score
+    gain_learner: FiniteFloat
+    gcl_guide: _Score
+    gain_guide: FiniteFloat
+    place: _Text
+    note: str
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> "GroupValue":
+        # The paper prints every gain: a digit that was copied wrongly shows.
+        for role in ("learner", "guide"):
+            sft, gcl, gain = (getattr(self, f"{name}_{role}") for name in ("sft", "gcl", "gain"))
+            if abs(gcl - sft - gain) > 1e-6:
+                raise ValueError(f"gcl_{role} {gcl} is not sft_{role} {sft} and gain_{role} {gain} together")
+        return self
+
+
+class PointValue(_Row):
+    """A line of sweeps.csv: one member at one point. Without coordinates, it is not known where; without value, how much."""
+
+    figure: Literal["fig2a", "fig2b", "fig3a", "fig3b", "fig4", "fig7"]
+    dataset: _Dataset
+    learner: _Model
+    guide: _Model
+    setting: Literal["gsl_weight", "drl_weight", "lr_ratio", "tau"]
+    coordinates: Annotated[tuple[FiniteFloat, ...], BeforeValidator(_split_coordinates)]
+    role: _Role
+    metric: Literal["action_f1"]
+    value: Annotated[_Score | None, BeforeValidator(_empty_to_none)]
+    place: _Text
+    note: str
 
 
 def paper_values_shown(experiment: Experiment) -> bool:
@@ -27,12 +116,12 @@ def paper_component(dataset: str, variant: str, pair: Pair, role: str, metric: s
         variant: "sft", "gsl", "drl", "gco" or "full".
     """
     rows = {
-        row["role"]: row
-        for row in _rows("components.csv")
-        if row["dataset"] == dataset and row["gsl"] + row["drl"] + row["ago"] == _MARKS.get(variant)
+        row.role: row
+        for row in published("components.csv", ComponentValue)
+        if (row.dataset, row.variant) == (dataset, variant)
     }
-    same_pair = rows and all(rows[name]["model"] == getattr(pair, name) for name in ("learner", "guide"))
-    return _number(rows[role].get(metric)) if same_pair else None
+    same_pair = rows and all(rows[name].model == getattr(pair, name) for name in ("learner", "guide"))
+    return getattr(rows[role], metric, None) if same_pair else None
 
 
 def paper_group(dataset: str, group: Group, method: str, role: str) -> float | None:
@@ -41,27 +130,59 @@ def paper_group(dataset: str, group: Group, method: str, role: str) -> float | N
     Args:
         method: "sft" or "gcl".
     """
-    for row in _rows("groups.csv"):
-        pair = (row["dataset"], row["learner"], row["guide"]) == (dataset, group.learner, group.guide)
-        if pair and [float(row["tau_learner"]), float(row["tau_guide"])] == group.tau:
-            return _number(row[f"{method}_{role}"])
+    for row in published("groups.csv", GroupValue):
+        pair = (row.dataset, row.learner, row.guide) == (dataset, group.learner, group.guide)
+        if pair and [row.tau_learner, row.tau_guide] == group.tau:
+            return getattr(row, f"{method}_{role}")
     return None
 
 
 def paper_point(sweep: str, pair: Pair, coordinates: Mapping[str, float], role: str) -> float | None:
-    """A point of Figs. 2, 3, 4 or 7. The paper names some points without their coordinates; those are never found."""
-    place = "/".join(str(float(value)) for value in coordinates.values())
-    for row in _rows("sweeps.csv"):
-        if (row["source"], row["learner"], row["guide"], row["value"]) == (sweep, pair.learner, pair.guide, place):
-            return _number(row[f"{role}_action_f1"])
+    """A point of Figs. 2, 3, 4 or 7. Some are named without their coordinates; those are never found."""
+    wanted = (sweep, pair.learner, pair.guide, tuple(coordinates.values()), role)
+    for row in published("sweeps.csv", PointValue):
+        if (row.figure, row.learner, row.guide, row.coordinates, row.role) == wanted:
+            return row.value
     return None
 
 
-def _number(text: str | None) -> float | None:
-    return float(text) if text else None
-
-
 @cache
-def _rows(name: str) -> list[dict[str, str]]:
-    text = (files("gcl.reporting") / "paper" / name).read_text(encoding="utf-8")
-    return list(csv.DictReader(text.splitlines()))
+def published(name: str, kind: type[Row]) -> Sequence[Row]:
+    """The lines of one of the package's files."""
+    return read_rows(name, (files("gcl.reporting") / "paper" / name).read_text(encoding="utf-8"), kind)
+
+
+def read_rows(name: str, text: str, kind: type[Row]) -> Sequence[Row]:
+    """Read a file's text, and check every cell.
+
+    Args:
+        name: of the file, for messages.
+        kind: its columns, in order.
+
+    Raises:
+        DataError: lists every cell that cannot be right, by line and column.
+    """
+    header, *lines = [*csv.reader(text.splitlines())] or [[]]
+    columns = list(kind.model_fields)
+    if header != columns:
+        raise DataError(f"{name}: the columns are {', '.join(header)}; they must be {', '.join(columns)}")
+    rows: list[Row] = []
+    problems = []
+    for number, cells in enumerate(lines, start=2):
+        if len(cells) != len(columns):
+            problems.append(f"line {number}: {len(cells)} cells; write {len(columns)}, with quotes around commas")
+            continue
+        try:
+            rows.append(kind.model_validate(dict(zip(columns, cells, strict=True))))
+        except ValidationError as error:
+            problems += [f"line {number}{_explain(problem)}" for problem in error.errors()]
+    raise_all(problems, f"published values in {name}")
+    return rows
+
+
+def _explain(problem: Mapping[str, Any]) -> str:
+    """Column, cell and remedy of one of Pydantic's errors; of one about a whole line, its message."""
+    message = problem["msg"].removeprefix("Value error, ")
+    if not problem["loc"]:
+        return f": {message}"
+    return f", {problem['loc'][0]}: {problem['input']!r} is not possible; {message[:1].lower()}{message[1:]}"
