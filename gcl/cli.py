@@ -15,6 +15,7 @@ from typing import Any
 
 from gcl import __version__, verbs
 from gcl.cost.estimate import TFLOPS
+from gcl.data.scenario import TURNS
 from gcl.errors import GCLError
 
 
@@ -235,6 +236,32 @@ def _parser() -> argparse.ArgumentParser:
     child.add_argument("--manifests", type=Path, required=True, metavar="PATH")
     child.add_argument("--summary", type=Path, required=True, metavar="PATH", help="file for the means alone")
     to(child, "metrics file to write")
+
+    child = verb(commands, "predict", verbs.predict, "Ask a trained member about pictures of your own.",
+                 "gcl predict --checkpoint results/miniature/checkpoints/snei/sft/qwen3-vl-4b/default/seed0/solo"
+                 " --image photo.png\n"
+                 "  find photos -name '*.jpg' | gcl predict --checkpoint DIR --image - --json")  # fmt: skip
+    text = "a member's folder, results/<scale>/checkpoints/<run>/<role>"
+    child.add_argument("--checkpoint", type=Path, required=True, metavar="DIR", help=text)
+    text = "pictures; - reads paths from standard input, one a line"
+    child.add_argument("--image", nargs="+", action="extend", required=True, metavar="FILE", help=text)
+    text = "ask this turn only; can be repeated (default: all five)"
+    child.add_argument("--turn", action="append", choices=TURNS, help=text)
+    text = "pictures answered together, then printed (default: as in the evaluation)"
+    child.add_argument("--batch-size", type=_count, metavar="N", help=text)
+    child.add_argument("--json", action="store_true", help="machine-readable, one line a picture")
+
+    child = verb(commands, "compare", verbs.compare, "Say how two scored runs differ, scene by scene.",
+                 "gcl compare snei/sft/qwen3-vl-4b/default/seed0 snei/gcl/qwen2.5-vl-3b+qwen3-vl-4b/full/seed0")  # fmt: skip
+    text = "two runs, A and B: ids (see gcl runs) or metrics files"
+    child.add_argument("runs", nargs=2, metavar="RUN", help=text)
+    text = "compare this member of A with that one of B (default: every model that is in both)"
+    child.add_argument("--members", nargs=2, metavar="ROLE", help=text)
+    text = "list so many of the scenes that differ most in Action-F1 (default: %(default)s)"
+    child.add_argument("--worst", type=_count, default=5, metavar="N", help=text)
+    child.add_argument("--json", action="store_true", help="machine-readable")
+    scale(child)
+    results(child)
 
     child = verb(commands, "report", verbs.report, "Build one table or figure from metrics files.",
                  "gcl report table1 --results results --to results/miniature/tables/table1")  # fmt: skip

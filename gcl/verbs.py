@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from gcl import launch
 from gcl.config import CONFIG_FILE, load_experiment, read_yaml, warnings
 from gcl.config import settings as all_settings
+from gcl.data.scenario import TURNS
 from gcl.errors import ConfigError, DataError
 from gcl.execution import changed, execution_spec
 from gcl.files import read_json, read_jsonl, sha256_file, write_json, write_jsonl, write_text
@@ -234,6 +235,29 @@ def score(options: argparse.Namespace) -> None:
     metrics = score_run(run, score, read_jsonl(options.predictions), scenes, provenance)
     write_json(options.summary, means(metrics))
     write_json(options.to, metrics)
+
+
+def predict(options: argparse.Namespace) -> None:
+    from gcl.evaluation.predict import STDIN, find_member, image_paths, predict, show
+
+    member = find_member(options.checkpoint)
+    experiment = _experiment(member.run.scale)
+    data, settings = _known_data(experiment, member.run.dataset), experiment.evaluation
+    batch_size = options.batch_size or settings.batch_size.value
+    sizes = {"batch_size": batch_size, "max_new_tokens": settings.max_new_tokens.value}
+    images = image_paths(options.image, sys.stdin.buffer)
+    total = None if STDIN in options.image else len(options.image)
+    show(predict(member, images, data, options.turn or TURNS, **sizes), total, as_json=options.json)
+
+
+def compare(options: argparse.Namespace) -> None:
+    from gcl.reporting.compare import compare, read_scored, scored_path
+
+    experiment = _experiment(options.scale)
+    a, b = (read_scored(scored_path(run, experiment, options.results)) for run in options.runs)
+    resamples = experiment.evaluation.bootstrap.value
+    found = compare(a, b, members=options.members, worst=options.worst, resamples=resamples)
+    print(json.dumps(found.to_dict(), indent=2) if options.json else found)
 
 
 def report(options: argparse.Namespace) -> None:

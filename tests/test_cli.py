@@ -21,7 +21,7 @@ VERBS = [
     for verb in (
         "", "settings", "runs", "data", "data generate", "data inspect", "data import", "data validate", "data manifest",
         "backbone", "backbone vocabulary", "backbone ground", "plan", "status", "doctor", "train", "generate", "score",
-        "report",
+        "predict", "compare", "report",
     )
 ]  # fmt: skip
 

@@ -1,7 +1,8 @@
 """Let every member answer every question of the test split: `predictions(spec, checkpoints, scenarios, ...)`.
 
 Greedy, batched, left-padded, each turn asked alone with its image. Batch size and order are fixed, since in low precision
-the text can depend on which prompts share a batch.
+the text can depend on which prompts share a batch. `load_member` and `answers` are the steps of it that other questions
+to a member share (gcl/evaluation/predict.py).
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import torch
 from tqdm import tqdm
-from transformers import GenerationConfig
+from transformers import GenerationConfig, PreTrainedModel
 
 from gcl.backbones.load import Source, load_preprocessor, load_trained
 from gcl.data.encoding import Encoder, collate
@@ -30,18 +31,15 @@ def predictions(
         batch_size: prompts per batch.
         max_new_tokens: longest answer.
     """
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     for member in spec.members:
         folder, base = checkpoints / member.role, Source(member.source, member.revision)
-        model = load_trained(folder, base, _dtype(spec.training.precision, device)).to(device)
-        limits = (spec.training.pixels[0], spec.training.pixels[1])
-        encoder = Encoder(load_preprocessor(Source(str(folder)), limits), spec.training.system)
+        training = spec.training
+        model, encoder = load_member(folder, base, training.precision, training.pixels, training.system)
         asked = [(turn, scenario) for turn in TURNS for scenario in scenarios]
         label = f"{spec.id} {member.role}"
         with tqdm(total=len(asked), desc=label, unit="answer", mininterval=2) as bar:
             for batch in chunks(asked, batch_size):
-                samples = [encoder.sample(scenario, turn, with_answer=False) for turn, scenario in batch]
-                texts = _continue(model, encoder, collate(samples, encoder, left_padded=True), max_new_tokens)
+                texts = answers(model, encoder, batch, max_new_tokens)
                 for (turn, scenario), text in zip(batch, texts, strict=True):
                     yield {
                         "role": member.role,
@@ -52,6 +50,34 @@ def predictions(
                         "text": text,
                     }
                 bar.update(len(batch))
+
+
+def load_member(
+    folder: Path, base: Source, precision: str, pixels: Sequence[int], system: str
+) -> tuple[PreTrainedModel, Encoder]:
+    """A trained member, ready to answer: its model, on the GPU if there is one, and its encoder.
+
+    Args:
+        folder: the member's checkpoint folder.
+        base: what the member started from.
+        precision: of the training; a CPU computes in float32 all the same.
+        pixels: smallest and largest picture area after resizing.
+        system: system message.
+
+    Raises:
+        CheckpointError: if one of them cannot be loaded.
+    """
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model = load_trained(folder, base, _dtype(precision, device)).to(device)
+    return model, Encoder(load_preprocessor(Source(str(folder)), (pixels[0], pixels[1])), system)
+
+
+def answers(
+    model: PreTrainedModel, encoder: Encoder, asked: Sequence[tuple[str, Scenario]], max_new_tokens: int
+) -> list[str]:
+    """The greedy answer to each (turn, scenario), asked in one batch."""
+    samples = [encoder.sample(scenario, turn, with_answer=False) for turn, scenario in asked]
+    return _continue(model, encoder, collate(samples, encoder, left_padded=True), max_new_tokens)
 
 
 @torch.inference_mode()
