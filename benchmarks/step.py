@@ -43,7 +43,7 @@ from gcl.data.miniature.generate import text_corpus, write_dataset
 from gcl.data.raw import read_raw
 from gcl.execution import ExecutionSpec, changed, execution_spec
 from gcl.runs import RunSpec, group_run, sft_run
-from gcl.schema import Experiment, Lora, Pair
+from gcl.schema import Experiment, Lora
 from gcl.training.batches import LocalBatch, LocalBatches, chunks
 from gcl.training.engine import make_engine
 from gcl.training.loop import accumulate, check_finite
@@ -79,7 +79,7 @@ def make_case(options: argparse.Namespace) -> Case:
     """The runs that the shipped configuration has for these models, with the options' changes, and their inputs."""
     experiment = load_experiment({**read_yaml(ROOT / "config.yaml"), "scale": options.scale}, ROOT)
     models = options.pair.split("+")
-    pair = group_run(experiment, "snei", Pair(learner=models[0], guide=models[-1]), options.variant, 0)
+    pair = group_run(experiment, "snei", (models[0], models[-1]), options.variant, 0)
     alone = [sft_run(experiment, "snei", model, 0) for model in models]
     changes = {name: getattr(options, name) for name in ("global_batch", "micro_batch", "precision")}
     changes["lora"] = options.lora and Lora(rank=options.lora, alpha=2.0 * options.lora)

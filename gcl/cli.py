@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from gcl import __version__, verbs
+from gcl import __version__, verbs, verbs_report
 from gcl.cost.estimate import TFLOPS
 from gcl.data.scenario import TURNS
 from gcl.errors import GCLError
@@ -251,7 +251,7 @@ def _parser() -> argparse.ArgumentParser:
     child.add_argument("--batch-size", type=_count, metavar="N", help=text)
     child.add_argument("--json", action="store_true", help="machine-readable, one line a picture")
 
-    child = verb(commands, "compare", verbs.compare, "Say how two scored runs differ, scene by scene.",
+    child = verb(commands, "compare", verbs_report.compare, "Say how two scored runs differ, scene by scene.",
                  "gcl compare snei/sft/qwen3-vl-4b/default/seed0 snei/gcl/qwen2.5-vl-3b+qwen3-vl-4b/full/seed0")  # fmt: skip
     text = "two runs, A and B: ids (see gcl runs) or metrics files"
     child.add_argument("runs", nargs=2, metavar="RUN", help=text)
@@ -263,11 +263,28 @@ def _parser() -> argparse.ArgumentParser:
     scale(child)
     results(child)
 
-    child = verb(commands, "report", verbs.report, "Build one table or figure from metrics files.",
-                 "gcl report table1 --results results --to results/miniature/tables/table1")  # fmt: skip
-    child.add_argument("name", help="headline, table1 to table3, costs, components, fig2, fig3, fig4 or fig7")
+    child = verb(commands, "trace", verbs_report.trace, "Follow a number of a table back to all that it rests on.",
+                 "gcl trace headline\n"
+                 "  gcl trace headline:learner/full:action_f1")  # fmt: skip
+    text = "a table, to list what can be asked of it, or TABLE:ROW:COLUMN; the row by number, or by words joined by /"
+    child.add_argument("cell", metavar="CELL", help=text)
+    child.add_argument("--json", action="store_true", help="machine-readable")
+    scale(child)
     results(child)
-    to(child, "path of the files to write, without suffix")
+
+    child = verb(commands, "crate", verbs_report.crate, "Pack all tables and what led to them as an RO-Crate.",
+                 "gcl crate --scale paper --to gcl-paper.zip")  # fmt: skip
+    scale(child)
+    results(child)
+    to(child, "zip to write")
+
+    child = verb(commands, "report", verbs_report.report, "Build one table or figure from metrics files, or a page of all.",
+                 "gcl report table1 --results results --to results/miniature/tables/table1\n"
+                 "  gcl report page --to results/miniature/report.html")  # fmt: skip
+    text = "headline, table1 to table3, controls, costs, components, fig2, fig3, fig4, fig7, gallery, or page"
+    child.add_argument("name", help=text)
+    results(child)
+    to(child, "path of the files to write, without suffix; of the page with it")
     return parser
 
 

@@ -6,6 +6,8 @@ so that a dry run of the whole grid takes seconds.
 
 import copy
 import difflib
+import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
@@ -14,6 +16,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from gcl.errors import ConfigError
+from gcl.runs import arm_runs, trained_before
 from gcl.schema import Experiment, MiniatureModel, Pair, Setting
 
 CONFIG_FILE = Path("config.yaml")
@@ -51,6 +54,17 @@ def load_experiment(config: Mapping[str, Any] | None = None, root: Path | str = 
     if problems:
         raise ConfigError("\n".join(f"{_file_of(path, layers)}: {'.'.join(path)}: {text}" for path, text in problems))
     return experiment
+
+
+def experiment_here(scale: str | None = None) -> Experiment:
+    """The experiment of config.yaml here, at another scale if one is named; the workflow hands its own, maybe changed by
+    --config, in the environment.
+    """
+    handed = os.environ.get("GCL_CONFIG")
+    config = json.loads(handed) if handed else None
+    if scale is not None:
+        config = (config or read_yaml(CONFIG_FILE)) | {"scale": scale}
+    return load_experiment(config)
 
 
 def _read_scale(root: Path, path: Path) -> dict[str, Any]:
@@ -177,6 +191,7 @@ def _contradictions(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
             if model not in models:
                 yield ["datasets", name, "sft_action_f1", "value", model], f"unknown model; use one of {known}"
     yield from check_pair(["components", "pair", "value"], experiment.components.pair.value)
+    yield from _control_problems(experiment)
     for name, sweep in experiment.sweeps.items():
         path = ["sweeps", name]
         yield from check_pair([*path, "pair", "value"], sweep.pair.value)
@@ -212,6 +227,27 @@ def _contradictions(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
         yield ["drawing"], "missing; miniature models need it (see workflow/scales/miniature.yaml)"
     if experiment.execution.retain.value == "adapters" and experiment.training.lora.value is None:
         yield ["execution", "retain", "value"], "'adapters' needs training.lora; set it, or retain none or final"
+
+
+def _control_problems(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
+    """What is wrong with the arms of `controls`."""
+    controls, path = experiment.controls, ["controls", "arms", "value"]
+    if controls.dataset.value not in experiment.datasets:
+        yield ["controls", "dataset", "value"], f"unknown data set; use one of {', '.join(experiment.datasets)}"
+        return
+    for k, arm in enumerate(controls.arms.value):
+        try:
+            run = arm_runs(experiment, arm.run)[0]
+        except ConfigError as error:
+            yield [*path, str(k), "run"], str(error)
+            continue
+        if trained_before(run) and experiment.execution.retain.value == "adapters":
+            yield (
+                [*path, str(k), "run"],
+                "its teachers' whole weights are needed; set execution.retain to none or final",
+            )
+        if arm.name in [other.name for other in controls.arms.value[:k]]:
+            yield [*path, str(k), "name"], f"{arm.name!r} is already listed; give each arm a name of its own"
 
 
 def _explain(problem: Mapping[str, Any], layers: list[tuple[str, Mapping[str, Any]]]) -> str:

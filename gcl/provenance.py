@@ -1,16 +1,24 @@
-"""Which source files decide which result: the inputs of the workflow's rules, and the code digests in every record."""
+"""What a result came from: which source files decide it (inputs of the workflow's rules, and the code digests in every
+metrics file and record), which weights it started from, in what environment, by what command, on what machine.
+"""
 
 import importlib.metadata
+import os
 import platform
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 from gcl.files import sha256_files
+from gcl.runs import RunSpec
 
 _PACKAGES = (
     "torch", "transformers", "tokenizers", "accelerate", "deepspeed", "peft", "numpy",
     "pillow", "bert-score", "sentence-transformers",
 )  # fmt: skip
 ROOT = Path(__file__).parent.parent
+_SOURCES = ("gcl", "workflow", "Snakefile", "config.yaml")  # what Git must know for a commit to say what ran
 
 # Patterns relative to the project's root. What only reads, checks or prints (config, files, errors, cli) decides nothing.
 _LOADING = ("gcl/backbones/load.py", "gcl/data/encoding.py", "gcl/data/images.py", "gcl/data/scenario.py")
@@ -27,6 +35,7 @@ CODE = {
         for name in ("score", "encoders", "action_f1", "similarity", "accuracy", "bootstrap")
     ),
     "reporting": ("gcl/reporting/*.py", "gcl/reporting/paper/*.csv"),
+    "page": ("gcl/reporting/*.py", "gcl/reporting/*.j2"),
 }
 
 
@@ -44,3 +53,63 @@ def code_sha256(*parts: str) -> str:
 def environment() -> dict[str, str]:
     """Versions that a result depends on."""
     return {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in _PACKAGES}}
+
+
+def weights_sha256(folder: Path) -> str:
+    """Hash of a checkpoint's weights, sharded or not, adapters included."""
+    return sha256_files(folder.rglob("*.safetensors"), folder)
+
+
+def starts(spec: RunSpec) -> dict[str, str]:
+    """What every member's starting weights are: a commit, the hash of a folder, or nothing for weights yet to be drawn."""
+    return {
+        m.role: m.revision or (weights_sha256(Path(m.source)) if Path(m.source).is_dir() else "") for m in spec.members
+    }
+
+
+def command_line() -> list[str]:
+    """What was typed, without the place of the program on this machine; torchrun and `python -m` call `gcl` cli.py."""
+    name = Path(sys.argv[0]).name
+    return ["gcl" if name == "cli.py" else name, *sys.argv[1:]]
+
+
+def hardware() -> dict[str, Any]:
+    """The machine of this process: system, CPU, cores that it may use, memory, GPUs that it sees."""
+    import torch
+
+    gpus = [torch.cuda.get_device_name(k) for k in range(torch.cuda.device_count())]
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {
+        "system": platform.platform(),
+        "cpu": _cpu_model(),
+        "cores": cores,
+        "memory_mib": memory // 2**20,
+        "gpus": gpus,
+    }
+
+
+def git_state(root: Path = ROOT) -> dict[str, Any] | None:
+    """The commit of the sources, and whether they differ from it; None where they are in no repository."""
+    # In site-packages below some other project the commit would be that project's.
+    if _git(root, "ls-files", "--error-unmatch", "gcl/provenance.py") is None:
+        return None
+    commit, changes = _git(root, "rev-parse", "HEAD"), _git(root, "status", "--porcelain", "--", *_SOURCES)
+    return None if commit is None or changes is None else {"commit": commit.strip(), "dirty": bool(changes.strip())}
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    """What Git answers; None if it is missing, fails, or takes too long."""
+    try:
+        command = ["git", "-C", str(root), *arguments]
+        return subprocess.run(command, text=True, capture_output=True, timeout=30, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _cpu_model() -> str:
+    """The CPU's name: Linux says it in a file only, other systems through `platform`."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()

@@ -1,20 +1,17 @@
 """Which runs the experiment consists of: `RunSpec` describes one, `all_runs(experiment)` lists them without repetition.
 
 A run is data. Its id is its path below results/<scale>/...: <dataset>/<method>/<members>/<variant>/seed<k>, members joined
-by "+", learner first. Variants are named after what differs from their base, so two figures that need the same point name
-the same run:
-
-    gco    both losses, symmetric temperature, one learning rate      full   with AGO: rates and temperatures per role
-    gsl    gco without DRL        drl    gco without GSL               full-ratio3, full-tau1-2, gco-gsl0.25, gco-drl0.8
+by "+", learner first. What variants there are: `variants` in config.yaml; how their names are read: gcl/variants.py.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gcl.errors import ConfigError
 from gcl.files import canonical_json, sha256_text
-from gcl.schema import Checkpoint, Experiment, Group, Lora, MiniatureModel, Pair, Strict, Sweep
+from gcl.schema import Checkpoint, Experiment, Group, Lora, MiniatureModel, Strict, Sweep
+from gcl.variants import read_group_variant, read_sft_variant
 
 BACKBONES_FOLDER = "results/miniature/backbones"
 
@@ -23,6 +20,14 @@ class MemberSpec(Strict):
     """One member: its role, its weights at the start, and its own learning rate and DRL temperature.
 
     A member whose learning rate is 0 is frozen: a teacher, whose gradients are not even computed.
+
+    Attributes:
+        role: solo, learner, guide, guide2, ...
+        model: its name in config.yaml.
+        source: folder or hub id of its weights at the start.
+        revision: commit on the hub; None for a folder.
+        lr: peak learning rate.
+        tau: temperature in DRL.
     """
 
     role: str
@@ -39,10 +44,12 @@ class MemberSpec(Strict):
 
 
 class ObjectiveSpec(Strict):
-    """Weights and sizes of the objective that members share."""
+    """Weights, kinds and sizes of the objective that members share."""
 
     gsl_weight: float
     drl_weight: float
+    divergence: str
+    matching: str
     kappa: float
     semantic_size: int
 
@@ -161,56 +168,102 @@ def grounding(experiment: Experiment, model: str) -> GroundingSpec:
     )
 
 
-def sft_run(experiment: Experiment, dataset: str, model: str, seed: int) -> RunSpec:
-    """Supervised fine-tuning of one model: a group of one."""
-    member = _member(experiment, "solo", model, lr=experiment.training.lr_sft.value, tau=1.0)
-    return _run(experiment, dataset, "sft", "default", seed, [member], objective=None)
-
-
-def group_run(experiment: Experiment, dataset: str, pair: Pair, variant: str, seed: int) -> RunSpec:
-    """A GCL run of a learner and a guide.
+def sft_run(experiment: Experiment, dataset: str, model: str, seed: int, variant: str = "default") -> RunSpec:
+    """Supervised fine-tuning of one model: a group of one.
 
     Args:
-        variant: a name as in the module's description.
+        variant: `default`, or another rate or number of epochs (see gcl/variants.py).
 
     Raises:
-        ConfigError: if the variant's name is not known.
+        ConfigError: if the variant cannot be read.
+    """
+    changes = read_sft_variant(variant)
+    lr = experiment.training.lr_sft.value * (changes.ratio or 1.0)
+    member = _member(experiment, "solo", model, lr=lr, tau=1.0)
+    run = _run(experiment, dataset, "sft", variant, seed, [member], objective=None)
+    if changes.epochs is None:
+        return run
+    epochs = changes.epochs * run.training.epochs
+    if epochs != int(epochs):
+        raise ConfigError(f"variant {variant!r}: {epochs:g} epochs; use a factor that gives a whole number")
+    return run.model_copy(update={"training": run.training.model_copy(update={"epochs": int(epochs)})})
+
+
+def group_run(experiment: Experiment, dataset: str, models: Sequence[str], variant: str, seed: int) -> RunSpec:
+    """A GCL run: a learner, its guide, and maybe more guides.
+
+    Args:
+        models: of the members, the learner's first.
+        variant: a name as gcl/variants.py describes, with a base from `variants` in config.yaml.
+
+    Raises:
+        ConfigError: if the variant's name is not known, or does not fit these models.
     """
     objective, training = experiment.objective, experiment.training
-    base, _, change = {"gsl": "gco-drl0", "drl": "gco-gsl0"}.get(variant, variant).partition("-")
-    gsl, drl = objective.gsl_weight.value, objective.drl_weight.value
-    taus = [objective.symmetric_tau.value] * 2
-    rates = [training.lr_sft.value] * 2
-    if base == "full":
-        taus = _group_taus(experiment, dataset, pair)
-        rates = [training.lr_guide.value * training.lr_ratio.value, training.lr_guide.value]
-    elif base != "gco":
-        raise ConfigError(
-            f"unknown variant {variant!r}; use gsl, drl, gco, full, or gco-gsl0.25, full-ratio3, full-tau1-2, ..."
-        )
-    kind, numbers = _read_change(variant, change)
-    if kind == "gsl":
-        (gsl,) = numbers
-    elif kind == "drl":
-        (drl,) = numbers
-    elif kind == "ratio":
-        rates[0] = training.lr_guide.value * numbers[0]
-    elif kind == "tau":
-        taus = numbers
+    base, changes = read_group_variant(
+        {"gsl": "gco-drl0", "drl": "gco-gsl0"}.get(variant, variant), experiment.variants
+    )
+    setting = experiment.variants[base].value
+    guides = len(models) - 1
+    taus = [objective.symmetric_tau.value] * len(models)
+    rates = [training.lr_sft.value] * len(models)
+    if setting.ago:
+        taus = _group_taus(experiment, dataset, models)
+        rates = [training.lr_guide.value * training.lr_ratio.value] + [training.lr_guide.value] * guides
+    if changes.ratio is not None:
+        rates[0] = training.lr_guide.value * changes.ratio
+    if changes.taus is not None:
+        if guides > 1:
+            raise ConfigError(
+                f"variant {variant!r}: two temperatures, {len(models)} members; use a variant without tau"
+            )
+        taus = list(changes.taus)
     members = [
         _member(experiment, role, model, lr=lr, tau=tau)
-        for role, model, lr, tau in zip(("learner", "guide"), (pair.learner, pair.guide), rates, taus, strict=True)
+        for role, model, lr, tau in zip(roles(len(models)), models, rates, taus, strict=True)
     ]
+    if setting.teacher:
+        members[1:] = [_taught(experiment, dataset, member, seed) for member in members[1:]]
+    weights = {
+        "gsl_weight": next(x for x in (changes.gsl, setting.gsl_weight, objective.gsl_weight.value) if x is not None),
+        "drl_weight": next(x for x in (changes.drl, setting.drl_weight, objective.drl_weight.value) if x is not None),
+    }
     shared = ObjectiveSpec(
-        gsl_weight=gsl, drl_weight=drl, kappa=objective.kappa.value, semantic_size=objective.semantic_size.value
+        **weights,
+        divergence=setting.divergence or objective.divergence.value,
+        matching=setting.matching or objective.matching.value,
+        kappa=objective.kappa.value,
+        semantic_size=objective.semantic_size.value,
     )
     return _run(experiment, dataset, "gcl", variant, seed, members, objective=shared)
+
+
+def roles(members: int) -> list[str]:
+    """Roles of a group, in the order of its members: learner, guide, guide2, ..."""
+    return ["learner", "guide", *(f"guide{number}" for number in range(2, members))][:members]
+
+
+def trained_before(run: RunSpec) -> list[str]:
+    """Ids of the runs whose models this one starts from: those that trained its teachers."""
+    prefix = _checkpoints(run.scale)
+    return [member.source.removeprefix(prefix).removesuffix("/solo") for member in run.members
+            if member.source.startswith(prefix)]  # fmt: skip
+
+
+def _taught(experiment: Experiment, dataset: str, member: MemberSpec, seed: int) -> MemberSpec:
+    """The member as a teacher: fine-tuned alone before, now frozen."""
+    source = f"{_checkpoints(experiment.scale)}{sft_run(experiment, dataset, member.model, seed).id}/solo"
+    return member.model_copy(update={"source": source, "revision": None, "lr": 0.0})
+
+
+def _checkpoints(scale: str) -> str:
+    return f"results/{scale}/checkpoints/"
 
 
 def sweep_points(experiment: Experiment, sweep: Sweep) -> list[tuple[dict[str, float], str]]:
     """The sweep's points in order: their coordinates and the name of the variant that has them."""
     objective = experiment.objective
-    group = _find_group(experiment, "snei", sweep.pair.value)
+    group = _find_group(experiment, "snei", sweep.pair.value.models)
     if sweep.vary == "tau":
         taus = group.tau if group else None
         values = sweep.values.value
@@ -235,13 +288,19 @@ def sweep_points(experiment: Experiment, sweep: Sweep) -> list[tuple[dict[str, f
 def component_runs(experiment: Experiment, dataset: str, seed: int) -> list[RunSpec]:
     """Table 2's GCL rows on one data set."""
     components = experiment.components
-    return [group_run(experiment, dataset, components.pair.value, row, seed) for row in components.rows.value]
+    return [group_run(experiment, dataset, components.pair.value.models, row, seed) for row in components.rows.value]
 
 
 def sweep_runs(experiment: Experiment, name: str, seed: int) -> list[RunSpec]:
     """The runs behind one figure."""
     sweep = experiment.sweeps[name]
-    return [group_run(experiment, "snei", sweep.pair.value, v, seed) for _, v in sweep_points(experiment, sweep)]
+    return [group_run(experiment, "snei", sweep.pair.value.models, v, seed) for _, v in sweep_points(experiment, sweep)]
+
+
+def arm_runs(experiment: Experiment, arm: str) -> list[RunSpec]:
+    """One arm of `controls`, "<sft|gcl>/<members>/<variant>", with every seed."""
+    controls = experiment.controls
+    return [find_run(experiment, f"{controls.dataset.value}/{arm}/seed{seed}") for seed in controls.seeds.value]
 
 
 def find_run(experiment: Experiment, run_id: str) -> RunSpec:
@@ -262,11 +321,11 @@ def find_run(experiment: Experiment, run_id: str) -> RunSpec:
     ]:
         if name not in known:
             raise ConfigError(f"{run_id!r}: unknown {kind} {name!r}; use one of {', '.join(known)}")
-    if method == "sft" and len(models) == 1 and variant == "default":
-        return sft_run(experiment, dataset, models[0], seed)
-    if method == "gcl" and len(models) == 2:
-        return group_run(experiment, dataset, Pair(learner=models[0], guide=models[1]), variant, seed)
-    raise ConfigError(f"{run_id!r} is no run id; the form is {shape}, with variant 'default' for sft")
+    if method == "sft" and len(models) == 1:
+        return sft_run(experiment, dataset, models[0], seed, variant)
+    if method == "gcl" and len(models) > 1:
+        return group_run(experiment, dataset, models, variant, seed)
+    raise ConfigError(f"{run_id!r} is no run id; the form is {shape}, one model for sft and several for gcl")
 
 
 def all_runs(experiment: Experiment) -> dict[str, RunSpec]:
@@ -280,45 +339,28 @@ def _every_run(experiment: Experiment) -> Iterator[RunSpec]:
             for model in experiment.models:
                 yield sft_run(experiment, dataset, model, seed)
             for group in experiment.groups[dataset].value:
-                yield group_run(experiment, dataset, group, "full", seed)
+                yield group_run(experiment, dataset, group.models, "full", seed)
             yield from component_runs(experiment, dataset, seed)
         for name in experiment.sweeps:
             yield from sweep_runs(experiment, name, seed)
+    for arm in experiment.controls.arms.value:
+        yield from arm_runs(experiment, arm.run)
 
 
-def _read_change(variant: str, change: str) -> tuple[str, list[float]]:
-    """What a variant's name changes of its base: kind and numbers; two empties for the base itself."""
-    if not change:
-        return "", []
-    match = re.fullmatch(r"(gsl|drl|ratio|tau)([0-9.]+)(?:-([0-9.]+))?", change)
-    try:
-        kind, numbers = match[1], [float(number) for number in match.groups()[1:] if number is not None]
-        well_formed = len(numbers) == (2 if kind == "tau" else 1)
-        possible = all(number > 0 or (number == 0 and kind in ("gsl", "drl")) for number in numbers)
-        canonical = f"{kind}{'-'.join(f'{number:g}' for number in numbers)}" == change
-    except (TypeError, ValueError):
-        well_formed = possible = canonical = False
-    if not (well_formed and possible and canonical):
-        raise ConfigError(
-            f"variant {variant!r}: cannot read {change!r}; use gsl<x>, drl<x>, ratio<x> or tau<x>-<y>, positive numbers "
-            "written as short as possible (weights may be 0)"
-        )
-    return kind, numbers
-
-
-def _find_group(experiment: Experiment, dataset: str, pair: Pair) -> Group | None:
+def _find_group(experiment: Experiment, dataset: str, models: Sequence[str]) -> Group | None:
     groups = experiment.groups[dataset].value
-    return next((g for g in groups if (g.learner, g.guide) == (pair.learner, pair.guide)), None)
+    return next((group for group in groups if group.models == tuple(models)), None)
 
 
-def _group_taus(experiment: Experiment, dataset: str, pair: Pair) -> list[float]:
-    group = _find_group(experiment, dataset, pair)
+def _group_taus(experiment: Experiment, dataset: str, models: Sequence[str]) -> list[float]:
+    """The group's own; further guides have the first one's."""
+    group = _find_group(experiment, dataset, models[:2])
     if group is None:
         listed = ", ".join(f"{g.learner}+{g.guide}" for g in experiment.groups[dataset].value)
         raise ConfigError(
-            f"{pair.learner}+{pair.guide} is no group of {dataset}; add it under groups.{dataset}, or use one of: {listed}"
+            f"{'+'.join(models[:2])} is no group of {dataset}; add it under groups.{dataset}, or use one of: {listed}"
         )
-    return list(group.tau)
+    return [group.tau[0]] + [group.tau[1]] * (len(models) - 1)
 
 
 def _member(experiment: Experiment, role: str, model: str, lr: float, tau: float) -> MemberSpec:

@@ -17,6 +17,9 @@ SCALES = {
     "paper": None,
 }
 
+# What L_DRL and L_GSL can be: gcl/objective/distribution.py and semantic.py, which import torch.
+Divergence = Literal["jsd", "jsd-detached", "forward-kl", "reverse-kl"]
+Matching = Literal["infonce", "cosine"]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -167,10 +170,42 @@ class Objective(Strict):
     reduction: Setting[Literal["token mean"]]
     infonce: Setting[Literal["symmetric"]]
     pooled: Setting[Literal["prompt and answer"]]
-    drl_gradient: Setting[Literal["through every member and their mean"]]
+    divergence: Setting[Divergence]
+    matching: Setting[Matching]
     kappa: Setting[Positive]
     semantic_size: Setting[Count]
     symmetric_tau: Setting[Positive]
+
+
+class Variant(Strict):
+    """What a kind of group changes; None leaves what `objective` says.
+
+    Attributes:
+        ago: rates and temperatures per role, instead of one rate and one temperature.
+        teacher: guides are frozen, after they were fine-tuned alone.
+    """
+
+    gsl_weight: NotNegative | None = None
+    drl_weight: NotNegative | None = None
+    divergence: Divergence | None = None
+    matching: Matching | None = None
+    ago: bool = False
+    teacher: bool = False
+
+
+class Arm(Strict):
+    """A row of "where does the gain come from": its name there, and <sft|gcl>/<members>/<variant>."""
+
+    name: str
+    run: str
+
+
+class Controls(Strict):
+    """What the paper did not compare with. The first arm is what the others are compared with."""
+
+    dataset: Setting[str]
+    seeds: Setting[Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]]
+    arms: Setting[Annotated[list[Arm], Field(min_length=2)]]
 
 
 class Pair(Strict):
@@ -178,6 +213,11 @@ class Pair(Strict):
 
     learner: str
     guide: str
+
+    @property
+    def models(self) -> tuple[str, str]:
+        """In the order of a run's members."""
+        return self.learner, self.guide
 
 
 class Group(Pair):
@@ -245,7 +285,9 @@ class Experiment(Strict):
     execution: Execution
     objective: Objective
     groups: dict[str, Setting[list[Group]]]
+    variants: dict[Annotated[str, Field(pattern="^[a-z_]+$")], Setting[Variant]]
     components: Components
+    controls: Controls
     sweeps: dict[str, Sweep]
     evaluation: Evaluation
     report: Report

@@ -1,4 +1,5 @@
-"""What each verb of the `gcl` command does: functions of parsed options, called by gcl.cli.
+"""What each verb of the `gcl` command does: functions of parsed options, called by gcl.cli. Those that read results are in
+verbs_report.py.
 
 Heavy libraries are imported inside, so that `gcl --help` and mistakes in arguments answer at once.
 """
@@ -14,7 +15,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from gcl import launch
-from gcl.config import CONFIG_FILE, load_experiment, read_yaml, warnings
+from gcl.config import experiment_here, warnings
 from gcl.config import settings as all_settings
 from gcl.data.scenario import TURNS
 from gcl.errors import ConfigError, DataError
@@ -28,7 +29,7 @@ S = TypeVar("S", bound=Strict)
 
 
 def settings(options: argparse.Namespace) -> None:
-    experiment = _experiment()
+    experiment = experiment_here()
     rows = [dict(zip(("setting", "value", "origin", "note"), row, strict=True)) for row in all_settings(experiment)]
     if options.json:
         print(json.dumps(rows, indent=2, ensure_ascii=False))
@@ -42,7 +43,7 @@ def settings(options: argparse.Namespace) -> None:
 
 
 def runs(options: argparse.Namespace) -> None:
-    experiment = _experiment()
+    experiment = experiment_here()
     if options.run:
         print(find_run(experiment, options.run).model_dump_json(indent=2))
     else:
@@ -55,7 +56,7 @@ def data_generate(options: argparse.Namespace) -> None:
     if options.name == "captions":
         write_captions(options.train, options.seed, options.to)
     else:
-        data = _parsed(DataSpec, options.data) if options.data else _known_data(_experiment(), options.name)
+        data = _parsed(DataSpec, options.data) if options.data else _known_data(experiment_here(), options.name)
         questions = data.questions
         write_dataset(options.name, {"train": options.train, "test": options.test}, questions, options.seed, options.to)
 
@@ -73,7 +74,7 @@ def data_inspect(options: argparse.Namespace) -> None:
 def data_import(options: argparse.Namespace) -> None:
     from gcl.data.importing.run import FORMATS, import_source
 
-    datasets = _experiment(options.scale).datasets
+    datasets = experiment_here(options.scale).datasets
     if options.kind not in {*datasets, *FORMATS}:
         known = ", ".join(dict.fromkeys([*datasets, *FORMATS]))
         raise ConfigError(f"unknown kind of data {options.kind!r}; use one of {known}, or add it to config.yaml")
@@ -84,7 +85,7 @@ def data_import(options: argparse.Namespace) -> None:
 def data_validate(options: argparse.Namespace) -> None:
     from gcl.data.validation.run import validate
 
-    experiment = _experiment(options.scale)
+    experiment = experiment_here(options.scale)
     data = _known_data(experiment, options.name)
     expected = experiment.datasets[data.name].scenarios.value.model_dump()
     validation = validate(data.name, Path(data.root), data.questions, data.actions, expected)
@@ -101,7 +102,7 @@ def data_manifest(options: argparse.Namespace) -> None:
     from gcl.data.manifest import check_counts, write_manifests
     from gcl.data.raw import read_raw
 
-    experiment = _experiment(options.scale)
+    experiment = experiment_here(options.scale)
     data = _known_data(experiment, options.name)
     scenarios = read_raw(Path(data.root), data.questions, data.actions)
     check_counts(scenarios, experiment.datasets[data.name].scenarios.value.model_dump(), data.name)
@@ -118,7 +119,7 @@ def backbone_vocabulary(options: argparse.Namespace) -> None:
     from gcl.backbones.miniature import train_vocabulary
     from gcl.data.miniature.generate import text_corpus
 
-    experiment = _experiment()
+    experiment = experiment_here()
     if experiment.drawing is None:
         raise ConfigError(f"scale {experiment.scale} has no drawn world; its models bring their own tokenizers")
     corpus = text_corpus(
@@ -135,7 +136,7 @@ def backbone_ground(options: argparse.Namespace) -> None:
 
 
 def plan(options: argparse.Namespace) -> None:
-    experiment = _experiment(options.scale)
+    experiment = experiment_here(options.scale)
     if options.memory:
         _plan_memory(options, experiment)
     elif options.disk:
@@ -161,7 +162,7 @@ def _plan_memory(options: argparse.Namespace, experiment: Experiment) -> None:
 def status(options: argparse.Namespace) -> None:
     from gcl.cluster.status import show, status
 
-    experiment = _experiment(options.scale)
+    experiment = experiment_here(options.scale)
     runs = [find_run(experiment, run) for run in options.runs] or list(all_runs(experiment).values())
     found = status(experiment, runs)
     if options.json:
@@ -173,7 +174,7 @@ def status(options: argparse.Namespace) -> None:
 def doctor(options: argparse.Namespace) -> None:
     from gcl.cluster.doctor import examine, here
 
-    experiment = _experiment(options.scale)
+    experiment = experiment_here(options.scale)
     findings = []
     for finding in here(experiment, Path()) if options.here else examine(experiment, Path(), options.slurm.split()):
         findings.append(finding)
@@ -187,7 +188,7 @@ def doctor(options: argparse.Namespace) -> None:
 
 def train(options: argparse.Namespace) -> None:
     run, data = _parsed(RunSpec, options.run), _parsed(DataSpec, options.data)
-    execution = changed(execution_spec(_experiment()), options.set)
+    execution = changed(execution_spec(experiment_here()), options.set)
     # DeepSpeed wants to be started by torchrun even where it is alone.
     several = execution.processes > 1 or execution.engine == "deepspeed"
     if several and not launch.started():
@@ -228,6 +229,7 @@ def score(options: argparse.Namespace) -> None:
     provenance = {
         "code_sha256": {"training": record["code_sha256"], "evaluation": code_sha256("generation", "scoring")},
         "manifests": {split: sha256_file(options.manifests / f"{split}.tsv") for split in ("train", "test")},
+        "predictions_sha256": sha256_file(options.predictions),
         "checkpoints": record["weights"],
         "start": record["start"],
         "environment": {"training": record["environment"], "scoring": environment()},
@@ -241,7 +243,7 @@ def predict(options: argparse.Namespace) -> None:
     from gcl.evaluation.predict import STDIN, find_member, image_paths, predict, show
 
     member = find_member(options.checkpoint)
-    experiment = _experiment(member.run.scale)
+    experiment = experiment_here(member.run.scale)
     data, settings = _known_data(experiment, member.run.dataset), experiment.evaluation
     batch_size = options.batch_size or settings.batch_size.value
     sizes = {"batch_size": batch_size, "max_new_tokens": settings.max_new_tokens.value}
@@ -250,40 +252,10 @@ def predict(options: argparse.Namespace) -> None:
     show(predict(member, images, data, options.turn or TURNS, **sizes), total, as_json=options.json)
 
 
-def compare(options: argparse.Namespace) -> None:
-    from gcl.reporting.compare import compare, read_scored, scored_path
-
-    experiment = _experiment(options.scale)
-    a, b = (read_scored(scored_path(run, experiment, options.results)) for run in options.runs)
-    resamples = experiment.evaluation.bootstrap.value
-    found = compare(a, b, members=options.members, worst=options.worst, resamples=resamples)
-    print(json.dumps(found.to_dict(), indent=2) if options.json else found)
-
-
-def report(options: argparse.Namespace) -> None:
-    if options.name == "costs":
-        from gcl.cost.costs import write_costs
-
-        write_costs(options.results, _experiment().scale, options.to)
-        return
-    from gcl.reporting.build import build
-
-    build(_experiment(), options.name, options.results, options.to)
-
-
 def _load_split(data: DataSpec, manifest: Path) -> list[Any]:
     from gcl.data.manifest import load_split
 
     return load_split(Path(data.root), manifest, data.questions, data.actions)
-
-
-def _experiment(scale: str | None = None) -> Experiment:
-    """The experiment of config.yaml here; the workflow hands its own, maybe changed by --config, in the environment."""
-    handed = os.environ.get("GCL_CONFIG")
-    config = json.loads(handed) if handed else None
-    if scale is not None:
-        config = (config or read_yaml(CONFIG_FILE)) | {"scale": scale}
-    return load_experiment(config)
 
 
 def _parsed(kind: type[S], text: str) -> S:

@@ -19,6 +19,7 @@ from gcl.runs import (
     DataSpec,
     RunSpec,
     all_runs,
+    arm_runs,
     component_runs,
     data_spec,
     find_run,
@@ -27,11 +28,12 @@ from gcl.runs import (
     manifest_folder,
     sft_run,
     sweep_runs,
+    trained_before,
 )
 from gcl.schema import Experiment
 from gcl.versioning import check_link_types, disk_plan
 
-TABLES = ("headline", "table1", "table2", "table3")
+TABLES = ("headline", "table1", "table2", "table3", "controls")
 FIGURES = ("components", "fig2", "fig3", "fig4", "fig7")
 TABLE_SUFFIXES = (".csv", ".md", ".tex", ".provenance.json")
 FIGURE_SUFFIXES = (".png", ".svg")
@@ -143,8 +145,11 @@ class Plan:
         return str(manifest_folder(self.experiment, self.run(wildcards).dataset) / "test.tsv")
 
     def backbones(self, wildcards: Any) -> list[str]:
-        """Checkpoint folders that the run starts from; what the hub has at a pinned commit cannot change."""
-        return sorted({member.source for member in self.run(wildcards).members if member.revision is None})
+        """Folders that the run starts from, of its teachers' trainings too; a pinned commit on the hub cannot change."""
+        run = self.run(wildcards)
+        teachers = {f"results/{self.scale}/checkpoints/{before}" for before in trained_before(run)}
+        sources = {member.source for member in run.members if member.revision is None}
+        return sorted(teachers | {source for source in sources if not any(source.startswith(t) for t in teachers)})
 
     # What is looked at once, before any job.
 
@@ -177,8 +182,10 @@ class Plan:
         if name in ("table1", "table3"):
             dataset = {"table1": "snei", "table3": "muson"}[name]
             groups = experiment.groups[dataset].value
-            runs = [group_run(experiment, dataset, group, "full", seed) for seed in seeds for group in groups]
+            runs = [group_run(experiment, dataset, group.models, "full", seed) for seed in seeds for group in groups]
             return self._baselines(dataset, experiment.models) + runs
+        if name == "controls":
+            return [run for arm in experiment.controls.arms.value for run in arm_runs(experiment, arm.run)]
         sweeps = [sweep for sweep in experiment.sweeps if sweep.startswith(name)]
         return [run for seed in seeds for sweep in sweeps for run in sweep_runs(experiment, sweep, seed)]
 
@@ -197,6 +204,22 @@ class Plan:
         return canonical_json(
             [runs, self.experiment.report.paper_values.value, self.experiment.evaluation.bootstrap.value]
         )
+
+    def gallery_runs(self, dataset: str) -> tuple[RunSpec, RunSpec]:
+        """The runs whose learners the gallery compares: SFT, and GCL with everything; of several seeds the first."""
+        pair, seed = self.experiment.components.pair.value, self.experiment.seeds.value[0]
+        full = group_run(self.experiment, dataset, pair.models, "full", seed)
+        return sft_run(self.experiment, dataset, pair.learner, seed), full
+
+    def gallery_files(self) -> list[str]:
+        """What the gallery shows of all data sets: scores and answers."""
+        runs = [run.id for dataset in self.experiment.datasets for run in self.gallery_runs(dataset)]
+        folder = f"results/{self.scale}"
+        return [name for run in runs for name in (f"{folder}/metrics/{run}.json", f"{folder}/predictions/{run}.jsonl")]
+
+    def page_json(self) -> str:
+        """What the page lists besides results: all settings. A change rebuilds the page, and nothing else."""
+        return canonical_json(self.experiment.model_dump())
 
     def table(self, name: str) -> list[str]:
         """Files of one table."""

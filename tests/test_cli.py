@@ -21,7 +21,7 @@ VERBS = [
     for verb in (
         "", "settings", "runs", "data", "data generate", "data inspect", "data import", "data validate", "data manifest",
         "backbone", "backbone vocabulary", "backbone ground", "plan", "status", "doctor", "train", "generate", "score",
-        "predict", "compare", "report",
+        "predict", "compare", "trace", "crate", "report",
     )
 ]  # fmt: skip
 
@@ -68,7 +68,7 @@ def test_settings_show_value_and_origin(capsys):
 def test_runs_are_listed_and_shown(capsys):
     assert main(["runs"]) == 0
     ids = capsys.readouterr().out.splitlines()
-    assert len(ids) == 70
+    assert len(ids) == 81
     assert main(["runs", ids[0]]) == 0
     assert json.loads(capsys.readouterr().out)["scale"] == "miniature"
 

@@ -1,18 +1,51 @@
-"""How sure a mean over test scenes is: 95 % percentile bootstrap, the scene being the unit that is drawn again."""
+"""How sure a mean over test scenes is: 95 % percentile bootstrap, the scene being the unit that is drawn again.
+
+Where a training was repeated with other seeds, trainings are drawn again, too, independently of scenes.
+"""
 
 from collections.abc import Sequence
 
 import numpy as np
 
+Values = Sequence[float] | Sequence[Sequence[float]]
 
-def mean_interval(values: Sequence[float], resamples: int) -> dict[str, float | int]:
+
+def mean_interval(values: Values, resamples: int) -> dict[str, float | int]:
     """Mean of the values with its 95 % interval; the same values always give the same interval.
 
+    Args:
+        values: one for each scene, [N], or the same for each of several trainings, [S, N].
+        resamples: how often means are drawn again.
+
     Returns:
-        mean, low, high and n.
+        mean, low, high and n, the number of scenes.
     """
-    values_N = np.asarray(values, dtype=np.float64)
+    return _interval(_table(values), _resampled_means(_table(values), resamples))
+
+
+def paired_difference(differences: Values, resamples: int) -> dict[str, float | int]:
+    """The same for paired differences, and p: twice the share of means on the rarer side of 0, for a two-sided test."""
+    means_R = _resampled_means(_table(differences), resamples)
+    rarer = min((means_R <= 0).sum(), (means_R >= 0).sum())
+    return _interval(_table(differences), means_R) | {"p": min(1.0, 2 * (int(rarer) + 1) / (resamples + 1))}
+
+
+def _table(values: Values) -> np.ndarray:
+    return np.atleast_2d(np.asarray(values, dtype=np.float64))
+
+
+def _resampled_means(values_SN: np.ndarray, resamples: int) -> np.ndarray:
+    """Means of rows and columns drawn with replacement: the bootstrap of crossed factors (Owen 2007, arXiv 0711.0640)."""
+    seeds, scenes = values_SN.shape
     rng = np.random.default_rng(0)
-    means = [values_N[rng.integers(0, len(values_N), len(values_N))].mean() for _ in range(resamples)]
-    low, high = np.percentile(means, [2.5, 97.5])
-    return {"mean": float(values_N.mean()), "low": float(low), "high": float(high), "n": len(values_N)}
+    means_R = np.empty(resamples)
+    for k in range(resamples):
+        drawn_N = rng.integers(0, scenes, scenes)
+        rows_SN = values_SN[rng.integers(0, seeds, seeds)] if seeds > 1 else values_SN
+        means_R[k] = rows_SN[:, drawn_N].mean()
+    return means_R
+
+
+def _interval(values_SN: np.ndarray, means_R: np.ndarray) -> dict[str, float | int]:
+    low, high = np.percentile(means_R, [2.5, 97.5])
+    return {"mean": float(values_SN.mean()), "low": float(low), "high": float(high), "n": values_SN.shape[1]}

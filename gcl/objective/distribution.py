@@ -3,40 +3,67 @@
     P_k = softmax(z_k / tau_k),   M = mean_k P_k,   L_DRL = 1/K sum_k tau_k^2 KL(P_k || M)
 
 `head.py` calls `divergence` on each chunk of logits. Gradients reach every member twice, through its own P_k and through
-M, as the derivation of Eq. 13 and 14 requires; they are closed forms, no autograd.
+M, as the derivation of Eq. 13 and 14 requires; they are closed forms, no autograd. Other divergences are there as controls:
+
+    jsd-detached   the same value, M taken as a constant by the gradient; differs where temperatures do
+    forward-kl     sum_k tau_k^2 mean_{j != k} KL(P_j || P_k), every P_j a constant: deep mutual learning (Zhang et al. 2018,
+                   arXiv 1706.00384); with a frozen guide, knowledge distillation (Hinton et al. 2015, arXiv 1503.02531)
+    reverse-kl     the same with KL(P_k || P_j), as MiniLLM distils (Gu et al. 2024, arXiv 2306.08543)
 """
 
 from collections.abc import Sequence
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+Divergence = Literal["jsd", "jsd-detached", "forward-kl", "reverse-kl"]
+DIVERGENCES = get_args(Divergence)
+
 
 def divergence(
-    logits_KNV: Sequence[Tensor], taus: Sequence[float], wanted: Sequence[bool]
+    logits_KNV: Sequence[Tensor], taus: Sequence[float], wanted: Sequence[bool], kind: Divergence = "jsd"
 ) -> tuple[Tensor, list[Tensor | None]]:
-    """Divergence of K members from their mean distribution, summed over N rows, and its gradients by the logits.
-
-    With r_k = log(P_k / M), the derivative of K L by P_a is, up to a constant, g_a = tau_a^2 r_a - s with
-    s = mean_k tau_k^2 expm1(r_k), and that of L by z_a is P_a (g_a - E_a[g_a]) / (K tau_a): Eq. 19 for K = 2. Everything
-    is written in r and expm1(r), which are small where members nearly agree: differences of terms of size tau^2 would lose
-    digits there, and members that agree at equal tau would not give exactly 0.
+    """Divergence of K members, summed over N rows, and its gradients by the logits.
 
     Args:
         logits_KNV: one tensor [N, V] per member; rows are the same supervised positions, columns the shared vocabulary
             only (cut before the softmax, so that padding rows of a head take no probability). Left as they are.
         taus: one temperature per member, > 0.
-        wanted: per member, whether its gradient is needed.
+        wanted: per member, whether its gradient is needed. The two KL divergences sum over these members alone (over all
+            if none is): what a frozen member would have to learn is no part of the loss.
+        kind: see the module.
 
     Returns:
         The sum as a float64 scalar, never negative, and one gradient [N, V] or None per member. Computed in float32 at
         least; gradients have the precision of the computation.
+
+    Raises:
+        ValueError: if there is no such divergence.
     """
-    members = len(taus)
+    if kind not in DIVERGENCES:
+        raise ValueError(f"unknown divergence {kind!r}; use one of {', '.join(DIVERGENCES)}")
     dtype = torch.promote_types(logits_KNV[0].dtype, torch.float32)
     # Log space: in probability space a token that all members rule out gives 0 * -inf.
-    ratio_KNV = [F.log_softmax(z_NV.to(dtype) / tau, dim=-1) for z_NV, tau in zip(logits_KNV, taus, strict=True)]
+    logp_KNV = [F.log_softmax(z_NV.to(dtype) / tau, dim=-1) for z_NV, tau in zip(logits_KNV, taus, strict=True)]
+    if kind in ("jsd", "jsd-detached"):
+        return _from_mean(logp_KNV, taus, wanted, detached=kind == "jsd-detached")
+    return _from_each_other(logp_KNV, taus, wanted, forward=kind == "forward-kl")
+
+
+def _from_mean(
+    ratio_KNV: list[Tensor], taus: Sequence[float], wanted: Sequence[bool], *, detached: bool
+) -> tuple[Tensor, list[Tensor | None]]:
+    """Jensen-Shannon divergence from log P_k, which are overwritten.
+
+    With r_k = log(P_k / M), the derivative of K L by P_a is, up to a constant, g_a = tau_a^2 r_a - s with
+    s = mean_k tau_k^2 expm1(r_k), and that of L by z_a is P_a (g_a - E_a[g_a]) / (K tau_a): Eq. 19 for K = 2. Everything
+    is written in r and expm1(r), which are small where members nearly agree: differences of terms of size tau^2 would lose
+    digits there, and members that agree at equal tau would not give exactly 0.
+    With M a constant the derivative by P_a is tau_a^2 r_a alone.
+    """
+    members = len(taus)
     mean_NV = _relate_to_mean_(ratio_KNV)
 
     total = torch.zeros((), dtype=torch.float64, device=mean_NV.device)
@@ -44,7 +71,7 @@ def divergence(
     for ratio_NV, tau in zip(ratio_KNV, taus, strict=True):
         excess_NV = torch.expm1(ratio_NV)  # P_k / M - 1
         # sum_k expm1(r_k) = 0, so any constant may be taken off tau_k^2: with equal temperatures nothing is left of s.
-        if tau != taus[0]:
+        if tau != taus[0] and not detached:
             part_NV = excess_NV * ((tau * tau - taus[0] * taus[0]) / members)
             shift_NV = part_NV if shift_NV is None else shift_NV.add_(part_NV)
             del part_NV
@@ -65,6 +92,33 @@ def divergence(
             gradient_NV.sub_(shift_NV, alpha=1 / (members * tau))
         gradient_NV.mul_(p_NV)
         gradients.append(gradient_NV.addcmul_(p_NV, gradient_NV.sum(dim=-1, keepdim=True), value=-1))
+    return total, gradients
+
+
+def _from_each_other(
+    logp_KNV: list[Tensor], taus: Sequence[float], wanted: Sequence[bool], *, forward: bool
+) -> tuple[Tensor, list[Tensor | None]]:
+    """KL divergence of every learning member from or to each other one, which is a constant, from log P_k.
+
+    By z_k the forward one has the derivative tau_k (P_k - P_j), the reverse one tau_k P_k (rho - E_k[rho]) with
+    rho = log(P_k / P_j); for K > 2 both are means over j.
+    """
+    members = len(taus)
+    learning = wanted if any(wanted) else [True] * members
+    total = torch.zeros((), dtype=torch.float64, device=logp_KNV[0].device)
+    gradients: list[Tensor | None] = []
+    for k, (logp_NV, tau) in enumerate(zip(logp_KNV, taus, strict=True)):
+        gradient_NV = None
+        for other_NV in (logp for j, logp in enumerate(logp_KNV) if j != k and learning[k]):
+            rho_NV = logp_NV - other_NV
+            p_NV, q_NV = logp_NV.exp(), other_NV.exp()
+            kl_N = -(q_NV * rho_NV).sum(dim=-1) if forward else (p_NV * rho_NV).sum(dim=-1)
+            total += tau * tau / (members - 1) * kl_N.clamp_(min=0).double().sum()
+            if wanted[k]:
+                part_NV = p_NV.sub_(q_NV) if forward else p_NV.mul_(rho_NV.sub_(kl_N[:, None]))
+                part_NV.mul_(tau / (members - 1))
+                gradient_NV = part_NV if gradient_NV is None else gradient_NV.add_(part_NV)
+        gradients.append(torch.zeros_like(logp_NV) if wanted[k] and gradient_NV is None else gradient_NV)
     return total, gradients
 
 

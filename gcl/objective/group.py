@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gcl.objective.distribution import Divergence
 from gcl.objective.head import competitive_head
-from gcl.objective.semantic import semantic_loss
+from gcl.objective.semantic import Matching, semantic_loss
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,8 @@ def group_loss(
     kappa: float,
     vocabulary: int,
     share: Share,
+    divergence: Divergence = "jsd",
+    matching: Matching = "infonce",
     precision: torch.dtype = torch.float32,
     chunk: int | None = None,
     gather: Callable[[Tensor], Tensor] | None = None,
@@ -67,6 +70,7 @@ def group_loss(
         kappa: InfoNCE temperature.
         vocabulary: number of leading token ids that mean the same to every member.
         share: see `Share`.
+        divergence, matching: what L_DRL and L_GSL are, see `distribution.py` and `semantic.py`.
         precision, chunk: of the head's products, see `competitive_head`.
         gather: maps a member's semantic vectors [B, E] to those of all ranks [B_total, E], in the same order for every
             member; None keeps this micro-batch's own.
@@ -85,12 +89,13 @@ def group_loss(
         drl_weight=drl_weight,
         vocabulary=vocabulary,
         tokens=share.tokens,
+        kind=divergence,
         precision=precision,
         chunk=chunk,
     )
     if gsl_weight and len(outputs) > 1:
         vectors_KBE = [o.semantic_BE if gather is None else gather(o.semantic_BE) for o in outputs]
-        gsl = semantic_loss(vectors_KBE, kappa) * share.inputs
+        gsl = semantic_loss(vectors_KBE, kappa, matching) * share.inputs
         total = total + gsl_weight * gsl
         components["gsl"] = gsl.detach()
     return total, components

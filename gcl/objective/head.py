@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
 from gcl.objective import products
-from gcl.objective.distribution import divergence
+from gcl.objective.distribution import Divergence, divergence
 from gcl.objective.supervised import supervised_loss_
 
 # A fixed part of the device's memory for the buffers of one chunk: 2.2 GiB of 139, 1.3 of 80.
@@ -35,6 +35,7 @@ def competitive_head(
     drl_weight: float,
     vocabulary: int,
     tokens: int,
+    kind: Divergence = "jsd",
     precision: torch.dtype = torch.float32,
     chunk: int | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
@@ -51,6 +52,7 @@ def competitive_head(
         drl_weight: lambda_DRL; with 0, or a group of one, L_DRL is not computed.
         vocabulary: number of leading token ids that mean the same to every member; L_DRL compares these only.
         tokens: supervised tokens of the global batch, of which these N are a part.
+        kind: which divergence L_DRL is, see `distribution.py`.
         precision: dtype of the operands of the products; sums, losses and logits are float32 whatever it is. float64
             inputs stay float64.
         chunk: rows at a time; None takes what `chunk_rows` says.
@@ -70,6 +72,7 @@ def competitive_head(
         drl_weight=drl_weight if len(taus) > 1 else 0.0,
         vocabulary=vocabulary,
         tokens=tokens,
+        kind=kind,
         precision=precision,
         chunk=chunk or chunk_rows([len(head) for head in head_VD], labels_N.device),
         # Known before apply: inside, a tensor looks the same with and without torch.no_grad.
@@ -107,6 +110,7 @@ class _Settings:
     drl_weight: float
     vocabulary: int
     tokens: int
+    kind: Divergence
     precision: torch.dtype
     chunk: int
     wanted: tuple[bool, ...]
@@ -171,7 +175,7 @@ def _walk(
         d_shared_NV: list[Tensor | None] = [None] * members
         if settings.drl_weight:
             shared_NV = [logits[:, : settings.vocabulary] for logits in logits_NV]
-            value, d_shared_NV = divergence(shared_NV, settings.taus, trainable)
+            value, d_shared_NV = divergence(shared_NV, settings.taus, trainable, settings.kind)
             sums[members] += value
             del shared_NV
         for k in range(members):

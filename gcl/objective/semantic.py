@@ -1,11 +1,17 @@
-"""L_GSL: members agree on what an input means (GCL paper, Eq. 3): attention pooling, projection, symmetric InfoNCE."""
+"""L_GSL: members agree on what an input means (GCL paper, Eq. 3): attention pooling, projection, symmetric InfoNCE.
+
+A control does without negatives: `cosine` only draws the two vectors of an input together.
+"""
 
 from collections.abc import Sequence
 from itertools import combinations
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+Matching = Literal["infonce", "cosine"]
 
 
 class SemanticHead(nn.Module):
@@ -27,16 +33,25 @@ class SemanticHead(nn.Module):
         return F.normalize(self.projection(pooled_BD).float(), dim=-1)
 
 
-def semantic_loss(vectors_BE: Sequence[Tensor], kappa: float) -> Tensor:
-    """Symmetric InfoNCE, mean over the batch, both directions and all pairs of members; 0 for a group of one.
+def semantic_loss(vectors_BE: Sequence[Tensor], kappa: float, kind: Matching = "infonce") -> Tensor:
+    """Mean over the batch and all pairs of members; 0 for a group of one.
 
     Args:
         vectors_BE: one tensor of unit vectors per member; row i of each is the same input.
-        kappa: temperature of the similarities.
+        kappa: InfoNCE's temperature of the similarities.
+        kind: symmetric InfoNCE (mean of both directions), or 1 - cosine.
+
+    Raises:
+        ValueError: if there is no such kind.
     """
+    if kind not in ("infonce", "cosine"):
+        raise ValueError(f"unknown way of matching {kind!r}; use infonce or cosine")
     targets_B = torch.arange(len(vectors_BE[0]), device=vectors_BE[0].device)
     losses = []
     for a_BE, b_BE in combinations(vectors_BE, 2):
+        if kind == "cosine":
+            losses.append(1 - (a_BE * b_BE).sum(dim=-1).mean())
+            continue
         similarity_BB = a_BE @ b_BE.T / kappa
         losses.append((F.cross_entropy(similarity_BB, targets_B) + F.cross_entropy(similarity_BB.T, targets_B)) / 2)
     return torch.stack(losses).mean() if losses else vectors_BE[0].new_zeros(())

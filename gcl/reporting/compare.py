@@ -242,7 +242,7 @@ def _pair(a: Scored, one: MemberMetrics, b: Scored, other: MemberMetrics, worst:
         if first is None or second is None:
             continue
         gain = second.gain_over(first, resamples)
-        gaps = [y - x for x, y in zip(first.scores, second.scores, strict=True)]
+        gaps = [y - x for x, y in zip(first.scores[0], second.scores[0], strict=True)]
         better = sum(gap < -_SAME for gap in gaps), sum(gap > _SAME for gap in gaps)
         metrics[name] = Difference(first.mean, second.mean, gain["mean"], gain["low"], gain["high"], *better)
     items = [{item.id: item for item in member.items} for member in (one, other)]
@@ -264,7 +264,7 @@ def _estimate(run: Scored, member: MemberMetrics, metric: str) -> Estimate | Non
     if summary is None:
         return None
     scores = tuple(_scores(item)[metric] for item in sorted(member.items, key=lambda item: item.id))
-    return Estimate(summary.mean, summary.low, summary.high, summary.n, (run.metrics.run,), scores)
+    return Estimate(summary.mean, summary.low, summary.high, summary.n, (run.metrics.run,), (scores,))
 
 
 def _scores(item: Item) -> dict[str, float]:

@@ -1,16 +1,15 @@
 """One number with its interval, for a model on a data set: `sft_estimate()` and `gcl_estimate()`.
 
-With one seed it is what the run's metrics file says. With several, the scores of a scenario are averaged over seeds
-first and scenarios are resampled afterwards: the extremes of the seeds' own intervals would be no interval of anything.
+With one seed it is what the run's metrics file says. With several, trainings and scenarios are both drawn again: the
+extremes of the seeds' own intervals would be no interval of anything.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import fmean
 from typing import Any
 
 from gcl.errors import DataError
-from gcl.evaluation.bootstrap import mean_interval
+from gcl.evaluation.bootstrap import mean_interval, paired_difference
 from gcl.reporting.metrics import check_consistent
 from gcl.runs import RunSpec, group_run, sft_run
 from gcl.schema import Experiment, Pair
@@ -29,25 +28,29 @@ ROLES = ("learner", "guide")
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over scenarios, its 95 % interval, the runs it comes from, and each scenario's score (in order of ids)."""
+    """A mean over seeds and scenarios, its 95 % interval, the runs it comes from, and of each run every scenario's score, in
+    order of ids."""
 
     mean: float
     low: float
     high: float
     scenarios: int
     runs: tuple[str, ...]
-    scores: tuple[float, ...] = field(repr=False)
+    scores: tuple[tuple[float, ...], ...] = field(repr=False)
 
     def gain_over(self, control: "Estimate", resamples: int) -> dict[str, float | int]:
-        """Mean difference to a control on the same scenarios, with the interval of the *paired* differences.
+        """Mean difference to a control on the same scenarios, with interval and p value of the *paired* differences.
 
-        The scores of two models on one scenario go together, so their difference is far surer than either mean.
+        The scores of two models on one scenario go together, so their difference is far surer than either mean. Seeds are
+        paired, too: the same seed means the same order of the data.
         """
-        if len(self.scores) != len(control.scores):
+        if [len(row) for row in self.scores] != [len(row) for row in control.scores]:
             raise DataError(
-                f"{self.runs[0]} and {control.runs[0]} were not evaluated on the same scenarios; make both again"
+                f"{self.runs[0]} and {control.runs[0]} were not evaluated on the same scenarios, or not with as many seeds; "
+                "make both again"
             )
-        return mean_interval([a - b for a, b in zip(self.scores, control.scores, strict=True)], resamples)
+        pairs = zip(self.scores, control.scores, strict=True)
+        return paired_difference([[x - y for x, y in zip(a, b, strict=True)] for a, b in pairs], resamples)
 
 
 def sft_estimate(
@@ -68,8 +71,13 @@ def gcl_estimate(
     metric: str = "action_f1",
 ) -> Estimate | None:
     """The learner or the guide of a group over all seeds; None where the data set has no such metric."""
-    runs = [group_run(experiment, dataset, pair, variant, seed) for seed in experiment.seeds.value]
+    runs = [group_run(experiment, dataset, pair.models, variant, seed) for seed in experiment.seeds.value]
     return _estimate(metrics, runs, role, metric, experiment.evaluation.bootstrap.value)
+
+
+def run_estimate(metrics: Metrics, runs: Sequence[RunSpec], metric: str, resamples: int) -> Estimate:
+    """The first member of runs that differ in their seed alone."""
+    return _estimate(metrics, runs, runs[0].members[0].role, metric, resamples)
 
 
 def check_used(metrics: Metrics, estimates: Iterable[Estimate | None]) -> None:
@@ -83,13 +91,13 @@ def _estimate(metrics: Metrics, runs: Sequence[RunSpec], role: str, metric: str,
     names = tuple(run.id for run in runs)
     if any(member["summary"][metric] is None for member in members):
         return None
-    scores = _scenario_means(members, metric, names)
+    scores = _scores(members, metric, names)
     summary = members[0]["summary"][metric] if len(members) == 1 else mean_interval(scores, resamples)
-    return Estimate(summary["mean"], summary["low"], summary["high"], summary["n"], names, tuple(scores))
+    return Estimate(summary["mean"], summary["low"], summary["high"], summary["n"], names, scores)
 
 
-def _scenario_means(members: Sequence[Mapping[str, Any]], metric: str, runs: Sequence[str]) -> list[float]:
-    """Each scenario's score, averaged over seeds, in the order of scenario ids."""
+def _scores(members: Sequence[Mapping[str, Any]], metric: str, runs: Sequence[str]) -> tuple[tuple[float, ...], ...]:
+    """For each seed every scenario's score, in the order of scenario ids."""
     field = "action_correct" if metric == "action_accuracy" else metric
     scores = [{item["id"]: float(item[field]) for item in member["items"]} for member in members]
     for run, by_id in zip(runs, scores, strict=True):
@@ -97,4 +105,4 @@ def _scenario_means(members: Sequence[Mapping[str, Any]], metric: str, runs: Seq
             raise DataError(
                 f"{runs[0]} and {run} were not evaluated on the same scenarios; make both again with snakemake"
             )
-    return [fmean(by_id[scenario] for by_id in scores) for scenario in sorted(scores[0])]
+    return tuple(tuple(by_id[scenario] for scenario in sorted(by_id)) for by_id in scores)

@@ -1,6 +1,7 @@
-"""A table for people: `markdown()` and `tex()` show the same cells and notes (columns as in tables.py)."""
+"""A table for people: `markdown()`, `tex()` and `as_shown()` have the same cells and notes (columns as in tables.py)."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -10,10 +11,10 @@ from gcl.schema import SCALES
 HIDDEN = "The paper's values are hidden (set report.paper_values to show them)."
 SHOWN = "The paper's values are shown only because report.paper_values asks for them."
 MARKS_NOTE = (
-    "↑ better, ↓ worse than the same model's SFT control: the 95 % bootstrap interval of the paired differences over test "
-    "scenarios excludes zero. † it does not. These intervals are over scenarios, not over trainings: with one seed a mark "
-    "can be an accident of that training, and with this many cells some are."
+    "↑ better, ↓ worse than the same model's SFT control: the 95 % bootstrap interval of the paired differences excludes "
+    "zero. † it does not. With this many cells some marks are accidents."
 )
+ONE_SEED_NOTE = "Intervals are over scenarios, not over trainings: a mark can be an accident of the one training."
 
 _HEADERS = METRICS | {
     "dataset": "Data set",
@@ -29,6 +30,12 @@ _HEADERS = METRICS | {
     "sft_guide": "SFT guide",
     "gcl_learner": "GCL learner",
     "gcl_guide": "GCL guide",
+    "arm": "Arm",
+    "lr_ratio": "Rate",
+    "gain_sft": "Gain over SFT",
+    "p_sft": "p",
+    "gain_rate": "Gain over SFT at its rate",
+    "p_rate": "p ",
     "gain_learner": "Gain learner",
     "gain_guide": "Gain guide",
 }
@@ -41,6 +48,7 @@ _TEX = str.maketrans(
         "<": "$<$",
         ">": "$>$",
         "τ": r"$\tau$",
+        "×": r"$\times$",
         "−": "$-$",
         "–": "--",
         "†": r"\textsuperscript{\dag}",
@@ -81,6 +89,19 @@ def tex(frame: pd.DataFrame, title: str, notes: Sequence[str]) -> str:
     return "\n".join([*lines, "}"]) + "\n"
 
 
+def as_shown(frame: pd.DataFrame, notes: Sequence[str]) -> dict[str, Any]:
+    """The same as data, for the page: columns, for each row the text of its cells by column, warning and notes."""
+    columns = _columns(frame)
+    return {
+        "warning": _warning(frame),
+        "notes": [*_notes(frame, notes)],
+        "columns": [
+            {"name": name, "header": header, "text": _is_text(frame, name)} for header, name in columns.items()
+        ],
+        "cells": [{name: _cell(row, name) for name in columns.values()} for _, row in frame.iterrows()],
+    }
+
+
 def _columns(frame: pd.DataFrame) -> dict[str, str]:
     """What people see: header and the column it starts from."""
     columns = {}
@@ -105,8 +126,13 @@ def _cell(row: pd.Series, name: str) -> str:
         return "–"
     if name.startswith("tau_"):
         return f"{value:.1f}"
+    if name == "lr_ratio":
+        return f"× {value:g}"
+    if name.startswith("p_"):
+        return f"{value:.3f}"
     if name.startswith("gain_"):
-        return _signed(value)
+        within = f" [{_signed(row[f'{name}_low'])}, {_signed(row[f'{name}_high'])}]" if f"{name}_low" in row else ""
+        return f"{_signed(value)}{within}"
     if name.endswith("_paper"):
         return f"{value:.3f} ({_signed(row[name.removesuffix('_paper') + '_difference'])})"
     return f"{value:.3f} [{row[f'{name}_low']:.3f}, {row[f'{name}_high']:.3f}]{_mark(row, name)}"
@@ -138,10 +164,12 @@ def _notes(frame: pd.DataFrame, notes: Sequence[str]) -> Iterator[str]:
         f"{dataset}: {n}" for dataset, n in dict(zip(frame["dataset"], frame["scenarios"], strict=True)).items()
     )
     seeds = frame["seeds"].iloc[0]
-    pooled = "one seed" if seeds == 1 else f"scores averaged over {seeds} seeds before resampling"
+    pooled = "one seed" if seeds == 1 else f"{seeds} seeds, trainings and scenarios both drawn again"
     yield f"[low, high]: 95 % percentile bootstrap interval over test scenarios ({sizes}); {pooled}."
     if any(frame[name].notna().any() for name in frame if name.endswith("_gain")):
         yield MARKS_NOTE
+        if seeds == 1:
+            yield ONE_SEED_NOTE
     yield from notes
 
 

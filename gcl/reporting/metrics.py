@@ -54,6 +54,13 @@ class MemberMetrics(BaseModel):
     items: list[Item]
 
 
+class ConstantAnswer(BaseModel):
+    """The most frequent reference action, and what giving it for every scene would score."""
+
+    text: str
+    action_f1: float
+
+
 class Code(BaseModel):
     """Hashes of the code that made the numbers."""
 
@@ -75,6 +82,7 @@ class Provenance(BaseModel):
     code_sha256: Code
     manifests: Manifests
     metric_models: dict[str, str]
+    predictions_sha256: str
     checkpoints: dict[str, str]
 
 
@@ -84,6 +92,7 @@ class MetricsFile(BaseModel):
     scale: str
     run: str
     members: list[MemberMetrics]
+    constant_answer: ConstantAnswer
     provenance: Provenance
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from gcl.files import write_json, write_text
 from gcl.reporting.estimates import METRICS, ROLES, Estimate, Metrics, gcl_estimate, sft_estimate
-from gcl.reporting.markup import markdown, tex
+from gcl.reporting.markup import as_shown, markdown, tex
 from gcl.reporting.metrics import check_consistent
 from gcl.reporting.paper_values import paper_component, paper_group, paper_values_shown
 from gcl.schema import Experiment
@@ -26,7 +26,7 @@ METHODS = {
     "full": "GCL: GSL + DRL + AGO",
 }
 # What tells one row from another; the order is that of the tables.
-_IDENTITY = ("dataset", "regime", "method", "model", "role", "learner", "guide")
+_IDENTITY = ("dataset", "regime", "arm", "method", "model", "role", "learner", "guide")
 
 
 def component_table(experiment: Experiment, datasets: Sequence[str], metrics: Metrics) -> pd.DataFrame:
@@ -80,7 +80,8 @@ def group_table(experiment: Experiment, dataset: str, metrics: Metrics) -> pd.Da
 def write_table(
     frame: pd.DataFrame, stem: Path, title: str, notes: Sequence[str], provenance: Mapping[str, Mapping[str, Any]]
 ) -> None:
-    """Write `stem`.csv for programs, .md for people, .tex for a paper, .provenance.json for where numbers come from.
+    """Write `stem`.csv for programs, .md for people, .tex for a paper, .provenance.json for where numbers come from and
+    what people see of them, which is what the page of all results shows.
 
     Args:
         frame: from one of the functions above.
@@ -90,14 +91,16 @@ def write_table(
     write_text(f"{stem}.csv", frame.round(4).to_csv(index=False, lineterminator="\n"))
     write_text(f"{stem}.md", markdown(frame, title, notes))
     write_text(f"{stem}.tex", tex(frame, title, notes))
+    seen = as_shown(frame, notes)
     rows = [
         {
             "row": {name: row[name] for name in _IDENTITY if name in row},
+            "cells": cells,
             "sources": [provenance[run] for run in row["runs"].split()],
         }
-        for row in frame.to_dict("records")
+        for row, cells in zip(frame.to_dict("records"), seen.pop("cells"), strict=True)
     ]
-    write_json(f"{stem}.provenance.json", {"title": title, "scale": frame["scale"].iloc[0], "rows": rows})
+    write_json(f"{stem}.provenance.json", {"title": title, "scale": frame["scale"].iloc[0], **seen, "rows": rows})
 
 
 def _component_row(

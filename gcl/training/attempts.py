@@ -1,6 +1,7 @@
-"""What a run has cost so far, over all its attempts: `begin(scratch, world)` and `finished(scratch)`.
+"""What a run has taken so far, attempt by attempt: `begin(scratch, world)` and `finished(scratch)`.
 
-scratch/attempts.json lists them. An attempt that was killed could not say when it ended: the last thing that it wrote does.
+scratch/attempts.json lists when each began, how long it took, by what command, on which machine, from which commit. An
+attempt that was killed could not say when it ended: the last thing that it wrote does.
 """
 
 import os
@@ -12,6 +13,7 @@ from typing import Any
 import torch
 
 from gcl.files import read_json, write_json
+from gcl.provenance import command_line, git_state, hardware
 
 FILE = "attempts.json"
 
@@ -31,13 +33,16 @@ def begin(scratch: Path, processes: int) -> None:
             "node": os.environ.get("SLURM_STEP_NODELIST") or platform.node(),  # n1, or n[1-2] where there are several
             "job": os.environ.get("SLURM_JOB_ID"),
             "gpus": processes if torch.cuda.is_available() else 0,
+            "command": command_line(),
+            "git": git_state(),
+            "hardware": hardware(),
         }
     )
     write_json(scratch / FILE, attempts)
 
 
 def finished(scratch: Path) -> list[dict[str, Any]]:
-    """All attempts, the present one ending now: start (seconds since 1970), seconds, node, SLURM job, GPUs."""
+    """All attempts as `begin` notes them, the present one ending now; start and length are seconds (since 1970)."""
     return _closed(scratch, time.time())
 
 

@@ -161,6 +161,8 @@ def accumulate(
             gsl_weight=objective.gsl_weight if objective else 0.0,
             drl_weight=objective.drl_weight if objective else 0.0,
             kappa=objective.kappa if objective else 1.0,
+            divergence=objective.divergence if objective else "jsd",
+            matching=objective.matching if objective else "infonce",
             vocabulary=vocabulary,
             share=Share(inputs=size / len(batch), tokens=tokens),
             precision=PRECISIONS[training.precision],

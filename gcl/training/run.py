@@ -1,18 +1,15 @@
 """One training from start to finish: `train_run(spec, scenarios, data, execution, output, scratch)`.
 
     <output>/<role>/        ordinary checkpoint: safetensors weights, configuration, processor, model card
-    <output>/run.json       resolved specification, hashes of weights, versions, costs, hardware
+    <output>/run.json       resolved specification, hashes of weights, versions; of every attempt: costs, command, machine
     <output>/losses.jsonl   every component of the loss at every step; tensorboard/ has the same for people
 
 While training runs, the log and the checkpoints to resume from are in the scratch folder; starting the same run again
 continues from the newest.
 """
 
-import os
-import platform
 import resource
 import shutil
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
@@ -24,8 +21,8 @@ import torch
 from gcl.data.scenario import Scenario
 from gcl.errors import TrainingError
 from gcl.execution import ExecutionSpec
-from gcl.files import atomic_folder, canonical_json, read_json, read_jsonl, sha256_files, sha256_text, write_json
-from gcl.provenance import code_sha256, environment
+from gcl.files import atomic_folder, canonical_json, read_json, read_jsonl, sha256_text, write_json
+from gcl.provenance import code_sha256, environment, starts, weights_sha256
 from gcl.runs import RunSpec
 from gcl.training import attempts
 from gcl.training.checkpoint import Checkpoints
@@ -118,13 +115,6 @@ def scratch_folder(root: Path, spec: RunSpec, data: str, part: str = "training")
     return root / spec.id / sha256_text(canonical_json([spec.fingerprint, data, code_sha256(part), starts(spec)]))[:12]
 
 
-def starts(spec: RunSpec) -> dict[str, str]:
-    """What every member's starting weights are: a commit, the hash of a folder, or nothing for weights yet to be drawn."""
-    return {
-        m.role: m.revision or (weights_sha256(Path(m.source)) if Path(m.source).is_dir() else "") for m in spec.members
-    }
-
-
 @contextmanager
 def trained_group(
     load: Callable[[], list[Member]],
@@ -190,11 +180,6 @@ def seed_everything(seed: int) -> None:
     torch.utils.deterministic.fill_uninitialized_memory = False  # finds bugs, costs time
 
 
-def weights_sha256(folder: Path) -> str:
-    """Hash of a checkpoint's weights, sharded or not, adapters included."""
-    return sha256_files(folder.rglob("*.safetensors"), folder)
-
-
 def _costs(made: list[dict[str, Any]], peak_gpu_memory: int) -> dict[str, Any]:
     """What the run took, over all attempts; memory is the last attempt's, of its largest process."""
     return {
@@ -217,10 +202,4 @@ def _record(spec: RunSpec, data: str, execution: ExecutionSpec, folder: Path) ->
         "weights": {member.role: weights_sha256(folder / member.role) for member in spec.members},
         "code_sha256": code_sha256("training"),
         "environment": environment(),
-        "command": sys.argv,
-        "machine": {
-            "system": platform.platform(),
-            "cpus": os.cpu_count(),
-            "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        },
     }

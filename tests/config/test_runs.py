@@ -8,7 +8,9 @@ from conftest import ROOT
 
 from gcl.config import load_experiment
 from gcl.errors import ConfigError
-from gcl.runs import all_runs, find_run, sweep_points
+from gcl.runs import all_runs, find_run, sweep_points, trained_before
+
+PAIR = "snei/gcl/qwen2.5-vl-3b+qwen3-vl-4b"
 
 
 @pytest.fixture(scope="module")
@@ -22,8 +24,24 @@ def runs(experiment):
     return all_runs(experiment)
 
 
+# Arms of the controls that no table of the paper has.
+ARMS = (
+    {f"snei/sft/qwen2.5-vl-3b/{name}/seed0" for name in ("ratio0.5", "ratio2", "epochs2")}
+    | {
+        f"snei/gcl/qwen2.5-vl-3b+qwen3-vl-4b/{name}/seed0"
+        for name in ("apart", "teacher_forward", "teacher_reverse", "teacher_jsd", "mutual", "cosine", "detached")
+    }
+    | {"snei/gcl/qwen2.5-vl-3b+qwen3-vl-4b+qwen3-vl-2b/gco/seed0"}
+)
+
+
+def test_the_arms_of_the_controls_are_runs_of_the_experiment(runs):
+    assert set(runs) >= ARMS and len(runs) == 70 + len(ARMS)
+
+
 def test_counts_are_the_papers(runs):
-    kinds = Counter((run.dataset, run.method, run.variant in ("default", "full")) for run in runs.values())
+    paper = {run_id: run for run_id, run in runs.items() if run_id not in ARMS}
+    kinds = Counter((run.dataset, run.method, run.variant in ("default", "full")) for run in paper.values())
     assert kinds["snei", "sft", True] == kinds["muson", "sft", True] == 5
     assert kinds["snei", "gcl", True] == kinds["muson", "gcl", True] == 12
     # Table 2 without its AGO row: 3 on each data set; Fig. 2: 3 + 3 new points; Fig. 3: 4 + 4; Fig. 4 and 7: 8 + 8.
@@ -69,7 +87,7 @@ def test_baselines_do_not_depend_on_the_groups_settings(experiment):
     config["objective"]["kappa"]["value"] = 0.1
     changed = all_runs(load_experiment(config, ROOT))
     same = [run_id for run_id, run in all_runs(experiment).items() if run_id in changed and changed[run_id] == run]
-    assert len([run_id for run_id in same if "/sft/" in run_id]) == 10
+    assert len([run_id for run_id in same if "/sft/" in run_id]) == 10 + 3
     assert not any("/full/" in run_id for run_id in same)
 
 
@@ -84,7 +102,14 @@ def test_a_run_that_no_table_asks_for_can_be_named(experiment):
     [
         ("snei/gcl/qwen9+qwen3-vl-4b/full/seed0", "unknown model 'qwen9'"),
         ("kitti/sft/qwen3-vl-4b/default/seed0", "unknown data set 'kitti'"),
-        ("snei/sft/qwen3-vl-4b/full/seed0", "no run id"),
+        ("snei/sft/qwen3-vl-4b/full/seed0", "unknown variant 'full' of SFT; use default, ratio<x>"),
+        ("snei/sft/qwen3-vl-4b/ratio2-epochs2/seed0", "unknown variant 'ratio2-epochs2' of SFT"),
+        ("snei/sft/qwen3-vl-4b/ratio1/seed0", "leave out what is 1"),
+        ("snei/sft/qwen3-vl-4b/epochs0.25/seed0", "2.5 epochs; use a factor that gives a whole number"),
+        ("snei/sft/qwen2.5-vl-3b+qwen3-vl-4b/default/seed0", "no run id"),
+        ("snei/gcl/qwen2.5-vl-3b+qwen3-vl-4b+qwen3-vl-2b/full-tau1-2/seed0", "two temperatures, 3 members"),
+        ("snei/gcl/qwen2.5-vl-3b+qwen3-vl-4b/full-ratio2-tau1-2/seed0", "in this order"),
+        ("snei/gcl/qwen2.5-vl-3b+qwen3-vl-4b/full-epochs2/seed0", "cannot read 'epochs2'"),
         ("snei/gcl/qwen3-vl-4b/seed0", "no run id"),
         ("snei/gcl/qwen2.5-vl-3b+qwen3-vl-4b/fancy/seed0", "unknown variant 'fancy'"),
         ("snei/gcl/qwen2.5-vl-3b+qwen3-vl-4b/full-speed9/seed0", "cannot read 'speed9'"),
@@ -109,3 +134,35 @@ def test_a_run_that_no_table_asks_for_can_be_named(experiment):
 def test_an_unknown_run_is_explained(experiment, run_id, expected):
     with pytest.raises(ConfigError, match=expected):
         find_run(experiment, run_id)
+
+
+def test_sft_at_another_rate_or_length(runs):
+    plain, *others = (runs[f"snei/sft/qwen2.5-vl-3b/{name}/seed0"] for name in ("default", "ratio2", "epochs2"))
+    faster, longer = others
+    assert faster.members[0].lr == 2 * plain.members[0].lr == runs[f"{PAIR}/full/seed0"].members[0].lr
+    assert longer.training.epochs == 2 * plain.training.epochs and longer.members == plain.members
+
+
+def test_a_teacher_is_frozen_and_was_fine_tuned_before(runs):
+    run = runs[f"{PAIR}/teacher_forward/seed0"]
+    learner, guide = run.members
+    assert guide.frozen and not learner.frozen and learner.lr == 1e-5
+    assert (
+        guide.source == "results/paper/checkpoints/snei/sft/qwen3-vl-4b/default/seed0/solo" and guide.revision is None
+    )
+    assert trained_before(run) == ["snei/sft/qwen3-vl-4b/default/seed0"]
+    assert (run.objective.divergence, run.objective.gsl_weight, run.objective.drl_weight) == ("forward-kl", 0.0, 0.4)
+    assert trained_before(runs[f"{PAIR}/full/seed0"]) == []
+
+
+def test_three_members_share_gcos_settings(runs):
+    members = runs["snei/gcl/qwen2.5-vl-3b+qwen3-vl-4b+qwen3-vl-2b/gco/seed0"].members
+    assert [member.role for member in members] == ["learner", "guide", "guide2"]
+    assert len({(member.lr, member.tau) for member in members}) == 1
+
+
+def test_arms_that_name_no_run_are_explained():
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    config["controls"]["arms"]["value"][3]["run"] = "gcl/qwen2.5-vl-3b+qwen3-vl-4b/fancy"
+    with pytest.raises(ConfigError, match=r"controls.arms.value.3.run: unknown variant 'fancy'; use one of gco, full"):
+        load_experiment(config, ROOT)

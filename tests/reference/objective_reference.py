@@ -102,3 +102,22 @@ def head_objective(hidden, heads, labels, taus, drl_weight, vocabulary, tokens):
     by_hidden = [g @ w / tokens for g, w in zip(by_logits, heads, strict=True)]
     by_head = [g.T @ h / tokens for g, h in zip(by_logits, hidden, strict=True)]
     return value / tokens, by_hidden, by_head
+
+
+def drl_around(logits_KNV: list[np.ndarray], taus: list[float], constant_KNV: list[np.ndarray]) -> float:
+    """Eq. 11 with M from other logits, which the derivative takes as constants."""
+    total = 0.0
+    for rows, constants in zip(zip(*logits_KNV, strict=True), zip(*constant_KNV, strict=True), strict=True):
+        m = sum(softmax(row / tau) for row, tau in zip(constants, taus, strict=True)) / len(taus)
+        total += sum(tau**2 * kl(softmax(row / tau), m) for row, tau in zip(rows, taus, strict=True)) / len(taus)
+    return total
+
+
+def member_kl(logits_KNV: list[np.ndarray], taus: list[float], k: int, *, forward: bool) -> float:
+    """Member k's mean divergence from (forward) or to (reverse) each other member, scaled by its temperature."""
+    total = 0.0
+    for rows in zip(*logits_KNV, strict=True):
+        ps = [softmax(row / tau) for row, tau in zip(rows, taus, strict=True)]
+        others = [p for j, p in enumerate(ps) if j != k]
+        total += taus[k] ** 2 * sum(kl(p, ps[k]) if forward else kl(ps[k], p) for p in others) / len(others)
+    return total

@@ -28,8 +28,8 @@ def experiment_with(
 
 
 def constant(run: RunSpec, role: str) -> float:
-    """A score that separates methods and roles: 0.6 SFT, 0.8 GCL learner, 0.7 GCL guide."""
-    return {"solo": 0.6, "learner": 0.8, "guide": 0.7}[role]
+    """A score that separates methods and roles: 0.6 SFT, 0.8 GCL learner, 0.7 GCL guides."""
+    return {"solo": 0.6, "learner": 0.8}.get(role, 0.7)
 
 
 def fake_metrics(experiment: Experiment, score: Score = constant) -> dict[str, dict[str, Any]]:
@@ -63,11 +63,13 @@ def fake_file(run: RunSpec, experiment: Experiment, score: Score = constant) -> 
         "scale": run.scale,
         "run": run.id,
         "members": [member(m.role, m.model) for m in run.members],
+        "constant_answer": {"text": "Stop.", "action_f1": 0.5},
         "provenance": {
             "spec_sha256": run.fingerprint,
             "code_sha256": {"training": "t1", "evaluation": "e1"},
             "manifests": {"train": f"{run.dataset} train", "test": f"{run.dataset} test"},
             "metric_models": {"bert": "b1", "sentence": "s1"},
+            "predictions_sha256": f"predictions of {run.id}",
             "checkpoints": {m.role: f"weights of {run.id} {m.role}" for m in run.members},
             "environment": {"python": "3"},
         },

@@ -1,4 +1,4 @@
-"""One seed is read from its file; several seeds are averaged per scenario before scenarios are resampled."""
+"""One seed is read from its file; of several seeds, trainings and scenarios are both drawn again."""
 
 import pytest
 from fake_metrics import experiment_with, fake_metrics
@@ -18,7 +18,7 @@ def test_one_seed_has_the_files_own_interval():
     experiment = experiment_with()
     run = "snei/sft/qwen3-vl-2b/default/seed0"
     estimate = sft_estimate(experiment, fake_metrics(experiment), "snei", "qwen3-vl-2b")
-    assert estimate == Estimate(0.6, 0.6 - 0.02, 0.6 + 0.02, 2, (run,), (0.5, 0.7))
+    assert estimate == Estimate(0.6, 0.6 - 0.02, 0.6 + 0.02, 2, (run,), ((0.5, 0.7),))
 
 
 def test_roles_of_a_group_are_told_apart():
@@ -28,23 +28,22 @@ def test_roles_of_a_group_are_told_apart():
     assert gcl_estimate(experiment, metrics, "snei", PAIR, "full", "guide").mean == 0.7
 
 
-def test_seeds_are_pooled_over_scenarios():
-    # Scenario means over seeds 0 (0.4, 0.6) and 1 (0.6, 0.8) are 0.5 and 0.7. Of two scenarios, one resample in four is
-    # twice the lower and one in four twice the higher: the percentiles are the scenarios themselves.
+def test_seeds_and_scenarios_are_drawn_again():
+    # Seed 0 scores 0.4 and 0.6, seed 1 scores 0.6 and 0.8. One resample in 16 has the lowest cell four times, one in 16
+    # the highest: the percentiles are these cells.
     estimate = sft_estimate(SEEDS, fake_metrics(SEEDS, by_seed), "snei", "qwen3-vl-2b")
-    assert (estimate.mean, estimate.low, estimate.high) == pytest.approx((0.6, 0.5, 0.7))
+    assert (estimate.mean, estimate.low, estimate.high) == pytest.approx((0.6, 0.4, 0.8))
     assert estimate.scenarios == 2
     assert [run[-5:] for run in estimate.runs] == ["seed0", "seed1"]
 
 
-def test_noise_of_seeds_cancels_within_a_scenario():
-    metrics = fake_metrics(SEEDS)
-    for seed, scores in ((0, (0.2, 0.8)), (1, (0.8, 0.2))):
-        items = metrics[f"snei/sft/qwen3-vl-2b/default/seed{seed}"]["members"][0]["items"]
-        for item, score in zip(items, scores, strict=True):
-            item["action_f1"] = score
-    estimate = sft_estimate(SEEDS, metrics, "snei", "qwen3-vl-2b")
-    assert (estimate.mean, estimate.low, estimate.high) == pytest.approx((0.5, 0.5, 0.5))
+def test_what_all_seeds_share_cancels_in_a_paired_difference():
+    metrics = fake_metrics(SEEDS, lambda run, role: by_seed(run, role) + (0.01 if run.method == "gcl" else 0.0))
+    control = sft_estimate(SEEDS, metrics, "snei", "qwen2.5-vl-3b")
+    ours = gcl_estimate(SEEDS, metrics, "snei", PAIR, "full", "learner")
+    gain = ours.gain_over(control, 500)
+    assert (gain["mean"], gain["low"], gain["high"]) == pytest.approx((0.01, 0.01, 0.01))
+    assert gain["p"] == pytest.approx(2 / 501)
 
 
 def test_accuracy_pools_correct_answers():

@@ -102,6 +102,9 @@ def test_a_stopped_training_continues_to_the_same_bytes(spec, start, scratch, un
     costs = read_json(resumed / "run.json")["costs"]
     assert len(costs["attempts"]) == 2 and costs["seconds"] == round(sum(a["seconds"] for a in costs["attempts"]), 1)
     assert all(attempt["seconds"] > 0 and attempt["node"] and attempt["gpus"] == 0 for attempt in costs["attempts"])
+    assert all(
+        attempt["command"] and attempt["hardware"]["cores"] and "git" in attempt for attempt in costs["attempts"]
+    )
     assert [step["step"] for step in losses(resumed)] == list(range(1, 16))
 
 

@@ -22,8 +22,9 @@ def test_the_papers_grid_is_planned_within_seconds_and_without_data(project):
     started = time.monotonic()
     jobs = project.jobs("all", "--config", "scale=paper")
     assert time.monotonic() - started < 30  # about 3 s; the limit only catches an import of torch on a slow machine
-    # 10 baselines, 24 groups, 3 + 3 components, 6 + 8 + 16 points of Fig. 2, 3, and 4 with 7 that nothing else trains.
-    assert jobs["train"] == jobs["generate"] == jobs["score"] == 10 + 24 + 6 + 30
+    # 10 baselines, 24 groups, 3 + 3 components, 6 + 8 + 16 points of Fig. 2, 3, and 4 with 7, 11 controls: those that
+    # nothing else trains.
+    assert jobs["train"] == jobs["generate"] == jobs["score"] == 10 + 24 + 6 + 30 + 11
     assert jobs["manifest"] == 2
     assert "draw" not in jobs and "ground" not in jobs
 
@@ -31,7 +32,7 @@ def test_the_papers_grid_is_planned_within_seconds_and_without_data(project):
 def test_the_miniature_grid_also_draws_data_and_grounds_backbones(project):
     jobs = project.jobs("all")
     assert (jobs["draw"], jobs["captions"], jobs["vocabulary"], jobs["ground"]) == (2, 1, 1, 5)
-    assert jobs["train"] == 70
+    assert jobs["train"] == 81
 
 
 def test_dvc_and_snakemake_agree_on_what_a_manifest_depends_on():
@@ -46,6 +47,8 @@ def test_dvc_and_snakemake_agree_on_what_a_manifest_depends_on():
         ("table1", 5 + 12),
         ("table2", 2 * (2 + 4)),
         ("table3", 5 + 12),
+        # 17 arms, and the teacher that was fine-tuned before.
+        ("controls", 17 + 1),
         # Fig. 2 has 9 different points, Fig. 3 has 5 + 5, Fig. 4 and 7 have 9 + 9; each pair's `full` stands in two of them.
         # The components figure adds two baselines.
         ("figures", 9 + 10 + 18 - 2 + 2),

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import re
+import sys
 
 import pytest
 from workflow_project import Project, copy_project
@@ -58,6 +60,23 @@ def test_every_row_leads_to_files_that_exist(project):
         for source in row["sources"]:
             path = project.root / source["file"]
             assert hashlib.sha256(path.read_bytes()).hexdigest() == source["sha256"]
+
+
+def test_a_number_can_be_followed_to_its_training(project):
+    trace = (sys.executable, "-m", "gcl.cli", "trace", "headline:learner/full:action_f1")
+    done = project.run(*trace)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for what in ("value", "metrics", "settings", "predictions", "checkpoint", "record", "start", "code", "raw data"):
+        assert re.search(rf"^  ok +{what} ", done.stdout, re.M), what
+    assert "1 attempt on" in done.stdout and "no Git; gcl train --run ..." in done.stdout
+    again = re.search(r"^  snakemake --cores 2 (.*)--forcerun train$", done.stdout, re.M)[1].split()
+    assert project.jobs(*again, "--forcerun", "train") == {"train": 2, "generate": 2, "score": 2}
+    path = project.root / FULL
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b'"mean": 0.', b'"mean": 1.', 1))
+    done = project.run(*trace)
+    path.write_bytes(content)
+    assert done.returncode == 2 and re.search(r"CHANGED +value", done.stderr) and "CHANGED  metrics" in done.stderr
 
 
 def test_running_again_does_nothing(project):

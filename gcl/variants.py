@@ -1,0 +1,90 @@
+"""How the name of a variant is read: a base, then what differs from it, each number written as short as possible.
+
+    full, full-ratio3, full-tau1-2, gco-gsl0.25, gco-drl0.8, teacher_forward-ratio2        of a group; bases: config.yaml
+    default, ratio2, epochs2, epochs2-ratio0.5                                             of SFT
+
+So two tables that need the same training name the same run, and anyone can type the name of one that no table has.
+"""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from gcl.errors import ConfigError
+
+_NUMBER = r"([0-9.]+)"
+_CHANGES = re.compile(
+    rf"(?:-gsl{_NUMBER})?(?:-drl{_NUMBER})?(?:-tau{_NUMBER}-{_NUMBER})?(?:-epochs{_NUMBER})?(?:-ratio{_NUMBER})?"
+)
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What a name changes; None where it says nothing.
+
+    Attributes:
+        gsl, drl: weights of the two losses.
+        taus: temperatures of learner and guide.
+        epochs: times as many epochs.
+        ratio: the learner's rate, in the guide's (of SFT: the model's, in `lr_sft`).
+    """
+
+    gsl: float | None = None
+    drl: float | None = None
+    taus: tuple[float, float] | None = None
+    epochs: float | None = None
+    ratio: float | None = None
+
+
+def read_group_variant(name: str, bases: Collection[str]) -> tuple[str, Changes]:
+    """The base of a group's variant and what it changes.
+
+    Raises:
+        ConfigError: if the name is not known, or a change cannot be read.
+    """
+    base, dash, rest = name.partition("-")
+    if base not in bases:
+        raise ConfigError(
+            f"unknown variant {name!r}; use one of {', '.join(bases)}, or gco-gsl0.25, full-ratio3, full-tau1-2, ..."
+        )
+    changes = _read(dash + rest)
+    if changes is None or changes.epochs is not None:
+        raise ConfigError(
+            f"variant {name!r}: cannot read {rest!r}; use gsl<x>, drl<x>, tau<x>-<y>, ratio<x>, in this order, positive "
+            "numbers written as short as possible (weights may be 0)"
+        )
+    return base, changes
+
+
+def read_sft_variant(name: str) -> Changes:
+    """What a variant of SFT changes.
+
+    Raises:
+        ConfigError: if it cannot be read.
+    """
+    changes = _read("" if name == "default" else f"-{name}")
+    if name == "" or changes is None or changes != Changes(epochs=changes.epochs, ratio=changes.ratio):
+        raise ConfigError(
+            f"unknown variant {name!r} of SFT; use default, ratio<x>, epochs<x> or epochs<x>-ratio<y>, positive numbers "
+            "other than 1 written as short as possible"
+        )
+    if 1 in (changes.epochs, changes.ratio):
+        raise ConfigError(f"variant {name!r} of SFT: leave out what is 1")
+    return changes
+
+
+def _read(text: str) -> Changes | None:
+    """None if the text is not well formed, not written as short as possible, or out of bounds."""
+    match = _CHANGES.fullmatch(text)
+    if match is None:
+        return None
+    try:
+        numbers = [None if number is None else float(number) for number in match.groups()]
+    except ValueError:
+        return None
+    gsl, drl, tau, other, epochs, ratio = numbers
+    if any(f"{number:g}" != written for number, written in zip(numbers, match.groups(), strict=True) if written):
+        return None
+    if any(number == 0 for number in (tau, other, epochs, ratio)):
+        return None
+    return Changes(gsl, drl, None if tau is None else (tau, other), epochs, ratio)

@@ -1,0 +1,61 @@
+"""The verbs of the `gcl` command that read results and say what is in them: functions of parsed options, called by gcl.cli.
+
+Heavy libraries are imported inside, so that `gcl --help` and mistakes in arguments answer at once.
+"""
+
+import argparse
+import json
+
+from gcl.config import experiment_here
+from gcl.errors import raise_all
+from gcl.files import write_text
+
+
+def compare(options: argparse.Namespace) -> None:
+    from gcl.reporting.compare import compare, read_scored, scored_path
+
+    experiment = experiment_here(options.scale)
+    a, b = (read_scored(scored_path(run, experiment, options.results)) for run in options.runs)
+    resamples = experiment.evaluation.bootstrap.value
+    found = compare(a, b, members=options.members, worst=options.worst, resamples=resamples)
+    print(json.dumps(found.to_dict(), indent=2) if options.json else found)
+
+
+def trace(options: argparse.Namespace) -> None:
+    from gcl.reporting.trace import rows, show_rows, trace
+
+    experiment = experiment_here(options.scale)
+    if ":" not in options.cell:
+        listed = rows(experiment, options.cell, options.results)
+        print(json.dumps(listed, indent=2) if options.json else show_rows(listed))
+        return
+    found = trace(experiment, options.cell, options.results)
+    print(json.dumps(found.to_dict(), indent=2, ensure_ascii=False) if options.json else found, flush=True)
+    raise_all([str(link) for link in found.broken], f"{found.cell} cannot be relied on")
+
+
+def crate(options: argparse.Namespace) -> None:
+    from gcl.reporting.crate import write_crate
+
+    write_crate(experiment_here(options.scale), options.results, options.to)
+
+
+def report(options: argparse.Namespace) -> None:
+    if options.name == "costs":
+        from gcl.cost.costs import write_costs
+
+        write_costs(options.results, experiment_here().scale, options.to)
+        return
+    if options.name == "gallery":
+        from gcl.reporting.gallery import write_gallery
+
+        write_gallery(experiment_here(), options.results, options.to)
+        return
+    if options.name == "page":
+        from gcl.reporting.page import page
+
+        write_text(options.to, page(experiment_here(), options.results))
+        return
+    from gcl.reporting.build import build
+
+    build(experiment_here(), options.name, options.results, options.to)

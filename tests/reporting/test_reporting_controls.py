@@ -1,0 +1,96 @@
+"""Where the gain comes from: who is compared with whom, at which rate, and with which correction."""
+
+import math
+
+import numpy as np
+import pytest
+from fake_metrics import experiment_with, fake_metrics
+
+from gcl.errors import DataError
+from gcl.evaluation.bootstrap import mean_interval, paired_difference
+from gcl.reporting.build import build
+from gcl.reporting.controls import controls_table, holm
+
+EXPERIMENT = experiment_with()
+SCORES = {"default": 0.5, "ratio2": 0.65, "full": 0.66, "detached": 0.65}
+
+
+def score(run, role):
+    return SCORES.get(run.variant, 0.55)
+
+
+@pytest.fixture(scope="module")
+def table():
+    return controls_table(EXPERIMENT, fake_metrics(EXPERIMENT, score)).set_index("arm")
+
+
+def test_every_arm_is_compared_with_sft_and_with_sft_at_its_own_rate(table):
+    full = table.loc["GSL + DRL + AGO"]
+    assert full["lr_ratio"] == 2.0
+    assert (full["action_f1"], full["gain_sft"], full["gain_rate"]) == pytest.approx((0.66, 0.16, 0.01))
+    equal = table.loc["GSL + DRL"]
+    assert equal["lr_ratio"] == 1.0 and equal["gain_sft"] == equal["gain_rate"] == pytest.approx(0.05)
+    assert "snei/sft/qwen2.5-vl-3b/ratio2/seed0" in full["runs"]
+    assert "ratio2" not in equal["runs"] and "default/seed0" in equal["runs"]
+
+
+def test_sft_itself_has_no_gain_at_its_own_rate(table):
+    assert math.isnan(table.loc["SFT"]["gain_sft"]) and math.isnan(table.loc["SFT"]["gain_rate"])
+    faster = table.loc["SFT, the learner's rate"]
+    assert faster["gain_sft"] == pytest.approx(0.15) and math.isnan(faster["gain_rate"])
+    longer = table.loc["SFT, twice the steps"]
+    assert longer["lr_ratio"] == 1.0 and longer["gain_rate"] == pytest.approx(0.05)
+
+
+def test_p_values_are_corrected_within_their_column(table):
+    """All differences are constant over scenarios, so that every bootstrap p is the smallest there is, or 1."""
+    smallest = 2 / (EXPERIMENT.evaluation.bootstrap.value + 1)
+    sft, rate = table["p_sft"].dropna(), table["p_rate"].dropna()
+    assert len(sft) == len(table) - 1 and len(rate) == len(table) - 3
+    assert sft.min() == pytest.approx(len(sft) * smallest)
+    assert table.loc["the same, mean detached"]["p_rate"] == 1.0
+
+
+def test_holms_correction_is_that_of_his_paper():
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.5, 0.9]) == pytest.approx([1.0, 1.0])
+    mixed = holm([math.nan, 0.02, math.nan])
+    assert mixed[1] == 0.02 and math.isnan(mixed[0]) and math.isnan(mixed[2])
+
+
+def test_runs_of_different_code_are_refused():
+    metrics = fake_metrics(EXPERIMENT)
+    metrics["snei/gcl/qwen2.5-vl-3b+qwen3-vl-4b/apart/seed0"]["provenance"]["code_sha256"]["training"] = "t2"
+    with pytest.raises(DataError, match="training code"):
+        controls_table(EXPERIMENT, {run: m for run, m in metrics.items() if "snei" in run})
+
+
+def test_the_table_is_written_with_rates_gains_and_p_values(tmp_path, monkeypatch):
+    metrics = fake_metrics(EXPERIMENT, score)
+    monkeypatch.setattr(
+        "gcl.reporting.build.load_metrics", lambda *_: {r: m for r, m in metrics.items() if "snei" in r}
+    )
+    monkeypatch.setattr("gcl.reporting.build.sources", lambda _, used: {run: {"run": run} for run in used})
+    build(EXPERIMENT, "controls", tmp_path, tmp_path / "controls")
+    text = (tmp_path / "controls.md").read_text()
+    assert "| GSL + DRL + AGO | × 2 | 0.660 [" in text and "+0.160 [+0.160, +0.160]" in text
+    assert "corrected by Holm" in text
+    assert r"$\times$ 2" in (tmp_path / "controls.tex").read_text()
+
+
+def test_trainings_are_drawn_again_beside_scenes():
+    rng = np.random.default_rng(1)
+    scenes = rng.normal(0.0, 0.3, 200)
+    noisy = [scenes + shift for shift in (-0.1, -0.05, 0.0, 0.05, 0.1)]
+    quiet = [scenes] * 5
+    wide, narrow = (mean_interval(values, 500) for values in (noisy, quiet))
+    assert wide["high"] - wide["low"] > 1.3 * (narrow["high"] - narrow["low"])
+    assert mean_interval(quiet, 500)["n"] == 200
+    assert mean_interval([scenes], 500) == mean_interval(scenes, 500)
+
+
+def test_p_is_large_for_noise_and_small_for_an_effect():
+    rng = np.random.default_rng(2)
+    noise = rng.normal(0.0, 1.0, 300)
+    assert paired_difference(noise - noise.mean(), 1000)["p"] > 0.8
+    assert paired_difference(noise - noise.mean() + 0.3, 1000)["p"] < 0.01
