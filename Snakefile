@@ -7,6 +7,9 @@ min_version("9.20")
 configfile: "config.yaml"
 
 
+report: "workflow/report/workflow.rst"
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/backbones.smk"
@@ -21,6 +24,7 @@ localrules:
     table1,
     table2,
     table3,
+    controls,
     figures,
     draw,
     import_data,
@@ -29,7 +33,9 @@ localrules:
     manifest,
     table,
     figure,
+    gallery,
     costs,
+    report_page,
 
 
 rule all:
@@ -39,5 +45,7 @@ rule all:
         rules.table1.input,
         rules.table2.input,
         rules.table3.input,
+        rules.controls.input,
         rules.figures.input,
         rules.costs.output,
+        rules.report_page.output,

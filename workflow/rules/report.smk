@@ -7,9 +7,13 @@ rule table:
         metrics=PLAN.metrics,
         code=code_files("reporting"),
     output:
-        multiext(
-            "results/{scale}/tables/{name}", ".csv", ".md", ".tex", ".provenance.json"
+        report(
+            multiext("results/{scale}/tables/{name}", ".csv", ".md"),
+            caption="../report/table.rst",
+            category="Tables",
+            subcategory="{name}",
         ),
+        multiext("results/{scale}/tables/{name}", ".tex", ".provenance.json"),
     log:
         "logs/{scale}/tables/{name}.log",
     wildcard_constraints:
@@ -31,7 +35,12 @@ rule figure:
         metrics=PLAN.metrics,
         code=code_files("reporting"),
     output:
-        multiext("results/{scale}/figures/{name}", ".png", ".svg"),
+        report(
+            multiext("results/{scale}/figures/{name}", ".png", ".svg"),
+            caption="../report/figure.rst",
+            category="Figures",
+            subcategory="{name}",
+        ),
     log:
         "logs/{scale}/figures/{name}.log",
     wildcard_constraints:
@@ -54,7 +63,12 @@ rule costs:
     input:
         PLAN.all_metrics(),
     output:
-        multiext(f"results/{PLAN.scale}/tables/costs", ".csv", ".md"),
+        report(
+            multiext(f"results/{PLAN.scale}/tables/costs", ".csv", ".md"),
+            caption="../report/costs.rst",
+            category="Tables",
+            subcategory="costs",
+        ),
     log:
         f"logs/{PLAN.scale}/tables/costs.log",
     conda:
@@ -65,6 +79,58 @@ rule costs:
         "Table of costs"
     shell:
         "gcl report costs --to {params.stem} > {log} 2>&1"
+
+
+rule gallery:
+    """Test scenes with what the learner would do, alone and in competition, failures included."""
+    input:
+        PLAN.gallery_files(),
+        code=code_files("reporting"),
+    output:
+        report(
+            f"results/{PLAN.scale}/figures/gallery.png",
+            caption="../report/gallery.rst",
+            category="Figures",
+            subcategory="gallery",
+        ),
+    log:
+        f"logs/{PLAN.scale}/figures/gallery.log",
+    conda:
+        "../envs/gcl.yaml"
+    params:
+        stem=lambda w, output: Path(output[0]).with_suffix(""),
+    message:
+        "Gallery of test scenes"
+    shell:
+        "gcl report gallery --to {params.stem} > {log} 2>&1"
+
+
+rule report_page:
+    """All results on one HTML page that needs no network."""
+
+    # Losses are no input: they are in the checkpoints' folders, which need not stay. The page says so where they are gone.
+    input:
+        [PLAN.table(name) for name in TABLES],
+        [PLAN.figure(name) for name in FIGURES],
+        rules.gallery.output,
+        rules.costs.output,
+        code=code_files("page"),
+    output:
+        report(
+            f"results/{PLAN.scale}/report.html",
+            caption="../report/page.rst",
+            category="Page",
+        ),
+    log:
+        f"logs/{PLAN.scale}/report.log",
+    conda:
+        "../envs/gcl.yaml"
+    params:
+        settings=PLAN.page_json(),
+    message:
+        "Page of all results"
+    shell:
+        "gcl report page --to {output} > {log} 2>&1"
 
 
 rule headline:
@@ -90,6 +156,12 @@ rule table3:
     """All groups on MUSON."""
     input:
         PLAN.table("table3"),
+
+
+rule controls:
+    """Where does the gain come from?"""
+    input:
+        PLAN.table("controls"),
 
 
 rule figures:

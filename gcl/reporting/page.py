@@ -1,0 +1,207 @@
+"""All results on one HTML page that needs nothing else: `page(experiment, results)`; what `gcl report page` writes.
+
+It shows what has been built and says what has not, so it can be made at any time. The template is page.html.j2.
+"""
+
+import base64
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from gcl import __version__
+from gcl.config import settings
+from gcl.cost.costs import read_records
+from gcl.files import read_json
+from gcl.provenance import code_sha256, environment, git_state
+from gcl.reporting.arrows import MARKS
+from gcl.reporting.curves import curves
+from gcl.reporting.gallery import KINDS, RULE, gallery, gallery_datasets
+from gcl.reporting.metrics import metrics_path
+from gcl.reporting.page_tables import Table, read_table
+from gcl.reporting.summary import summary
+from gcl.runs import RunSpec, all_runs
+from gcl.schema import ORIGINS, SCALES, Experiment
+from gcl.workflow import FIGURES, TABLES, Plan
+
+_FIGURES = {
+    "components": "What each part of the objective adds (Table 2 as a figure)",
+    "fig2": "Weights of GSL and DRL (Fig. 2)",
+    "fig3": "Ratio of the learning rates (Fig. 3)",
+    "fig4": "Temperatures of a large gap (Fig. 4)",
+    "fig7": "Temperatures of a small gap (Fig. 7)",
+}
+# A paragraph of settings names (such as `prompt.questions`) would make the page wide and tall.
+_LONG = 300
+
+
+@dataclass(frozen=True)
+class FigureView:
+    """One figure as data URI, what it shows in a sentence with numbers, and all its numbers as a table."""
+
+    name: str
+    title: str
+    uri: str
+    alt: str
+    numbers: Sequence[tuple[str, str, str]]
+
+
+def page(experiment: Experiment, results: Path) -> str:
+    """Fill the page's template from the files of one scale.
+
+    Raises:
+        DataError: if a file is there but broken or of an earlier version.
+    """
+    plan, scale = Plan(experiment), experiment.scale
+    tables = [table for name in TABLES if (table := read_table(results, scale, name))]
+    figures = [figure for name in FIGURES if (figure := _figure(plan, name, results))]
+    rows, lost = curves(plan.reported_runs("headline"), results)
+    chosen = {dataset: gallery(experiment, dataset, results) for dataset in gallery_datasets(experiment, results)}
+    environment_ = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    return environment_.get_template("page.html.j2").render(
+        scale=scale,
+        warning=SCALES[scale],
+        sentences=summary(experiment, results, tables),
+        tables=tables,
+        absent_tables=_absent(TABLES, tables),
+        figures=figures,
+        absent_figures=_absent(FIGURES, figures),
+        curve_rows=rows,
+        curves_lost=lost,
+        retain=experiment.execution.retain.value,
+        rule=RULE,
+        kinds=KINDS,
+        marks=MARKS,
+        chosen=chosen,
+        gallery_runs={dataset: [run.id for run in plan.gallery_runs(dataset)] for dataset in chosen},
+        outcomes=_outcomes(chosen),
+        settings=_settings(experiment),
+        origins=ORIGINS,
+        costs=_costs(results, scale),
+        versions=_versions(experiment, results),
+        facts=_facts(experiment, results),
+    )
+
+
+def _absent(names: Iterable[str], found: Sequence[Table] | Sequence[FigureView]) -> list[str]:
+    there = {each.name for each in found}
+    return [name for name in names if name not in there]
+
+
+def _figure(plan: Plan, name: str, results: Path) -> FigureView | None:
+    """One figure; None if it has not been drawn."""
+    path = results / plan.scale / "figures" / f"{name}.svg"
+    if not path.is_file():
+        return None
+    uri = f"data:image/svg+xml;base64,{base64.b64encode(path.read_bytes()).decode()}"
+    title = _FIGURES.get(name, name)
+    numbers = list(_numbers(plan.reported_runs(name), results))
+    return FigureView(name, title, uri, _alt(title, numbers), numbers)
+
+
+def _numbers(runs: Iterable[RunSpec], results: Path) -> Iterable[tuple[str, str, str]]:
+    """Run, member and Action-F1 with its interval of everything that a figure draws, seed by seed."""
+    for run in runs:
+        path = metrics_path(results, run.scale, run.id)
+        for member in read_json(path)["members"] if path.is_file() else []:
+            score = member["summary"]["action_f1"]
+            shown = f"{score['mean']:.3f} [{score['low']:.3f}, {score['high']:.3f}]"
+            yield run.id, f"{member['role']} {member['model']}", shown
+
+
+def _alt(title: str, numbers: Sequence[tuple[str, str, str]]) -> str:
+    """A sentence that says what is shown and between which numbers it lies."""
+    if not numbers:
+        return f"{title}. Its metrics files are not here."
+    low, high = (find(numbers, key=lambda row: row[2]) for find in (min, max))
+    return (
+        f"{title}: Action-F1 of {len(numbers)} members. Lowest {low[2]} ({low[1]} in {low[0]}), highest {high[2]} "
+        f"({high[1]} in {high[0]}). All numbers are in the table below the figure."
+    )
+
+
+def _outcomes(chosen: Mapping[str, Sequence[Any]]) -> list[str]:
+    """What scenes can be filtered by: only what some scene has."""
+    scenes = [scene for group in chosen.values() for scene in group]
+    known = ("gained", "lost", "equal", "both right", "both wrong", "only SFT right", "only GCL right")
+    return [outcome for outcome in known if any(outcome in (scene.outcome, scene.correct) for scene in scenes)]
+
+
+def _settings(experiment: Experiment) -> list[tuple[str, str, str, str]]:
+    rows = []
+    for name, value, origin, note in settings(experiment):
+        text = json.dumps(value, ensure_ascii=False)
+        rows.append((name, text if len(text) <= _LONG else f"{text[:_LONG]} …", origin, note))
+    return rows
+
+
+def _costs(results: Path, scale: str) -> pd.DataFrame | None:
+    """The table of costs as text; None if it has not been built."""
+    path = results / scale / "tables" / "costs.csv"
+    return pd.read_csv(path, dtype=str, keep_default_na=False) if path.is_file() else None
+
+
+def _versions(experiment: Experiment, results: Path) -> list[tuple[str, str, str, str]]:
+    """Package, and its versions in training, in scoring and here: several where runs differ."""
+    found: dict[str, dict[str, set[str]]] = {"training": {}, "scoring": {}}
+    for record in _provenance(experiment, results):
+        environments = record.get("environment", {})
+        for step, versions in found.items():
+            for package, version in environments.get(step, {}).items():
+                versions.setdefault(package, set()).add(version)
+    here = environment()
+    names = dict.fromkeys([*here, *found["training"], *found["scoring"]])
+    return [
+        (name, *(", ".join(sorted(found[step].get(name, {"–"}))) for step in found), here.get(name, "–"))
+        for name in names
+    ]
+
+
+def _facts(experiment: Experiment, results: Path) -> list[tuple[str, str]]:
+    """What else decides results: code, data, machine."""
+    records = list(_provenance(experiment, results))
+    facts = [
+        ("GCL", __version__),
+        ("this page from", _commit(git_state())),
+        ("runs with metrics", f"{len(records)} of {len(all_runs(experiment))}"),
+    ]
+    present = {"training": code_sha256("training"), "evaluation": code_sha256("generation", "scoring")}
+    for step, now in present.items():
+        used = sorted({record["code_sha256"][step] for record in records})
+        same = "as here" if used == [now] else "not as here" if used else "no run yet"
+        facts.append((f"code of {step}", f"{', '.join(digest[:12] for digest in used) or '–'} ({same})"))
+    attempts = [
+        attempt
+        for record in read_records(results, experiment.scale).values()
+        for attempt in record["costs"]["attempts"]
+        if "hardware" in attempt
+    ]
+    facts += [("trained on", words) for words in sorted({_machine(attempt["hardware"]) for attempt in attempts})]
+    return facts + [("trained from", words) for words in sorted({_commit(attempt["git"]) for attempt in attempts})]
+
+
+def _machine(hardware: Mapping[str, Any]) -> str:
+    memory, gpus = f"{hardware['memory_mib'] / 1024:.0f} GiB", ", ".join(hardware["gpus"]) or "no GPU"
+    return f"{hardware['cpu']}, {hardware['cores']} cores, {memory}, {gpus}, {hardware['system']}"
+
+
+def _commit(state: Mapping[str, Any] | None) -> str:
+    """A Git state in words."""
+    if state is None:
+        return "no Git repository"
+    return f"commit {state['commit']}{', with changes that are not committed' if state['dirty'] else ''}"
+
+
+def _provenance(experiment: Experiment, results: Path) -> Iterable[Mapping[str, Any]]:
+    """What every finished run says of its making."""
+    for run in all_runs(experiment):
+        path = metrics_path(results, experiment.scale, run)
+        if path.is_file():
+            yield read_json(path)["provenance"]

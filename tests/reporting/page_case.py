@@ -1,0 +1,114 @@
+"""A finished experiment that never ran, for the page and its parts: metrics, answers, losses, pictures, tables, figures."""
+
+import json
+import random
+from pathlib import Path
+
+from fake_metrics import fake_file, write_metrics
+from PIL import Image
+
+from gcl.data.manifest import write_manifests
+from gcl.data.raw import read_raw, scene_record
+from gcl.data.scenario import TURNS
+from gcl.files import write_json, write_jsonl
+from gcl.reporting.build import build
+from gcl.reporting.curves import losses_path
+from gcl.reporting.gallery import predictions_path, write_gallery
+from gcl.runs import RunSpec, all_runs, data_spec, manifest_folder
+from gcl.schema import Experiment
+from gcl.workflow import FIGURES, TABLES, Plan
+
+SCENES = 30
+RESULTS = Path("results")
+HOSTILE = "<script>alert('scene')</script> & \"turn\" left"
+
+
+def finished(experiment: Experiment, names: tuple[str, ...] = TABLES + FIGURES) -> None:
+    """Write everything into the present folder, as `snakemake all` leaves it.
+
+    Args:
+        names: tables and figures to build.
+    """
+    write_metrics(RESULTS, {run.id: scored(run, experiment) for run in all_runs(experiment).values()})
+    for dataset in experiment.datasets:
+        draw_scenes(experiment, dataset)
+        for run in Plan(experiment).gallery_runs(dataset):
+            write_jsonl(predictions_path(RESULTS, run), answers(run))
+    for run in Plan(experiment).reported_runs("headline"):
+        write_jsonl(losses_path(RESULTS, run.scale, run.id), losses(run))
+    for name in names:
+        build(experiment, name, RESULTS, RESULTS / experiment.scale / ("tables" if name in TABLES else "figures") / name)
+    write_gallery(experiment, RESULTS, RESULTS / experiment.scale / "figures" / "gallery")
+
+
+def scored(run: RunSpec, experiment: Experiment) -> dict:
+    """A metrics file over `SCENES` scenes whose scores differ from run to run."""
+    content, rng = fake_file(run, experiment), random.Random(run.id)
+    closed = experiment.datasets[run.dataset].actions.value is not None
+    for member in content["members"]:
+        scores = [round(rng.random(), 6) for _ in range(SCENES)]
+        member["items"] = [
+            {"id": f"s{k}", "action_f1": score, "perception_cos": score, "reasoning_cos": score}
+            | {"action_correct": score > 0.5 if closed else None}
+            for k, score in enumerate(scores)
+        ]
+        mean = sum(scores) / SCENES
+        for name, summary in member["summary"].items():
+            if summary is not None:
+                member["summary"][name] = {"mean": mean, "low": mean - 0.1, "high": mean + 0.1, "n": SCENES}
+    content["provenance"]["environment"] = {"training": {"python": "3.11", "torch": "2.0"}, "scoring": {"python": "3.12"}}
+    return content
+
+
+def answers(run: RunSpec) -> list[dict]:
+    """What every member said; one scene's words are dangerous to a page that does not escape them."""
+    said = {"action": ["Stop and wait.", "Go straight on.", "Make a left turn.", "Hm.", HOSTILE]}
+    return [
+        {"role": member.role, "turn": turn, "id": f"s{k}", "question": f"{turn}?", "reference": "Move Forward Right"}
+        | {"text": said.get(turn, ["One thing."])[k % len(said.get(turn, [1]))]}
+        for member in run.members
+        for turn in TURNS
+        for k in range(SCENES)
+    ]
+
+
+def losses(run: RunSpec) -> list[dict]:
+    """A training of 60 steps; in the third an overflow left no gradient norm."""
+    components = {f"sft_{member.role}": 5.0 for member in run.members}
+    if run.objective:
+        components |= {"gsl": 2.0, "drl": 1.0}
+    norms = {f"norm_{member.role}": 3.0 for member in run.members}
+    return [
+        {"step": step, "loss": 1.0}
+        | {name: start / step for name, start in components.items()}
+        | ({"skipped": 1.0} if step == 3 else {name: start / step for name, start in norms.items()})
+        for step in range(1, 61)
+    ]
+
+
+def draw_scenes(experiment: Experiment, dataset: str) -> None:
+    """Pictures, scenarios.jsonl and manifests of one data set; the training split has one scene."""
+    data = data_spec(experiment, dataset)
+    root, action = Path(data.root), (data.actions or ["Go straight on."])[0]
+    records = []
+    for k in range(SCENES + 1):
+        id, split = (f"s{k}", "test") if k < SCENES else ("t", "train")
+        (root / "images").mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (140, 84), (40 + 5 * k, 90, 120)).save(root / "images" / f"{id}.png")
+        turns = {turn: (None, action if turn == "action" else "One thing.") for turn in TURNS}
+        records.append(scene_record(id, f"images/{id}.png", split, turns, None))
+    write_jsonl(root / "scenarios.jsonl", records)
+    write_manifests(read_raw(root, data.questions, data.actions), root, manifest_folder(experiment, dataset))
+
+
+def record(experiment: Experiment, run: str) -> None:
+    """What one training took."""
+    hardware = {"system": "Linux", "cpu": "A <fast> CPU", "cores": 2, "memory_mib": 16384, "gpus": []}
+    attempt = {"gpus": 0, "node": "n1", "job": "7", "hardware": hardware, "git": {"commit": "c" * 40, "dirty": True}}
+    sums = {"gpu_hours": 0.0, "seconds": 60.0, "peak_gpu_memory_mib": 0, "peak_memory_mib": 512, "attempts": [attempt]}
+    write_json(RESULTS / experiment.scale / "records" / f"{run}.json", {"run": run, "costs": sums})
+
+
+def provenance(experiment: Experiment, table: str) -> dict:
+    """A table's provenance as it was written."""
+    return json.loads((RESULTS / experiment.scale / "tables" / f"{table}.provenance.json").read_text())

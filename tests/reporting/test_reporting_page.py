@@ -1,0 +1,189 @@
+"""The page: everything of the tables is on it, word for word and escaped; what is missing is named; nothing asks a network."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from fake_metrics import experiment_with
+from page_case import HOSTILE, RESULTS, finished, provenance, record
+
+from gcl.cost.costs import write_costs
+from gcl.errors import DataError
+from gcl.files import write_json
+from gcl.reporting.page import page
+from gcl.reporting.page_tables import MARKS, Outcome, outcomes, read_table
+from gcl.reporting.summary import _against_control
+from gcl.workflow import FIGURES, TABLES, Plan
+
+MINIATURE = experiment_with()
+WARNING = "Miniature scale: drawn scenes and tiny models; not comparable with the paper."
+
+
+class Reader(HTMLParser):
+    """Elements with their attributes, and the texts of cells."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.texts, self._open = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The page of a finished experiment, and the experiment's folder."""
+    folder = tmp_path_factory.mktemp("whole")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        finished(MINIATURE)
+        for run in Plan(MINIATURE).reported_runs("headline"):
+            record(MINIATURE, run.id)
+        write_costs(RESULTS, "miniature", RESULTS / "miniature/tables/costs")
+        yield page(MINIATURE, RESULTS)
+
+
+def test_every_table_is_there_cell_by_cell(whole):
+    texts = set(Reader(whole).texts)
+    for name in TABLES:
+        found = provenance(MINIATURE, name)
+        assert found["rows"]
+        for row in found["rows"]:
+            assert {text for text in row["cells"].values() if text} <= texts
+
+
+def test_every_score_names_its_sources(whole):
+    reader = Reader(whole)
+    ids = {attributes["id"] for _, attributes in reader.elements if "id" in attributes}
+    cells = [cell for cell in reader.all("td") if "data-from" in cell]
+    assert len(cells) > 100
+    for cell in cells:
+        assert cell["aria-describedby"] == cell["data-from"] and cell["data-from"] in ids and cell["tabindex"] == "0"
+    source = provenance(MINIATURE, "headline")["rows"][2]["sources"][0]
+    for text in (source["file"], source["sha256"][:16], source["checkpoints"]["learner"][:16]):
+        assert text in whole
+    assert f"snakemake --cores 2 {source['file']}" in whole
+    assert "gcl trace headline:3:COLUMN" in whole
+
+
+def test_a_baseline_in_a_table_of_groups_has_only_its_own_runs(whole):
+    table = read_table(RESULTS, "miniature", "table1")
+    row = next(row for row in table.rows if row[2].text == "qwen2.5-vl-3b" and row[3].text == "qwen3-vl-4b")
+    by_header = {header: cell for (header, _), cell in zip(table.headers, row, strict=True)}
+    runs = {sources.id: [source["run"] for source in sources.runs] for sources in table.sources}
+    assert runs[by_header["SFT guide"].sources] == ["snei/sft/qwen3-vl-4b/default/seed0"]
+    assert "snei/gcl/qwen2.5-vl-3b+qwen3-vl-4b/full/seed0" in runs[by_header["GCL guide"].sources]
+
+
+def test_figures_curves_and_gallery_are_inside_with_words_for_each(whole):
+    reader = Reader(whole)
+    images = reader.all("img")
+    assert len(images) > len(FIGURES) + 6
+    assert all(image["src"].startswith("data:image/") for image in images)
+    assert all(len(image["alt"]) > 20 for image in images)
+    assert sum("Action-F1 of" in image["alt"] and "highest 0." in image["alt"] for image in images) == len(FIGURES)
+
+
+def test_nothing_asks_a_network_or_another_file(whole):
+    reader = Reader(whole)
+    policy = next(m["content"] for m in reader.all("meta") if m.get("http-equiv") == "Content-Security-Policy")
+    assert policy.startswith("default-src 'none'; img-src data:")
+    links = [attributes.get(name) for _, attributes in reader.elements for name in ("src", "href", "action", "data")]
+    assert all(link.startswith(("#", "data:")) for link in links if link)
+    assert not re.search(r"url\(|@import|fetch\(|XMLHttpRequest", whole)
+
+
+def test_words_of_models_stay_words(whole):
+    reader = Reader(whole)
+    assert len(reader.all("script")) == 1
+    assert HOSTILE not in whole and HOSTILE in reader.texts
+    assert any(HOSTILE in image["alt"] for image in reader.all("img"))
+    assert "A &lt;fast&gt; CPU" in whole
+
+
+def test_headings_do_not_skip_a_level_and_tables_have_captions_and_scopes(whole):
+    reader = Reader(whole)
+    levels = [int(tag[1]) for tag, _ in reader.elements if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert len(reader.all("table")) == len(reader.all("caption"))
+    assert all(cell.get("scope") in ("col", "row") for cell in reader.all("th"))
+    ids = [attributes["id"] for _, attributes in reader.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+
+
+def test_a_miniature_page_says_so_in_every_section_with_results(whole):
+    sections = re.split(r'<section id="', whole)[1:]
+    named = {section.split('"')[0]: section for section in sections}
+    assert list(named) == ["summary", "tables", "figures", "curves", "gallery", "settings", "costs", "environment"]
+    for name in ("tables", "figures", "curves", "gallery", "costs"):
+        assert WARNING in named[name]
+    assert WARNING in whole[: whole.index("<main")]
+
+
+def test_where_trainings_ran_and_from_which_commit(whole):
+    assert f"commit {'c' * 40}, with changes that are not committed" in whole
+    assert "2 cores, 16 GiB, no GPU, Linux" in whole
+
+
+def test_what_is_not_built_is_named_with_what_to_type(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = page(MINIATURE, RESULTS)
+    assert "No table has been built." in text
+    assert "snakemake --cores 2 results/miniature/tables/table1.md" in text
+    assert "gcl report costs --to" in text
+    assert "No losses here of snei/sft/qwen2.5-vl-3b/default/seed0" in text
+    assert "No data set has both runs" in text
+
+
+def test_the_page_of_one_table_shows_it_and_names_the_others(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    finished(MINIATURE, ("headline",))
+    text = page(MINIATURE, RESULTS)
+    assert "What each part of GCL adds on SNEI (Table 2)" in text
+    assert "results/miniature/tables/table3.md" in text and "results/miniature/tables/headline.md" not in text
+
+
+def test_a_table_of_an_earlier_version_is_refused_with_the_command(tmp_path):
+    write_json(tmp_path / "miniature/tables/headline.provenance.json", {"title": "t", "scale": "miniature", "rows": []})
+    with pytest.raises(DataError, match="snakemake --cores 2 results/miniature/tables/headline.md --force"):
+        read_table(tmp_path, "miniature", "headline")
+
+
+def test_outcomes_count_the_marks_of_the_table(whole):
+    table = read_table(RESULTS, "miniature", "headline")
+    found = {outcome.header: outcome for outcome in outcomes(table)}
+    texts = [row["cells"]["action_f1"] for row in provenance(MINIATURE, "headline")["rows"]]
+    counts = [sum(text.endswith(mark) for text in texts) for mark in MARKS]
+    assert [found["Action-F1"].better, found["Action-F1"].worse, found["Action-F1"].open] == counts
+    assert found["Action-F1"].rows == 8
+
+
+@pytest.mark.parametrize(
+    "better, worse, unsure, expected",
+    [
+        (0, 8, 0, "No GCL row beats its SFT control in F; 8 of 8 are worse."),
+        (0, 1, 7, "No GCL row beats its SFT control in F; 1 of 8 is worse, 7 cannot be told apart from it."),
+        (1, 0, 7, "1 of 8 GCL rows beats its SFT control in F; none is worse, 7 cannot be told apart from it."),
+        (3, 2, 3, "3 of 8 GCL rows beat their SFT controls in F; 2 of 8 are worse, 3 cannot be told apart from it."),
+        (8, 0, 0, "All 8 GCL rows beat their SFT controls in F; none is worse."),
+    ],
+)
+def test_the_summary_says_what_the_counts_say(better, worse, unsure, expected):
+    assert _against_control(Outcome("F", better, worse, unsure)) == expected
+
+
+def test_several_seeds_and_paper_scale(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    experiment = experiment_with("paper", seeds=(0, 1))
+    finished(experiment, ("headline", "components"))
+    text = page(experiment, RESULTS)
+    assert "2 seeds" in text and "each row is the mean of 2 trainings" in text.lower()
+    assert "iniature" not in text.split("<h2 id=\"settings-title\">")[0]
