@@ -123,6 +123,9 @@ def _parser() -> argparse.ArgumentParser:
     child.add_argument("--train", type=_count, required=True, help="scenes to train on")
     child.add_argument("--test", type=_count, default=0, help="scenes to test on")
     child.add_argument("--seed", type=int, required=True)
+    child.add_argument(
+        "--tuning", action="store_true", help="scenes to choose settings on, unlike those of any test split"
+    )
     to(child, "folder to make")
 
     child = verb(data, "inspect", verbs.data_inspect, "Show what a download holds, and propose how to import it.",

@@ -16,7 +16,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from gcl.errors import ConfigError
-from gcl.runs import arm_runs, trained_before
+from gcl.grid import arm_runs
+from gcl.runs import trained_before
 from gcl.schema import Experiment, MiniatureModel, Pair, Setting
 
 CONFIG_FILE = Path("config.yaml")
@@ -185,7 +186,9 @@ def _contradictions(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
                 expected = "B" if larger else "A"
                 yield [*path, "regime"], f"{group.regime!r} contradicts the sizes; this pair is regime {expected}"
     for name, dataset in experiment.datasets.items():
-        if name not in experiment.groups:
+        if dataset.like and dataset.like.value not in experiment.groups:
+            yield ["datasets", name, "like", "value"], f"use one of {', '.join(experiment.groups)}"
+        if name not in experiment.groups and not dataset.like:
             yield ["groups"], f"no groups for the data set {name!r}; add groups.{name}, or remove the data set"
         for model in dataset.sft_action_f1.value:
             if model not in models:
@@ -235,6 +238,11 @@ def _control_problems(experiment: Experiment) -> Iterator[tuple[list[str], str]]
     if controls.dataset.value not in experiment.datasets:
         yield ["controls", "dataset", "value"], f"unknown data set; use one of {', '.join(experiment.datasets)}"
         return
+    if controls.tuning.value not in (None, *experiment.datasets):
+        yield ["controls", "tuning", "value"], f"unknown data set; use one of {', '.join(experiment.datasets)}, or null"
+    unknown = set(controls.best.value) - {arm.name for arm in controls.arms.value}
+    if unknown:
+        yield ["controls", "best", "value"], f"no such arms: {', '.join(sorted(unknown))}"
     for k, arm in enumerate(controls.arms.value):
         try:
             run = arm_runs(experiment, arm.run)[0]

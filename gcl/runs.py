@@ -1,16 +1,16 @@
-"""Which runs the experiment consists of: `RunSpec` describes one, `all_runs(experiment)` lists them without repetition.
+"""What a run is: `RunSpec` describes one training, `find_run(experiment, id)` finds it; gcl/grid.py lists all that are run.
 
 A run is data. Its id is its path below results/<scale>/...: <dataset>/<method>/<members>/<variant>/seed<k>, members joined
 by "+", learner first. What variants there are: `variants` in config.yaml; how their names are read: gcl/variants.py.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from gcl.errors import ConfigError
 from gcl.files import canonical_json, sha256_text
-from gcl.schema import Checkpoint, Experiment, Group, Lora, MiniatureModel, Strict, Sweep
+from gcl.schema import Checkpoint, Experiment, Group, Lora, MiniatureModel, Strict
 from gcl.variants import read_group_variant, read_sft_variant
 
 BACKBONES_FOLDER = "results/miniature/backbones"
@@ -200,9 +200,7 @@ def group_run(experiment: Experiment, dataset: str, models: Sequence[str], varia
         ConfigError: if the variant's name is not known, or does not fit these models.
     """
     objective, training = experiment.objective, experiment.training
-    base, changes = read_group_variant(
-        {"gsl": "gco-drl0", "drl": "gco-gsl0"}.get(variant, variant), experiment.variants
-    )
+    base, changes = read_group_variant(variant, experiment.variants)
     setting = experiment.variants[base].value
     guides = len(models) - 1
     taus = [objective.symmetric_tau.value] * len(models)
@@ -260,49 +258,6 @@ def _checkpoints(scale: str) -> str:
     return f"results/{scale}/checkpoints/"
 
 
-def sweep_points(experiment: Experiment, sweep: Sweep) -> list[tuple[dict[str, float], str]]:
-    """The sweep's points in order: their coordinates and the name of the variant that has them."""
-    objective = experiment.objective
-    group = _find_group(experiment, "snei", sweep.pair.value.models)
-    if sweep.vary == "tau":
-        taus = group.tau if group else None
-        values = sweep.values.value
-        return [
-            ({"tau_learner": a, "tau_guide": b}, "full" if [a, b] == taus else f"full-tau{a:g}-{b:g}")
-            for a in values
-            for b in values
-        ]
-    default, prefix = {
-        "gsl_weight": (objective.gsl_weight.value, "gsl"),
-        "drl_weight": (objective.drl_weight.value, "drl"),
-        "lr_ratio": (experiment.training.lr_ratio.value, "ratio"),
-    }[sweep.vary]
-    names = {"gco-gsl0": "drl", "gco-drl0": "gsl"}
-    points = []
-    for value in sweep.values.value:
-        name = sweep.base if value == default else f"{sweep.base}-{prefix}{value:g}"
-        points.append(({sweep.vary: value}, names.get(name, name)))
-    return points
-
-
-def component_runs(experiment: Experiment, dataset: str, seed: int) -> list[RunSpec]:
-    """Table 2's GCL rows on one data set."""
-    components = experiment.components
-    return [group_run(experiment, dataset, components.pair.value.models, row, seed) for row in components.rows.value]
-
-
-def sweep_runs(experiment: Experiment, name: str, seed: int) -> list[RunSpec]:
-    """The runs behind one figure."""
-    sweep = experiment.sweeps[name]
-    return [group_run(experiment, "snei", sweep.pair.value.models, v, seed) for _, v in sweep_points(experiment, sweep)]
-
-
-def arm_runs(experiment: Experiment, arm: str) -> list[RunSpec]:
-    """One arm of `controls`, "<sft|gcl>/<members>/<variant>", with every seed."""
-    controls = experiment.controls
-    return [find_run(experiment, f"{controls.dataset.value}/{arm}/seed{seed}") for seed in controls.seeds.value]
-
-
 def find_run(experiment: Experiment, run_id: str) -> RunSpec:
     """The run of a given id, also of one that no table asks for.
 
@@ -328,33 +283,16 @@ def find_run(experiment: Experiment, run_id: str) -> RunSpec:
     raise ConfigError(f"{run_id!r} is no run id; the form is {shape}, one model for sft and several for gcl")
 
 
-def all_runs(experiment: Experiment) -> dict[str, RunSpec]:
-    """Every run of the experiment by id, each once: SFT baselines, groups, components, sweeps."""
-    return {run.id: run for run in _every_run(experiment)}
-
-
-def _every_run(experiment: Experiment) -> Iterator[RunSpec]:
-    for seed in experiment.seeds.value:
-        for dataset in experiment.datasets:
-            for model in experiment.models:
-                yield sft_run(experiment, dataset, model, seed)
-            for group in experiment.groups[dataset].value:
-                yield group_run(experiment, dataset, group.models, "full", seed)
-            yield from component_runs(experiment, dataset, seed)
-        for name in experiment.sweeps:
-            yield from sweep_runs(experiment, name, seed)
-    for arm in experiment.controls.arms.value:
-        yield from arm_runs(experiment, arm.run)
-
-
-def _find_group(experiment: Experiment, dataset: str, models: Sequence[str]) -> Group | None:
-    groups = experiment.groups[dataset].value
+def find_group(experiment: Experiment, dataset: str, models: Sequence[str]) -> Group | None:
+    """The listed group of these models, if there is one; a data set that is like another has its groups."""
+    like = experiment.datasets[dataset].like
+    groups = experiment.groups[like.value if like else dataset].value
     return next((group for group in groups if group.models == tuple(models)), None)
 
 
 def _group_taus(experiment: Experiment, dataset: str, models: Sequence[str]) -> list[float]:
     """The group's own; further guides have the first one's."""
-    group = _find_group(experiment, dataset, models[:2])
+    group = find_group(experiment, dataset, models[:2])
     if group is None:
         listed = ", ".join(f"{g.learner}+{g.guide}" for g in experiment.groups[dataset].value)
         raise ConfigError(

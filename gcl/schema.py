@@ -101,8 +101,9 @@ class Scenarios(Strict):
 
 
 class Dataset(Strict):
-    """A data set and what the experiment must know of it."""
+    """A data set and what the experiment must know of it; `like` names the one that it is drawn and imported as."""
 
+    like: Setting[str] | None = None
     scenarios: Setting[Scenarios]
     actions: Setting[list[str] | None]
     sft_action_f1: Setting[dict[str, float]]
@@ -206,6 +207,9 @@ class Controls(Strict):
     dataset: Setting[str]
     seeds: Setting[Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]]
     arms: Setting[Annotated[list[Arm], Field(min_length=2)]]
+    tuning: Setting[str | None]
+    rates: Setting[Annotated[list[Positive], Field(min_length=1)]]
+    best: Setting[dict[str, Positive]]
 
 
 class Pair(Strict):

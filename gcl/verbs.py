@@ -21,7 +21,8 @@ from gcl.data.scenario import TURNS
 from gcl.errors import ConfigError, DataError
 from gcl.execution import changed, execution_spec
 from gcl.files import read_json, read_jsonl, sha256_file, write_json, write_jsonl, write_text
-from gcl.runs import DataSpec, GroundingSpec, RunSpec, all_runs, data_spec, find_run, manifest_folder
+from gcl.grid import all_runs
+from gcl.runs import DataSpec, GroundingSpec, RunSpec, data_spec, find_run, manifest_folder
 from gcl.schema import Experiment, Strict
 from gcl.versioning import disk_plan
 
@@ -58,7 +59,8 @@ def data_generate(options: argparse.Namespace) -> None:
     else:
         data = _parsed(DataSpec, options.data) if options.data else _known_data(experiment_here(), options.name)
         questions = data.questions
-        write_dataset(options.name, {"train": options.train, "test": options.test}, questions, options.seed, options.to)
+        counts = {"train": options.train, "test": options.test}
+        write_dataset(options.name, counts, questions, options.seed, options.to, tuning=options.tuning)
 
 
 def data_inspect(options: argparse.Namespace) -> None:

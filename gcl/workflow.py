@@ -15,25 +15,22 @@ from gcl.data.manifest import check_current
 from gcl.data.scenario import SPLITS
 from gcl.errors import GCLError
 from gcl.files import canonical_json
+from gcl.grid import all_runs, arm_runs, best_runs, component_runs, rate_runs, sweep_runs
 from gcl.runs import (
     DataSpec,
     RunSpec,
-    all_runs,
-    arm_runs,
-    component_runs,
     data_spec,
     find_run,
     grounding,
     group_run,
     manifest_folder,
     sft_run,
-    sweep_runs,
     trained_before,
 )
 from gcl.schema import Experiment
 from gcl.versioning import check_link_types, disk_plan
 
-TABLES = ("headline", "table1", "table2", "table3", "controls")
+TABLES = ("headline", "table1", "table2", "table3", "controls", "rates", "controls_best")
 FIGURES = ("components", "fig2", "fig3", "fig4", "fig7")
 TABLE_SUFFIXES = (".csv", ".md", ".tex", ".provenance.json")
 FIGURE_SUFFIXES = (".png", ".svg")
@@ -126,7 +123,17 @@ class Plan:
         each = {"gres": f"gpu:{self.gpus // nodes}", "tasks_per_gpu": 0} if self.gpus else {}
         return {"nodes": nodes, "tasks": nodes, "mpi": "srun", **each}
 
+    def kind_of_data(self, wildcards: Any) -> str:
+        """What `gcl data generate` is told to draw."""
+        like = self.experiment.datasets[wildcards.dataset].like
+        return f"{like.value} --tuning" if like else wildcards.dataset
+
     # Paths.
+
+    def mapping(self, wildcards: Any) -> str:
+        """How a drawn data set is imported."""
+        like = self.experiment.datasets[wildcards.dataset].like
+        return f"workflow/mappings/{like.value if like else wildcards.dataset}.yaml"
 
     def raw_folder(self, wildcards: Any) -> list[str]:
         """Only a drawn raw folder is a file of the workflow; real data is looked at when its manifest is made."""
@@ -172,13 +179,20 @@ class Plan:
 
     # Tables and figures.
 
+    @property
+    def tables(self) -> list[str]:
+        """All that can be built: rates are chosen only where there is data to choose them on."""
+        controls = self.experiment.controls
+        left_out = set() if controls.tuning.value else {"rates"}
+        return [name for name in TABLES if name not in left_out | (set() if controls.best.value else {"controls_best"})]
+
     def reported_runs(self, name: str) -> list[RunSpec]:
         """The runs behind a table or figure."""
         experiment, seeds = self.experiment, self.experiment.seeds.value
         if name in ("headline", "components"):
             return self._component_runs("snei")
         if name == "table2":
-            return [run for dataset in experiment.datasets for run in self._component_runs(dataset)]
+            return [run for dataset in experiment.groups for run in self._component_runs(dataset)]
         if name in ("table1", "table3"):
             dataset = {"table1": "snei", "table3": "muson"}[name]
             groups = experiment.groups[dataset].value
@@ -186,6 +200,10 @@ class Plan:
             return self._baselines(dataset, experiment.models) + runs
         if name == "controls":
             return [run for arm in experiment.controls.arms.value for run in arm_runs(experiment, arm.run)]
+        if name == "rates":
+            return [run for points in rate_runs(experiment).values() for run in points.values()]
+        if name == "controls_best":
+            return [run for runs in best_runs(experiment).values() for run in runs]
         sweeps = [sweep for sweep in experiment.sweeps if sweep.startswith(name)]
         return [run for seed in seeds for sweep in sweeps for run in sweep_runs(experiment, sweep, seed)]
 
@@ -213,7 +231,7 @@ class Plan:
 
     def gallery_files(self) -> list[str]:
         """What the gallery shows of all data sets: scores and answers."""
-        runs = [run.id for dataset in self.experiment.datasets for run in self.gallery_runs(dataset)]
+        runs = [run.id for dataset in self.experiment.groups for run in self.gallery_runs(dataset)]
         folder = f"results/{self.scale}"
         return [name for run in runs for name in (f"{folder}/metrics/{run}.json", f"{folder}/predictions/{run}.jsonl")]
 

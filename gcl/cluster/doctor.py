@@ -20,7 +20,8 @@ from pathlib import Path
 from gcl.data.manifest import check_current
 from gcl.errors import ConfigError, DataError
 from gcl.files import read_json
-from gcl.runs import all_runs, data_spec, manifest_folder
+from gcl.grid import all_runs
+from gcl.runs import data_spec, manifest_folder
 from gcl.schema import Checkpoint, Experiment
 from gcl.versioning import GB, check_link_types, disk_plan
 
@@ -98,7 +99,7 @@ def _gpus(experiment: Experiment) -> Iterator[Finding]:
 def _data(experiment: Experiment, root: Path) -> Iterator[Finding]:
     if experiment.drawing is not None and experiment.drawing.datasets.value:
         return
-    for dataset in experiment.datasets:
+    for dataset in experiment.groups:
         folder = root / manifest_folder(experiment, dataset)
         raw = root / experiment.data.value / "raw" / dataset
         if not raw.is_dir():

@@ -66,8 +66,8 @@ def _draw_one(canvas: ImageDraw.ImageDraw, size: tuple[int, int], mark: Mark, wh
     foot = (mark.place * size[0], size[1] - radius - 4)
     if where in _POINTS:
         right, up = _POINTS[where]
-        # Short enough to stay clear of its neighbours' feet.
-        length = min(0.42 * size[1], 0.2 * size[0])
+        # Aside it stays clear of its neighbours' feet and of the picture's edge.
+        length = min(0.42 * size[1], 0.16 * size[0] / max(abs(right), 0.1))
         tip = (foot[0] + right * length, foot[1] - up * length - radius)
         start = (foot[0] + right * radius, foot[1] - up * radius)
         _arrow(canvas, start, tip, mark.colour)

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from gcl.errors import ConfigError
-from gcl.reporting.controls import controls_table
+from gcl.reporting.controls import best_controls_table, controls_table, rates_table
 from gcl.reporting.figures import components_figure, ratio_figure, temperature_figure, weight_figure
 from gcl.reporting.metrics import load_metrics, sources
 from gcl.reporting.tables import component_table, group_table, write_table
@@ -16,11 +16,16 @@ from gcl.workflow import FIGURES, TABLES, Plan
 
 _TITLES = {
     "controls": "Where does the gain come from?",
+    "rates": "Action-F1 of every arm at a few rates, on data that is for choosing them alone",
+    "controls_best": "Where does the gain come from? Every arm at its own best rate",
     "headline": "What each part of GCL adds on SNEI (Table 2)",
     "table1": "GCL groups on SNEI (Table 1)",
     "table2": "What each part of GCL adds (Table 2)",
     "table3": "GCL groups on MUSON (Table 3)",
 }
+
+
+_CONTROLS = {"controls": controls_table, "controls_best": best_controls_table, "rates": rates_table}
 
 
 def build(experiment: Experiment, name: str, results: Path, stem: Path) -> None:
@@ -36,10 +41,10 @@ def build(experiment: Experiment, name: str, results: Path, stem: Path) -> None:
     if name in TABLES:
         if name in ("table1", "table3"):
             frame = group_table(experiment, "snei" if name == "table1" else "muson", metrics)
-        elif name == "controls":
-            frame = controls_table(experiment, metrics)
+        elif name in _CONTROLS:
+            frame = _CONTROLS[name](experiment, metrics)
         else:
-            frame = component_table(experiment, ["snei"] if name == "headline" else list(experiment.datasets), metrics)
+            frame = component_table(experiment, ["snei"] if name == "headline" else list(experiment.groups), metrics)
         write_table(
             frame,
             stem,
@@ -68,11 +73,19 @@ def _floor_notes(metrics: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def _control_notes(frame: pd.DataFrame) -> list[str]:
-    if "p_rate" not in frame:
+    if "lr_ratio" not in frame:
         return []
+    rate = "Rate: peak learning rate of the arm's first member, in that of SFT."
+    if "choice" in frame:
+        first = frame[frame["choice"] == "best"]
+        notes = [
+            rate,
+            "best: the arm's largest Action-F1; taken: what `controls.best` says, and table controls_best shows.",
+        ]
+        return [*notes, f"Not as taken: {', '.join(first['arm'])}."] if len(first) else notes
     return [
-        "Rate: peak learning rate of the learner, in that of SFT. Gains in Action-F1 are paired by scenario and seed; p: "
-        "two-sided bootstrap, corrected by Holm over the arms of its column.",
+        f"{rate} Gains in Action-F1 are paired by scenario and seed; p: two-sided bootstrap, corrected by Holm over the "
+        "arms of its column.",
     ]
 
 

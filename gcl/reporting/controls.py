@@ -1,18 +1,22 @@
-"""Where does the gain come from? `controls_table()`: every arm of `controls` against SFT, and against SFT at its own rate.
+"""Where does the gain come from? Three tables about the arms of `controls`, each arm by its first member:
 
-The paper's learner has up to twice the rate of the SFT that it is compared with, so the rate alone could be what helps. The
-second comparison takes it out: an arm differs from its control in the exchange alone. One row per arm, its first member.
+    controls_table        as they are: against SFT, and against SFT at the arm's own rate
+    rates_table           every arm at a few rates, on data that is for choosing them alone
+    best_controls_table   every arm at its best rate, against SFT at its best rate
+
+The paper's learner has up to twice the rate of the SFT that it is compared with, so the rate alone could be what helps.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
+from gcl.grid import arm_runs, best_runs, rate_runs
 from gcl.reporting.estimates import METRICS, Estimate, Metrics, run_estimate
 from gcl.reporting.metrics import check_consistent
-from gcl.runs import RunSpec, arm_runs
+from gcl.runs import RunSpec
 from gcl.schema import Experiment
 
 
@@ -29,33 +33,70 @@ def controls_table(experiment: Experiment, metrics: Metrics) -> pd.DataFrame:
     Raises:
         DataError: if the runs are not comparable.
     """
-    controls, resamples = experiment.controls, experiment.evaluation.bootstrap.value
+    runs = {arm.name: arm_runs(experiment, arm.run) for arm in experiment.controls.arms.value}
+    alone = {_ratio(experiment, own[0]): arm for arm, own in runs.items() if _plain(own[0])}
+    same_rate = {arm: alone.get(_ratio(experiment, own[0])) for arm, own in runs.items() if not _plain(own[0])}
+    return _compared(experiment, metrics, runs, {"sft": _against_first(runs), "rate": same_rate})
+
+
+def best_controls_table(experiment: Experiment, metrics: Metrics) -> pd.DataFrame:
+    """The same with every arm at the rate that `controls.best` gives it, against the first arm at its own."""
+    runs = best_runs(experiment)
+    return _compared(experiment, metrics, runs, {"sft": _against_first(runs)})
+
+
+def rates_table(experiment: Experiment, metrics: Metrics) -> pd.DataFrame:
+    """One row per arm and rate, one seed. `choice` says `best` for the largest Action-F1 of the arm, the smaller rate where
+    two are equal, and `taken` for the rate in `controls.best`."""
+    resamples, taken = experiment.evaluation.bootstrap.value, experiment.controls.best.value
     check_consistent(metrics)
-    runs = {arm.name: arm_runs(experiment, arm.run) for arm in controls.arms.value}
+    rows = []
+    for arm, points in rate_runs(experiment).items():
+        scores = {ratio: run_estimate(metrics, [run], "action_f1", resamples) for ratio, run in points.items()}
+        best = max(sorted(scores), key=lambda ratio: scores[ratio].mean)
+        for ratio, score in scores.items():
+            words = [word for word, which in (("best", best), ("taken", taken.get(arm))) if which == ratio]
+            rows.append(
+                {"scale": experiment.scale, "dataset": experiment.controls.tuning.value, "arm": arm, "lr_ratio": ratio}
+                | _score("action_f1", score, None, resamples)
+                | {"choice": ", ".join(words) or "–", "seeds": 1, "scenarios": score.scenarios, "runs": score.runs[0]}
+            )
+    return pd.DataFrame(rows)
+
+
+def _compared(
+    experiment: Experiment,
+    metrics: Metrics,
+    runs: Mapping[str, Sequence[RunSpec]],
+    controls: Mapping[str, Mapping[str, str | None]],
+) -> pd.DataFrame:
+    """A row for each arm.
+
+    Args:
+        runs: by arm, one for each seed.
+        controls: by label of the comparison, which arm each arm is compared with.
+    """
+    resamples = experiment.evaluation.bootstrap.value
+    check_consistent(metrics)
     names = [name for name in METRICS if name != "action_accuracy" or _closed(experiment)]
     scores = {arm: {name: run_estimate(metrics, own, name, resamples) for name in names} for arm, own in runs.items()}
-    first, *_ = runs
-    alone = {_ratio(experiment, own[0]): arm for arm, own in runs.items() if _plain(own[0])}
     rows = []
     for arm, own in runs.items():
-        ratio = _ratio(experiment, own[0])
-        same_rate = None if _plain(own[0]) else alone.get(ratio)
-        against = {"sft": first if arm != first else None, "rate": same_rate}
-        cells: dict[str, Any] = {"lr_ratio": ratio}
+        others = {label: by_arm.get(arm) for label, by_arm in controls.items()}
+        cells: dict[str, Any] = {"lr_ratio": _ratio(experiment, own[0])}
         for name in names:
-            control = None if arm == first else scores[first][name]
-            cells |= _score(name, scores[arm][name], control, resamples)
-        for label, control in against.items():
-            other = None if control is None else scores[control]["action_f1"]
-            cells |= _difference(label, scores[arm]["action_f1"], other, resamples)
-        behind = [own, runs[first], *([runs[same_rate]] if same_rate else [])]
+            cells |= _score(name, scores[arm][name], scores[others["sft"]][name] if others["sft"] else None, resamples)
+        for label, other in others.items():
+            control = scores[other]["action_f1"] if other else None
+            cells |= _difference(label, scores[arm]["action_f1"], control, resamples)
+        behind = [own, *(runs[other] for other in others.values() if other)]
         rows.append(
-            {"scale": experiment.scale, "dataset": controls.dataset.value, "arm": arm, **cells}
+            {"scale": experiment.scale, "dataset": experiment.controls.dataset.value, "arm": arm, **cells}
             | {"seeds": len(own), "scenarios": scores[arm]["action_f1"].scenarios}
             | {"runs": " ".join(dict.fromkeys(run.id for runs in behind for run in runs))}
         )
     frame = pd.DataFrame(rows)
-    for label in ("sft", "rate"):
+    for label in controls:
         frame[f"p_{label}"] = holm(frame[f"p_{label}"].tolist())
     return frame
 
@@ -72,6 +113,11 @@ def holm(p_values: Sequence[float]) -> list[float]:
         largest = max(largest, min(1.0, (len(known) - rank) * p))
         corrected[k] = largest
     return corrected
+
+
+def _against_first(arms: Iterable[str]) -> dict[str, str]:
+    first, *others = arms
+    return dict.fromkeys(others, first)
 
 
 def _plain(run: RunSpec) -> bool:

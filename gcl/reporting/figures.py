@@ -13,11 +13,11 @@ from matplotlib.collections import QuadMesh
 from matplotlib.colors import Normalize
 from matplotlib.patches import Rectangle
 
+from gcl.grid import sweep_points
 from gcl.reporting.canvas import GREY, LOOKS, canvas, cross, error_bars
 from gcl.reporting.estimates import ROLES, Estimate, Metrics, check_used, gcl_estimate, sft_estimate
 from gcl.reporting.paper_values import paper_component, paper_point, paper_values_shown
 from gcl.reporting.tables import METHODS
-from gcl.runs import sweep_points
 from gcl.schema import Experiment, Sweep
 
 # All sweeps are on this data set (gcl/runs.py).

@@ -153,7 +153,7 @@ def gallery_datasets(experiment: Experiment, results: Path) -> list[str]:
     def scored(run: RunSpec) -> bool:
         return metrics_path(results, run.scale, run.id).is_file() and predictions_path(results, run).is_file()
 
-    return [dataset for dataset in experiment.datasets if all(map(scored, plan.gallery_runs(dataset)))]
+    return [dataset for dataset in experiment.groups if all(map(scored, plan.gallery_runs(dataset)))]
 
 
 def _panel(axes: Any, scene: Scene) -> None:

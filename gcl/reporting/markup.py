@@ -16,6 +16,8 @@ MARKS_NOTE = (
 )
 ONE_SEED_NOTE = "Intervals are over scenarios, not over trainings: a mark can be an accident of the one training."
 
+EMPTY = "–"  # in a cell that has no value
+
 _HEADERS = METRICS | {
     "dataset": "Data set",
     "regime": "Regime",
@@ -32,6 +34,7 @@ _HEADERS = METRICS | {
     "gcl_guide": "GCL guide",
     "arm": "Arm",
     "lr_ratio": "Rate",
+    "choice": "Choice",
     "gain_sft": "Gain over SFT",
     "p_sft": "p",
     "gain_rate": "Gain over SFT at its rate",
@@ -123,7 +126,7 @@ def _cell(row: pd.Series, name: str) -> str:
     if isinstance(value, str):
         return value
     if pd.isna(value):
-        return "–"
+        return EMPTY
     if name.startswith("tau_"):
         return f"{value:.1f}"
     if name == "lr_ratio":

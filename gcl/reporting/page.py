@@ -17,6 +17,7 @@ from gcl import __version__
 from gcl.config import settings
 from gcl.cost.costs import read_records
 from gcl.files import read_json
+from gcl.grid import all_runs
 from gcl.provenance import code_sha256, environment, git_state
 from gcl.reporting.arrows import MARKS
 from gcl.reporting.curves import curves
@@ -24,9 +25,9 @@ from gcl.reporting.gallery import KINDS, RULE, gallery, gallery_datasets
 from gcl.reporting.metrics import metrics_path
 from gcl.reporting.page_tables import Table, read_table
 from gcl.reporting.summary import summary
-from gcl.runs import RunSpec, all_runs
+from gcl.runs import RunSpec
 from gcl.schema import ORIGINS, SCALES, Experiment
-from gcl.workflow import FIGURES, TABLES, Plan
+from gcl.workflow import FIGURES, Plan
 
 _FIGURES = {
     "components": "What each part of the objective adds (Table 2 as a figure)",
@@ -35,8 +36,6 @@ _FIGURES = {
     "fig4": "Temperatures of a large gap (Fig. 4)",
     "fig7": "Temperatures of a small gap (Fig. 7)",
 }
-# A paragraph of settings names (such as `prompt.questions`) would make the page wide and tall.
-_LONG = 300
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ def page(experiment: Experiment, results: Path) -> str:
         DataError: if a file is there but broken or of an earlier version.
     """
     plan, scale = Plan(experiment), experiment.scale
-    tables = [table for name in TABLES if (table := read_table(results, scale, name))]
+    tables = [table for name in plan.tables if (table := read_table(results, scale, name))]
     figures = [figure for name in FIGURES if (figure := _figure(plan, name, results))]
     rows, lost = curves(plan.reported_runs("headline"), results)
     chosen = {dataset: gallery(experiment, dataset, results) for dataset in gallery_datasets(experiment, results)}
@@ -70,7 +69,7 @@ def page(experiment: Experiment, results: Path) -> str:
         warning=SCALES[scale],
         sentences=summary(experiment, results, tables),
         tables=tables,
-        absent_tables=_absent(TABLES, tables),
+        absent_tables=_absent(plan.tables, tables),
         figures=figures,
         absent_figures=_absent(FIGURES, figures),
         curve_rows=rows,
@@ -135,11 +134,10 @@ def _outcomes(chosen: Mapping[str, Sequence[Any]]) -> list[str]:
 
 
 def _settings(experiment: Experiment) -> list[tuple[str, str, str, str]]:
-    rows = []
-    for name, value, origin, note in settings(experiment):
-        text = json.dumps(value, ensure_ascii=False)
-        rows.append((name, text if len(text) <= _LONG else f"{text[:_LONG]} …", origin, note))
-    return rows
+    return [
+        (name, json.dumps(value, ensure_ascii=False), origin, note)
+        for name, value, origin, note in settings(experiment)
+    ]
 
 
 def _costs(results: Path, scale: str) -> pd.DataFrame | None:

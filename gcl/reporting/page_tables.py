@@ -11,6 +11,7 @@ from typing import Any
 
 from gcl.errors import DataError
 from gcl.files import read_json
+from gcl.reporting.markup import EMPTY
 
 MARKS = {"↑": "better than its control", "↓": "worse than its control", "†": "not told apart from its control"}
 
@@ -121,7 +122,7 @@ def _row(
     for place, column in enumerate(columns):
         name = column["name"]
         text = row["cells"][name]
-        if column["text"] or name.startswith("tau_"):
+        if column["text"] or name.startswith("tau_") or text == EMPTY:
             yield Cell(text, "", "heading" if place == 0 else "text" if column["text"] else "number", None)
             continue
         sources = _sources(name, row)

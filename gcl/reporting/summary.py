@@ -12,6 +12,7 @@ from gcl.reporting.page_tables import Outcome, Table, outcomes, table_path
 from gcl.reporting.tables import METHODS
 from gcl.schema import Experiment, MiniatureModel
 
+_LEVEL = 0.05
 _METRIC = "action_f1"  # what the paper ranks by, and the headline's first score
 
 
@@ -27,6 +28,8 @@ def summary(experiment: Experiment, results: Path, tables: Sequence[Table]) -> l
         frame = pd.read_csv(table_path(results, experiment.scale, "headline", ".csv"))
         sentences += _headline(experiment, frame, outcomes(built["headline"]))
     sentences += [_counted(table, outcomes(table)) for name, table in built.items() if name != "headline"]
+    if "controls" in built:
+        sentences += _controls(pd.read_csv(table_path(results, experiment.scale, "controls", ".csv")))
     return [sentence for sentence in [*sentences, *_limits(experiment)] if sentence]
 
 
@@ -73,7 +76,20 @@ def _counted(table: Table, found: Sequence[Outcome]) -> str:
         f"{outcome.open} not told apart"
         for outcome in found
     ]
-    return f"{table.title}: {'; '.join(parts)}."
+    return f"{table.title.removesuffix('?')}: {'; '.join(parts)}."
+
+
+def _controls(frame: pd.DataFrame) -> Iterator[str]:
+    """Which arms differ from SFT at the same learning rate, the comparison that takes the rate out."""
+    compared = frame[frame["p_rate"].notna()]
+    sure = compared[compared["p_rate"] < _LEVEL]
+    arms = "; ".join(f"{row.arm} {_signed(row.gain_rate)} (p = {row.p_rate:.3f})" for row in sure.itertuples())
+    yield (
+        f"Against SFT at the same learning rate, over {_count(int(frame['seeds'].iloc[0]), 'seed')}, "
+        f"{len(sure) or 'none'} of {len(compared)} arms "
+        f"{'differs' if len(sure) < 2 else 'differ'} in Action-F1 at a level of {_LEVEL}, corrected for their number"
+        f"{': ' + arms if arms else ''}."
+    )
 
 
 def _limits(experiment: Experiment) -> Iterator[str]:
@@ -82,8 +98,8 @@ def _limits(experiment: Experiment) -> Iterator[str]:
         small = [m.backbone.value for m in experiment.models.values() if isinstance(m.backbone.value, MiniatureModel)]
         widths = sorted({model.hidden_size for model in small})
         scenes = ", ".join(
-            f"{name} {data.scenarios.value.train} training and {data.scenarios.value.test} test scenes"
-            for name, data in experiment.datasets.items()
+            f"{name} {(counts := experiment.datasets[name].scenarios.value).train} training and {counts.test} test scenes"
+            for name in experiment.groups
         )
         what = "drawn by the project itself" if experiment.drawing.datasets.value else "real"
         yield (
@@ -91,17 +107,11 @@ def _limits(experiment: Experiment) -> Iterator[str]:
             f"of the real ones with hidden sizes of {widths[0]} to {widths[-1]}, named after the models that they stand "
             f"for; they are trained for {_count(experiment.training.epochs.value, 'epoch')}."
         )
-    seeds = len(experiment.seeds.value)
-    if seeds == 1:
-        yield (
-            "Intervals are 95 % bootstrap intervals over test scenes. They say nothing about other trainings: each row is "
-            "one training, so a difference can be an accident of it."
-        )
-    else:
-        yield (
-            f"Each row is the mean of {seeds} trainings; intervals are 95 % bootstrap intervals over them and over test "
-            "scenes."
-        )
+    yield (
+        "Intervals are 95 % bootstrap intervals. Where a row is one training they are over test scenes alone and say "
+        "nothing about other trainings, so a difference can be an accident of that one; where it is several, trainings and "
+        "scenes are both drawn again. The notes of each table say which."
+    )
 
 
 def _count(number: int, word: str) -> str:

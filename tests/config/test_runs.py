@@ -8,7 +8,8 @@ from conftest import ROOT
 
 from gcl.config import load_experiment
 from gcl.errors import ConfigError
-from gcl.runs import all_runs, find_run, sweep_points, trained_before
+from gcl.grid import all_runs, sweep_points
+from gcl.runs import find_run, trained_before
 
 PAIR = "snei/gcl/qwen2.5-vl-3b+qwen3-vl-4b"
 
@@ -164,5 +165,5 @@ def test_three_members_share_gcos_settings(runs):
 def test_arms_that_name_no_run_are_explained():
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     config["controls"]["arms"]["value"][3]["run"] = "gcl/qwen2.5-vl-3b+qwen3-vl-4b/fancy"
-    with pytest.raises(ConfigError, match=r"controls.arms.value.3.run: unknown variant 'fancy'; use one of gco, full"):
+    with pytest.raises(ConfigError, match=r"controls.arms.value.3.run: unknown variant 'fancy'; use one of gco, gsl"):
         load_experiment(config, ROOT)

@@ -12,7 +12,7 @@ from gcl.data.manifest import check_counts
 from gcl.data.miniature import language
 from gcl.data.miniature.generate import SHARES, write_captions, write_dataset
 from gcl.data.miniature.render import PIXELS, render
-from gcl.data.miniature.scene import ACTIONS, Person, Scene, is_held_out, sample_scene, sample_scenes
+from gcl.data.miniature.scene import ACTIONS, TESTED, TRAINED, TUNING, Person, Scene, sample_scene, sample_scenes, third
 from gcl.data.raw import read_raw
 from gcl.runs import data_spec
 
@@ -55,16 +55,30 @@ def test_no_action_of_muson_is_above_40_percent(folders):
 
 def test_test_constellations_occur_nowhere_else():
     rng = random.Random(0)
-    test = set(sample_scenes(rng, 300, SHARES["muson"], held_out=True))
-    other = set(sample_scenes(rng, 3000, SHARES["captions"], held_out=False))
+    test = set(sample_scenes(rng, 300, SHARES["muson"], thirds=TESTED))
+    other = set(sample_scenes(rng, 3000, SHARES["captions"], thirds=TRAINED))
     assert len(test) > 100 and len(other) > 500
     assert not test & other
 
 
-def test_a_third_of_all_constellations_is_held_out():
+def test_settings_are_chosen_on_constellations_that_no_test_shows():
+    rng = random.Random(0)
+    drawn = {split: set(sample_scenes(rng, 300, SHARES["snei"], thirds=TUNING[split])) for split in ("train", "test")}
+    assert not drawn["train"] & drawn["test"]
+    assert not (drawn["train"] | drawn["test"]) & set(sample_scenes(rng, 1000, SHARES["captions"], thirds=TESTED))
+
+
+def test_tuning_data_has_other_pictures_of_the_same_kind(folders, experiment, tmp_path):
+    write_dataset("snei", COUNTS, experiment.prompt.questions.value, 5, tmp_path / "tuning", tuning=True)
+    ours, theirs = ({p.read_bytes() for p in (f / "images").iterdir()} for f in (tmp_path / "tuning", folders / "snei"))
+    assert len(ours) == len(theirs) and not ours & theirs
+    assert (tmp_path / "tuning/train.json").is_file()
+
+
+def test_a_third_of_all_constellations_is_for_tests_alone():
     rng = random.Random(0)
     scenes = {sample_scene(rng) for _ in range(4000)}
-    assert 0.28 < sum(map(is_held_out, scenes)) / len(scenes) < 0.38
+    assert 0.28 < sum(third(scene) in TESTED for scene in scenes) / len(scenes) < 0.38
 
 
 def test_captions_describe_their_pictures_tersely_and_in_sentences(tmp_path):

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from gcl.config import load_experiment, read_yaml
+from gcl.grid import all_runs
 from gcl.reporting.metrics import metrics_path
-from gcl.runs import RunSpec, all_runs
+from gcl.runs import RunSpec
 from gcl.schema import Experiment
 
 ROOT = Path(__file__).parents[2]
@@ -24,6 +25,7 @@ def experiment_with(
     config["scale"] = scale
     config["report"]["paper_values"]["value"] = paper_values
     config["seeds"]["value"] = list(seeds)
+    config["controls"]["best"]["value"] = {"SFT": 0.5, "GSL + DRL": 2.0, "GSL + DRL + AGO": 1.0}
     return load_experiment(config, ROOT)
 
 

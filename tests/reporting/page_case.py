@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections.abc import Iterable
 from pathlib import Path
 
 from fake_metrics import fake_file, write_metrics
@@ -11,10 +12,11 @@ from gcl.data.manifest import write_manifests
 from gcl.data.raw import read_raw, scene_record
 from gcl.data.scenario import TURNS
 from gcl.files import write_json, write_jsonl
+from gcl.grid import all_runs
 from gcl.reporting.build import build
 from gcl.reporting.curves import losses_path
 from gcl.reporting.gallery import predictions_path, write_gallery
-from gcl.runs import RunSpec, all_runs, data_spec, manifest_folder
+from gcl.runs import RunSpec, data_spec, manifest_folder
 from gcl.schema import Experiment
 from gcl.workflow import FIGURES, TABLES, Plan
 
@@ -23,21 +25,23 @@ RESULTS = Path("results")
 HOSTILE = "<script>alert('scene')</script> & \"turn\" left"
 
 
-def finished(experiment: Experiment, names: tuple[str, ...] = TABLES + FIGURES) -> None:
+def finished(experiment: Experiment, names: Iterable[str] | None = None) -> None:
     """Write everything into the present folder, as `snakemake all` leaves it.
 
     Args:
-        names: tables and figures to build.
+        names: tables and figures to build (default: all).
     """
     write_metrics(RESULTS, {run.id: scored(run, experiment) for run in all_runs(experiment).values()})
-    for dataset in experiment.datasets:
+    for dataset in experiment.groups:
         draw_scenes(experiment, dataset)
         for run in Plan(experiment).gallery_runs(dataset):
             write_jsonl(predictions_path(RESULTS, run), answers(run))
     for run in Plan(experiment).reported_runs("headline"):
         write_jsonl(losses_path(RESULTS, run.scale, run.id), losses(run))
-    for name in names:
-        build(experiment, name, RESULTS, RESULTS / experiment.scale / ("tables" if name in TABLES else "figures") / name)
+    for name in [*Plan(experiment).tables, *FIGURES] if names is None else names:
+        build(
+            experiment, name, RESULTS, RESULTS / experiment.scale / ("tables" if name in TABLES else "figures") / name
+        )
     write_gallery(experiment, RESULTS, RESULTS / experiment.scale / "figures" / "gallery")
 
 
@@ -56,7 +60,10 @@ def scored(run: RunSpec, experiment: Experiment) -> dict:
         for name, summary in member["summary"].items():
             if summary is not None:
                 member["summary"][name] = {"mean": mean, "low": mean - 0.1, "high": mean + 0.1, "n": SCENES}
-    content["provenance"]["environment"] = {"training": {"python": "3.11", "torch": "2.0"}, "scoring": {"python": "3.12"}}
+    content["provenance"]["environment"] = {
+        "training": {"python": "3.11", "torch": "2.0"},
+        "scoring": {"python": "3.12"},
+    }
     return content
 
 

@@ -9,7 +9,7 @@ from fake_metrics import experiment_with, fake_metrics
 from gcl.errors import DataError
 from gcl.evaluation.bootstrap import mean_interval, paired_difference
 from gcl.reporting.build import build
-from gcl.reporting.controls import controls_table, holm
+from gcl.reporting.controls import best_controls_table, controls_table, holm, rates_table
 
 EXPERIMENT = experiment_with()
 SCORES = {"default": 0.5, "ratio2": 0.65, "full": 0.66, "detached": 0.65}
@@ -49,6 +49,46 @@ def test_p_values_are_corrected_within_their_column(table):
     assert len(sft) == len(table) - 1 and len(rate) == len(table) - 3
     assert sft.min() == pytest.approx(len(sft) * smallest)
     assert table.loc["the same, mean detached"]["p_rate"] == 1.0
+
+
+def by_rate(run, role):
+    """The higher the learner's rate, the better; SFT is best at the middle one."""
+    rate = run.members[0].lr / 2e-3
+    return 0.5 + 0.01 * (-abs(rate - 1) if run.method == "sft" else rate)
+
+
+def test_rates_are_chosen_on_data_of_their_own_and_a_stale_choice_is_named():
+    frame = rates_table(EXPERIMENT, fake_metrics(EXPERIMENT, by_rate))
+    assert set(frame["dataset"]) == {"tuning"} and frame["runs"].str.startswith("tuning/").all()
+    choices = {(row.arm, row.lr_ratio): row.choice for row in frame.itertuples()}
+    assert choices["SFT", 1.0] == "best" and choices["SFT", 0.5] == "taken" and choices["SFT", 2.0] == "–"
+    assert choices["GSL + DRL", 2.0] == "best, taken"
+    assert choices["GSL", 2.0] == "best"
+
+
+def test_the_note_lists_arms_whose_best_rate_is_not_taken(tmp_path, monkeypatch):
+    metrics = fake_metrics(EXPERIMENT, by_rate)
+    monkeypatch.setattr(
+        "gcl.reporting.build.load_metrics", lambda *_: {r: m for r, m in metrics.items() if "tuning" in r}
+    )
+    monkeypatch.setattr("gcl.reporting.build.sources", lambda _, used: {run: {"run": run} for run in used})
+    build(EXPERIMENT, "rates", tmp_path, tmp_path / "rates")
+    [note] = [line for line in (tmp_path / "rates.md").read_text().splitlines() if "Not as taken" in line]
+    assert "SFT, SFT, twice the steps" in note and "GSL + DRL," not in note.replace("GSL + DRL, three members", "")
+
+
+def test_every_arm_is_compared_at_its_own_best_rate():
+    """`experiment_with` takes half the rate for SFT, twice for GSL + DRL, and 1 for the full method."""
+    frame = best_controls_table(EXPERIMENT, fake_metrics(EXPERIMENT, by_rate)).set_index("arm")
+    assert frame["lr_ratio"].to_dict() == {"SFT": 0.5, "GSL + DRL": 2.0, "GSL + DRL + AGO": 1.0}
+    assert "sft/qwen2.5-vl-3b/ratio0.5/seed0" in frame.loc["SFT"]["runs"]
+    # GSL + DRL at the learner's rate is an arm already, under another name.
+    assert (
+        "/full-tau2-2/seed4" in frame.loc["GSL + DRL"]["runs"]
+        and "/full-ratio1/" in frame.loc["GSL + DRL + AGO"]["runs"]
+    )
+    assert frame.loc["GSL + DRL"]["gain_sft"] == pytest.approx(0.02 + 0.005)
+    assert "gain_rate" not in frame
 
 
 def test_holms_correction_is_that_of_his_paper():

@@ -1,8 +1,10 @@
-"""The page: everything of the tables is on it, word for word and escaped; what is missing is named; nothing asks a network."""
+"""The page: everything of the tables is on it, word for word and escaped; what is missing is named."""
 
 import re
 from html.parser import HTMLParser
+from itertools import pairwise
 
+import pandas as pd
 import pytest
 from fake_metrics import experiment_with
 from page_case import HOSTILE, RESULTS, finished, provenance, record
@@ -12,8 +14,8 @@ from gcl.errors import DataError
 from gcl.files import write_json
 from gcl.reporting.page import page
 from gcl.reporting.page_tables import MARKS, Outcome, outcomes, read_table
-from gcl.reporting.summary import _against_control
-from gcl.workflow import FIGURES, TABLES, Plan
+from gcl.reporting.summary import _against_control, _controls
+from gcl.workflow import FIGURES, Plan
 
 MINIATURE = experiment_with()
 WARNING = "Miniature scale: drawn scenes and tiny models; not comparable with the paper."
@@ -52,7 +54,7 @@ def whole(tmp_path_factory):
 
 def test_every_table_is_there_cell_by_cell(whole):
     texts = set(Reader(whole).texts)
-    for name in TABLES:
+    for name in Plan(MINIATURE).tables:
         found = provenance(MINIATURE, name)
         assert found["rows"]
         for row in found["rows"]:
@@ -112,7 +114,7 @@ def test_headings_do_not_skip_a_level_and_tables_have_captions_and_scopes(whole)
     reader = Reader(whole)
     levels = [int(tag[1]) for tag, _ in reader.elements if re.fullmatch("h[1-6]", tag)]
     assert levels[0] == 1 and levels.count(1) == 1
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after <= before + 1 for before, after in pairwise(levels))
     assert len(reader.all("table")) == len(reader.all("caption"))
     assert all(cell.get("scope") in ("col", "row") for cell in reader.all("th"))
     ids = [attributes["id"] for _, attributes in reader.elements if "id" in attributes]
@@ -153,7 +155,7 @@ def test_the_page_of_one_table_shows_it_and_names_the_others(tmp_path, monkeypat
 
 def test_a_table_of_an_earlier_version_is_refused_with_the_command(tmp_path):
     write_json(tmp_path / "miniature/tables/headline.provenance.json", {"title": "t", "scale": "miniature", "rows": []})
-    with pytest.raises(DataError, match="snakemake --cores 2 results/miniature/tables/headline.md --force"):
+    with pytest.raises(DataError, match=r"snakemake --cores 2 results/miniature/tables/headline\.md --force"):
         read_table(tmp_path, "miniature", "headline")
 
 
@@ -164,6 +166,16 @@ def test_outcomes_count_the_marks_of_the_table(whole):
     counts = [sum(text.endswith(mark) for text in texts) for mark in MARKS]
     assert [found["Action-F1"].better, found["Action-F1"].worse, found["Action-F1"].open] == counts
     assert found["Action-F1"].rows == 8
+
+
+def test_controls_are_counted_after_correction():
+    rows = [("SFT", None, None), ("GSL", 0.1, 0.04), ("DRL", -0.2, 0.001), ("both", 0.01, 0.5)]
+    frame = pd.DataFrame(rows, columns=["arm", "gain_rate", "p_rate"]).assign(seeds=5)
+    (sentence,) = _controls(frame)
+    assert "over 5 seeds, 2 of 3 arms differ in Action-F1 at a level of 0.05" in sentence
+    assert sentence.endswith("GSL +0.100 (p = 0.040); DRL −0.200 (p = 0.001).")
+    (sentence,) = _controls(frame[[True, False, False, True]])
+    assert "none of 1 arms differs" in sentence and sentence.endswith("their number.")
 
 
 @pytest.mark.parametrize(
@@ -185,5 +197,5 @@ def test_several_seeds_and_paper_scale(tmp_path, monkeypatch):
     experiment = experiment_with("paper", seeds=(0, 1))
     finished(experiment, ("headline", "components"))
     text = page(experiment, RESULTS)
-    assert "2 seeds" in text and "each row is the mean of 2 trainings" in text.lower()
-    assert "iniature" not in text.split("<h2 id=\"settings-title\">")[0]
+    assert "2 seeds" in text.split('<section id="tables"')[0]
+    assert "iniature" not in text.split('<h2 id="settings-title">')[0]

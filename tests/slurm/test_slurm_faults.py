@@ -64,6 +64,15 @@ def test_shortly_before_its_time_limit_a_training_stops_with_a_checkpoint_and_th
     check(project, undisturbed)
 
 
+def test_a_killed_training_is_tried_again_from_its_checkpoint(project, undisturbed):
+    invocation = project.begin(CHECKPOINT)
+    invocation.pause_training().kill()
+    assert invocation.wait() == 0, invocation.output[-3000:]
+    assert states(project) == ["FAILED", "COMPLETED"]
+    assert project.resumed() > 0
+    check(project, undisturbed)
+
+
 def test_a_requeued_job_continues_from_its_checkpoint(project, undisturbed):
     invocation = project.begin(CHECKPOINT)
     invocation.pause_training()
@@ -104,10 +113,11 @@ def test_of_a_lost_node_whose_job_lives_on_two_copies_make_one_result(project, u
         project.cluster.wait_until_idle()
 
 
-def test_a_restart_of_the_controller_is_waited_out(project, undisturbed):
+@pytest.mark.parametrize("kill", [False, True], ids=["restart", "crash"])
+def test_without_its_controller_for_a_while_the_cluster_goes_on(project, undisturbed, kill):
     invocation = project.begin(CHECKPOINT)
     training = invocation.pause_training()
-    project.cluster.stop("slurmctld")
+    project.cluster.stop("slurmctld", kill=kill)
     training.resume()
     time.sleep(12)  # several questions remain without an answer
     project.cluster.start("slurmctld")

@@ -15,18 +15,19 @@ if PLAN.draws_data:
         params:
             data=PLAN.data_json,
             scenes=PLAN.scenarios,
+            kind=PLAN.kind_of_data,
             seed=PLAN.experiment.drawing.seed.value,
         message:
             "Draw {wildcards.dataset}"
         shell:
-            "gcl data generate {wildcards.dataset} --data {params.data:q} --seed {params.seed}"
+            "gcl data generate {params.kind} --data {params.data:q} --seed {params.seed}"
             " --train {params.scenes[train]} --test {params.scenes[test]} --to {output} > {log} 2>&1"
 
     rule import_data:
         """Turn it into a raw folder, as people do with real data."""
         input:
             source=f"{PLAN.data}/source/{{dataset}}",
-            mapping="workflow/mappings/{dataset}.yaml",
+            mapping=PLAN.mapping,
             code=code_files("importing"),
         output:
             directory(f"{PLAN.data}/raw/{{dataset}}"),

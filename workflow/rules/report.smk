@@ -110,7 +110,7 @@ rule report_page:
 
     # Losses are no input: they are in the checkpoints' folders, which need not stay. The page says so where they are gone.
     input:
-        [PLAN.table(name) for name in TABLES],
+        [PLAN.table(name) for name in PLAN.tables],
         [PLAN.figure(name) for name in FIGURES],
         rules.gallery.output,
         rules.costs.output,
@@ -159,9 +159,9 @@ rule table3:
 
 
 rule controls:
-    """Where does the gain come from?"""
+    """Where does the gain come from? At the paper's rates, and each arm at its own best rate."""
     input:
-        PLAN.table("controls"),
+        [PLAN.table(name) for name in PLAN.tables if name.startswith("controls") or name == "rates"],
 
 
 rule figures:

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from gcl.data.miniature import language
 from gcl.data.miniature.render import render
-from gcl.data.miniature.scene import Scene, sample_scenes
+from gcl.data.miniature.scene import TESTED, TRAINED, TUNING, Scene, sample_scenes
 from gcl.data.scenario import TURNS, Scenario, Turn
 from gcl.files import atomic_folder, write_json, write_jsonl, write_text
 
@@ -46,7 +46,9 @@ _SPEAK = {
 }
 
 
-def write_dataset(name: str, counts: Mapping[str, int], questions: Mapping[str, str], seed: int, folder: Path) -> None:
+def write_dataset(
+    name: str, counts: Mapping[str, int], questions: Mapping[str, str], seed: int, folder: Path, *, tuning: bool = False
+) -> None:
     """Draw a data set and write its raw folder, whole or not at all.
 
     Args:
@@ -55,15 +57,17 @@ def write_dataset(name: str, counts: Mapping[str, int], questions: Mapping[str, 
         questions: wording of the five questions; only conversations carry it.
         seed: where all randomness comes from.
         folder: raw folder to be made; an existing one is replaced.
+        tuning: draw other scenes of the same kind, on which settings can be chosen: no constellation of any test split.
     """
-    rng = random.Random(f"{name} {seed}")
+    rng = random.Random(f"tuning {name} {seed}" if tuning else f"{name} {seed}")
+    thirds = TUNING if tuning else {"train": TRAINED, "test": TESTED}
     with atomic_folder(folder) as work:
         pictures = _Pictures(work, sum(counts.values()))
         records: dict[str, list[dict[str, str]]] = {}
         for split, count in counts.items():
             records[split] = [
                 {"image": pictures.draw(scene, rng), **_turns(name, scene, rng)}
-                for scene in sample_scenes(rng, count, SHARES[name], held_out=split == "test")
+                for scene in sample_scenes(rng, count, SHARES[name], thirds=thirds[split])
             ]
         if name == "snei":
             _write_conversations(work, records, questions)
@@ -77,7 +81,7 @@ def write_captions(count: int, seed: int, folder: Path) -> None:
     rng = random.Random(f"captions {seed}")
     with atomic_folder(folder) as work:
         pictures = _Pictures(work, count)
-        scenes = sample_scenes(rng, count, SHARES["captions"], held_out=False)
+        scenes = sample_scenes(rng, count, SHARES["captions"], thirds=TRAINED)
         write_jsonl(
             work / "captions.jsonl",
             [
@@ -95,7 +99,7 @@ def write_captions(count: int, seed: int, folder: Path) -> None:
 def text_corpus(seed: int, questions: Mapping[str, str], system: str, scenes: int = 2000) -> Iterator[str]:
     """Words for the miniature tokenizer: what the generators can say, about scenes of no data set."""
     rng = random.Random(f"corpus {seed}")
-    for scene in sample_scenes(rng, scenes, SHARES["captions"], held_out=False):
+    for scene in sample_scenes(rng, scenes, SHARES["captions"], thirds=TRAINED):
         yield from _turns("snei", scene, rng).values()
         yield from (f"{scene.action}.", language.caption(scene))
         yield from (*questions.values(), *CAPTION_QUESTIONS.values(), f"system\n{system}", "user\n", "assistant\n")

@@ -6,7 +6,7 @@ the people, the sides and what lies ahead, so a model can only answer by reading
 
 import random
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 LANES = ("left", "ahead", "right")
@@ -14,6 +14,10 @@ DISTANCES = ("near", "far")
 MOTIONS = ("approaching", "leaving", "crossing left", "crossing right", "standing")
 SIDES = ("open", "wall")
 AHEAD = ("nothing", "crossing", "open door", "closed door")
+
+# Thirds of all constellations. Settings are chosen on data that never shows what test splits show.
+TESTED, TRAINED = (0,), (1, 2)
+TUNING = {"train": (2,), "test": (1,)}
 
 ACTIONS = ("Move Forward", "Move Forward Left", "Move Forward Right", "Stop", "Turn Left", "Turn Right")
 
@@ -87,22 +91,24 @@ def sample_scene(rng: random.Random) -> Scene:
     return Scene(people, left, right, rng.choices(AHEAD, weights=(4, 3, 1, 2))[0])
 
 
-def is_held_out(scene: Scene) -> bool:
-    """Whether this constellation is kept for test splits: a third of all, whatever data set or seed asks.
+def third(scene: Scene) -> int:
+    """Which third of all constellations a scene belongs to, 0 to 2, whatever data set or seed asks.
 
     What stands where decides, not colours or pixels: a constellation of a test picture is never trained on.
     """
-    return zlib.crc32(repr(scene).encode()) % 3 == 0
+    return zlib.crc32(repr(scene).encode()) % 3
 
 
-def sample_scenes(rng: random.Random, count: int, shares: Mapping[str, float], *, held_out: bool) -> list[Scene]:
+def sample_scenes(
+    rng: random.Random, count: int, shares: Mapping[str, float], *, thirds: Collection[int]
+) -> list[Scene]:
     """Draw `count` scenes whose actions have the given shares; the same constellation may come more than once.
 
     Args:
         rng: source of all randomness.
         count: number of scenes.
         shares: share of every action; the rounding remainder goes to the first actions.
-        held_out: draw for a test split, or for anything else.
+        thirds: of all constellations, those to draw from: `TESTED`, `TRAINED`, or a part of these.
     """
     quota = {action: int(count * share) for action, share in shares.items()}
     for action in list(quota)[: count - sum(quota.values())]:
@@ -110,7 +116,7 @@ def sample_scenes(rng: random.Random, count: int, shares: Mapping[str, float], *
     scenes: list[Scene] = []
     while any(quota.values()):
         scene = sample_scene(rng)
-        if is_held_out(scene) == held_out and quota.get(scene.action, 0) > 0:
+        if third(scene) in thirds and quota.get(scene.action, 0) > 0:
             quota[scene.action] -= 1
             scenes.append(scene)
     rng.shuffle(scenes)

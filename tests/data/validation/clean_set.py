@@ -9,7 +9,7 @@ from typing import Any
 from gcl.data.miniature.generate import SHARES
 from gcl.data.miniature.language import explain, perceive, predict, reason
 from gcl.data.miniature.render import render
-from gcl.data.miniature.scene import ACTIONS, sample_scenes
+from gcl.data.miniature.scene import ACTIONS, TRAINED, sample_scenes
 from gcl.data.raw import FILE, scene_record
 from gcl.data.scenario import TURNS
 from gcl.data.similar import NEAR, perceptual_hash
@@ -26,7 +26,7 @@ def write_clean(folder: Path) -> None:
     rng = random.Random(3)
     (folder / "images").mkdir(parents=True)
     records, looks = [], []
-    for scene in sample_scenes(rng, 200, SHARES["muson"], held_out=False):
+    for scene in sample_scenes(rng, 200, SHARES["muson"], thirds=TRAINED):
         picture = render(scene, rng)
         look = perceptual_hash(picture)
         if len(records) == sum(COUNTS.values()):

@@ -1,0 +1,71 @@
+"""Training curves: one panel a component, one scale a component, and a word on every run whose losses are gone."""
+
+import base64
+
+import pytest
+from fake_metrics import experiment_with
+from page_case import losses
+
+from gcl.files import write_jsonl
+from gcl.reporting import curves as module
+from gcl.reporting.curves import COMPONENTS, curves, losses_path
+from gcl.workflow import Plan
+
+MINIATURE = experiment_with(seeds=(0, 1))
+RUNS = Plan(MINIATURE).reported_runs("headline")
+
+
+def written(folder, runs=RUNS, change=lambda records: records):
+    for run in runs:
+        write_jsonl(losses_path(folder, run.scale, run.id), change(losses(run)))
+    return folder
+
+
+def test_every_run_has_a_panel_for_each_of_its_components(tmp_path):
+    rows, missing = curves(RUNS, written(tmp_path))
+    assert not missing and len(rows) == len(RUNS) / 2  # seeds share a row
+    titles = {row.run: [panel.title for panel in row.panels] for row in rows}
+    assert titles["snei/sft/qwen3-vl-4b/default"] == [COMPONENTS["sft"], COMPONENTS["norm"]]
+    assert titles["snei/gcl/qwen2.5-vl-3b+qwen3-vl-4b/full"] == list(COMPONENTS.values())
+    for row in rows:
+        for panel in row.panels:
+            assert panel.uri.startswith("data:image/svg+xml;base64,")
+            assert panel.alt.startswith(f"{row.run}: {panel.title} over 60 steps, smoothed: ")
+
+
+def test_the_words_have_the_numbers_of_the_ends(tmp_path):
+    rows, _ = curves(RUNS[:1], written(tmp_path, RUNS[:1], lambda records: [r | {"sft_solo": 2.0} for r in records]))
+    assert rows[0].panels[0].alt.endswith("solo from 2 to 2.")
+
+
+def test_members_differ_by_colour_and_by_line(tmp_path, monkeypatch):
+    drawn = []
+
+    class Kept(module.Figure):
+        def savefig(self, *arguments, **options):
+            drawn.append(self)
+            super().savefig(*arguments, **options)
+
+    monkeypatch.setattr(module, "Figure", Kept)
+    rows, _ = curves(RUNS, written(tmp_path))
+    both = [figure for figure in drawn if figure.axes[0].get_legend()]
+    assert both and len(both) == sum(COMPONENTS["sft"] == p.title for row in rows for p in row.panels[:1]) * 2 - 4
+    for figure in both:
+        lines = {line.get_label(): (line.get_color(), line.get_linestyle()) for line in figure.axes[0].lines}
+        assert lines["learner"] == ("#D55E00", "-") and lines["guide"] == ("#0072B2", "--")
+    limits = {}
+    for figure in drawn:
+        limits.setdefault(figure.axes[0].get_title("left"), set()).add(figure.axes[0].get_ylim())
+    assert all(len(found) == 1 for found in limits.values())
+
+
+def test_runs_without_losses_are_named(tmp_path):
+    rows, missing = curves(RUNS, written(tmp_path, RUNS[:1]))
+    assert len(rows) == 1 and missing == [run.id for run in RUNS[1:]]
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5000])
+def test_short_and_long_trainings_can_be_drawn(tmp_path, steps):
+    records = [{"step": k + 1, "sft_solo": 1.0, "norm_solo": 1.0} for k in range(steps)]
+    rows, _ = curves(RUNS[:1], written(tmp_path, RUNS[:1], lambda _: records))
+    assert len(base64.b64decode(rows[0].panels[0].uri.split(",")[1])) < 60_000
