@@ -247,6 +247,14 @@ class Sweep(Strict):
     values: Setting[Annotated[list[NotNegative], Field(min_length=1)]]
 
 
+class MetricEncoder(Strict):
+    """An encoder for Action-F1: hidden layer, and the model whose baseline of bert-score's rescales its scores."""
+
+    encoder: Checkpoint
+    layer: Count
+    baseline: str | None = None
+
+
 class Evaluation(Strict):
     """Generation and metrics."""
 
@@ -254,6 +262,7 @@ class Evaluation(Strict):
     max_new_tokens: Setting[Count]
     bert_encoder: Setting[Checkpoint]
     bert_layer: Setting[Count]
+    encoders: Setting[Annotated[list[MetricEncoder], Field(min_length=1)]]
     sentence_encoder: Setting[Checkpoint]
     bootstrap: Setting[Count]
 

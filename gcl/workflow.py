@@ -30,7 +30,7 @@ from gcl.runs import (
 from gcl.schema import Experiment
 from gcl.versioning import check_link_types, disk_plan
 
-TABLES = ("headline", "table1", "table2", "table3", "controls", "rates", "controls_best")
+TABLES = ("headline", "table1", "table2", "table3", "controls", "rates", "controls_best", "encoders")
 FIGURES = ("components", "fig2", "fig3", "fig4", "fig7")
 TABLE_SUFFIXES = (".csv", ".md", ".tex", ".provenance.json")
 FIGURE_SUFFIXES = (".png", ".svg")
@@ -189,7 +189,7 @@ class Plan:
     def reported_runs(self, name: str) -> list[RunSpec]:
         """The runs behind a table or figure."""
         experiment, seeds = self.experiment, self.experiment.seeds.value
-        if name in ("headline", "components"):
+        if name in ("headline", "components", "encoders"):
             return self._component_runs("snei")
         if name == "table2":
             return [run for dataset in experiment.groups for run in self._component_runs(dataset)]
@@ -212,6 +212,11 @@ class Plan:
         ids = {run.id for run in self.reported_runs(wildcards.name)}
         return [f"results/{self.scale}/metrics/{run_id}.json" for run_id in sorted(ids)]
 
+    def predictions(self, wildcards: Any) -> list[str]:
+        """Answers that a table scores again: those behind table encoders."""
+        runs = self.reported_runs(wildcards.name) if wildcards.name == "encoders" else []
+        return sorted({f"results/{self.scale}/predictions/{run.id}.jsonl" for run in runs})
+
     def all_metrics(self) -> list[str]:
         """Metrics files of all runs."""
         return [f"results/{self.scale}/metrics/{run_id}.json" for run_id in all_runs(self.experiment)]
@@ -219,9 +224,11 @@ class Plan:
     def report_json(self, wildcards: Any) -> str:
         """What a table or figure shows besides metrics; a change rebuilds it without running anything."""
         runs = [run.json for run in self.reported_runs(wildcards.name)]
-        return canonical_json(
-            [runs, self.experiment.report.paper_values.value, self.experiment.evaluation.bootstrap.value]
-        )
+        evaluation = self.experiment.evaluation
+        shown = [runs, self.experiment.report.paper_values.value, evaluation.bootstrap.value]
+        if wildcards.name == "encoders":
+            shown += [encoder.model_dump() for encoder in evaluation.encoders.value]
+        return canonical_json(shown)
 
     def gallery_runs(self, dataset: str) -> tuple[RunSpec, RunSpec]:
         """The runs whose learners the gallery compares: SFT, and GCL with everything; of several seeds the first."""

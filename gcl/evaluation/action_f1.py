@@ -3,18 +3,35 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import bert_score
 from bert_score import BERTScorer
+
+from gcl.errors import CheckpointError
 
 
 class ActionF1:
     """Scores pairs of texts with one encoder.
 
-    Unrescaled and without idf. An empty text scores 0: the package cannot embed it, and saying nothing is no action.
+    Without idf. An empty text scores 0: the package cannot embed it, and saying nothing is no action.
     """
 
-    def __init__(self, encoder: Path, layer: int) -> None:
-        """Load the encoder from a local folder; `layer` is the hidden layer whose embeddings are compared."""
-        self._scorer = BERTScorer(model_type=str(encoder), num_layers=layer, idf=False, rescale_with_baseline=False)
+    def __init__(self, encoder: Path, layer: int, baseline: str | None = None) -> None:
+        """Load the encoder from a local folder.
+
+        Args:
+            encoder: the folder.
+            layer: the hidden layer whose embeddings are compared.
+            baseline: rescale with bert-score's own baseline of this model, `bert-base-uncased` for instance.
+
+        Raises:
+            CheckpointError: if bert-score has no such baseline.
+        """
+        path = None if baseline is None else Path(bert_score.__file__).parent / f"rescale_baseline/en/{baseline}.tsv"
+        if path is not None and not path.is_file():
+            known = ", ".join(sorted(file.stem for file in path.parent.glob("*.tsv")))
+            raise CheckpointError(f"bert-score has no baseline for {baseline!r}; use null, or one of {known}")
+        options = {"lang": "en", "rescale_with_baseline": True, "baseline_path": str(path)} if path else {}
+        self._scorer = BERTScorer(model_type=str(encoder), num_layers=layer, idf=False, **options)
 
     def __call__(self, texts: Sequence[str], references: Sequence[str]) -> list[float]:
         """Return the F1 of each text against its reference."""

@@ -18,6 +18,7 @@ _TITLES = {
     "controls": "Where does the gain come from?",
     "rates": "Action-F1 of every arm at a few rates, on data that is for choosing them alone",
     "controls_best": "Where does the gain come from? Every arm at its own best rate",
+    "encoders": "How much Action-F1 depends on its encoder (Table 2 on SNEI)",
     "headline": "What each part of GCL adds on SNEI (Table 2)",
     "table1": "GCL groups on SNEI (Table 1)",
     "table2": "What each part of GCL adds (Table 2)",
@@ -41,6 +42,10 @@ def build(experiment: Experiment, name: str, results: Path, stem: Path) -> None:
     if name in TABLES:
         if name in ("table1", "table3"):
             frame = group_table(experiment, "snei" if name == "table1" else "muson", metrics)
+        elif name == "encoders":
+            from gcl.reporting.encoders import encoders_table  # no other table needs bert-score
+
+            frame = encoders_table(experiment, metrics, results)
         elif name in _CONTROLS:
             frame = _CONTROLS[name](experiment, metrics)
         else:

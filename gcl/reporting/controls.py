@@ -16,6 +16,7 @@ import pandas as pd
 from gcl.grid import arm_runs, best_runs, rate_runs
 from gcl.reporting.estimates import METRICS, Estimate, Metrics, run_estimate
 from gcl.reporting.metrics import check_consistent
+from gcl.reporting.tables import score_cells
 from gcl.runs import RunSpec
 from gcl.schema import Experiment
 
@@ -58,7 +59,7 @@ def rates_table(experiment: Experiment, metrics: Metrics) -> pd.DataFrame:
             words = [word for word, which in (("best", best), ("taken", taken.get(arm))) if which == ratio]
             rows.append(
                 {"scale": experiment.scale, "dataset": experiment.controls.tuning.value, "arm": arm, "lr_ratio": ratio}
-                | _score("action_f1", score, None, resamples)
+                | score_cells("action_f1", score, None, resamples)
                 | {"choice": ", ".join(words) or "–", "seeds": 1, "scenarios": score.scenarios, "runs": score.runs[0]}
             )
     return pd.DataFrame(rows)
@@ -85,7 +86,9 @@ def _compared(
         others = {label: by_arm.get(arm) for label, by_arm in controls.items()}
         cells: dict[str, Any] = {"lr_ratio": _ratio(experiment, own[0])}
         for name in names:
-            cells |= _score(name, scores[arm][name], scores[others["sft"]][name] if others["sft"] else None, resamples)
+            cells |= score_cells(
+                name, scores[arm][name], scores[others["sft"]][name] if others["sft"] else None, resamples
+            )
         for label, other in others.items():
             control = scores[other]["action_f1"] if other else None
             cells |= _difference(label, scores[arm]["action_f1"], control, resamples)
@@ -131,13 +134,6 @@ def _ratio(experiment: Experiment, run: RunSpec) -> float:
 
 def _closed(experiment: Experiment) -> bool:
     return experiment.datasets[experiment.controls.dataset.value].actions.value is not None
-
-
-def _score(name: str, ours: Estimate, control: Estimate | None, resamples: int) -> dict[str, float]:
-    cells = {name: ours.mean, f"{name}_low": ours.low, f"{name}_high": ours.high}
-    gain = ours.gain_over(control, resamples) if control else {}
-    parts = (("gain", "mean"), ("gain_low", "low"), ("gain_high", "high"))
-    return cells | {f"{name}_{column}": gain.get(part, math.nan) for column, part in parts}
 
 
 def _difference(label: str, ours: Estimate, control: Estimate | None, resamples: int) -> dict[str, float]:

@@ -20,6 +20,7 @@ EMPTY = "–"  # in a cell that has no value
 
 _HEADERS = METRICS | {
     "dataset": "Data set",
+    "encoder": "Encoder",
     "regime": "Regime",
     "method": "Method",
     "model": "Model",

