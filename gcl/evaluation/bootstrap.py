@@ -38,12 +38,11 @@ def _resampled_means(values_SN: np.ndarray, resamples: int) -> np.ndarray:
     """Means of rows and columns drawn with replacement: the bootstrap of crossed factors (Owen 2007, arXiv 0711.0640)."""
     seeds, scenes = values_SN.shape
     rng = np.random.default_rng(0)
-    means_R = np.empty(resamples)
-    for k in range(resamples):
-        drawn_N = rng.integers(0, scenes, scenes)
-        rows_SN = values_SN[rng.integers(0, seeds, seeds)] if seeds > 1 else values_SN
-        means_R[k] = rows_SN[:, drawn_N].mean()
-    return means_R
+    columns_RN = rng.integers(0, scenes, (resamples, scenes))
+    if seeds == 1:
+        return values_SN[0][columns_RN].mean(axis=1)
+    rows_RS = rng.integers(0, seeds, (resamples, seeds))
+    return np.take_along_axis(values_SN[rows_RS].mean(axis=1), columns_RN, axis=1).mean(axis=1)
 
 
 def _interval(values_SN: np.ndarray, means_R: np.ndarray) -> dict[str, float | int]:
