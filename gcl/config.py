@@ -16,7 +16,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from gcl.errors import ConfigError
-from gcl.grid import arm_runs
+from gcl.grid import arm_runs, tuned_arms
 from gcl.runs import trained_before
 from gcl.schema import Experiment, MiniatureModel, Pair, Setting
 
@@ -194,7 +194,8 @@ def _contradictions(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
             if model not in models:
                 yield ["datasets", name, "sft_action_f1", "value", model], f"unknown model; use one of {known}"
     yield from check_pair(["components", "pair", "value"], experiment.components.pair.value)
-    yield from _control_problems(experiment)
+    if all(name in experiment.groups for name, dataset in experiment.datasets.items() if not dataset.like):
+        yield from _control_problems(experiment)
     for name, sweep in experiment.sweeps.items():
         path = ["sweeps", name]
         yield from check_pair([*path, "pair", "value"], sweep.pair.value)
@@ -233,29 +234,49 @@ def _contradictions(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
 
 
 def _control_problems(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
-    """What is wrong with the arms of `controls`."""
+    """What is wrong with `controls`; the data sets and their groups are right."""
     controls, path = experiment.controls, ["controls", "arms", "value"]
-    if controls.dataset.value not in experiment.datasets:
-        yield ["controls", "dataset", "value"], f"unknown data set; use one of {', '.join(experiment.datasets)}"
+    if controls.dataset.value not in experiment.groups:
+        yield ["controls", "dataset", "value"], f"unknown data set; use one of {', '.join(experiment.groups)}"
         return
-    if controls.tuning.value not in (None, *experiment.datasets):
-        yield ["controls", "tuning", "value"], f"unknown data set; use one of {', '.join(experiment.datasets)}, or null"
-    unknown = set(controls.best.value) - {arm.name for arm in controls.arms.value}
-    if unknown:
-        yield ["controls", "best", "value"], f"no such arms: {', '.join(sorted(unknown))}"
+    choices = [name for name in experiment.datasets if name not in experiment.groups]
+    if controls.tuning.value not in (None, *choices):
+        yield ["controls", "tuning", "value"], f"not for choosing settings; use one of {', '.join([*choices, 'null'])}"
+    for name in ("seeds", "rates"):
+        values = getattr(controls, name).value
+        if len(set(values)) != len(values):
+            yield ["controls", name, "value"], "duplicate run: a value is listed twice; remove one"
+    first, broken = None, False
     for k, arm in enumerate(controls.arms.value):
         try:
             run = arm_runs(experiment, arm.run)[0]
         except ConfigError as error:
             yield [*path, str(k), "run"], str(error)
+            broken = True
             continue
-        if trained_before(run) and experiment.execution.retain.value == "adapters":
+        first = first or run
+        if first.method != "sft" or run.members[0].model != first.members[0].model:
             yield (
                 [*path, str(k), "run"],
-                "its teachers' whole weights are needed; set execution.retain to none or final",
+                "the first arm is SFT of one model, and the others' first member is that model",
             )
+        if trained_before(run) and experiment.execution.retain.value == "adapters":
+            message = "its teachers' whole weights are needed; set execution.retain to none or final"
+            yield [*path, str(k), "run"], message
         if arm.name in [other.name for other in controls.arms.value[:k]]:
             yield [*path, str(k), "name"], f"{arm.name!r} is already listed; give each arm a name of its own"
+    if broken or not controls.best.value:
+        return
+    tuned = tuned_arms(experiment)
+    if set(controls.best.value) - set(tuned):
+        yield ["controls", "best", "value"], f"use arms whose rate is chosen: {', '.join(tuned)}"
+    if controls.arms.value[0].name not in controls.best.value:
+        yield (
+            ["controls", "best", "value"],
+            f"{controls.arms.value[0].name!r} is missing; the others are compared with it",
+        )
+    if set(controls.best.value.values()) - set(controls.rates.value):
+        yield ["controls", "best", "value"], f"use rates of controls.rates: {', '.join(map(str, controls.rates.value))}"
 
 
 def _explain(problem: Mapping[str, Any], layers: list[tuple[str, Mapping[str, Any]]]) -> str:

@@ -1,15 +1,18 @@
 """Which runs the experiment consists of: `all_runs(experiment)` lists them without repetition, the others by table."""
 
 import math
+import re
 from collections.abc import Iterator
 
-from gcl.runs import RunSpec, find_group, find_run, group_run, sft_run
+from gcl.runs import RunSpec, find_group, find_run, group_run, sft_run, trained_before
 from gcl.schema import Experiment, Sweep
 
 
 def all_runs(experiment: Experiment) -> dict[str, RunSpec]:
-    """Every run of the experiment by id, each once: SFT baselines, groups, components, sweeps, controls."""
-    return {run.id: run for run in _every_run(experiment)}
+    """Every run of the experiment by id, each once: baselines, groups, components, sweeps, controls, their teachers."""
+    runs = {run.id: run for run in _every_run(experiment)}
+    teachers = [find_run(experiment, before) for run in runs.values() for before in trained_before(run)]
+    return runs | {run.id: run for run in teachers}
 
 
 def component_runs(experiment: Experiment, dataset: str, seed: int) -> list[RunSpec]:
@@ -80,9 +83,12 @@ def at_rate(experiment: Experiment, arm: str, ratio: float) -> str:
     if math.isclose(run.members[0].lr, rate):
         return arm
     path, _, variant = arm.rpartition("/")
+    variant = re.sub(r"(^|-)ratio[0-9.]+$", "", variant) or "default"
     unit = training.lr_sft.value if run.method == "sft" else training.lr_guide.value
     base = "" if variant == "default" else f"{variant}-"
-    renamed = f"{path}/{base}ratio{rate / unit:g}"
+    plain, renamed = f"{path}/{variant}", f"{path}/{base}ratio{rate / unit:g}"
+    if math.isclose(_arm_run(experiment, plain).members[0].lr, rate):
+        renamed = plain
     content = _content(_arm_run(experiment, renamed))
     others = (other.run for other in experiment.controls.arms.value)
     return next((other for other in others if _content(_arm_run(experiment, other)) == content), renamed)

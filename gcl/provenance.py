@@ -101,7 +101,8 @@ def git_state(root: Path = ROOT) -> dict[str, Any] | None:
 def _git(root: Path, *arguments: str) -> str | None:
     """What Git answers; None if it is missing, fails, or takes too long."""
     try:
-        command = ["git", "-C", str(root), *arguments]
+        # Without the lock, by which many jobs at once would get into the way of somebody's commit.
+        command = ["git", "--no-optional-locks", "-C", str(root), *arguments]
         return subprocess.run(command, text=True, capture_output=True, timeout=30, check=True).stdout
     except (OSError, subprocess.SubprocessError):
         return None

@@ -226,6 +226,10 @@ def group_run(experiment: Experiment, dataset: str, models: Sequence[str], varia
         "gsl_weight": next(x for x in (changes.gsl, setting.gsl_weight, objective.gsl_weight.value) if x is not None),
         "drl_weight": next(x for x in (changes.drl, setting.drl_weight, objective.drl_weight.value) if x is not None),
     }
+    if setting.teacher and weights["gsl_weight"]:
+        raise ConfigError(
+            f"variant {variant!r}: a frozen guide learns no projection, so GSL has no meaning; leave gsl out"
+        )
     shared = ObjectiveSpec(
         **weights,
         divergence=setting.divergence or objective.divergence.value,
@@ -294,6 +298,8 @@ def _group_taus(experiment: Experiment, dataset: str, models: Sequence[str]) -> 
     """The group's own; further guides have the first one's."""
     group = find_group(experiment, dataset, models[:2])
     if group is None:
+        like = experiment.datasets[dataset].like
+        dataset = like.value if like else dataset
         listed = ", ".join(f"{g.learner}+{g.guide}" for g in experiment.groups[dataset].value)
         raise ConfigError(
             f"{'+'.join(models[:2])} is no group of {dataset}; add it under groups.{dataset}, or use one of: {listed}"

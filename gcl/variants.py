@@ -26,7 +26,7 @@ class Changes:
         gsl, drl: weights of the two losses.
         taus: temperatures of learner and guide.
         epochs: times as many epochs.
-        ratio: the learner's rate, in the guide's (of SFT: the model's, in `lr_sft`).
+        ratio: the learner's rate in units of `lr_guide` (of SFT: the model's, of `lr_sft`).
     """
 
     gsl: float | None = None

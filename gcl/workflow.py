@@ -226,6 +226,8 @@ class Plan:
         runs = [run.json for run in self.reported_runs(wildcards.name)]
         evaluation = self.experiment.evaluation
         shown = [runs, self.experiment.report.paper_values.value, evaluation.bootstrap.value]
+        if wildcards.name in ("controls", "rates", "controls_best"):
+            shown.append(self.experiment.controls.model_dump())
         if wildcards.name == "encoders":
             shown += [encoder.model_dump() for encoder in evaluation.encoders.value]
         return canonical_json(shown)

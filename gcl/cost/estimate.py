@@ -48,10 +48,10 @@ def _measured(record: Mapping[str, Any]) -> float:
 
 def _alike(spec: Mapping[str, Any], run: RunSpec) -> bool:
     """Whether a training did as much work: the same data, models and schedule, whatever its rates and weights."""
-    models = sorted(member["model"] for member in spec["members"])
+    models = sorted((member["model"], member["lr"] == 0) for member in spec["members"])
     return (
         (spec["scale"], spec["dataset"]) == (run.scale, run.dataset)
-        and models == sorted(member.model for member in run.members)
+        and models == sorted((member.model, member.frozen) for member in run.members)
         and spec["training"] == run.training.model_dump()
     )
 

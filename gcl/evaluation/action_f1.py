@@ -12,7 +12,8 @@ from gcl.errors import CheckpointError
 class ActionF1:
     """Scores pairs of texts with one encoder.
 
-    Without idf. An empty text scores 0: the package cannot embed it, and saying nothing is no action.
+    Without idf. An empty text has an F1 of 0, before it is rescaled: the package cannot embed it, and saying nothing is no
+    action.
     """
 
     def __init__(self, encoder: Path, layer: int, baseline: str | None = None) -> None:
@@ -31,12 +32,16 @@ class ActionF1:
             known = ", ".join(sorted(file.stem for file in path.parent.glob("*.tsv")))
             raise CheckpointError(f"bert-score has no baseline for {baseline!r}; use null, or one of {known}")
         options = {"lang": "en", "rescale_with_baseline": True, "baseline_path": str(path)} if path else {}
+        self._empty = 0.0
         self._scorer = BERTScorer(model_type=str(encoder), num_layers=layer, idf=False, **options)
+        if path:
+            baseline_f1 = float(self._scorer.baseline_vals[2])
+            self._empty = -baseline_f1 / (1 - baseline_f1)
 
     def __call__(self, texts: Sequence[str], references: Sequence[str]) -> list[float]:
         """Return the F1 of each text against its reference."""
         filled = [i for i, text in enumerate(texts) if text.strip()]
-        scores = [0.0] * len(texts)
+        scores = [self._empty] * len(texts)
         if filled:
             _, _, f1_N = self._scorer.score([texts[i] for i in filled], [references[i] for i in filled])
             for i, score in zip(filled, f1_N.tolist(), strict=True):

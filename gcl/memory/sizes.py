@@ -15,7 +15,7 @@ from gcl.backbones.load import PROCESSORS, Source
 from gcl.backbones.miniature import QWEN3_SPECIAL, SPECIAL, miniature_config
 from gcl.errors import CheckpointError
 from gcl.runs import RunSpec
-from gcl.schema import Experiment, MiniatureModel
+from gcl.schema import Checkpoint, Experiment, MiniatureModel
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,9 @@ def model_configs(run: RunSpec, experiment: Experiment) -> tuple[list[Pretrained
             special = SPECIAL + (QWEN3_SPECIAL if backbone.family == "qwen3_vl" else ())
             configs.append(miniature_config(backbone, _Tokens(range(drawing.vocabulary.value + len(special))), {}))
             notes.append(f"{member.model} is not built yet: its vocabulary, and so its size, is approximate")
+        elif isinstance(backbone, Checkpoint) and member.frozen and not Path(member.source).is_dir():
+            # A teacher that is yet to be fine-tuned has the size of what it starts from.
+            configs.append(_read_config(Source(backbone.path, backbone.revision)))
         else:
             configs.append(_read_config(Source(member.source, member.revision)))
     return configs, notes

@@ -12,13 +12,14 @@ M, as the derivation of Eq. 13 and 14 requires; they are closed forms, no autogr
 """
 
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-Divergence = Literal["jsd", "jsd-detached", "forward-kl", "reverse-kl"]
+from gcl.schema import Divergence
+
 DIVERGENCES = get_args(Divergence)
 
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gcl.objective.distribution import Divergence
 from gcl.objective.head import competitive_head
-from gcl.objective.semantic import Matching, semantic_loss
+from gcl.objective.semantic import semantic_loss
+from gcl.schema import Divergence, Matching
 
 
 @dataclass(frozen=True)

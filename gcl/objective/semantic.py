@@ -5,13 +5,12 @@ A control does without negatives: `cosine` only draws the two vectors of an inpu
 
 from collections.abc import Sequence
 from itertools import combinations
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Matching = Literal["infonce", "cosine"]
+from gcl.schema import Matching
 
 
 class SemanticHead(nn.Module):

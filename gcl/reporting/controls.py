@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from gcl.errors import ConfigError
 from gcl.grid import arm_runs, best_runs, rate_runs
 from gcl.reporting.estimates import METRICS, Estimate, Metrics, run_estimate
 from gcl.reporting.metrics import check_consistent
@@ -41,8 +42,15 @@ def controls_table(experiment: Experiment, metrics: Metrics) -> pd.DataFrame:
 
 
 def best_controls_table(experiment: Experiment, metrics: Metrics) -> pd.DataFrame:
-    """The same with every arm at the rate that `controls.best` gives it, against the first arm at its own."""
+    """The same with every arm at the rate that `controls.best` gives it, against the first arm at its own.
+
+    Raises:
+        ConfigError: if it gives none.
+        DataError: if the runs are not comparable.
+    """
     runs = best_runs(experiment)
+    if not runs:
+        raise ConfigError("controls.best is empty; build table rates, then say there at which rate each arm is best")
     return _compared(experiment, metrics, runs, {"sft": _against_first(runs)})
 
 

@@ -168,7 +168,11 @@ def _notes(frame: pd.DataFrame, notes: Sequence[str]) -> Iterator[str]:
         f"{dataset}: {n}" for dataset, n in dict(zip(frame["dataset"], frame["scenarios"], strict=True)).items()
     )
     seeds = frame["seeds"].iloc[0]
-    pooled = "one seed" if seeds == 1 else f"{seeds} seeds, trainings and scenarios both drawn again"
+    pooled = (
+        "one seed"
+        if seeds == 1
+        else f"{seeds} seeds, both trainings and scenarios drawn again, Student's t over trainings at least"
+    )
     yield f"[low, high]: 95 % percentile bootstrap interval over test scenarios ({sizes}); {pooled}."
     if any(frame[name].notna().any() for name in frame if name.endswith("_gain")):
         yield MARKS_NOTE

@@ -26,7 +26,7 @@ METHODS = {
     "full": "GCL: GSL + DRL + AGO",
 }
 # What tells one row from another; the order is that of the tables.
-_IDENTITY = ("dataset", "encoder", "regime", "arm", "method", "model", "role", "learner", "guide")
+_IDENTITY = ("dataset", "encoder", "regime", "arm", "lr_ratio", "method", "model", "role", "learner", "guide")
 
 
 def component_table(experiment: Experiment, datasets: Sequence[str], metrics: Metrics) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from gcl.errors import ConfigError, DataError
+from gcl.errors import ConfigError, DataError, GCLError
 from gcl.files import read_json
 from gcl.reporting.build import build
 from gcl.reporting.links import CHANGED, OK, Link, metrics_link, run_links, shared_links
@@ -174,7 +174,7 @@ def _value(experiment: Experiment, table: _Table, name: str, number: int, column
         with tempfile.TemporaryDirectory() as folder:
             build(experiment, name, results, Path(folder) / name)
             again = _csv_rows(Path(folder) / f"{name}.csv")
-    except DataError as error:
+    except GCLError as error:
         return Link("value", where, CHANGED, f"cannot be computed again: {' '.join(str(error).split())}")
     now = again[number - 1] if number <= len(again) else {}
     if any(now.get(key) != row[key] for key in (*origin["row"], "runs")):

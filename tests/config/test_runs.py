@@ -8,7 +8,7 @@ from conftest import ROOT
 
 from gcl.config import load_experiment
 from gcl.errors import ConfigError
-from gcl.grid import all_runs, sweep_points
+from gcl.grid import all_runs, at_rate, sweep_points
 from gcl.runs import find_run, trained_before
 
 PAIR = "snei/gcl/qwen2.5-vl-3b+qwen3-vl-4b"
@@ -167,3 +167,46 @@ def test_arms_that_name_no_run_are_explained():
     config["controls"]["arms"]["value"][3]["run"] = "gcl/qwen2.5-vl-3b+qwen3-vl-4b/fancy"
     with pytest.raises(ConfigError, match=r"controls.arms.value.3.run: unknown variant 'fancy'; use one of gco, gsl"):
         load_experiment(config, ROOT)
+
+
+def test_an_arm_may_be_named_at_another_rate(experiment):
+    assert at_rate(experiment, "sft/qwen2.5-vl-3b/ratio2", 1.0) == "sft/qwen2.5-vl-3b/default"
+    assert at_rate(experiment, "sft/qwen2.5-vl-3b/epochs2-ratio2", 0.5) == "sft/qwen2.5-vl-3b/epochs2-ratio0.5"
+    pair = "gcl/qwen2.5-vl-3b+qwen3-vl-4b"
+    assert at_rate(experiment, f"{pair}/full-ratio3", 2.0) == f"{pair}/full"
+    assert at_rate(experiment, f"{pair}/gco", 2.0) == f"{pair}/full-tau2-2", "an arm already, under this name"
+
+
+@pytest.mark.parametrize(
+    "section, value, expected",
+    [
+        ("best", {"GSL": 1.0}, "'SFT' is missing; the others are compared with it"),
+        ("best", {"SFT": 1.0, "SFT, half the rate": 1.0}, "use arms whose rate is chosen"),
+        ("best", {"SFT": 3.0}, "use rates of controls.rates"),
+        ("seeds", [0, 0], "a value is listed twice"),
+        ("rates", [1.0, 1.0], "a value is listed twice"),
+        ("tuning", "snei", "not for choosing settings; use one of null"),
+        ("dataset", "kitti", "unknown data set; use one of snei, muson"),
+    ],
+)
+def test_controls_that_make_no_sense_are_explained(section, value, expected):
+    config = yaml.safe_load((ROOT / "config.yaml").read_text()) | {"scale": "paper"}
+    config["controls"][section]["value"] = value
+    with pytest.raises(ConfigError, match=expected):
+        load_experiment(config, ROOT)
+
+
+def test_arms_are_of_one_model_and_begin_with_sft():
+    config = yaml.safe_load((ROOT / "config.yaml").read_text()) | {"scale": "paper"}
+    arms = config["controls"]["arms"]["value"]
+    arms[1]["run"] = "sft/qwen3-vl-4b/default"
+    with pytest.raises(ConfigError, match=r"arms.value.1.run: the first arm is SFT of one model"):
+        load_experiment(config, ROOT)
+    arms[0], arms[1] = arms[-1], arms[0]
+    with pytest.raises(ConfigError, match=r"the first arm is SFT of one model"):
+        load_experiment(config, ROOT)
+
+
+def test_a_frozen_guide_has_no_gsl(experiment):
+    with pytest.raises(ConfigError, match="a frozen guide learns no projection"):
+        find_run(experiment, f"{PAIR}/teacher_jsd-gsl0.5/seed0")

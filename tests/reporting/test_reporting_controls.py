@@ -129,6 +129,16 @@ def test_trainings_are_drawn_again_beside_scenes():
     assert mean_interval([scenes], 500) == mean_interval(scenes, 500)
 
 
+def test_without_an_effect_few_tests_over_five_trainings_find_one():
+    """Trainings differ far more than scenes do: drawing five again would find an effect whenever all have one sign."""
+    rng = np.random.default_rng(3)
+    found = [
+        paired_difference(rng.normal(0.0, 0.05, (5, 1)) + rng.normal(0.0, 0.1, (5, 100)), 200)["p"] for _ in range(300)
+    ]
+    assert np.mean(np.array(found) < 0.05) < 0.08
+    assert np.mean(np.array(found) < 0.05 / 16) < 0.015
+
+
 def test_p_is_large_for_noise_and_small_for_an_effect():
     rng = np.random.default_rng(2)
     noise = rng.normal(0.0, 1.0, 300)

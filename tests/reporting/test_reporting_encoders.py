@@ -66,6 +66,9 @@ def test_rescaling_is_bert_scores_own_line(tmp_path):
     [slope] = {round((plain[0] - plain[1]) / (rescaled[0] - rescaled[1]), 5)}
     baseline = 1 - slope
     assert 0.2 < baseline < 0.7
+    assert ActionF1(folder, 6, "bert-base-uncased")([""], MEANT[:1]) == pytest.approx(
+        [-baseline / (1 - baseline)], abs=1e-4
+    )
     assert rescaled == pytest.approx([(score - baseline) / (1 - baseline) for score in plain], abs=1e-4)
 
 

@@ -1,6 +1,7 @@
 """`gcl plan`, `gcl status` and `gcl doctor` on a real SLURM."""
 
 import json
+import platform
 import re
 
 import pytest
@@ -72,4 +73,4 @@ def test_the_doctor_finds_a_node_that_can_train(undisturbed):
     said = undisturbed.do("gcl doctor --scale miniature --slurm='--partition=main'")
     assert "squeue remembers finished jobs for 3600 s" in said
     assert f"{undisturbed.root} is shared" in said
-    assert "bad" not in said
+    assert "BAD" not in said and said.count(f"Python {platform.python_version()}") == 2, "here and on the node"

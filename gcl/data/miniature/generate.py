@@ -5,7 +5,7 @@
     captions   captions.jsonl: image, terse caption and description, for grounding the miniature backbones
 
 Everything follows from the seed. Pictures lie in images/. No constellation of people, sides and path that a test split
-shows occurs in a training split or a caption.
+shows occurs in a training split or a caption; those of a tuning set occur in captions.
 """
 
 import csv

@@ -15,7 +15,8 @@ MOTIONS = ("approaching", "leaving", "crossing left", "crossing right", "standin
 SIDES = ("open", "wall")
 AHEAD = ("nothing", "crossing", "open door", "closed door")
 
-# Thirds of all constellations. Settings are chosen on data that never shows what test splits show.
+# Thirds of all constellations. Settings are chosen on data that never shows what test splits show. What a tuning set is
+# tested on, captions have shown before.
 TESTED, TRAINED = (0,), (1, 2)
 TUNING = {"train": (2,), "test": (1,)}
 
