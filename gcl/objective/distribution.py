@@ -113,7 +113,8 @@ def _from_each_other(
         for other_NV in (logp for j, logp in enumerate(logp_KNV) if j != k and learning[k]):
             rho_NV = logp_NV - other_NV
             p_NV, q_NV = logp_NV.exp(), other_NV.exp()
-            kl_N = -(q_NV * rho_NV).sum(dim=-1) if forward else (p_NV * rho_NV).sum(dim=-1)
+            # Row by row without a buffer for the products.
+            kl_N = torch.einsum("nv,nv->n", q_NV if forward else p_NV, rho_NV).mul_(-1 if forward else 1)
             total += tau * tau / (members - 1) * kl_N.clamp_(min=0).double().sum()
             if wanted[k]:
                 part_NV = p_NV.sub_(q_NV) if forward else p_NV.mul_(rho_NV.sub_(kl_N[:, None]))

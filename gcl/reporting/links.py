@@ -5,7 +5,7 @@ trained. Everything is looked up below the results folder and in the project's f
 """
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,7 +97,12 @@ def run_links(experiment: Experiment, results: Path, content: Mapping[str, Any])
         elif start:
             folder = Path(member["source"])
             # A teacher is another run's checkpoint, which may have been removed like this one's.
-            yield _weights("start", folder, start, kept or "checkpoints" not in folder.parts)
+            teacher = "checkpoints" in folder.parts
+            yield _weights("start", folder, start, kept or not teacher)
+            if teacher:
+                yield _teacher(
+                    results / scale / "records", folder.parts[folder.parts.index("checkpoints") + 1 : -1], start
+                )
 
 
 def shared_links(experiment: Experiment, contents: Iterable[Mapping[str, Any]]) -> list[Link]:
@@ -180,6 +185,19 @@ def _record(path: Path, record: Mapping[str, Any] | None, made: Mapping[str, Any
         if here != there:
             return Link("record", str(path), CHANGED, f"of another training: other {name} than in the metrics file")
     return Link("record", str(path), OK, _costs_words(record["costs"]))
+
+
+def _teacher(records: Path, run: Sequence[str], weights: str) -> Link:
+    """Does the record of a teacher's own training tell of the weights that its pupil was given?"""
+    path = records.joinpath(*run).with_suffix(".json")
+    record = _read_record(path)
+    if record is None:
+        return Link("teacher", str(path), MISSING)
+    if weights not in (record.get("weights") or {}).values():
+        return Link(
+            "teacher", str(path), CHANGED, "of another training: its weights are not those that were taught from"
+        )
+    return Link("teacher", str(path), OK, _costs_words(record["costs"]))
 
 
 def _costs_words(costs: Mapping[str, Any]) -> str:

@@ -16,8 +16,9 @@ from gcl.errors import ConfigError, DataError
 from gcl.files import read_json, sha256_file, write_json, write_jsonl, write_text
 from gcl.provenance import code_sha256, starts, weights_sha256
 from gcl.reporting.build import build
+from gcl.reporting.links import run_links
 from gcl.reporting.trace import Trace, rows, show_rows, trace
-from gcl.runs import RunSpec, data_spec, manifest_folder
+from gcl.runs import RunSpec, data_spec, find_run, manifest_folder, trained_before
 from gcl.workflow import TABLES, Plan
 
 EXPERIMENT = experiment_with()
@@ -255,3 +256,19 @@ def test_a_table_that_is_not_there_says_how_to_make_it(project):
     (MADE / "tables/headline.csv").write_text("scale\n")
     with pytest.raises(DataError, match=r"headline.csv has 0 rows, headline.provenance.json 10; make both again"):
         followed()
+
+
+def test_a_teacher_leads_to_its_own_training(project):
+    manifests = manifest_folder(EXPERIMENT, "snei")
+    run = find_run(EXPERIMENT, FULL.replace("full", "teacher_forward"))
+    [before] = trained_before(run)
+
+    def teacher() -> dict[str, str]:
+        content = left_by(run, manifests)
+        return {link.state: link.name for link in run_links(EXPERIMENT, RESULTS, content) if link.what == "teacher"}
+
+    assert teacher() == {"ok": f"results/miniature/records/{before}.json"}
+    edited(f"records/{before}.json", lambda record: record["weights"].update(solo="other ones"))
+    assert list(teacher()) == ["CHANGED"]
+    (MADE / f"records/{before}.json").unlink()
+    assert list(teacher()) == ["MISSING"]
