@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from gcl import __version__, verbs, verbs_report
+from gcl import __version__, verbs, verbs_planning, verbs_report
 from gcl.cost.estimate import TFLOPS
 from gcl.data.scenario import TURNS
 from gcl.errors import GCLError
@@ -154,6 +154,44 @@ def _parser() -> argparse.ArgumentParser:
                  "gcl data manifest snei --scale paper")  # fmt: skip
     child.add_argument("name", metavar="DATASET", help="its name in config.yaml")
     scale(child)
+
+    planning = commands.add_parser("planning", help="Make states of planning tasks, and pictures of them.")
+    planning = planning.add_subparsers(metavar="VERB", required=True)
+    child = verb(planning, "generate", verbs_planning.generate, "Draw states of one task and level, no state twice.",
+                 "gcl planning generate --task maze --level 4 --train 1500 --val 25 --test 250 --seed 1 --to maze-4.jsonl\n"
+                 "  gcl planning generate --task frozenlake --level 3 --train 1500 --val 25 --seed 1 --exclude vsp.jsonl"
+                 " --to frozenlake-3.jsonl")  # fmt: skip
+    child.add_argument("--task", choices=("frozenlake", "maze", "minibehaviour"), required=True)
+    text = "cells along a side; the paper has 3 to 8 (frozenlake), 3 to 6 (maze), 5 and 6 (minibehaviour)"
+    child.add_argument("--level", type=_count, required=True, metavar="L", help=text)
+    child.add_argument("--train", type=_count, default=0, metavar="N", help="states to train on")
+    child.add_argument("--val", type=_count, default=0, metavar="N", help="states to choose settings on")
+    child.add_argument("--test", type=_count, default=0, metavar="N", help="states to test on")
+    child.add_argument("--seed", type=int, required=True)
+    text = "frozenlake: leave start and goal in the corners (default: anywhere, two moves apart or more)"
+    child.add_argument("--corners", action="store_true", help=text)
+    text = "a file of states that must not come, such as a public test set; can be repeated"
+    child.add_argument("--exclude", type=Path, action="append", default=[], metavar="FILE", help=text)
+    to(child, "JSONL file to write")
+
+    child = verb(planning, "import", verbs_planning.import_states, "Check a public test set's states and write them.",
+                 "gcl planning import --format vsp ~/Downloads/VSP-main/maze/task-main/maps --to vsp.jsonl\n"
+                 "  gcl planning import --format visualplanning test_dataset.jsonl --to visualplanning.jsonl")  # fmt: skip
+    text = "vsp: its FrozenLake maps; visualplanning: its MiniBehaviour test set"
+    child.add_argument("--format", choices=("vsp", "visualplanning"), required=True, help=text)
+    child.add_argument("source", type=Path, metavar="SOURCE", help="VSP's folder of maps, or a JSONL file")
+    to(child, "JSONL file to write")
+
+    child = verb(planning, "render", verbs_planning.render, "Draw a picture of every state of a file.",
+                 "gcl planning render --states maze-4.jsonl --out pictures\n"
+                 "  gcl planning render --states vsp.jsonl --out vsp --native")  # fmt: skip
+    child.add_argument(
+        "--states", type=Path, required=True, metavar="FILE", help="JSONL, as generate and import write it"
+    )
+    child.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for one <id>.png a state")
+    size = child.add_mutually_exclusive_group()
+    size.add_argument("--native", action="store_true", help="frozenlake: as gymnasium draws it, 64 pixels a cell")
+    size.add_argument("--pixels", type=_count, default=256, metavar="N", help="along a side (default: %(default)s)")
 
     backbone = commands.add_parser("backbone", help="Make miniature backbones.").add_subparsers(
         metavar="VERB", required=True

@@ -20,7 +20,8 @@ VERBS = [
     verb.split()
     for verb in (
         "", "settings", "runs", "data", "data generate", "data inspect", "data import", "data validate", "data manifest",
-        "backbone", "backbone vocabulary", "backbone ground", "plan", "status", "doctor", "train", "generate", "score",
+        "planning", "planning generate", "planning import", "planning render", "backbone", "backbone vocabulary",
+        "backbone ground", "plan", "status", "doctor", "train", "generate", "score",
         "predict", "compare", "trace", "crate", "report",
     )
 ]  # fmt: skip
@@ -46,7 +47,7 @@ def test_every_verb_has_help(capsys, verb):
         main([*verb, "--help"])
     assert caught.value.code == 0
     text = capsys.readouterr().out
-    if verb and verb not in (["data"], ["backbone"]):
+    if verb and verb not in (["data"], ["planning"], ["backbone"]):
         assert "example:\n  gcl " + " ".join(verb) in text
 
 

@@ -37,6 +37,8 @@ def shrink_experiment(config: dict) -> None:
     for groups in config["groups"].values():
         groups["value"] = [PAIR | {"regime": "A", "tau": [2.0, 2.0]}]
     config["components"]["rows"]["value"] = ["full"]
+    arms = {"SFT": f"sft/{PAIR['learner']}/default", "full": f"gcl/{PAIR['learner']}+{PAIR['guide']}/full"}
+    config["controls"]["arms"]["value"] = [{"name": name, "run": run} for name, run in arms.items()]
     points = {"gsl_weight": [0.5], "drl_weight": [0.4], "lr_ratio": [2.0], "tau": [2.0]}
     for sweep in config["sweeps"].values():
         sweep["pair"]["value"], sweep["values"]["value"] = PAIR, points[sweep["vary"]]
@@ -130,7 +132,8 @@ def test_from_scratch_everything_runs_once(project):
     runs = sum(RUNS.values())
     assert jobs == {
         "captions": 1, "vocabulary": 1, "ground": 2,
-        "train": runs, "generate": runs, "score": runs, "table": 4, "figure": 5, "costs": 1, "all": 1,
+        "train": runs, "generate": runs, "score": runs, "table": 6, "figure": 5, "gallery": 1,
+        "costs": 1, "report_page": 1, "all": 1,
     }  # fmt: skip
     project.commit("Run everything")
     tracked = project.do("git ls-files").splitlines()
@@ -163,7 +166,7 @@ def test_a_new_test_scene_costs_evaluations_and_no_training(project):
     jobs, output = project.repro()
     assert jobs["train"] == 0
     assert jobs["generate"] == jobs["score"] == RUNS["snei"]
-    assert jobs["table"] == 3, "all but MUSON's"
+    assert jobs["table"] == 5, "all but MUSON's"
     assert "Running stage 'manifest@muson'" in output, "its bytes came out the same, so nothing followed"
     project.do("dvc add --quiet data/raw/snei")
     project.commit("Add a test scene")
@@ -253,7 +256,7 @@ def test_retaining_nothing_removes_checkpoints_once_they_are_scored(project):
 
 def test_the_drawn_data_has_a_stage_of_its_own(project):
     project.edit("workflow/scales/miniature.yaml", expect(test_scenes=4))
-    assert finished(project.do("dvc repro draw")) == {"draw": 2, "import_data": 2, "manifest": 2}
+    assert finished(project.do("dvc repro draw")) == {"draw": 3, "import_data": 3, "manifest": 3}
     assert "Data and pipelines are up to date." in project.do("dvc repro draw")
     planned = project.jobs("headline", "--config", "scale=miniature")
     assert planned["train"] and not {"draw", "import_data", "manifest"} & set(planned)
