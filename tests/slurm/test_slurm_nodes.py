@@ -14,6 +14,7 @@ pytestmark = pytest.mark.slurm
 NOTING_TRAINING = """
 
 def train_run(spec, scenarios, data, execution, output, scratch):
+    import os
     import time
     output.mkdir(parents=True, exist_ok=True)
     write_json(output / f"seen-{os.environ['RANK']}.json", dict(os.environ))
