@@ -17,9 +17,9 @@ PORTS = range(20_000, 30_000)
 _STEP = "GCL_STEP"  # set in the step that this command starts
 
 
-def started(environment: Mapping[str, str] = os.environ) -> bool:
+def started() -> bool:
     """Whether this is one of torchrun's processes."""
-    return "TORCHELASTIC_RUN_ID" in environment
+    return "TORCHELASTIC_RUN_ID" in os.environ
 
 
 def start(execution: ExecutionSpec) -> None:

@@ -16,7 +16,7 @@ from gcl.evaluation.encoders import encoder_folder
 from gcl.files import read_jsonl, sha256_file
 from gcl.grid import component_runs
 from gcl.reporting.estimates import ROLES, Estimate, Metrics
-from gcl.reporting.metrics import check_consistent
+from gcl.reporting.metrics import check_consistent, metrics_path, predictions_path
 from gcl.reporting.tables import METHODS, score_cells
 from gcl.runs import RunSpec, sft_run
 from gcl.schema import Experiment, MetricEncoder
@@ -67,9 +67,9 @@ def _answers(run: RunSpec, metrics: Metrics, results: Path) -> dict[str, dict[st
     Raises:
         DataError: if the file is not the one that was scored.
     """
-    path = results / run.scale / "predictions" / f"{run.id}.jsonl"
+    path = predictions_path(results, run)
     if not path.is_file() or sha256_file(path) != metrics[run.id]["provenance"]["predictions_sha256"]:
-        target = f"results/{run.scale}/metrics/{run.id}.json"
+        target = metrics_path("results", run.scale, run.id)
         raise DataError(
             f"{path}: missing, or not what {target} was made from; bring both up to date: snakemake {target}"
         )

@@ -24,7 +24,7 @@ from gcl.errors import DataError
 from gcl.files import atomic_path, read_jsonl
 from gcl.reporting.arrows import draw
 from gcl.reporting.canvas import STYLE
-from gcl.reporting.metrics import load_metrics, metrics_path
+from gcl.reporting.metrics import load_metrics, metrics_path, predictions_path
 from gcl.runs import RunSpec, data_spec, manifest_folder
 from gcl.schema import SCALES, Experiment
 from gcl.workflow import Plan
@@ -72,11 +72,6 @@ class Scene:
         stream = BytesIO()
         self.picture.save(stream, "JPEG", quality=82)
         return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}"
-
-
-def predictions_path(results: Path | str, run: RunSpec) -> Path:
-    """Where a run's answers are."""
-    return Path(results) / run.scale / "predictions" / f"{run.id}.jsonl"
 
 
 def gallery(experiment: Experiment, dataset: str, results: Path) -> list[Scene]:

@@ -118,6 +118,11 @@ def metrics_path(results_folder: Path | str, scale: str, run_id: str) -> Path:
     return Path(results_folder) / scale / "metrics" / f"{run_id}.json"
 
 
+def predictions_path(results_folder: Path | str, run: RunSpec) -> Path:
+    """Where a run's answers are."""
+    return Path(results_folder) / run.scale / "predictions" / f"{run.id}.jsonl"
+
+
 def check_consistent(metrics: Mapping[str, Mapping[str, Any]]) -> None:
     """Refuse files that must not stand in one table.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from fake_metrics import fake_file, write_metrics
 from PIL import Image
 
+from gcl.cost.costs import write_costs
 from gcl.data.manifest import write_manifests
 from gcl.data.raw import read_raw, scene_record
 from gcl.data.scenario import TURNS
@@ -15,7 +16,8 @@ from gcl.files import sha256_file, write_json, write_jsonl
 from gcl.grid import all_runs
 from gcl.reporting.build import build
 from gcl.reporting.curves import losses_path
-from gcl.reporting.gallery import predictions_path, write_gallery
+from gcl.reporting.gallery import write_gallery
+from gcl.reporting.metrics import predictions_path
 from gcl.runs import RunSpec, data_spec, manifest_folder
 from gcl.schema import Experiment
 from gcl.workflow import FIGURES, TABLES, Plan
@@ -47,6 +49,14 @@ def finished(experiment: Experiment, names: Iterable[str] | None = None) -> None
             experiment, name, RESULTS, RESULTS / experiment.scale / ("tables" if name in TABLES else "figures") / name
         )
     write_gallery(experiment, RESULTS, RESULTS / experiment.scale / "figures" / "gallery")
+
+
+def finished_with_costs(experiment: Experiment) -> None:
+    """The same, and what the headline's trainings took."""
+    finished(experiment)
+    for run in Plan(experiment).reported_runs("headline"):
+        record(experiment, run.id)
+    write_costs(RESULTS, experiment.scale, RESULTS / experiment.scale / "tables/costs")
 
 
 def tables(experiment: Experiment) -> list[str]:

@@ -9,7 +9,8 @@ from PIL import Image, ImageChops
 
 from gcl.errors import DataError
 from gcl.reporting.arrows import MARKS, WIDTH, direction, draw
-from gcl.reporting.gallery import EACH, choose, gallery, gallery_datasets, predictions_path, write_gallery
+from gcl.reporting.gallery import EACH, choose, gallery, gallery_datasets, write_gallery
+from gcl.reporting.metrics import predictions_path
 from gcl.workflow import Plan
 
 MINIATURE = experiment_with()

@@ -7,15 +7,14 @@ from itertools import pairwise
 import pandas as pd
 import pytest
 from fake_metrics import experiment_with
-from page_case import HOSTILE, RESULTS, finished, provenance, record, tables
+from page_case import HOSTILE, RESULTS, finished, finished_with_costs, provenance, tables
 
-from gcl.cost.costs import write_costs
 from gcl.errors import DataError
 from gcl.files import write_json
 from gcl.reporting.page import page
 from gcl.reporting.page_tables import MARKS, Outcome, outcomes, read_table
 from gcl.reporting.summary import _against_control, _controls
-from gcl.workflow import FIGURES, Plan
+from gcl.workflow import FIGURES
 
 MINIATURE = experiment_with()
 WARNING = "Miniature scale: drawn scenes and tiny models; not comparable with the paper."
@@ -45,10 +44,7 @@ def whole(tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        finished(MINIATURE)
-        for run in Plan(MINIATURE).reported_runs("headline"):
-            record(MINIATURE, run.id)
-        write_costs(RESULTS, "miniature", RESULTS / "miniature/tables/costs")
+        finished_with_costs(MINIATURE)
         yield page(MINIATURE, RESULTS)
 
 

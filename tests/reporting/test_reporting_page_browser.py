@@ -10,12 +10,10 @@ from pathlib import Path
 
 import pytest
 from fake_metrics import experiment_with
-from page_case import RESULTS, finished, record
+from page_case import RESULTS, finished_with_costs
 
-from gcl.cost.costs import write_costs
 from gcl.files import write_text
 from gcl.reporting.page import page
-from gcl.workflow import Plan
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install -e '.[dev]'")
 pytestmark = pytest.mark.slow
@@ -44,10 +42,7 @@ def address(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        finished(MINIATURE)
-        for run in Plan(MINIATURE).reported_runs("headline"):
-            record(MINIATURE, run.id)
-        write_costs(RESULTS, "miniature", RESULTS / "miniature/tables/costs")
+        finished_with_costs(MINIATURE)
         write_text("report.html", page(MINIATURE, RESULTS))
     return (folder / "report.html").as_uri()
 
