@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from peft import PeftModel
 from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
@@ -24,6 +23,7 @@ from transformers import (
 )
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
+from gcl.backbones.patches import as_product
 from gcl.errors import CheckpointError
 from gcl.files import write_json
 
@@ -93,7 +93,7 @@ def load_backbone(source: Source, dtype: torch.dtype = torch.float32) -> PreTrai
         raise CheckpointError(
             f"{source}: the checkpoint lacks weights ({', '.join(absent)}, ...); make or download it again"
         )
-    return model.eval()
+    return as_product(model).eval()
 
 
 def load_trained(folder: Path, base: Source, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
@@ -112,8 +112,9 @@ def load_trained(folder: Path, base: Source, dtype: torch.dtype = torch.float32)
     model = load_backbone(base)
     adapter = folder / "adapter"
     if adapter.is_dir():
-        adapted = _guarded(Source(str(adapter)), lambda: PeftModel.from_pretrained(model, adapter))
-        model = adapted.merge_and_unload()
+        from gcl.backbones import adapters
+
+        model = _guarded(Source(str(adapter)), lambda: adapters.merged(model, adapter))
     for parameter in model.parameters():  # and no buffer: positions need all their bits
         parameter.data = parameter.data.to(dtype)
     model.config.dtype = dtype

@@ -22,6 +22,7 @@ from transformers import (
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from gcl.backbones.load import Preprocessor
+from gcl.backbones.patches import as_product
 from gcl.schema import MiniatureModel
 
 # Qwen's special tokens in Qwen's order; Qwen3 has more of them behind the shared ones.
@@ -118,7 +119,7 @@ def build_model(spec: MiniatureModel, preprocessor: Preprocessor, seed: int) -> 
     model = _MODELS[spec.family](miniature_config(spec, tokenizer, ids))
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.generation_config.pad_token_id = tokenizer.pad_token_id
-    return model
+    return as_product(model)
 
 
 def miniature_config(spec: MiniatureModel, tokenizer: Qwen2Tokenizer, ids: dict[str, int]) -> PretrainedConfig:
@@ -152,7 +153,7 @@ def miniature_config(spec: MiniatureModel, tokenizer: Qwen2Tokenizer, ids: dict[
     }
     if spec.family == "qwen2_5_vl":
         text["bos_token_id"] = None
-        vision |= {"window_size": 56, "fullatt_block_indexes": [spec.vision_layers - 1]}
+        vision |= {"window_size": 112, "fullatt_block_indexes": [spec.vision_layers - 1]}
     else:
         text["head_dim"] = head_size
         rope["mrope_interleaved"] = True

@@ -50,6 +50,7 @@ class Encoder:
     system: str
     _images: dict[Path, EncodedImage] = field(default_factory=dict, repr=False)
     _cached_bytes: int = field(default=0, repr=False)
+    _prompts: dict[str, list[int]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         tokenizer = self.preprocessor.tokenizer
@@ -71,16 +72,22 @@ class Encoder:
         return [*self.preprocessor.tokenizer(text, add_special_tokens=False)["input_ids"], self.end_token]
 
     def _prompt(self, question: str, image: EncodedImage) -> list[int]:
+        if question not in self._prompts:
+            self._prompts[question] = self._template(question)
+        ids = self._prompts[question]
+        where = ids.index(self.image_token)
+        count = int(image.grid_13.prod()) // self.preprocessor.image_processor.merge_size**2
+        return ids[:where] + [self.image_token] * count + ids[where + 1 :]
+
+    def _template(self, question: str) -> list[int]:
+        """The tokens of a prompt with a single one for the image."""
         tokenizer = self.preprocessor.tokenizer
         messages = [
             {"role": "system", "content": self.system},
             {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": question}]},
         ]
         text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        ids = tokenizer(text, add_special_tokens=False)["input_ids"]
-        where = ids.index(self.image_token)
-        count = int(image.grid_13.prod()) // self.preprocessor.image_processor.merge_size**2
-        return ids[:where] + [self.image_token] * count + ids[where + 1 :]
+        return tokenizer(text, add_special_tokens=False)["input_ids"]
 
     def _image(self, path: Path) -> EncodedImage:
         if path in self._images:

@@ -6,9 +6,9 @@ Student's t over the trainings' means has it.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-from scipy import stats
 
 Values = Sequence[float] | Sequence[Sequence[float]]
 
@@ -32,9 +32,8 @@ def paired_difference(differences: Values, resamples: int) -> dict[str, float | 
     means_R = _resampled_means(values_SN, resamples)
     rarer = min((means_R <= 0).sum(), (means_R >= 0).sum())
     p = min(1.0, 2 * (int(rarer) + 1) / (resamples + 1))
-    by_training_S = values_SN.mean(axis=1)
-    if len(by_training_S) > 1 and np.ptp(by_training_S) > 0:
-        p = max(p, float(stats.ttest_1samp(by_training_S, 0.0).pvalue))
+    if student := _students_t(values_SN):
+        p = max(p, float(student.pvalue))
     return _interval(values_SN, means_R) | {"p": p}
 
 
@@ -55,8 +54,17 @@ def _resampled_means(values_SN: np.ndarray, resamples: int) -> np.ndarray:
 
 def _interval(values_SN: np.ndarray, means_R: np.ndarray) -> dict[str, float | int]:
     low, high = np.percentile(means_R, [2.5, 97.5])
-    by_training_S = values_SN.mean(axis=1)
-    if len(by_training_S) > 1 and np.ptp(by_training_S) > 0:
-        spread = stats.t.interval(0.95, len(by_training_S) - 1, by_training_S.mean(), stats.sem(by_training_S))
-        low, high = min(low, spread[0]), max(high, spread[1])
+    if student := _students_t(values_SN):
+        spread = student.confidence_interval(0.95)
+        low, high = min(low, spread.low), max(high, spread.high)
     return {"mean": float(values_SN.mean()), "low": float(low), "high": float(high), "n": values_SN.shape[1]}
+
+
+def _students_t(values_SN: np.ndarray) -> Any:
+    """scipy's test of the trainings' means against 0; None where there is one training, or they all agree."""
+    by_training_S = values_SN.mean(axis=1)
+    if len(by_training_S) == 1 or np.ptp(by_training_S) == 0:
+        return None
+    from scipy import stats  # takes a second to import, and metrics of a single training do not need it
+
+    return stats.ttest_1samp(by_training_S, 0.0)

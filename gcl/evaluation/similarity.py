@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.util import pairwise_cos_sim
 
@@ -23,11 +24,15 @@ class SentenceSimilarity:
                 f"{encoder}: no modules.json; this is no sentence-transformers model, choose one that is"
             )
         self._model = SentenceTransformer(str(encoder), local_files_only=True)
+        self._embeddings: dict[str, torch.Tensor] = {}
 
     def __call__(self, texts: Sequence[str], references: Sequence[str]) -> list[float]:
         """Return the cosine of each text with its reference."""
-        left, right = (
-            self._model.encode(list(t), convert_to_tensor=True, show_progress_bar=False) for t in (texts, references)
-        )
+        # Answers repeat each other, and references do from member to member: each text is encoded once.
+        new = sorted({*texts, *references} - self._embeddings.keys())
+        if new:
+            embeddings = self._model.encode(new, convert_to_tensor=True, show_progress_bar=False)
+            self._embeddings |= zip(new, embeddings, strict=True)
+        left, right = (torch.stack([self._embeddings[text] for text in t]) for t in (texts, references))
         cosines = pairwise_cos_sim(left, right).tolist()
         return [cosine if text.strip() else 0.0 for cosine, text in zip(cosines, texts, strict=True)]

@@ -15,9 +15,7 @@ import torch
 import yaml
 from huggingface_hub import ModelCard, ModelCardData, hf_hub_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-from peft.utils.save_and_load import get_peft_model_state_dict
 from safetensors import SafetensorError
-from safetensors.torch import save_file
 from torch import Tensor
 from transformers import AutoModelForImageTextToText
 
@@ -26,7 +24,7 @@ from gcl.errors import CheckpointError
 from gcl.files import write_text
 from gcl.runs import MemberSpec, RunSpec
 from gcl.training.engine import Engine
-from gcl.training.member import PRECISIONS, Member, lora_config
+from gcl.training.member import PRECISIONS, Member
 
 
 def export_member(
@@ -60,13 +58,15 @@ def export_member(
             weights[name] = weight.to("cpu", torch.float32 if adapted else dtype, copy=True)
     if not engine.world.main:
         return
+    base = Source(member.spec.source, member.spec.revision)
     try:
         if adapted:
-            _save_adapters(member, run, weights, folder / "adapter")
+            from gcl.backbones import adapters
+
+            adapters.save(member.backbone, run.training.lora, base, weights, folder / "adapter")
         if adapters_alone:
             member.backbone.config.save_pretrained(folder)
         elif adapted:
-            base = Source(member.spec.source, member.spec.revision)
             load_trained(folder, base, dtype).save_pretrained(folder)
         else:
             _save_whole(member, weights, folder, dtype)
@@ -91,19 +91,6 @@ def _save_whole(member: Member, weights: dict[str, Tensor], folder: Path, dtype:
         )
     whole.generation_config = member.backbone.generation_config
     whole.save_pretrained(folder)
-
-
-def _save_adapters(member: Member, run: RunSpec, weights: dict[str, Tensor], folder: Path) -> None:
-    """As peft's own `save_pretrained` would, which cannot be asked: the trained model may still be divided."""
-    adapters = get_peft_model_state_dict(member.backbone, state_dict=weights)
-    config = lora_config(run.training.lora)
-    config.base_model_name_or_path, config.revision = member.spec.source, member.spec.revision
-    config.inference_mode = True
-    config.save_pretrained(folder)
-    save_file(
-        {f"base_model.model.{name}": weight.contiguous() for name, weight in adapters.items()},
-        folder / "adapter_model.safetensors",
-    )
 
 
 def _card(member: MemberSpec, run: RunSpec, facts: Mapping[str, str]) -> ModelCard:

@@ -7,7 +7,6 @@ the vision tower or the projector, low-rank adapters only (LoRA), or none (a tea
 from typing import Any
 
 import torch
-from peft import LoraConfig, inject_adapter_in_model
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
@@ -15,11 +14,8 @@ from gcl.backbones.load import Source, load_backbone, load_preprocessor
 from gcl.data.encoding import IGNORED, Encoder
 from gcl.objective.semantic import SemanticHead
 from gcl.runs import MemberSpec, TrainingSpec
-from gcl.schema import Lora
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-# Every linear layer of the language model, attention and MLP, in both families.
-LORA_TARGETS = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
 
 
 class Member(nn.Module):
@@ -47,7 +43,9 @@ class Member(nn.Module):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             if training.lora and not spec.frozen:
-                inject_adapter_in_model(lora_config(training.lora), backbone)
+                from gcl.backbones import adapters
+
+                adapters.inject(backbone, training.lora)
             self.semantic_head = None if semantic_size is None else SemanticHead(hidden_size, semantic_size)
         for name, parameter in backbone.named_parameters():
             if _part(name) in training.frozen:
@@ -95,11 +93,6 @@ class Member(nn.Module):
         if self.semantic_head is not None:
             semantic_BE = self.semantic_head(hidden_BTD.float(), batch["attention_mask"])
         return hidden_BTD[:, :-1][supervised_BT], self.head.view_as(self.head), semantic_BE
-
-
-def lora_config(lora: Lora) -> LoraConfig:
-    """peft's configuration of the adapters."""
-    return LoraConfig(r=lora.rank, lora_alpha=lora.alpha, lora_dropout=0.0, target_modules=LORA_TARGETS)
 
 
 def answers(batch: dict[str, Any]) -> Tensor:

@@ -128,7 +128,7 @@ def test_a_broken_yaml_file_is_named(tmp_path, text, expected):
 def test_a_change_on_the_command_line_wins_over_the_scale_file(config):
     changed = change(config, "training.epochs", {"value": 1, "assumed": "a quick look"})
     assert load_experiment(changed, ROOT).training.epochs.value == 1
-    assert load_experiment(config, ROOT).training.epochs.value == 4
+    assert load_experiment(config, ROOT).training.epochs.value == 3
 
 
 def test_a_mistake_in_an_architecture_is_one_line(config):
