@@ -1,0 +1,114 @@
+"""How well plans and readings are: `score_answer(record, text)` for one answer, `rates(scores, resamples)` for many.
+
+As the released evaluation of MGSD counts: a plan succeeds if it reaches the goal without an illegal action, what follows the
+goal is not looked at, a text without a plan fails, and a move off the grid is illegal in every task. Its training reward,
+and gymnasium, let such a move of FrozenLake pass: `success_staying` counts that way.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gcl.errors import DataError
+from gcl.evaluation.bootstrap import mean_interval
+from gcl.planning import perception
+from gcl.planning.plans import read_plan
+from gcl.planning.records import StateRecord
+
+PLAN_SCORES = ("parsed", "success", "success_staying", "optimal", "illegal")
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One answer's scores.
+
+    Attributes:
+        id: of the state.
+        task, level: the cell of the evaluation that it belongs to.
+        scores: by name, each 0 or 1.
+    """
+
+    id: str
+    task: str
+    level: int
+    scores: Mapping[str, float]
+
+
+def score_answer(record: StateRecord, text: str) -> Scored:
+    """Score a plan in a model's words.
+
+    Returns:
+        parsed: a plan was found; success; success_staying; optimal: success in as few actions as possible; illegal: an
+        action was not legal. Without a plan all are 0.
+    """
+    plan = read_plan(text, record.state.task)
+    if plan is None:
+        return _scored(record, dict.fromkeys(PLAN_SCORES, False))
+    outcome = record.state.simulate(plan)
+    staying = record.state.simulate(plan, off_grid="stay")
+    optimal = outcome.success and outcome.steps == len(record.plan)
+    values = (True, outcome.success, staying.success, optimal, outcome.fault is not None)
+    return _scored(record, dict(zip(PLAN_SCORES, values, strict=True)))
+
+
+def score_reading(record: StateRecord, text: str) -> Scored:
+    """Score numbered answers to the questions of `perception`: each by its key, and `all` of them."""
+    found = perception.score(record.state, text)
+    return _scored(record, found | {"all": all(found.values())})
+
+
+def rates(scored: Sequence[Scored], resamples: int) -> dict[str, dict[str, dict[str, float | int]]]:
+    """Rates with 95 % intervals.
+
+    Args:
+        scored: all of one kind; plans, or readings.
+        resamples: of the bootstrap.
+
+    Returns:
+        Score by name, of: "task" and "task level", the rate among those states; "all", that among all; "macro", the
+        unweighted mean of the tasks' rates, as the paper's headline is. A score that a task does not have is left out.
+
+    Raises:
+        DataError: if there are none.
+    """
+    if not scored:
+        raise DataError("no answers to score; generate some first")
+    groups: dict[str, list[Scored]] = defaultdict(list)
+    for one in scored:
+        for name in ("all", one.task, f"{one.task} {one.level}"):
+            groups[name].append(one)
+    found = {name: _each(group, lambda values: mean_interval(values, resamples)) for name, group in groups.items()}
+    tasks = sorted({one.task for one in scored})
+    common = set.intersection(*(set(found[task]) for task in tasks))
+    found["macro"] = {
+        score: _macro([[one.scores[score] for one in groups[task]] for task in tasks], resamples)
+        for score in sorted(common)
+    }
+    return found
+
+
+def _scored(record: StateRecord, scores: Mapping[str, bool]) -> Scored:
+    values = {name: float(value) for name, value in scores.items()}
+    return Scored(record.id, record.state.task, record.state.size, values)
+
+
+def _each(
+    group: Iterable[Scored], summary: Callable[[list[float]], dict[str, float | int]]
+) -> dict[str, dict[str, float | int]]:
+    values: dict[str, list[float]] = defaultdict(list)
+    for one in group:
+        for name, value in one.scores.items():
+            values[name].append(value)
+    return {name: summary(values[name]) for name in sorted(values)}
+
+
+def _macro(groups: Sequence[Sequence[float]], resamples: int) -> dict[str, float | int]:
+    """Mean of the groups' means; states are drawn again within their groups."""
+    rng = np.random.default_rng(0)
+    values_GN = [np.asarray(group, dtype=np.float64) for group in groups]
+    drawn_GR = [values[rng.integers(0, len(values), (resamples, len(values)))].mean(axis=1) for values in values_GN]
+    low, high = np.percentile(np.mean(drawn_GR, axis=0), [2.5, 97.5])
+    mean = float(np.mean([values.mean() for values in values_GN]))
+    return {"mean": mean, "low": float(low), "high": float(high), "n": sum(len(values) for values in values_GN)}

@@ -1,0 +1,115 @@
+"""What each member sees of a planning task, and what it is to write: `prompt(record, view)`, `response(record)`.
+
+A view is a way to put one and the same question. MGSD's student has "image"; its teacher "symbols+plan": no picture, but
+the state in symbols and a shortest plan. "symbols" leaves the plan out; "image+plan" is the control whose teacher sees no
+more of the state than the student. All views ask for the same form, so that a teacher's probabilities of a student's
+tokens mean something:
+
+    Map: 3x3. Player (0,0). Goal (2,2). Holes (1,1).
+    Route: right 2, down 2.
+    <answer>RRDD</answer>
+
+The map comes first, so what a teacher knows of the state bears on tokens that the student must read off the picture. The
+order is that of the released prompts, the wording our own.
+"""
+
+from itertools import groupby
+from typing import Literal, NamedTuple
+
+from gcl.planning.frozenlake import FrozenLake
+from gcl.planning.maze import Maze
+from gcl.planning.minibehaviour import MiniBehaviour
+from gcl.planning.perception import DIRECTIONS, NONE, ask
+from gcl.planning.plans import spell
+from gcl.planning.records import StateRecord
+from gcl.planning.state import Cell, Plan, PlanningState, cell_text
+
+View = Literal["image", "symbols", "symbols+plan", "image+plan"]
+# direct: the answer block alone, for the control that is fine-tuned on plans
+Form = Literal["map, route, answer", "answer"]
+
+
+class Prompt(NamedTuple):
+    """One user turn; the picture, where there is one, stands before the words."""
+
+    image: bool
+    text: str
+
+
+_RULES = {
+    "frozenlake": "Plan a way over the ice from the player to the goal. Avoid holes and do not leave the grid. Actions: L "
+    "(left), D (down), R (right), U (up).",
+    "maze": "Plan a way through the maze from the yellow start to the blue target. Walls cannot be crossed. Actions: "
+    "L (left), D (down), R (right), U (up).",
+    "minibehaviour": "Plan how the agent (red) fetches the printer (white) and puts it on the table (tan). PICK needs the "
+    "printer beside the agent, DROP the table. Table, rim, and the printer until it is picked up, are not entered. Actions: "
+    "L (left), D (down), R (right), U (up), PICK, DROP.",
+}
+_FORMS: dict[Form, str] = {
+    "map, route, answer": "First write the map, then the route in one sentence, then the plan in <answer></answer>.",
+    "answer": "Write nothing but the plan in <answer></answer>.",
+}
+
+
+def prompt(record: StateRecord, view: View, form: Form = "map, route, answer") -> Prompt:
+    """The question as one member sees it.
+
+    Args:
+        record: the task's state, and the plan for views that have it.
+        view: what is seen.
+        form: what is asked for.
+    """
+    parts = [_RULES[record.state.task], "Cells are (row,column) from 0 at the top left."]
+    if view.startswith("symbols"):
+        parts.append(f"The state:\n{symbols(record.state)}")
+    if view.endswith("+plan"):
+        parts.append(f"A shortest plan is {spell(record.plan)}. Do not say that you were told.")
+    return Prompt(view.startswith("image"), "\n".join([*parts, _FORMS[form]]))
+
+
+def perception_prompt(record: StateRecord) -> Prompt:
+    """Stage 1: all questions about the picture at once."""
+    return Prompt(True, f"{ask(record.state)}\nCells are (row,column) from 0 at the top left. Number the answers.")
+
+
+def response(record: StateRecord, form: Form = "map, route, answer") -> str:
+    """What a perfect member would write, with the record's plan."""
+    block = spell(record.plan)
+    return block if form == "answer" else f"Map: {describe(record.state)}\nRoute: {route(record.plan)}.\n{block}"
+
+
+def symbols(state: PlanningState) -> str:
+    """The state for a reader without eyes: its text, and the objects by their cells."""
+    return f"{state.text()}\n{describe(state)}"
+
+
+def describe(state: PlanningState) -> str:
+    """The map in one line: size, agent, aim, obstacles."""
+    facts = [f"{state.size}x{state.size}"]
+    if isinstance(state, FrozenLake):
+        facts += [_fact("Player", state.start), _fact("Goal", state.goal), _fact("Holes", *state.holes)]
+    elif isinstance(state, Maze):
+        ways = " ".join(
+            f"{cell_text((row, column))}{letters}"
+            for row, line in enumerate(state.openings)
+            for column, letters in enumerate(line)
+        )
+        facts += [_fact("Player", state.start), _fact("Goal", state.target), f"Open {ways}"]
+    elif isinstance(state, MiniBehaviour):
+        facts += [_fact("Agent", state.agent), _fact("Printer", state.printer), _fact("Table", *state.table_cells)]
+    else:
+        raise TypeError(f"no description of a {type(state).__name__}")
+    return ". ".join(facts) + "."
+
+
+def route(plan: Plan) -> str:
+    """A plan in words, equal moves counted."""
+    words = []
+    for action, run in groupby(plan):
+        count = len(list(run))
+        words.append(DIRECTIONS.get(action, action) + (f" {count}" if action in DIRECTIONS else ""))
+    return ", ".join(words)
+
+
+def _fact(name: str, *cells: Cell) -> str:
+    return f"{name} {' '.join(cell_text(cell) for cell in cells) or NONE}"
