@@ -19,6 +19,7 @@ SCALES = {
 
 # What L_DRL and L_GSL can be: gcl/objective/distribution.py and semantic.py, which import torch.
 Divergence = Literal["jsd", "jsd-detached", "forward-kl", "reverse-kl"]
+SampledDivergence = Literal["sampled-reverse-kl"]  # of tokens that the learning member has drawn itself
 Matching = Literal["infonce", "cosine"]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]

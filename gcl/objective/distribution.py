@@ -9,6 +9,11 @@ M, as the derivation of Eq. 13 and 14 requires; they are closed forms, no autogr
     forward-kl     sum_k tau_k^2 mean_{j != k} KL(P_j || P_k), every P_j a constant: deep mutual learning (Zhang et al. 2018,
                    arXiv 1706.00384); with a frozen guide, knowledge distillation (Hinton et al. 2015, arXiv 1503.02531)
     reverse-kl     the same with KL(P_k || P_j), as MiniLLM distils (Gu et al. 2024, arXiv 2306.08543)
+
+    sampled-reverse-kl   of one token y a row, which the learning member has drawn from its own P_k: tau_k^2 times the mean
+                   over j of log P_k(y) - log P_j(y), the k1 estimate of reverse-kl. Its gradient is that of the advantage
+                   A = log P_j(y) - log P_k(y), a constant, in -A log P_k(y): reverse-kl's own in expectation (MGSD, arXiv
+                   2606.06076, stage 2). Single values can be negative.
 """
 
 from collections.abc import Sequence
@@ -18,13 +23,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gcl.schema import Divergence
+from gcl.schema import Divergence, SampledDivergence
 
-DIVERGENCES = get_args(Divergence)
+DIVERGENCES, SAMPLED = get_args(Divergence), get_args(SampledDivergence)
 
 
 def divergence(
-    logits_KNV: Sequence[Tensor], taus: Sequence[float], wanted: Sequence[bool], kind: Divergence = "jsd"
+    logits_KNV: Sequence[Tensor],
+    taus: Sequence[float],
+    wanted: Sequence[bool],
+    kind: Divergence | SampledDivergence = "jsd",
+    labels_N: Tensor | None = None,
 ) -> tuple[Tensor, list[Tensor | None]]:
     """Divergence of K members, summed over N rows, and its gradients by the logits.
 
@@ -32,24 +41,31 @@ def divergence(
         logits_KNV: one tensor [N, V] per member; rows are the same supervised positions, columns the shared vocabulary
             only (cut before the softmax, so that padding rows of a head take no probability). Left as they are.
         taus: one temperature per member, > 0.
-        wanted: per member, whether its gradient is needed. The two KL divergences sum over these members alone (over all
-            if none is): what a frozen member would have to learn is no part of the loss.
+        wanted: per member, whether its gradient is needed. The KL divergences sum over these members alone (over all if none
+            is): what a frozen member would have to learn is no part of the loss.
         kind: see the module.
+        labels_N: the tokens drawn, which the sampled divergence needs and no other looks at.
 
     Returns:
-        The sum as a float64 scalar, never negative, and one gradient [N, V] or None per member. Computed in float32 at
-        least; gradients have the precision of the computation.
+        The sum as a float64 scalar, never negative unless sampled, and one gradient [N, V] or None per member. Computed in
+        float32 at least; gradients have the precision of the computation.
 
     Raises:
-        ValueError: if there is no such divergence.
+        ValueError: if there is no such divergence, or a sampled one has no labels, or some outside the shared vocabulary.
     """
-    if kind not in DIVERGENCES:
-        raise ValueError(f"unknown divergence {kind!r}; use one of {', '.join(DIVERGENCES)}")
+    if kind not in DIVERGENCES + SAMPLED:
+        raise ValueError(f"unknown divergence {kind!r}; use one of {', '.join(DIVERGENCES + SAMPLED)}")
     dtype = torch.promote_types(logits_KNV[0].dtype, torch.float32)
     # Log space: in probability space a token that all members rule out gives 0 * -inf.
     logp_KNV = [F.log_softmax(z_NV.to(dtype) / tau, dim=-1) for z_NV, tau in zip(logits_KNV, taus, strict=True)]
     if kind in ("jsd", "jsd-detached"):
         return _from_mean(logp_KNV, taus, wanted, detached=kind == "jsd-detached")
+    if kind in SAMPLED:
+        if labels_N is None or (
+            len(labels_N) and not 0 <= int(labels_N.min()) <= int(labels_N.max()) < logp_KNV[0].shape[1]
+        ):
+            raise ValueError(f"{kind}: every row needs the token that was drawn, inside the shared vocabulary")
+        return _from_samples(logp_KNV, taus, wanted, labels_N)
     return _from_each_other(logp_KNV, taus, wanted, forward=kind == "forward-kl")
 
 
@@ -121,6 +137,32 @@ def _from_each_other(
                 part_NV.mul_(tau / (members - 1))
                 gradient_NV = part_NV if gradient_NV is None else gradient_NV.add_(part_NV)
         gradients.append(torch.zeros_like(logp_NV) if wanted[k] and gradient_NV is None else gradient_NV)
+    return total, gradients
+
+
+def _from_samples(
+    logp_KNV: list[Tensor], taus: Sequence[float], wanted: Sequence[bool], labels_N: Tensor
+) -> tuple[Tensor, list[Tensor | None]]:
+    """The k1 estimate of the reverse KL divergence from log P_k, which are overwritten.
+
+    -A log P_k(y) has by z_k the derivative -A (onehot(y) - P_k) / tau_k.
+    """
+    members, index_N1 = len(taus), labels_N[:, None]
+    drawn_KN = [logp_NV.gather(1, index_N1)[:, 0] for logp_NV in logp_KNV]
+    learning = wanted if any(wanted) else [True] * members
+    total = torch.zeros((), dtype=torch.float64, device=labels_N.device)
+    gradients: list[Tensor | None] = []
+    for k, (logp_NV, tau) in enumerate(zip(logp_KNV, taus, strict=True)):
+        others = [drawn_N for j, drawn_N in enumerate(drawn_KN) if j != k]
+        shortfall_N = sum(drawn_KN[k] - drawn_N for drawn_N in others) / max(len(others), 1)  # -A
+        if learning[k] and others:
+            total += tau * tau * shortfall_N.double().sum()
+        if not wanted[k]:
+            gradients.append(None)
+            continue
+        weight_N1 = (tau * shortfall_N)[:, None] if others else torch.zeros_like(logp_NV[:, :1])
+        gradient_NV = logp_NV.exp_().mul_(-weight_N1)
+        gradients.append(gradient_NV.scatter_add_(1, index_N1, weight_N1))
     return total, gradients
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from gcl.objective.head import competitive_head
 from gcl.objective.semantic import semantic_loss
-from gcl.schema import Divergence, Matching
+from gcl.schema import Divergence, Matching, SampledDivergence
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,8 @@ def group_loss(
     kappa: float,
     vocabulary: int,
     share: Share,
-    divergence: Divergence = "jsd",
+    divergence: Divergence | SampledDivergence = "jsd",
+    supervised: bool = True,
     matching: Matching = "infonce",
     precision: torch.dtype = torch.float32,
     chunk: int | None = None,
@@ -71,6 +72,7 @@ def group_loss(
         vocabulary: number of leading token ids that mean the same to every member.
         share: see `Share`.
         divergence, matching: what L_DRL and L_GSL are, see `distribution.py` and `semantic.py`.
+        supervised: whether L_SFT counts. It does not where the tokens are no reference but a member's own draw.
         precision, chunk: of the head's products, see `competitive_head`.
         gather: maps a member's semantic vectors [B, E] to those of all ranks [B_total, E], in the same order for every
             member; None keeps this micro-batch's own.
@@ -90,6 +92,7 @@ def group_loss(
         vocabulary=vocabulary,
         tokens=share.tokens,
         kind=divergence,
+        supervised=supervised,
         precision=precision,
         chunk=chunk,
     )

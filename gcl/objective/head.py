@@ -20,7 +20,7 @@ from torch.autograd.function import FunctionCtx
 from gcl.objective import products
 from gcl.objective.distribution import divergence
 from gcl.objective.supervised import supervised_loss_
-from gcl.schema import Divergence
+from gcl.schema import Divergence, SampledDivergence
 
 # A fixed part of the device's memory for the buffers of one chunk: 2.2 GiB of 139, 1.3 of 80.
 CHUNK_MEMORY = 1 / 64
@@ -36,7 +36,8 @@ def competitive_head(
     drl_weight: float,
     vocabulary: int,
     tokens: int,
-    kind: Divergence = "jsd",
+    kind: Divergence | SampledDivergence = "jsd",
+    supervised: bool = True,
     precision: torch.dtype = torch.float32,
     chunk: int | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
@@ -54,6 +55,7 @@ def competitive_head(
         vocabulary: number of leading token ids that mean the same to every member; L_DRL compares these only.
         tokens: supervised tokens of the global batch, of which these N are a part.
         kind: which divergence L_DRL is, see `distribution.py`.
+        supervised: whether L_SFT counts; if not, its components are reported all the same.
         precision: dtype of the operands of the products; sums, losses and logits are float32 whatever it is. float64
             inputs stay float64.
         chunk: rows at a time; None takes what `chunk_rows` says.
@@ -74,6 +76,7 @@ def competitive_head(
         vocabulary=vocabulary,
         tokens=tokens,
         kind=kind,
+        supervised=supervised,
         precision=precision,
         chunk=chunk or chunk_rows([len(head) for head in head_VD], labels_N.device),
         # Known before apply: inside, a tensor looks the same with and without torch.no_grad.
@@ -111,7 +114,8 @@ class _Settings:
     drl_weight: float
     vocabulary: int
     tokens: int
-    kind: Divergence
+    kind: Divergence | SampledDivergence
+    supervised: bool
     precision: torch.dtype
     chunk: int
     wanted: tuple[bool, ...]
@@ -129,7 +133,7 @@ class _CompetitiveHead(torch.autograd.Function):
         ctx.dtypes = [tensor.dtype for tensor in tensors]
         dtype = torch.float64 if tensors[0].dtype == torch.float64 else torch.float32
         parts = [(value / settings.tokens).to(dtype) for value in sums]
-        weights = [1.0] * len(settings.taus) + [settings.drl_weight]
+        weights = [float(settings.supervised)] * len(settings.taus) + [settings.drl_weight]
         total = sum(weight * value for weight, value in zip(weights, sums, strict=False)) / settings.tokens
         ctx.mark_non_differentiable(*parts)
         return total.to(dtype), *parts
@@ -156,7 +160,7 @@ def _walk(
     settings: _Settings, labels_N: Tensor, hidden_ND: Sequence[Tensor], head_VD: Sequence[Tensor]
 ) -> tuple[list[Tensor], list[Tensor | None]]:
     """Return float64 sums over all rows (sft per member, then drl) and gradients by hidden states, then heads, of
-    sum_k L_SFT(k) + lambda L_DRL, not yet divided by the tokens."""
+    sum_k L_SFT(k) + lambda L_DRL, or of the last alone, not yet divided by the tokens."""
     members = len(settings.taus)
     want_hidden, want_head = settings.wanted[:members], settings.wanted[members:]
     trainable = [a or b for a, b in zip(want_hidden, want_head, strict=True)]
@@ -176,7 +180,7 @@ def _walk(
         d_shared_NV: list[Tensor | None] = [None] * members
         if settings.drl_weight:
             shared_NV = [logits[:, : settings.vocabulary] for logits in logits_NV]
-            value, d_shared_NV = divergence(shared_NV, settings.taus, trainable, settings.kind)
+            value, d_shared_NV = divergence(shared_NV, settings.taus, trainable, settings.kind, labels_N[rows])
             sums[members] += value
             del shared_NV
         for k in range(members):
@@ -186,6 +190,8 @@ def _walk(
             d_drl_NV = d_shared_NV.pop(0)
             if d_logits_NV is None:
                 continue
+            if not settings.supervised:
+                d_logits_NV.zero_()
             if d_drl_NV is not None:
                 d_logits_NV[:, : settings.vocabulary].add_(d_drl_NV, alpha=settings.drl_weight)
                 del d_drl_NV
