@@ -107,7 +107,7 @@ def miniature_inputs(run: RunSpec, experiment: Experiment) -> tuple[Callable, in
         write_dataset("snei", {"train": count, "test": 1}, questions, 0, source)
         import_source("snei", source, Path("workflow/mappings/snei.yaml"), root, None)
         scenarios = read_raw(root, questions, None, check_images=False)[:count]
-        local = LocalBatches([(s, random_turns.choice(list(s.turns))) for s in scenarios], encoders, 0, 1)
+        local = LocalBatches([s.exchange(random_turns.choice(list(s.turns))) for s in scenarios], encoders, 0, 1)
         steps = [
             [local[i] for i in chunks(b, training.micro_batch)] for b in chunks(range(count), training.global_batch)
         ]
@@ -182,7 +182,7 @@ class Subject:
         passes, inputs = self.steps[number % STEPS], range(self.run.training.global_batch)
         tokens = sum(int((p.members[0]["labels"] != IGNORED).sum()) for p in passes)
         start = clock()
-        losses = accumulate(self.engine, iter(passes), inputs, self.run, self.vocabulary, tokens, self.chunk)
+        losses = accumulate(self.engine, (iter(passes), tokens), inputs, self.run, self.vocabulary, True, self.chunk)
         check_finite(losses, self.run, number, [])
         self.engine.step()
         return clock() - start

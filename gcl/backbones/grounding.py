@@ -17,6 +17,7 @@ from gcl.training.export import export_member
 from gcl.training.lease import FinishedElsewhere
 from gcl.training.member import Member
 from gcl.training.run import scratch_folder, trained_group
+from gcl.training.source import References
 
 
 def ground_backbone(spec: GroundingSpec, captions: Path, vocabulary: Path, output: Path, scratch: Path) -> None:
@@ -44,7 +45,7 @@ def ground_backbone(spec: GroundingSpec, captions: Path, vocabulary: Path, outpu
         return [Member(member_spec, run.training, backbone, encoder, semantic_size=None, seed=run.seed)]
 
     own = scratch_folder(scratch, run, data, "backbones")
-    trained = trained_group(load, scenarios, run, data, ExecutionSpec(), own, "backbones")
+    trained = trained_group(load, References.of(scenarios, run), run, data, ExecutionSpec(), own, "backbones")
     try:
         with trained as (engine, lease), atomic_folder(output) as work:
             (member,) = engine.members

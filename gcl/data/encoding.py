@@ -1,7 +1,8 @@
-"""From scenarios to tensors: `Encoder` makes one sample for one member, `collate` pads samples into a batch.
+"""From exchanges to tensors: `Encoder` makes one sample for one member, `collate` pads samples into a batch.
 
-A sample is one turn: system message, image, question, and (for training) the answer. Each member has an encoder of its
-own, since patch sizes, templates and so the number of image tokens differ; the answer tokens are the same for all.
+A sample is one exchange: system message, image if there is one, question, and (for training) the answer. Each member has an
+encoder of its own, since patch sizes, templates and so the number of image tokens differ; the answer tokens are the same
+for all.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from gcl.backbones.load import Preprocessor
 from gcl.data.images import load_picture
-from gcl.data.scenario import Scenario
+from gcl.data.scenario import Exchange
 
 IGNORED = -100  # label of positions that are not supervised; torch's cross-entropy has the same default
 # Encoded pictures are kept up to this size. Epochs visit all pictures in turn, so what is kept first is kept for good.
@@ -30,16 +31,16 @@ class EncodedImage:
 
 @dataclass(frozen=True)
 class Sample:
-    """One turn for one member: token ids, labels (`IGNORED` outside the answer), image."""
+    """One exchange for one member: token ids, labels (`IGNORED` outside the answer), image or None."""
 
     ids: list[int]
     labels: list[int]
-    image: EncodedImage
+    image: EncodedImage | None
 
 
 @dataclass
 class Encoder:
-    """Turns scenarios into one member's samples.
+    """Turns exchanges into one member's samples.
 
     Attributes:
         preprocessor: the member's tokenizer and image processor.
@@ -50,7 +51,7 @@ class Encoder:
     system: str
     _images: dict[Path, EncodedImage] = field(default_factory=dict, repr=False)
     _cached_bytes: int = field(default=0, repr=False)
-    _prompts: dict[str, list[int]] = field(default_factory=dict, repr=False)
+    _prompts: dict[tuple[str, bool], list[int]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         tokenizer = self.preprocessor.tokenizer
@@ -58,33 +59,37 @@ class Encoder:
         self.end_token = tokenizer.convert_tokens_to_ids("<|im_end|>")
         self.pad_token = tokenizer.pad_token_id
 
-    def sample(self, scenario: Scenario, turn: str, *, with_answer: bool) -> Sample:
-        """Encode one turn; with the answer (and the end-of-turn token) as labels, or as a prompt to continue."""
-        image = self._image(scenario.image)
-        prompt = self._prompt(scenario.turns[turn].question, image)
-        if not with_answer:
-            return Sample(prompt, [IGNORED] * len(prompt), image)
-        answer = self.answer(scenario.turns[turn].answer)
-        return Sample(prompt + answer, [IGNORED] * len(prompt) + answer, image)
+    def prompt(self, exchange: Exchange, answer: Sequence[int] = ()) -> Sample:
+        """Encode the question: alone, to be continued, or with the tokens of some answer, which become labels."""
+        image = None if exchange.image is None else self._image(exchange.image)
+        prompt = self._prompt(exchange.question, image)
+        return Sample([*prompt, *answer], [*[IGNORED] * len(prompt), *answer], image)
+
+    def sample(self, exchange: Exchange) -> Sample:
+        """Encode the question and, as labels, the reference answer."""
+        return self.prompt(exchange, self.answer(exchange.answer))
 
     def answer(self, text: str) -> list[int]:
         """Tokens of an answer, the end of the turn included: what is supervised."""
         return [*self.preprocessor.tokenizer(text, add_special_tokens=False)["input_ids"], self.end_token]
 
-    def _prompt(self, question: str, image: EncodedImage) -> list[int]:
-        if question not in self._prompts:
-            self._prompts[question] = self._template(question)
-        ids = self._prompts[question]
+    def _prompt(self, question: str, image: EncodedImage | None) -> list[int]:
+        key = (question, image is not None)
+        if key not in self._prompts:
+            self._prompts[key] = self._template(question, with_image=image is not None)
+        ids = self._prompts[key]
+        if image is None:
+            return ids
         where = ids.index(self.image_token)
         count = int(image.grid_13.prod()) // self.preprocessor.image_processor.merge_size**2
         return ids[:where] + [self.image_token] * count + ids[where + 1 :]
 
-    def _template(self, question: str) -> list[int]:
-        """The tokens of a prompt with a single one for the image."""
+    def _template(self, question: str, *, with_image: bool) -> list[int]:
+        """The tokens of a prompt, with a single one for the image."""
         tokenizer = self.preprocessor.tokenizer
         messages = [
             {"role": "system", "content": self.system},
-            {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": question}]},
+            {"role": "user", "content": [*[{"type": "image"}] * with_image, {"type": "text", "text": question}]},
         ]
         text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
         return tokenizer(text, add_special_tokens=False)["input_ids"]
@@ -106,8 +111,10 @@ def collate(samples: Sequence[Sample], encoder: Encoder, *, left_padded: bool) -
     """Pad samples into one batch: on the right for training, on the left for generation.
 
     Returns:
-        input_ids, attention_mask, mm_token_type_ids, labels [B, T]; pixel_values [P, C]; image_grid_thw [B, 3].
+        input_ids, attention_mask, mm_token_type_ids, labels [B, T]; pixel_values [P, C]; image_grid_thw [images, 3]. The
+        last two are absent if no sample has an image.
     """
+    images = [sample.image for sample in samples if sample.image is not None]
     length = max(len(sample.ids) for sample in samples)
 
     def padded(rows: list[list[int]], filler: int) -> Tensor:
@@ -122,6 +129,13 @@ def collate(samples: Sequence[Sample], encoder: Encoder, *, left_padded: bool) -
         # The Qwen families build their 3-D positions from this mask: 1 where an image token stands.
         "mm_token_type_ids": (ids_BT == encoder.image_token).long(),
         "labels": padded([sample.labels for sample in samples], IGNORED),
-        "pixel_values": torch.cat([sample.image.pixels_PC for sample in samples]),
-        "image_grid_thw": torch.cat([sample.image.grid_13 for sample in samples]),
+    } | _pictures(images)
+
+
+def _pictures(images: Sequence[EncodedImage]) -> dict[str, Tensor]:
+    if not images:
+        return {}
+    return {
+        "pixel_values": torch.cat([image.pixels_PC for image in images]),
+        "image_grid_thw": torch.cat([image.grid_13 for image in images]),
     }

@@ -21,6 +21,21 @@ class Turn:
 
 
 @dataclass(frozen=True)
+class Exchange:
+    """One question to a member, with its picture if it has one, and the reference answer: a sample of training.
+
+    Attributes:
+        id: what messages call it, "<scenario>/<turn>".
+        image: the picture's path; None for words alone.
+    """
+
+    id: str
+    image: Path | None
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True)
 class Scenario:
     """One social-navigation scene.
 
@@ -37,6 +52,10 @@ class Scenario:
     turns: Mapping[str, Turn]
     split: str
     action: str | None = None
+
+    def exchange(self, turn: str) -> Exchange:
+        """One turn, asked alone."""
+        return Exchange(f"{self.id}/{turn}", self.image, self.turns[turn].question, self.turns[turn].answer)
 
     @property
     def text_sha256(self) -> str:

@@ -14,7 +14,7 @@ from transformers import GenerationConfig, PreTrainedModel
 
 from gcl.backbones.load import Source, load_preprocessor, load_trained
 from gcl.data.encoding import Encoder, collate
-from gcl.data.scenario import TURNS, Scenario
+from gcl.data.scenario import TURNS, Exchange, Scenario
 from gcl.runs import RunSpec
 from gcl.training.batches import chunks
 
@@ -39,7 +39,7 @@ def predictions(
         label = f"{spec.id} {member.role}"
         with tqdm(total=len(asked), desc=label, unit="answer", mininterval=2) as bar:
             for batch in chunks(asked, batch_size):
-                texts = answers(model, encoder, batch, max_new_tokens)
+                texts = answers(model, encoder, [s.exchange(turn) for turn, s in batch], max_new_tokens)
                 for (turn, scenario), text in zip(batch, texts, strict=True):
                     yield {
                         "role": member.role,
@@ -72,11 +72,9 @@ def load_member(
     return model, Encoder(load_preprocessor(Source(str(folder)), (pixels[0], pixels[1])), system)
 
 
-def answers(
-    model: PreTrainedModel, encoder: Encoder, asked: Sequence[tuple[str, Scenario]], max_new_tokens: int
-) -> list[str]:
-    """The greedy answer to each (turn, scenario), asked in one batch."""
-    samples = [encoder.sample(scenario, turn, with_answer=False) for turn, scenario in asked]
+def answers(model: PreTrainedModel, encoder: Encoder, asked: Sequence[Exchange], max_new_tokens: int) -> list[str]:
+    """The greedy answer to each question, asked in one batch."""
+    samples = [encoder.prompt(exchange) for exchange in asked]
     return _continue(model, encoder, collate(samples, encoder, left_padded=True), max_new_tokens)
 
 

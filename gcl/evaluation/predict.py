@@ -229,7 +229,7 @@ def _printable(path: str) -> str:
 def _problem(encoder: Encoder, scene: Scenario) -> str | None:
     """Why the member cannot see a picture and what to do; None if it can."""
     try:
-        encoder.sample(scene, next(iter(scene.turns)), with_answer=False)
+        encoder.prompt(scene.exchange(next(iter(scene.turns))))
     except PictureError as error:
         return str(error)
     except ValueError as error:  # transformers refuses, for instance, pictures 200 times as wide as high
@@ -240,7 +240,7 @@ def _problem(encoder: Encoder, scene: Scenario) -> str | None:
 def _answers(
     model: PreTrainedModel, encoder: Encoder, turn: str, scenes: Sequence[Scenario], max_new_tokens: int
 ) -> list[str]:
-    return answers(model, encoder, [(turn, scene) for scene in scenes], max_new_tokens) if scenes else []
+    return answers(model, encoder, [scene.exchange(turn) for scene in scenes], max_new_tokens) if scenes else []
 
 
 def _run_facts(path: Path) -> RunFacts:

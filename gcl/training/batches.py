@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from gcl.data.encoding import IGNORED, Encoder, collate
-from gcl.data.scenario import Scenario
+from gcl.data.scenario import Exchange
 
 T = TypeVar("T")
 
@@ -62,17 +62,15 @@ class LocalBatch:
 class LocalBatches(Dataset[LocalBatch]):
     """Turns the sample indices of a pass into this process's batch; used through `load`."""
 
-    def __init__(
-        self, turns: Sequence[tuple[Scenario, str]], encoders: Sequence[Encoder], rank: int, processes: int
-    ) -> None:
-        self.turns, self.encoders, self.rank, self.processes = turns, encoders, rank, processes
+    def __init__(self, exchanges: Sequence[Exchange], encoders: Sequence[Encoder], rank: int, processes: int) -> None:
+        self.exchanges, self.encoders, self.rank, self.processes = exchanges, encoders, rank, processes
 
     def __getitem__(self, indices: Sequence[int]) -> LocalBatch:
         shares = [indices[rank :: self.processes] for rank in range(self.processes)]
         own = shares[self.rank] or indices[:1]
         members = []
         for encoder in self.encoders:
-            samples = [encoder.sample(*self.turns[i], with_answer=True) for i in own]
+            samples = [encoder.sample(self.exchanges[i]) for i in own]
             if not shares[self.rank]:
                 samples = [replace(sample, labels=[IGNORED] * len(sample.labels)) for sample in samples]
             members.append(collate(samples, encoder, left_padded=False))

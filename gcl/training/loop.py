@@ -1,4 +1,4 @@
-"""The training loop: `train_group(engine, turns, spec, ...)` runs all steps and leaves the members trained.
+"""The training loop: `train_group(engine, source, spec, ...)` runs all steps and leaves the members trained.
 
 The same loop serves a group of one (supervised fine-tuning), pairs, and larger groups, on any engine; grounding of
 miniature backbones, too.
@@ -15,18 +15,17 @@ import torch
 from tqdm import tqdm
 
 from gcl.backbones.vocabulary import shared_vocabulary
-from gcl.data.scenario import Scenario
-from gcl.errors import CheckpointError, DataError, TrainingError
+from gcl.data.scenario import Exchange
+from gcl.errors import TrainingError
 from gcl.execution import ExecutionSpec
 from gcl.objective.group import MemberOutput, Share, group_loss
 from gcl.runs import RunSpec
-from gcl.training.batches import LocalBatches, chunks, global_batches, steps_per_epoch
+from gcl.training.batches import chunks, global_batches, steps_per_epoch
 from gcl.training.checkpoint import Checkpoints
 from gcl.training.engine import Engine, StepReport
 from gcl.training.log import LossLog
 from gcl.training.member import PRECISIONS, Member, answers
-
-Turns = Sequence[tuple[Scenario, str]]
+from gcl.training.source import Source, Step
 
 
 class Stopped(SystemExit):
@@ -36,26 +35,14 @@ class Stopped(SystemExit):
         super().__init__(128 + signal.SIGTERM)
 
 
-def turns_of(scenarios: Sequence[Scenario], spec: RunSpec) -> Turns:
-    """All samples: every turn of every scenario.
-
-    Raises:
-        DataError: if there are none.
-    """
-    turns = [(scenario, turn) for scenario in scenarios for turn in scenario.turns]
-    if not turns:
-        raise DataError(f"{spec.id}: the training split is empty; check the manifest of {spec.dataset}")
-    return turns
-
-
-def total_steps(turns: Turns, spec: RunSpec) -> int:
+def total_steps(source: Source, spec: RunSpec) -> int:
     """Optimizer steps of the whole training."""
-    return spec.training.epochs * steps_per_epoch(len(turns), spec.training.global_batch)
+    return spec.training.epochs * steps_per_epoch(len(source.exchanges), spec.training.global_batch)
 
 
 def train_group(
     engine: Engine,
-    turns: Turns,
+    source: Source,
     spec: RunSpec,
     execution: ExecutionSpec,
     checkpoints: Checkpoints,
@@ -65,7 +52,7 @@ def train_group(
 
     Args:
         engine: holds the members.
-        turns: the samples.
+        source: of the samples.
         spec: the run.
         execution: how often to save, how to prepare batches.
         checkpoints: where to continue from and save to.
@@ -78,22 +65,20 @@ def train_group(
     """
     training, members = spec.training, engine.members
     vocabulary = shared_vocabulary([m.encoder.preprocessor.tokenizer for m in members], [m.head_rows for m in members])
-    lengths = answer_lengths(turns, members, vocabulary)
-    steps = total_steps(turns, spec)
+    steps = total_steps(source, spec)
     done = checkpoints.resume()
-    batches = list(global_batches(len(turns), training.global_batch, training.epochs, spec.seed))[done:]
-    passes = [indices for batch in batches for indices in chunks(batch, training.micro_batch)]
-    local = LocalBatches(turns, [m.encoder for m in members], engine.world.rank, engine.world.size)
-    loader = local.load(passes, execution.workers)
+    batches = list(global_batches(len(source.exchanges), training.global_batch, training.epochs, spec.seed))[done:]
+    prepared = source.steps(engine, spec, batches, done=done, vocabulary=vocabulary, workers=execution.workers)
     for member in members:
         member.train(not member.spec.frozen)
     bar = tqdm(total=steps, initial=done, desc=spec.id, unit="step", mininterval=2, disable=not engine.world.main)
     with _stop_requests() as stop_requested, bar, open_log(done) if engine.world.main else nullcontext() as log:
         for step, batch in enumerate(batches, start=done + 1):
-            tokens = sum(lengths[i] for i in batch)
             with memory_explained(spec, execution, f"at step {step}"):
-                losses = accumulate(engine, loader, batch, spec, vocabulary, tokens, execution.head_chunk)
-                check_finite(losses, spec, step, [turns[i] for i in batch])
+                losses = accumulate(
+                    engine, next(prepared), batch, spec, vocabulary, source.supervised, execution.head_chunk
+                )
+                check_finite(losses, spec, step, [source.exchanges[i] for i in batch])
                 report = engine.step()
             if log:
                 log.write(step, losses | _norms(members, report))
@@ -122,28 +107,28 @@ def _norms(members: Sequence[Member], report: StepReport) -> dict[str, float]:
 
 def accumulate(
     engine: Engine,
-    loader: Iterator,
+    prepared: Step,
     batch: Sequence[int],
     spec: RunSpec,
     vocabulary: int,
-    tokens: int,
+    supervised: bool,
     chunk: int | None,
 ) -> dict[str, float]:
     """Forward and backward passes of one global batch, after which `engine.step` may be called.
 
     Args:
         engine: holds the members.
-        loader: gives this process's part of each pass.
+        prepared: this process's part of each pass, and the supervised tokens of the global batch.
         batch: sample indices of the global batch.
         spec: the run.
         vocabulary: number of leading token ids that mean the same to every member.
-        tokens: supervised tokens of the global batch.
+        supervised: whether the cross-entropy of these tokens counts.
         chunk: supervised tokens whose logits exist at once.
 
     Returns:
         The objective and its components by role, over all processes.
     """
-    objective, training = spec.objective, spec.training
+    objective, training, (loader, tokens) = spec.objective, spec.training, prepared
     sums: dict[str, torch.Tensor] = {}
     sizes = [len(indices) for indices in chunks(batch, training.micro_batch)]
     for number, size in enumerate(sizes, start=1):
@@ -163,6 +148,7 @@ def accumulate(
             kappa=objective.kappa if objective else 1.0,
             divergence=objective.divergence if objective else "jsd",
             matching=objective.matching if objective else "infonce",
+            supervised=supervised,
             vocabulary=vocabulary,
             share=Share(inputs=size / len(batch), tokens=tokens),
             precision=PRECISIONS[training.precision],
@@ -176,47 +162,12 @@ def accumulate(
     if "gsl" in totals:  # computed over all rows by every process
         totals["gsl"] /= engine.world.size
     weights = {"gsl": objective.gsl_weight, "drl": objective.drl_weight} if objective else {}
-    loss = sum(weights.get(name, 1.0) * value for name, value in totals.items())
+    loss = sum(weights.get(name, float(supervised)) * value for name, value in totals.items())
     roles = {f"sft_{k}": f"sft_{member.role}" for k, member in enumerate(spec.members)}
     return {"loss": loss} | {roles.get(name, name): value for name, value in totals.items()}
 
 
-def answer_lengths(turns: Turns, members: Sequence[Member], vocabulary: int) -> list[int]:
-    """Supervised tokens of every sample, once all members are known to split every answer into the same tokens.
-
-    Raises:
-        CheckpointError: naming the first answer that they do not share, and the tokens that differ.
-    """
-    lengths = []
-    for scenario, turn in turns:
-        text = scenario.turns[turn].answer
-        first, *others = (member.encoder.answer(text) for member in members)
-        if any(ids != first for ids in others) or max(first) >= vocabulary:
-            raise CheckpointError(
-                f"{turn} of {scenario.id}: {' and '.join(m.spec.role for m in members)} do not share all tokens of the "
-                f"answer {text[:60]!r} ({_difference(text, members, vocabulary)}); remove model tags such as <think> from "
-                "it, or group models of one tokenizer family"
-            )
-        lengths.append(len(first))
-    return lengths
-
-
-def _difference(text: str, members: Sequence[Member], vocabulary: int) -> str:
-    """Each member's tokens from the first one on that differs or is not shared, at most four of them."""
-    ids = [member.encoder.answer(text) for member in members]
-    where = next(
-        k
-        for k in range(max(map(len, ids)))
-        if len({tuple(own[k : k + 1]) for own in ids}) > 1 or ids[0][k] >= vocabulary
-    )
-    parts = []
-    for member, own in zip(members, ids, strict=True):
-        tokens = member.encoder.preprocessor.tokenizer.convert_ids_to_tokens(own[where : where + 4])
-        parts.append(f"{member.spec.role}: {' '.join(f'{t!r}={i}' for t, i in zip(tokens, own[where:], strict=False))}")
-    return "; ".join(parts)
-
-
-def check_finite(losses: dict[str, float], spec: RunSpec, step: int, batch: Turns) -> None:
+def check_finite(losses: dict[str, float], spec: RunSpec, step: int, batch: Sequence[Exchange]) -> None:
     """Refuse to step on a loss that is no number.
 
     Raises:
@@ -224,7 +175,7 @@ def check_finite(losses: dict[str, float], spec: RunSpec, step: int, batch: Turn
     """
     bad = {name: value for name, value in losses.items() if not abs(value) < float("inf")}
     if bad:
-        seen = ", ".join(f"{scenario.id}/{turn}" for scenario, turn in batch)
+        seen = ", ".join(exchange.id for exchange in batch)
         raise TrainingError(
             f"{spec.id}: the loss is not finite at step {step} ({bad}); its batch was {seen}. Look at these scenarios, "
             "or lower the learning rates; the last checkpoint was made before"

@@ -30,8 +30,9 @@ from gcl.training.engine import Engine, make_engine
 from gcl.training.export import export_member
 from gcl.training.lease import FinishedElsewhere, Lease, hold_lease
 from gcl.training.log import LossLog
-from gcl.training.loop import memory_explained, total_steps, train_group, turns_of
+from gcl.training.loop import memory_explained, total_steps, train_group
 from gcl.training.member import Member
+from gcl.training.source import References, Source
 from gcl.training.world import World
 
 
@@ -78,7 +79,8 @@ def _train(
         ]
 
     done = partial(already_trained, spec, data, execution, output)
-    with trained_group(load, scenarios, spec, data, execution, scratch, done=done) as (engine, lease):
+    source = References.of(scenarios, spec)
+    with trained_group(load, source, spec, data, execution, scratch, done=done) as (engine, lease):
         if engine.world.main:
             for left in output.parent.glob(f".{output.name}.*"):  # of a copy that was killed while it wrote its models
                 shutil.rmtree(left, ignore_errors=True)
@@ -118,7 +120,7 @@ def scratch_folder(root: Path, spec: RunSpec, data: str, part: str = "training")
 @contextmanager
 def trained_group(
     load: Callable[[], list[Member]],
-    scenarios: Sequence[Scenario],
+    source: Source,
     spec: RunSpec,
     data: str,
     execution: ExecutionSpec,
@@ -131,7 +133,6 @@ def trained_group(
     Raises:
         FinishedElsewhere: if another copy of the run did it: while this one waited, or, says `done`, before.
     """
-    turns = turns_of(scenarios, spec)
     world = World()
     _check_processes(world, execution)
     seed_everything(spec.seed)
@@ -151,11 +152,11 @@ def trained_group(
             loading = nullcontext()
         with memory_explained(spec, execution, "before the first step"), loading:
             members = load()
-            engine = make_engine(members, spec.training, execution, total_steps(turns, spec))
+            engine = make_engine(members, spec.training, execution, total_steps(source, spec))
         begun = canonical_json(starts(spec))
         identity = {"run": spec.fingerprint, "data": data, "start": begun, "code": code_sha256(part), **environment()}
         checkpoints = Checkpoints(scratch / "checkpoints", identity, execution.keep, engine, lease)
-        train_group(engine, turns, spec, execution, checkpoints, partial(LossLog, scratch))
+        train_group(engine, source, spec, execution, checkpoints, partial(LossLog, scratch))
         yield engine, lease
         if engine.world.main:
             lease.check()

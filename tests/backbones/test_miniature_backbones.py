@@ -35,7 +35,7 @@ def test_own_encoding_equals_the_familys_processor(backbones, scenarios, family)
     parts = own.preprocessor
     processor = _image_only(PROCESSORS[family])(parts.image_processor, parts.tokenizer, parts.tokenizer.chat_template)
     for turn in ("perception", "action"):
-        mine = collate([own.sample(s, turn, with_answer=False) for s in scenarios[:4]], own, left_padded=True)
+        mine = collate([own.prompt(s.exchange(turn)) for s in scenarios[:4]], own, left_padded=True)
         messages = [
             [
                 {"role": "system", "content": SYSTEM},
@@ -52,7 +52,7 @@ def test_own_encoding_equals_the_familys_processor(backbones, scenarios, family)
 
 def test_supervised_tokens_are_the_answer_and_its_end(backbones, scenarios):
     own = encoder(backbones["qwen3_vl"])
-    sample = own.sample(scenarios[0], "action", with_answer=True)
+    sample = own.sample(scenarios[0].exchange("action"))
     answer = [label for label in sample.labels if label != -100]
     assert own.preprocessor.tokenizer.decode(answer) == scenarios[0].turns["action"].answer + "<|im_end|>"
     assert sample.ids[-len(answer) :] == answer
@@ -60,7 +60,7 @@ def test_supervised_tokens_are_the_answer_and_its_end(backbones, scenarios):
 
 def test_families_need_different_numbers_of_image_tokens_but_agree_on_answers(backbones, scenarios):
     encoders = [encoder(backbones[family]) for family in ("qwen2_5_vl", "qwen3_vl")]
-    samples = [own.sample(scenarios[0], "perception", with_answer=True) for own in encoders]
+    samples = [own.sample(scenarios[0].exchange("perception")) for own in encoders]
     assert len(samples[0].ids) - len(samples[1].ids) == 15 - 12
     answers = [[label for label in sample.labels if label != -100] for sample in samples]
     assert answers[0] == answers[1]
@@ -89,7 +89,7 @@ def test_batched_left_padded_generation_equals_one_by_one(backbones, scenarios):
     for folder in backbones.values():
         model, own = load_backbone(Source(str(folder))), encoder(folder)
         turns = ("action", "perception") * 6
-        samples = [own.sample(s, turn, with_answer=False) for s, turn in zip(scenarios, turns, strict=True)]
+        samples = [own.prompt(s.exchange(turn)) for s, turn in zip(scenarios, turns, strict=True)]
         together = _continue(model, own, collate(samples, own, left_padded=True), 8)
         alone = [_continue(model, own, collate([sample], own, left_padded=True), 8)[0] for sample in samples]
         assert together == alone
@@ -177,7 +177,7 @@ def test_hub_checkpoints_are_pinned_to_a_commit():
 def test_a_checkpoints_own_generation_defaults_do_not_change_the_answers(backbones, scenarios):
     """Qwen2.5-VL ships a repetition penalty; greedy means greedy for every family."""
     model, own = load_backbone(Source(str(backbones["qwen2_5_vl"]))), encoder(backbones["qwen2_5_vl"])
-    batch = collate([own.sample(s, "perception", with_answer=False) for s in scenarios], own, left_padded=True)
+    batch = collate([own.prompt(s.exchange("perception")) for s in scenarios], own, left_padded=True)
     plain = _continue(model, own, batch, 12)
     model.generation_config.repetition_penalty = 5.0
     model.generation_config.do_sample = True

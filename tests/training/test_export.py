@@ -88,9 +88,7 @@ def test_adapters_are_merged_into_what_they_adapt(backbones, scenarios, tmp_path
         folder.mkdir()
         export_member(engine, member, spec, folder, {})
         merged = AutoModelForImageTextToText.from_pretrained(folder)
-        batch = collate(
-            [member.encoder.sample(scenarios[0], "action", with_answer=False)], member.encoder, left_padded=False
-        )
+        batch = collate([member.encoder.prompt(scenarios[0].exchange("action"))], member.encoder, left_padded=False)
         del batch["labels"]
         with torch.no_grad():
             adapted, plain = member.backbone.eval()(**batch).logits, merged(**batch).logits

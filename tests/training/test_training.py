@@ -78,7 +78,7 @@ def test_each_loss_reaches_every_parameter_of_both_members(backbones, scenarios)
         members = [Member.load(m, spec.training, semantic_size=16, seed=k) for k, m in enumerate(spec.members)]
         outputs = []
         for member in members:
-            samples = [member.encoder.sample(s, "perception", with_answer=True) for s in scenarios[:6]]
+            samples = [member.encoder.sample(s.exchange("perception")) for s in scenarios[:6]]
             batch = collate(samples, member.encoder, left_padded=False)
             hidden, head, semantic = member(batch)
             outputs.append(MemberOutput(hidden, head, answers(batch), semantic))
@@ -145,7 +145,7 @@ def test_an_answer_that_members_spell_differently_is_named(backbones, scenarios,
     """Qwen3 has a token for <think>, Qwen2.5 spells it out: the pair cannot compare such an answer."""
     turns = dict(scenarios[0].turns) | {"action": Turn("?", "<think>")}
     bad = [*scenarios[:2], replace(scenarios[2], turns=turns)]
-    with pytest.raises(CheckpointError, match=r"action of s02.*learner and guide") as caught:
+    with pytest.raises(CheckpointError, match=r"s02/action: learner and guide") as caught:
         train_run(make_run(backbones), bad, "data", ExecutionSpec(), tmp_path / "out", tmp_path / "scratch")
     assert "learner: '<'=" in str(caught.value) and "guide: '<think>'=" in str(caught.value)
 
