@@ -49,6 +49,7 @@ from gcl.training.engine import make_engine
 from gcl.training.loop import accumulate, check_finite
 from gcl.training.member import Member
 from gcl.training.run import seed_everything
+from gcl.training.source import Step
 from gcl.training.world import World
 
 ROOT = Path(__file__).parents[1]
@@ -182,7 +183,9 @@ class Subject:
         passes, inputs = self.steps[number % STEPS], range(self.run.training.global_batch)
         tokens = sum(int((p.members[0]["labels"] != IGNORED).sum()) for p in passes)
         start = clock()
-        losses = accumulate(self.engine, (iter(passes), tokens), inputs, self.run, self.vocabulary, True, self.chunk)
+        losses = accumulate(
+            self.engine, Step(iter(passes), tokens), inputs, self.run, self.vocabulary, True, self.chunk
+        )
         check_finite(losses, self.run, number, [])
         self.engine.step()
         return clock() - start

@@ -41,10 +41,12 @@ class Engine(ABC):
     Attributes:
         name: what checkpoints call it.
         divided: whether its checkpoints fit only the same number of processes.
+        divided_weights: whether no process has all weights, so that all must call a member's modules in step.
     """
 
     name = ""
     divided = False
+    divided_weights = False
 
     def __init__(self, members: Sequence[Member], training: TrainingSpec, execution: ExecutionSpec, steps: int) -> None:
         self.members, self.training = list(members), training

@@ -68,20 +68,19 @@ def train_group(
     steps = total_steps(source, spec)
     done = checkpoints.resume()
     batches = list(global_batches(len(source.exchanges), training.global_batch, training.epochs, spec.seed))[done:]
-    prepared = source.steps(engine, spec, batches, done=done, vocabulary=vocabulary, workers=execution.workers)
+    upcoming = source.steps(engine, spec, batches, done=done, vocabulary=vocabulary, workers=execution.workers)
     for member in members:
         member.train(not member.spec.frozen)
     bar = tqdm(total=steps, initial=done, desc=spec.id, unit="step", mininterval=2, disable=not engine.world.main)
     with _stop_requests() as stop_requested, bar, open_log(done) if engine.world.main else nullcontext() as log:
         for step, batch in enumerate(batches, start=done + 1):
             with memory_explained(spec, execution, f"at step {step}"):
-                losses = accumulate(
-                    engine, next(prepared), batch, spec, vocabulary, source.supervised, execution.head_chunk
-                )
+                prepared = next(upcoming)
+                losses = accumulate(engine, prepared, batch, spec, vocabulary, source.supervised, execution.head_chunk)
                 check_finite(losses, spec, step, [source.exchanges[i] for i in batch])
                 report = engine.step()
             if log:
-                log.write(step, losses | _norms(members, report))
+                log.write(step, losses | _norms(members, report) | prepared.facts)
             bar.update()
             # One question to all processes, so that they stop, or save, together.
             stops, losts = engine.world.sum([stop_requested(), checkpoints.lease.lost])
@@ -118,7 +117,7 @@ def accumulate(
 
     Args:
         engine: holds the members.
-        prepared: this process's part of each pass, and the supervised tokens of the global batch.
+        prepared: the step.
         batch: sample indices of the global batch.
         spec: the run.
         vocabulary: number of leading token ids that mean the same to every member.
@@ -128,12 +127,12 @@ def accumulate(
     Returns:
         The objective and its components by role, over all processes.
     """
-    objective, training, (loader, tokens) = spec.objective, spec.training, prepared
+    objective, training = spec.objective, spec.training
     sums: dict[str, torch.Tensor] = {}
     sizes = [len(indices) for indices in chunks(batch, training.micro_batch)]
     for number, size in enumerate(sizes, start=1):
         last = number == len(sizes)
-        local = next(loader).to(engine.world.device)
+        local = next(prepared.passes).to(engine.world.device)
         outputs = [
             MemberOutput(hidden, head, answers(inputs), semantic)
             for (hidden, head, semantic), inputs in zip(
@@ -150,7 +149,7 @@ def accumulate(
             matching=objective.matching if objective else "infonce",
             supervised=supervised,
             vocabulary=vocabulary,
-            share=Share(inputs=size / len(batch), tokens=tokens),
+            share=Share(inputs=size / len(batch), tokens=prepared.tokens),
             precision=PRECISIONS[training.precision],
             chunk=chunk,
             gather=partial(engine.world.gather_rows, counts=local.counts),

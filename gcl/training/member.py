@@ -71,6 +71,12 @@ class Member(nn.Module):
         """Rows of the output head, padding included."""
         return self.backbone.config.text_config.vocab_size
 
+    @property
+    def mixed(self) -> dict[str, Any]:
+        """Arguments of autocast under which the backbone runs."""
+        # Casts are not cached: a cache would keep a 16-bit copy of every weight through the whole forward pass.
+        return {"dtype": self.precision, "enabled": self.precision != torch.float32, "cache_enabled": False}
+
     def trainable(self) -> dict[str, nn.Parameter]:
         """What learns, by name."""
         return {name: parameter for name, parameter in self.named_parameters() if parameter.requires_grad}
@@ -84,9 +90,7 @@ class Member(nn.Module):
             see its gradient come back through this call.
         """
         inputs = {name: tensor for name, tensor in batch.items() if name != "labels"}
-        # Casts are not cached: a cache would keep a 16-bit copy of every weight through the whole forward pass.
-        mixed = {"dtype": self.precision, "enabled": self.precision != torch.float32, "cache_enabled": False}
-        with torch.autocast(batch["input_ids"].device.type, **mixed):
+        with torch.autocast(batch["input_ids"].device.type, **self.mixed):
             hidden_BTD = self.backbone.model(**inputs, use_cache=False).last_hidden_state
         supervised_BT = batch["labels"][:, 1:] != IGNORED
         semantic_BE = None

@@ -5,7 +5,8 @@ part of each pass.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from gcl.data.scenario import Exchange, Scenario
@@ -15,7 +16,20 @@ from gcl.training.batches import LocalBatch, LocalBatches, chunks
 from gcl.training.engine import Engine
 from gcl.training.member import Member
 
-Step = tuple[Iterator[LocalBatch], int]
+
+@dataclass(frozen=True)
+class Step:
+    """What one step is made of.
+
+    Attributes:
+        passes: this process's part of each pass, in order.
+        tokens: supervised tokens of the global batch, over all processes.
+        facts: what the log should say besides losses.
+    """
+
+    passes: Iterator[LocalBatch]
+    tokens: int
+    facts: Mapping[str, float] = field(default_factory=dict)
 
 
 class Source(ABC):
@@ -40,7 +54,7 @@ class Source(ABC):
         vocabulary: int,
         workers: int,
     ) -> Iterator[Step]:
-        """For each global batch, as its turn comes: the passes, and how many supervised tokens it has over all processes.
+        """Yield the steps, each as its turn comes.
 
         Args:
             engine: holds the members, in the state in which the step finds them.
@@ -85,7 +99,7 @@ class References(Source):
         encoders = [member.encoder for member in engine.members]
         loader = LocalBatches(self.exchanges, encoders, engine.world.rank, engine.world.size).load(passes, workers)
         for batch in batches:
-            yield loader, sum(lengths[i] for i in batch)
+            yield Step(loader, sum(lengths[i] for i in batch))
 
 
 def answer_lengths(exchanges: Sequence[Exchange], members: Sequence[Member], vocabulary: int) -> list[int]:

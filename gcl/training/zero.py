@@ -84,6 +84,7 @@ class DeepSpeedEngine(Engine):
     divided = True
 
     def _prepare(self, execution: ExecutionSpec) -> list[nn.Module]:
+        self.divided_weights = execution.zero_stage == 3
         self.stage, self.name = execution.zero_stage, f"deepspeed stage {execution.zero_stage}"
         self.engines: list[Any] = []
         modules: list[nn.Module] = []

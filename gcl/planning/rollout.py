@@ -1,0 +1,85 @@
+"""Answers drawn from a model's own distribution: `roll_out(member, exchanges, seeds, ...)` gives their tokens.
+
+Every answer has random numbers of its own, from its seed and the position in the answer alone. So what is drawn for a
+question depends neither on the other questions of its batch nor on how many processes share the work, but for rounding.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
+
+from gcl.data.encoding import Encoder, collate
+from gcl.data.scenario import Exchange
+from gcl.training.member import Member
+
+# No answer may hold these: the model would look for a picture behind them.
+_PLACEHOLDERS = ("<|image_pad|>", "<|video_pad|>")
+
+
+class _Draw(LogitsProcessor):
+    """Gumbel noise, with which the most probable token becomes a draw from the softmax (the Gumbel-max trick)."""
+
+    def __init__(self, seeds: Sequence[int], temperature: float) -> None:
+        self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        self._temperature = temperature
+
+    def __call__(self, input_ids: Tensor, scores_BV: Tensor) -> Tensor:
+        # Drawn on the CPU, so that the machine does not matter.
+        noise_BV = torch.stack(
+            [torch.empty(scores_BV.shape[1]).exponential_(generator=own).log_().neg_() for own in self._generators]
+        )
+        return scores_BV / self._temperature + noise_BV.to(scores_BV.device)
+
+
+@torch.no_grad()
+def roll_out(
+    member: Member,
+    exchanges: Sequence[Exchange],
+    seeds: Sequence[int],
+    *,
+    temperature: float,
+    max_new_tokens: int,
+    synced: bool = False,
+) -> list[list[int]]:
+    """Draw one answer to each question from softmax(logits / temperature).
+
+    Args:
+        member: who answers; in the precision of its training, and left in the mode in which it was.
+        exchanges: the questions; all with a picture or all without.
+        seeds: of each answer.
+        temperature: > 0.
+        max_new_tokens: longest answer. One that was cut off there has no end-of-turn token.
+        synced: whether processes generate in step, which they must where weights are divided among them.
+
+    Returns:
+        The tokens of each answer, at least one, the end-of-turn token included.
+    """
+    encoder, backbone = member.encoder, member.backbone
+    batch = collate([encoder.prompt(exchange) for exchange in exchanges], encoder, left_padded=True)
+    inputs = {name: tensor.to(backbone.device) for name, tensor in batch.items() if name != "labels"}
+    tokenizer = encoder.preprocessor.tokenizer
+    config = GenerationConfig(
+        do_sample=False,
+        num_beams=1,
+        repetition_penalty=1.0,
+        max_new_tokens=max_new_tokens,
+        eos_token_id=encoder.end_token,
+        pad_token_id=encoder.pad_token,
+        suppress_tokens=tokenizer.convert_tokens_to_ids(list(_PLACEHOLDERS)),
+    )
+    draw = LogitsProcessorList([_Draw(seeds, temperature)])
+    training = backbone.training
+    backbone.eval()  # checkpointing of activations would switch the cache off
+    try:
+        with torch.autocast(inputs["input_ids"].device.type, **member.mixed):
+            ids_BT = backbone.generate(**inputs, generation_config=config, logits_processor=draw, synced_gpus=synced)
+    finally:
+        backbone.train(training)
+    return [cut(row, encoder) for row in ids_BT[:, inputs["input_ids"].shape[1] :].tolist()]
+
+
+def cut(ids: Sequence[int], encoder: Encoder) -> list[int]:
+    """An answer without what generation writes behind its end."""
+    return list(ids[: ids.index(encoder.end_token) + 1]) if encoder.end_token in ids else list(ids)
