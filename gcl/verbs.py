@@ -18,8 +18,9 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from gcl import launch
-from gcl.config import experiment_here, warnings
+from gcl.config import experiment_here
 from gcl.config import settings as all_settings
+from gcl.config_checks import warnings
 from gcl.data.scenario import TURNS
 from gcl.errors import ConfigError, DataError
 from gcl.execution import changed, execution_spec

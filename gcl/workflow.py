@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gcl.config import load_experiment, warnings
+from gcl.config import load_experiment
+from gcl.config_checks import warnings
 from gcl.data.manifest import check_current
 from gcl.data.scenario import SPLITS
 from gcl.errors import GCLError

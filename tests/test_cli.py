@@ -69,7 +69,7 @@ def test_settings_show_value_and_origin(capsys):
 def test_runs_are_listed_and_shown(capsys):
     assert main(["runs"]) == 0
     ids = capsys.readouterr().out.splitlines()
-    assert len(ids) == 70 + 11 + 4 * 17 + 42 + 5  # grid, controls, their other seeds, rates, teachers
+    assert len(ids) == 70 + 11 + 4 * 17 + 42 + 5 + 19  # grid, controls, their other seeds, rates, teachers, best rates
     assert main(["runs", ids[0]]) == 0
     assert json.loads(capsys.readouterr().out)["scale"] == "miniature"
 

@@ -16,6 +16,8 @@ from gcl.errors import DataError
 
 # Far above any camera frame; a small file that claims more is damaged, or made to fill the memory.
 MAX_MEGAPIXELS = 50
+# Qwen's processors refuse what is longer.
+MAX_ASPECT = 200
 # What so many pixels need uncompressed, at four channels of 16 bits.
 MAX_MEGABYTES = 8 * MAX_MEGAPIXELS
 # Pillow reads many more formats, some through outside programs (EPS starts Ghostscript): nothing for downloaded files.
@@ -93,6 +95,8 @@ def _decode(data: bytes) -> tuple[Image.Image, tuple[str, ...]]:
         with Image.open(BytesIO(data), formats=FORMATS) as picture:
             if picture.width * picture.height > MAX_MEGAPIXELS * 1_000_000:
                 raise PictureError(f"{picture.width} x {picture.height} pixels, {too_large}")
+            if max(picture.size) > MAX_ASPECT * min(picture.size):
+                raise PictureError(f"{picture.width} x {picture.height} pixels, a strip that no model takes; crop it")
             picture.load()
             return _plain(picture)
     except PictureError:

@@ -232,8 +232,6 @@ def _problem(encoder: Encoder, scene: Scenario) -> str | None:
         encoder.prompt(scene.exchange(next(iter(scene.turns))))
     except PictureError as error:
         return str(error)
-    except ValueError as error:  # transformers refuses, for instance, pictures 200 times as wide as high
-        return f"not fit for this model ({' '.join(str(error).split())}); crop it or choose another"
     return None
 
 

@@ -6,7 +6,8 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from gcl.config import load_experiment, read_yaml, settings, warnings
+from gcl.config import load_experiment, read_yaml, settings
+from gcl.config_checks import warnings
 from gcl.errors import ConfigError
 from gcl.execution import changed, execution_spec
 

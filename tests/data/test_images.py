@@ -3,12 +3,14 @@
 import os
 import struct
 import zlib
+from contextlib import nullcontext
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from gcl.data.images import PictureError, check_image, load_picture, read_picture
 
@@ -100,6 +102,17 @@ def test_fifty_megapixels_are_still_decoded(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(_png_header(10_000, 5_000))
     assert check_image(path).startswith("truncated or corrupt image (")
+
+
+def test_a_strip_that_the_processors_would_refuse_is_refused_before(tmp_path: Path) -> None:
+    for width, height, fit in ((200, 1, True), (201, 1, False), (3, 600, True), (3, 603, False)):
+        path = tmp_path / "a.png"
+        Image.new("RGB", (width, height)).save(path)
+        expected = None if fit else f"{width} x {height} pixels, a strip that no model takes; crop it"
+        assert check_image(path) == expected
+        processor = Qwen2VLImageProcessorPil()
+        with nullcontext() if fit else pytest.raises(ValueError, match="aspect ratio"):
+            processor(images=[Image.open(path)], return_tensors="pt")
 
 
 def test_a_file_without_permission_is_named(tmp_path: Path) -> None:

@@ -112,7 +112,9 @@ def test_bad_pictures_are_named_and_the_others_answered(trained, asked, tmp_path
     images = [good[0], missing, broken, thin, good[1]]
     status, records, error = asked(trained.checkpoints / "learner", "--image", *images, "--turn", "action")
     assert status == 2 and [record["image"] for record in records] == good
-    assert f"{missing}: no such file" in error and f"{broken}: truncated" in error and f"{thin}: not fit" in error
+    assert (
+        f"{missing}: no such file" in error and f"{broken}: truncated" in error and f"{thin}: 1 x 400 pixels" in error
+    )
     assert error.endswith(
         "gcl: error: images that cannot be used, named above: 3; mend these, all others are answered\n"
     )

@@ -1,0 +1,158 @@
+"""Settings that are fine alone but not together: `contradictions(experiment)` must be mended, `warnings(experiment)` may be
+meant.
+"""
+
+from collections.abc import Iterator
+
+from gcl.errors import ConfigError
+from gcl.grid import arm_runs, tuned_arms
+from gcl.runs import trained_before
+from gcl.schema import Experiment, MiniatureModel, Pair
+
+
+def contradictions(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
+    """Yield (path, message) for values that are fine alone but not together."""
+    models, known = experiment.models, ", ".join(experiment.models)
+
+    def check_pair(path: list[str], pair: Pair) -> Iterator[tuple[list[str], str]]:
+        for role in ("learner", "guide"):
+            if (model := getattr(pair, role)) not in models:
+                yield [*path, role], f"unknown model {model!r}; use one of {known}, or add it under models"
+
+    for dataset, groups in experiment.groups.items():
+        if dataset not in experiment.datasets:
+            yield ["groups", dataset], f"unknown data set; use one of {', '.join(experiment.datasets)}"
+            continue
+        seen: set[tuple[str, str]] = set()
+        for k, group in enumerate(groups.value):
+            path = ["groups", dataset, "value", str(k)]
+            bad = list(check_pair(path, group))
+            yield from bad
+            if bad:
+                continue
+            pair = (group.learner, group.guide)
+            if pair in seen:
+                yield path, f"duplicate run: {group.learner} / {group.guide} is already listed; remove one"
+            seen.add(pair)
+            larger = models[group.learner].size.value > models[group.guide].size.value
+            if (group.regime == "B") != larger:
+                expected = "B" if larger else "A"
+                yield [*path, "regime"], f"{group.regime!r} contradicts the sizes; this pair is regime {expected}"
+    for name, dataset in experiment.datasets.items():
+        if dataset.like and dataset.like.value not in experiment.groups:
+            yield ["datasets", name, "like", "value"], f"use one of {', '.join(experiment.groups)}"
+        if name not in experiment.groups and not dataset.like:
+            yield ["groups"], f"no groups for the data set {name!r}; add groups.{name}, or remove the data set"
+        for model in dataset.sft_action_f1.value:
+            if model not in models:
+                yield ["datasets", name, "sft_action_f1", "value", model], f"unknown model; use one of {known}"
+    yield from check_pair(["components", "pair", "value"], experiment.components.pair.value)
+    if all(name in experiment.groups for name, dataset in experiment.datasets.items() if not dataset.like):
+        yield from _control_problems(experiment)
+    for name, sweep in experiment.sweeps.items():
+        path = ["sweeps", name]
+        yield from check_pair([*path, "pair", "value"], sweep.pair.value)
+        values = sweep.values.value
+        repeated = [value for value in values if values.count(value) > 1]
+        if repeated:
+            yield [*path, "values", "value"], f"duplicate run: {repeated[0]} is listed twice; remove one"
+        if sweep.vary in ("tau", "lr_ratio") and min(values) <= 0:
+            yield [*path, "values", "value"], f"{min(values)} is not possible for {sweep.vary}; use values > 0"
+        if sweep.base == "gco" and sweep.vary in ("tau", "lr_ratio"):
+            yield [*path, "base"], f"'gco' has no {sweep.vary} per role; use base: full"
+    if len(set(experiment.seeds.value)) != len(experiment.seeds.value):
+        yield ["seeds", "value"], "duplicate run: a seed is listed twice; remove one"
+    turns = experiment.prompt.questions.value
+    if set(turns) != {"perception", "prediction", "reasoning", "action", "explanation"}:
+        yield ["prompt", "questions", "value"], f"needs exactly the five turns as keys; found {', '.join(turns)}"
+    if experiment.training.pixels.value[0] > experiment.training.pixels.value[1]:
+        yield (
+            ["training", "pixels", "value"],
+            f"{experiment.training.pixels.value}: the first is the smaller limit; swap them",
+        )
+    if experiment.training.frozen.value and experiment.training.lora.value:
+        yield (
+            ["training", "frozen", "value"],
+            "has no meaning with lora, which freezes all weights; use [] or lora: null",
+        )
+    if experiment.execution.offload.value and experiment.execution.engine.value == "plain":
+        yield ["execution", "offload", "value"], "the plain engine cannot offload; use engine: deepspeed"
+    processes, nodes = experiment.execution.processes.value, experiment.execution.nodes.value
+    if processes % nodes:
+        yield ["execution", "nodes", "value"], f"{processes} processes cannot be divided among {nodes} nodes"
+    if experiment.drawing is None and any(isinstance(m.backbone.value, MiniatureModel) for m in models.values()):
+        yield ["drawing"], "missing; miniature models need it (see workflow/scales/miniature.yaml)"
+    if experiment.execution.retain.value == "adapters" and experiment.training.lora.value is None:
+        yield ["execution", "retain", "value"], "'adapters' needs training.lora; set it, or retain none or final"
+
+
+def _control_problems(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
+    """What is wrong with `controls`; the data sets and their groups are right."""
+    controls, path = experiment.controls, ["controls", "arms", "value"]
+    if controls.dataset.value not in experiment.groups:
+        yield ["controls", "dataset", "value"], f"unknown data set; use one of {', '.join(experiment.groups)}"
+        return
+    choices = [name for name in experiment.datasets if name not in experiment.groups]
+    if controls.tuning.value not in (None, *choices):
+        yield ["controls", "tuning", "value"], f"not for choosing settings; use one of {', '.join([*choices, 'null'])}"
+    for name in ("seeds", "rates"):
+        values = getattr(controls, name).value
+        if len(set(values)) != len(values):
+            yield ["controls", name, "value"], "duplicate run: a value is listed twice; remove one"
+    first, broken = None, False
+    for k, arm in enumerate(controls.arms.value):
+        try:
+            run = arm_runs(experiment, arm.run)[0]
+        except ConfigError as error:
+            yield [*path, str(k), "run"], str(error)
+            broken = True
+            continue
+        first = first or run
+        if first.method != "sft" or run.members[0].model != first.members[0].model:
+            yield (
+                [*path, str(k), "run"],
+                "the first arm is SFT of one model, and the others' first member is that model",
+            )
+        if trained_before(run) and experiment.execution.retain.value == "adapters":
+            message = "its teachers' whole weights are needed; set execution.retain to none or final"
+            yield [*path, str(k), "run"], message
+        if arm.name in [other.name for other in controls.arms.value[:k]]:
+            yield [*path, str(k), "name"], f"{arm.name!r} is already listed; give each arm a name of its own"
+    if broken or not controls.best.value:
+        return
+    tuned = tuned_arms(experiment)
+    if set(controls.best.value) - set(tuned):
+        yield ["controls", "best", "value"], f"use arms whose rate is chosen: {', '.join(tuned)}"
+    if controls.arms.value[0].name not in controls.best.value:
+        yield (
+            ["controls", "best", "value"],
+            f"{controls.arms.value[0].name!r} is missing; the others are compared with it",
+        )
+    if set(controls.best.value.values()) - set(controls.rates.value):
+        yield ["controls", "best", "value"], f"use rates of controls.rates: {', '.join(map(str, controls.rates.value))}"
+
+
+def warnings(experiment: Experiment) -> Iterator[str]:
+    """Yield one line for everything that runs, but maybe not as meant: idle processes, groups that break AGO's two rules."""
+    processes, inputs = experiment.execution.processes.value, experiment.training.micro_batch.value
+    if inputs < processes:
+        yield (
+            f"config.yaml: training.micro_batch: a pass of {inputs} inputs leaves {processes - inputs} of "
+            f"{processes} processes idle; raise it, or lower execution.processes"
+        )
+    for name, groups in experiment.groups.items():
+        scores = experiment.datasets[name].sft_action_f1.value
+        for k, group in enumerate(groups.value):
+            where = f"config.yaml: groups.{name}.value.{k}: {group.learner} / {group.guide}"
+            learner, guide = scores.get(group.learner), scores.get(group.guide)
+            if learner is not None and guide is not None and learner > guide:
+                yield (
+                    f"{where}: the learner has the better SFT score on {name} ({learner} > {guide}); "
+                    "AGO makes the worse model the learner: swap them, or keep it as a deliberate control"
+                )
+            sizes = [experiment.models[model].size.value for model in (group.learner, group.guide)]
+            if (group.tau[0] > group.tau[1]) != (sizes[0] <= sizes[1]):
+                yield (
+                    f"{where}: tau {group.tau} of sizes {sizes}; AGO gives the smaller model the larger tau "
+                    "(equal sizes: the learner): swap them, or keep it as a deliberate control"
+                )

@@ -1,0 +1,85 @@
+"""Mistakes in the configuration in words: `explain(problem, layers)` gives file, field, value and remedy in one line.
+
+A layer is where settings come from, with what it says: the command line, the scale's file, config.yaml; the first wins.
+"""
+
+import difflib
+from collections.abc import Mapping
+from typing import Annotated, Any, get_args, get_origin
+
+from pydantic import BaseModel
+
+from gcl.schema import Experiment
+
+Layers = list[tuple[str, Mapping[str, Any]]]
+
+
+def explain(problem: Mapping[str, Any], layers: Layers) -> str:
+    """One line for one of Pydantic's errors."""
+    # Pydantic names the branch of a union in the path; it is no key of the file.
+    path = [str(part) for part in problem["loc"] if part not in ("Checkpoint", "MiniatureModel", "list[str]")]
+    value, kind = problem["input"], problem["type"]
+    field = ".".join(path)
+    file = file_of(path, layers)
+    if kind == "extra_forbidden":
+        names = _keys_beside(path)
+        close = difflib.get_close_matches(path[-1], names, n=1)
+        remedy = (
+            f"did you mean {close[0]!r}?" if close else f"remove it; known here: {', '.join(names) or 'nothing else'}"
+        )
+        return f"{file}: {field}: unknown key; {remedy}"
+    if kind == "missing":
+        return f'{file}: {field}: missing; add it, a setting as {path[-1]}: {{value: ..., assumed: "why"}}'
+    if kind in ("float_type", "int_type") and isinstance(value, str):
+        try:
+            float(value)
+            remedy = f"it is text; write {_yaml_number(value)} without quotes"
+        except ValueError:
+            remedy = "write a number"
+        return f"{file}: {field}: {value!r} is not a number; {remedy}"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{file}: {field}: {value!r} is not possible; {message[:1].lower()}{message[1:]}"
+
+
+def _yaml_number(text: str) -> str:
+    mantissa, _, exponent = text.lower().partition("e")
+    mantissa = mantissa if "." in mantissa else f"{mantissa}.0"
+    sign = "" if exponent.startswith(("-", "+")) else "+"
+    return f"{mantissa}e{sign}{exponent}" if exponent else mantissa
+
+
+def file_of(path: list[str], layers: Layers) -> str:
+    """The file whose value is in force: the first layer that has the whole path, else the one that has most of it."""
+
+    def depth(tree: Any) -> int:
+        for k, part in enumerate(path):
+            if isinstance(tree, list) and part.isdigit() and int(part) < len(tree):
+                tree = tree[int(part)]
+            elif isinstance(tree, Mapping) and part in tree:
+                tree = tree[part]
+            else:
+                return k
+        return len(path)
+
+    return max(layers, key=lambda layer: depth(layer[1]))[0]
+
+
+def _keys_beside(path: list[str]) -> list[str]:
+    """Names that the model knows where the last part of `path` stands."""
+    node: Any = Experiment
+    for part in path[:-1]:
+        if isinstance(node, type) and issubclass(node, BaseModel):
+            node = node.model_fields[part].annotation if part in node.model_fields else None
+        elif get_origin(node) is dict:
+            node = get_args(node)[1]
+        elif get_origin(node) is list:
+            node = get_args(node)[0]
+        if get_origin(node) is Annotated:
+            node = get_args(node)[0]
+    options = [node, *get_args(node)]
+    return [
+        name
+        for option in options
+        if isinstance(option, type) and issubclass(option, BaseModel)
+        for name in option.model_fields
+    ]
