@@ -203,9 +203,11 @@ def train(options: argparse.Namespace) -> None:
 
     with _unswept():
         from gcl.training.run import scratch_folder, train_run
+        from gcl.training.source import References
 
     manifest = sha256_file(options.manifest)
-    train_run(run, scenarios, manifest, execution, options.to, scratch_folder(options.scratch, run, manifest))
+    source = References.of(scenarios, run)
+    train_run(run, source, manifest, execution, options.to, scratch_folder(options.scratch, run, manifest))
     if os.environ.get("RANK", "0") == "0":
         _copy_record(options)
 

@@ -27,12 +27,12 @@ class OnPolicy(Source):
 
     Attributes:
         views: per member, all tasks as that member sees them; the first member's are `exchanges`.
+        author: number of the member who answers: 0, the student; another one makes the training off-policy.
+        supervised: whether members are to make the answers more probable, as references; only another's should be.
         temperature: of the student's draws. Probabilities are compared at the members' own tau, so 1 wherever those are.
         max_new_tokens: longest answer.
         judge: counts what an answer's text is, for the log alone, told the index of its task; None: nothing is counted.
     """
-
-    supervised = False
 
     def __init__(
         self,
@@ -40,12 +40,18 @@ class OnPolicy(Source):
         *,
         temperature: float,
         max_new_tokens: int,
+        author: int = 0,
+        supervised: bool = False,
         judge: Judge | None = None,
     ) -> None:
         if any(len(view) != len(views[0]) for view in views):
             raise ValueError("members have different numbers of tasks; give each its view of the same ones")
-        self.views, self.exchanges = views, views[0]
+        self.views, self.exchanges, self.author, self.supervised = views, views[0], author, supervised
         self.temperature, self.max_new_tokens, self.judge = temperature, max_new_tokens, judge
+
+    @property
+    def about(self) -> str:
+        return f"{len(self.exchanges)} tasks without answers"
 
     def steps(
         self,
@@ -71,13 +77,13 @@ class OnPolicy(Source):
         self, engine: Engine, indices: Sequence[int], seed: Callable[[int], int], facts: Counter[str]
     ) -> LocalBatch:
         """This process's part of one pass; what it drew is added to `facts`."""
-        world, student = engine.world, engine.members[0]
+        world, author = engine.world, engine.members[self.author]
         shares = [indices[rank :: world.size] for rank in range(world.size)]
         # A process without a share answers, too, since generation may need all processes; its answer supervises nothing.
         own = shares[world.rank] or indices[:1]
         drawn = roll_out(
-            student,
-            [self.exchanges[i] for i in own],
+            author,
+            [self.views[self.author][i] for i in own],
             [seed(i) for i in own],
             temperature=self.temperature,
             max_new_tokens=self.max_new_tokens,
@@ -88,7 +94,7 @@ class OnPolicy(Source):
         for index, answer in zip(own, drawn, strict=True):
             facts["tokens"] += len(answer)
             if self.judge is not None and answer:
-                text = student.encoder.preprocessor.tokenizer.decode(answer, skip_special_tokens=True)
+                text = author.encoder.preprocessor.tokenizer.decode(answer, skip_special_tokens=True)
                 facts.update(self.judge(index, text))
         members = [
             collate(

@@ -1,4 +1,4 @@
-"""One training from start to finish: `train_run(spec, scenarios, data, execution, output, scratch)`.
+"""One training from start to finish: `train_run(spec, source, data, execution, output, scratch)`.
 
     <output>/<role>/        ordinary checkpoint: safetensors weights, configuration, processor, model card
     <output>/run.json       resolved specification, hashes of weights, versions; of every attempt: costs, command, machine
@@ -10,7 +10,7 @@ continues from the newest.
 
 import resource
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,6 @@ from typing import Any
 
 import torch
 
-from gcl.data.scenario import Scenario
 from gcl.errors import TrainingError
 from gcl.execution import ExecutionSpec
 from gcl.files import atomic_folder, canonical_json, read_json, read_jsonl, sha256_text, write_json
@@ -32,44 +31,51 @@ from gcl.training.lease import FinishedElsewhere, Lease, hold_lease
 from gcl.training.log import LossLog
 from gcl.training.loop import memory_explained, total_steps, train_group
 from gcl.training.member import Member
-from gcl.training.source import References, Source
+from gcl.training.source import Source
 from gcl.training.world import World
 
 
 def train_run(
-    spec: RunSpec, scenarios: Sequence[Scenario], data: str, execution: ExecutionSpec, output: Path, scratch: Path
+    spec: RunSpec,
+    source: Source,
+    data: str,
+    execution: ExecutionSpec,
+    output: Path,
+    scratch: Path,
+    part: str = "training",
 ) -> None:
     """Load the members, train the group, write everything; the output folder appears only when it is whole.
 
     Args:
         spec: the run.
-        scenarios: its training split.
-        data: hash of the manifest that the split is bound to.
+        source: of its samples.
+        data: hash of the manifest that the samples are bound to.
         execution: on what engine, with how many processes.
         output: folder to be made; an existing one is replaced, unless it is just what would be made.
         scratch: this run's own folder for the log and for checkpoints to resume from; removed at the end.
+        part: of the pipeline, whose code decides the result.
     """
     try:
-        _train(spec, scenarios, data, execution, output, scratch)
+        _train(spec, source, data, execution, output, scratch, part)
     except FinishedElsewhere as finished:
-        if not already_trained(spec, data, execution, output):
+        if not already_trained(spec, data, execution, output, part):
             raise
         print(finished)
 
 
-def already_trained(spec: RunSpec, data: str, execution: ExecutionSpec, output: Path) -> bool:
+def already_trained(spec: RunSpec, data: str, execution: ExecutionSpec, output: Path, part: str) -> bool:
     """Whether the output folder is what a training would make now. It is looked for where another copy may have made it."""
     if not (output / "run.json").is_file():
         return False
     record = read_json(output / "run.json")
     found = [record.get(name) for name in ("spec", "data", "start", "code_sha256", "environment", "weights")]
     weights = {member.role: weights_sha256(output / member.role) for member in spec.members}
-    due = [spec.model_dump(), data, starts(spec), code_sha256("training"), environment(), weights]
+    due = [spec.model_dump(), data, starts(spec), code_sha256(part), environment(), weights]
     return found == due and record["execution"].get("retain") == execution.retain
 
 
 def _train(
-    spec: RunSpec, scenarios: Sequence[Scenario], data: str, execution: ExecutionSpec, output: Path, scratch: Path
+    spec: RunSpec, source: Source, data: str, execution: ExecutionSpec, output: Path, scratch: Path, part: str
 ) -> None:
     def load() -> list[Member]:
         size = spec.objective.semantic_size if spec.objective and spec.objective.gsl_weight else None
@@ -78,9 +84,8 @@ def _train(
             for k, member in enumerate(spec.members)
         ]
 
-    done = partial(already_trained, spec, data, execution, output)
-    source = References.of(scenarios, spec)
-    with trained_group(load, source, spec, data, execution, scratch, done=done) as (engine, lease):
+    done = partial(already_trained, spec, data, execution, output, part)
+    with trained_group(load, source, spec, data, execution, scratch, part, done) as (engine, lease):
         if engine.world.main:
             for left in output.parent.glob(f".{output.name}.*"):  # of a copy that was killed while it wrote its models
                 shutil.rmtree(left, ignore_errors=True)
@@ -89,7 +94,7 @@ def _train(
             last = read_jsonl(scratch / "losses.jsonl")[-1] if engine.world.main else {}
             for member in engine.members:
                 facts = {
-                    "data": f"{len(scenarios)} scenarios of {spec.dataset} (manifest {data[:12]})",
+                    "data": f"{source.about} of {spec.dataset} (manifest {data[:12]})",
                     "loss at the last step": ", ".join(f"{k} {v:.4f}" for k, v in last.items() if k != "step"),
                 }
                 folder, adapters_alone = work / member.spec.role, execution.retain == "adapters"
@@ -99,7 +104,7 @@ def _train(
                 for name in ("losses.jsonl", "tensorboard"):
                     (shutil.copytree if name == "tensorboard" else shutil.copy)(scratch / name, work / name)
                 costs = _costs(attempts.finished(scratch), peak)
-                write_json(work / "run.json", _record(spec, data, execution, work) | {"costs": costs})
+                write_json(work / "run.json", _record(spec, data, execution, work, part) | {"costs": costs})
                 lease.check()
         engine.world.barrier()
 
@@ -192,7 +197,7 @@ def _costs(made: list[dict[str, Any]], peak_gpu_memory: int) -> dict[str, Any]:
     }
 
 
-def _record(spec: RunSpec, data: str, execution: ExecutionSpec, folder: Path) -> dict[str, Any]:
+def _record(spec: RunSpec, data: str, execution: ExecutionSpec, folder: Path, part: str) -> dict[str, Any]:
     """What is worth knowing of a training that its specification does not say."""
     return {
         "run": spec.id,
@@ -201,6 +206,6 @@ def _record(spec: RunSpec, data: str, execution: ExecutionSpec, folder: Path) ->
         "execution": execution.model_dump(),
         "start": starts(spec),
         "weights": {member.role: weights_sha256(folder / member.role) for member in spec.members},
-        "code_sha256": code_sha256("training"),
+        "code_sha256": code_sha256(part),
         "environment": environment(),
     }

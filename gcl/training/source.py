@@ -7,7 +7,6 @@ part of each pass.
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 from gcl.data.scenario import Exchange, Scenario
 from gcl.errors import CheckpointError, DataError
@@ -40,8 +39,13 @@ class Source(ABC):
         exchanges: the samples; a step's indices count these.
     """
 
-    supervised: ClassVar[bool] = True
+    supervised: bool = True
     exchanges: Sequence[Exchange]
+
+    @property
+    @abstractmethod
+    def about(self) -> str:
+        """What the samples are, for model cards."""
 
     @abstractmethod
     def steps(
@@ -83,6 +87,10 @@ class References(Source):
         if not exchanges:
             raise DataError(f"{spec.id}: the training split is empty; check the manifest of {spec.dataset}")
         return cls(exchanges)
+
+    @property
+    def about(self) -> str:
+        return f"{len(self.exchanges)} questions with answers"
 
     def steps(
         self,

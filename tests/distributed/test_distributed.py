@@ -19,6 +19,7 @@ from gcl.runs import RunSpec
 from gcl.training import precision
 from gcl.training.precision import LossScale
 from gcl.training.run import train_run
+from gcl.training.source import References
 
 pytestmark = pytest.mark.distributed
 
@@ -100,7 +101,7 @@ def test_two_processes_make_the_updates_of_one(trained, name):
     folder, chosen, scenarios = trained
     spec, _ = chosen[name]
     alone = folder / "one" / name
-    train_run(spec, scenarios, "data", ExecutionSpec(), alone, folder / "scratch-one" / name)
+    train_run(spec, References.of(scenarios, spec), "data", ExecutionSpec(), alone, folder / "scratch-one" / name)
     ours, theirs = losses(alone), losses(folder / "two" / name)
     assert len(ours) == len(theirs) == 3
     for a, b in zip(ours, theirs, strict=True):
@@ -127,7 +128,7 @@ def test_two_processes_follow_one_in_sixteen_bits(trained, name, monkeypatch):
     spec, _ = chosen[name]
     alone = folder / "one" / name
     monkeypatch.setattr(precision, "INITIAL", INITIAL_SCALE)
-    train_run(spec, scenarios, "data", ExecutionSpec(), alone, folder / "scratch-one" / name)
+    train_run(spec, References.of(scenarios, spec), "data", ExecutionSpec(), alone, folder / "scratch-one" / name)
     ours, theirs = losses(alone), losses(folder / "two" / name)
     skips = [sum("skipped" in step for step in steps) for steps in (ours, theirs)]
     if "-float16" in name:
@@ -174,7 +175,7 @@ def test_a_forced_skip_moves_no_weight_wherever_gradients_are(
     monkeypatch.setattr(LossScale, "overflow", property(lambda self: True))
     spec = make_run(backbones, precision="float16", micro=4)
     execution = ExecutionSpec(engine="deepspeed", zero_stage=stage, offload=offload)
-    train_run(spec, scenarios[:4], "data", execution, tmp_path / "out", tmp_path / "scratch")
+    train_run(spec, References.of(scenarios[:4], spec), "data", execution, tmp_path / "out", tmp_path / "scratch")
     for member in spec.members:
         after, before = (load_file(path) for path in (
             tmp_path / "out" / member.role / "model.safetensors", f"{member.source}/model.safetensors",
@@ -187,6 +188,8 @@ def test_one_process_divides_among_itself(alone, backbones, scenarios, tmp_path)
     spec = make_run(backbones, micro=4)
     plans = {"plain": ExecutionSpec(), "zero": ExecutionSpec(engine="deepspeed", offload=True)}
     for name, execution in plans.items():
-        train_run(spec, scenarios[:4], "data", execution, tmp_path / name, tmp_path / "scratch" / name)
+        train_run(
+            spec, References.of(scenarios[:4], spec), "data", execution, tmp_path / name, tmp_path / "scratch" / name
+        )
     ours, theirs = (losses(tmp_path / name) for name in plans)
     assert [pytest.approx(step, rel=1e-4) for step in ours] == theirs

@@ -16,6 +16,7 @@ from gcl.execution import ExecutionSpec
 from gcl.runs import RunSpec
 from gcl.training import precision
 from gcl.training.run import train_run
+from gcl.training.source import References
 
 
 def read_scenarios(path: Path) -> list[Scenario]:
@@ -34,7 +35,14 @@ def main() -> None:
         spec, execution = RunSpec(**case["run"]), ExecutionSpec(**case["execution"])
         precision.INITIAL = case.get("initial_scale", precision.INITIAL)
         try:
-            train_run(spec, scenarios, "data", execution, folder / "two" / name, folder / "scratch" / name)
+            train_run(
+                spec,
+                References.of(scenarios, spec),
+                "data",
+                execution,
+                folder / "two" / name,
+                folder / "scratch" / name,
+            )
         except Exception:
             (folder / f"{name}.{os.environ['RANK']}.error").write_text(traceback.format_exc())
             raise

@@ -27,6 +27,7 @@ from gcl.execution import ExecutionSpec
 from gcl.files import read_json, read_jsonl, write_json, write_jsonl
 from gcl.runs import data_spec
 from gcl.training.run import train_run
+from gcl.training.source import References
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +42,7 @@ def trained(experiment, backbones, scenarios, tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
     # Long and fast enough that answers depend on picture and turn.
     spec, checkpoints = make_run(backbones, epochs=12, lr=(1e-2, 1e-2)), folder / "run"
-    train_run(spec, scenarios[:8], "data", ExecutionSpec(), checkpoints, folder / "scratch")
+    train_run(spec, References.of(scenarios[:8], spec), "data", ExecutionSpec(), checkpoints, folder / "scratch")
     data = data_spec(experiment, "snei").model_copy(update={"root": str(folder / "raw")})
     images = folder / "raw/images"
     images.mkdir(parents=True)
@@ -186,7 +187,9 @@ def test_adapters_are_put_on_their_base(trained, backbones, asked, tmp_path):
     said = []
     for retain in ("final", "adapters"):
         folder, execution = tmp_path / retain, ExecutionSpec(retain=retain)
-        train_run(spec, trained.scenarios[:4], "data", execution, folder, tmp_path / "scratch" / retain)
+        train_run(
+            spec, References.of(trained.scenarios[:4], spec), "data", execution, folder, tmp_path / "scratch" / retain
+        )
         # A run of one member needs no role.
         status, records, _ = asked(folder, "--image", *trained.pictures.values(), "--turn", "action")
         assert status == 0

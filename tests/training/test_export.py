@@ -17,13 +17,19 @@ from gcl.training.engine import make_engine
 from gcl.training.export import export_member
 from gcl.training.member import Member
 from gcl.training.run import train_run
+from gcl.training.source import References
 
 
 @pytest.fixture
 def train(tmp_path, scenarios):
     def run(spec, name="out"):
         train_run(
-            spec, scenarios[:4], "0123456789abcdef", ExecutionSpec(), tmp_path / name, tmp_path / "scratch" / name
+            spec,
+            References.of(scenarios[:4], spec),
+            "0123456789abcdef",
+            ExecutionSpec(),
+            tmp_path / name,
+            tmp_path / "scratch" / name,
         )
         return tmp_path / name
 
@@ -106,7 +112,14 @@ def test_adapters_alone_give_the_models_that_whole_weights_give(backbones, scena
     spec = make_run(backbones, lora={"rank": 4, "alpha": 8.0}, lr=(2e-3, 0.0))
     for retain in ("final", "adapters"):
         execution = ExecutionSpec(retain=retain)
-        train_run(spec, scenarios[:4], "data", execution, tmp_path / retain, tmp_path / "scratch" / retain)
+        train_run(
+            spec,
+            References.of(scenarios[:4], spec),
+            "data",
+            execution,
+            tmp_path / retain,
+            tmp_path / "scratch" / retain,
+        )
     for member in spec.members:
         base = Source(member.source, member.revision)
         whole, rebuilt = (load_trained(tmp_path / name / member.role, base) for name in ("final", "adapters"))
@@ -123,7 +136,14 @@ def test_half_precision_is_rebuilt_without_touching_buffers(backbones, scenarios
     spec = make_run(backbones, members=1, lora={"rank": 4, "alpha": 8.0}, precision="bfloat16")
     for retain in ("final", "adapters"):
         execution = ExecutionSpec(retain=retain)
-        train_run(spec, scenarios[:4], "data", execution, tmp_path / retain, tmp_path / "scratch" / retain)
+        train_run(
+            spec,
+            References.of(scenarios[:4], spec),
+            "data",
+            execution,
+            tmp_path / retain,
+            tmp_path / "scratch" / retain,
+        )
     base = Source(spec.members[0].source)
     whole, rebuilt = (load_trained(tmp_path / name / "learner", base, torch.bfloat16) for name in ("final", "adapters"))
     for (name, one), (_, two) in zip(whole.named_buffers(), rebuilt.named_buffers(), strict=True):
@@ -134,7 +154,14 @@ def test_half_precision_is_rebuilt_without_touching_buffers(backbones, scenarios
 
 def test_damaged_adapters_are_named(backbones, scenarios, tmp_path):
     spec = make_run(backbones, members=1, lora={"rank": 4, "alpha": 8.0})
-    train_run(spec, scenarios[:4], "data", ExecutionSpec(retain="adapters"), tmp_path / "out", tmp_path / "scratch")
+    train_run(
+        spec,
+        References.of(scenarios[:4], spec),
+        "data",
+        ExecutionSpec(retain="adapters"),
+        tmp_path / "out",
+        tmp_path / "scratch",
+    )
     adapter = tmp_path / "out/learner/adapter/adapter_model.safetensors"
     adapter.write_bytes(adapter.read_bytes()[:100])
     with pytest.raises(CheckpointError, match="adapter: cannot be loaded"):

@@ -12,13 +12,16 @@ from gcl.execution import ExecutionSpec
 from gcl.training import precision as precision_module
 from gcl.training.precision import LossScale
 from gcl.training.run import train_run
+from gcl.training.source import References
 
 
 @pytest.fixture
 def train(tmp_path, scenarios):
     def run(spec, name="out", **execution):
         settings = ExecutionSpec(**execution)
-        train_run(spec, scenarios[:8], "data", settings, tmp_path / name, tmp_path / "scratch" / name)
+        train_run(
+            spec, References.of(scenarios[:8], spec), "data", settings, tmp_path / name, tmp_path / "scratch" / name
+        )
         return tmp_path / name
 
     return run

@@ -20,6 +20,7 @@ from gcl.training.engine import PlainEngine
 from gcl.training.lease import FinishedElsewhere, hold_lease
 from gcl.training.loop import Stopped
 from gcl.training.run import train_run
+from gcl.training.source import References
 
 EXECUTION = ExecutionSpec(save_every=2, keep=2)
 
@@ -49,10 +50,10 @@ def stop_after(scratch: Path, lines: int) -> threading.Thread:
 def finished(spec, scenarios, tmp_path_factory):
     """An undisturbed training, and what was left of one that was stopped."""
     folder = tmp_path_factory.mktemp("trainings")
-    train_run(spec, scenarios[:8], "data", EXECUTION, folder / "undisturbed", folder / "scratch")
+    train_run(spec, References.of(scenarios[:8], spec), "data", EXECUTION, folder / "undisturbed", folder / "scratch")
     watcher = stop_after(folder / "stopped", 5)
     with pytest.raises(Stopped) as stopped:
-        train_run(spec, scenarios[:8], "data", EXECUTION, folder / "never", folder / "stopped")
+        train_run(spec, References.of(scenarios[:8], spec), "data", EXECUTION, folder / "never", folder / "stopped")
     watcher.join()
     assert stopped.value.code == 143
     assert not (folder / "never").exists()
@@ -76,7 +77,7 @@ def start(tmp_path, scenarios, scratch):
     """Continue the stopped training; run, data and execution can be changed."""
 
     def run(spec, data="data", execution=EXECUTION):
-        train_run(spec, scenarios[:8], data, execution, tmp_path / "out", scratch)
+        train_run(spec, References.of(scenarios[:8], spec), data, execution, tmp_path / "out", scratch)
         return tmp_path / "out"
 
     return run

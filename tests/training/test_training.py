@@ -17,12 +17,20 @@ from gcl.training.batches import global_batches, steps_per_epoch
 from gcl.training.engine import PlainEngine
 from gcl.training.member import Member, answers
 from gcl.training.run import train_run
+from gcl.training.source import References
 
 
 @pytest.fixture
 def train(tmp_path, scenarios):
     def run(spec, name="out", count=8):
-        train_run(spec, scenarios[:count], "data", ExecutionSpec(), tmp_path / name, tmp_path / "scratch" / name)
+        train_run(
+            spec,
+            References.of(scenarios[:count], spec),
+            "data",
+            ExecutionSpec(),
+            tmp_path / name,
+            tmp_path / "scratch" / name,
+        )
         return tmp_path / name
 
     return run
@@ -145,8 +153,9 @@ def test_an_answer_that_members_spell_differently_is_named(backbones, scenarios,
     """Qwen3 has a token for <think>, Qwen2.5 spells it out: the pair cannot compare such an answer."""
     turns = dict(scenarios[0].turns) | {"action": Turn("?", "<think>")}
     bad = [*scenarios[:2], replace(scenarios[2], turns=turns)]
+    spec = make_run(backbones)
     with pytest.raises(CheckpointError, match=r"s02/action: learner and guide") as caught:
-        train_run(make_run(backbones), bad, "data", ExecutionSpec(), tmp_path / "out", tmp_path / "scratch")
+        train_run(spec, References.of(bad, spec), "data", ExecutionSpec(), tmp_path / "out", tmp_path / "scratch")
     assert "learner: '<'=" in str(caught.value) and "guide: '<think>'=" in str(caught.value)
 
 
