@@ -5,18 +5,18 @@ Errors that a user can mend are one line (or one line a mistake) on standard err
 
 import argparse
 import errno
-import math
 import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-from gcl import __version__, verbs, verbs_planning, verbs_report
+from gcl import __version__, verbs, verbs_report
+from gcl.cli_planning import add_planning
 from gcl.cost.estimate import TFLOPS
 from gcl.data.scenario import TURNS
 from gcl.errors import GCLError
+from gcl.options import changes, count, positive, results, scale, scratch, to, verb
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,54 +48,10 @@ def _fail(message: str) -> int:
     return 2
 
 
-def _count(text: str) -> int:
-    """A positive whole number, as an argument."""
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no positive whole number")
-    return int(text)
-
-
-def _positive(text: str) -> float:
-    """A positive number, as an argument."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 < number < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is no positive number")
-    return number
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="gcl", description="Group Competitive Learning for vision-language models.")
     parser.add_argument("--version", action="version", version=f"gcl {__version__}")
     commands = parser.add_subparsers(metavar="VERB", required=True)
-
-    def verb(parent: Any, name: str, run: Callable[..., None], text: str, example: str) -> argparse.ArgumentParser:
-        child = parent.add_parser(
-            name,
-            help=text,
-            description=text,
-            epilog=f"example:\n  {example}",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        child.set_defaults(verb=run)
-        return child
-
-    def to(child: argparse.ArgumentParser, text: str) -> None:
-        child.add_argument("--to", type=Path, required=True, metavar="PATH", help=text)
-
-    def scale(child: argparse.ArgumentParser) -> None:
-        text = "instead of the scale in config.yaml: miniature, rehearsal or paper"
-        child.add_argument("--scale", metavar="SCALE", help=text)
-
-    def results(child: argparse.ArgumentParser) -> None:
-        text = "folder of all results (default: %(default)s)"
-        child.add_argument("--results", type=Path, default=Path("results"), metavar="PATH", help=text)
-
-    def scratch(child: argparse.ArgumentParser) -> None:
-        text = "log and checkpoints of unfinished trainings; the same command continues from them"
-        child.add_argument("--scratch", type=Path, default=Path("scratch"), metavar="PATH", help=text)
 
     child = verb(
         commands,
@@ -120,8 +76,8 @@ def _parser() -> argparse.ArgumentParser:
                  "gcl data generate captions --train 3000 --seed 7 --to data/miniature/captions")  # fmt: skip
     child.add_argument("name", choices=("snei", "muson", "captions"))
     child.add_argument("--data", metavar="JSON", help="data specification (default: as config.yaml says)")
-    child.add_argument("--train", type=_count, required=True, help="scenes to train on")
-    child.add_argument("--test", type=_count, default=0, help="scenes to test on")
+    child.add_argument("--train", type=count, required=True, help="scenes to train on")
+    child.add_argument("--test", type=count, default=0, help="scenes to test on")
     child.add_argument("--seed", type=int, required=True)
     child.add_argument(
         "--tuning", action="store_true", help="scenes to choose settings on, unlike those of any test split"
@@ -139,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     child.add_argument("kind", metavar="KIND", help=text)
     child.add_argument("source", type=Path, metavar="SOURCE", help="folder or annotation file")
     child.add_argument("--mapping", type=Path, required=True, metavar="PATH", help="as `gcl data inspect` proposes it")
-    child.add_argument("--show", type=_count, default=20, metavar="N", help="mistakes to list (default: %(default)s)")
+    child.add_argument("--show", type=count, default=20, metavar="N", help="mistakes to list (default: %(default)s)")
     scale(child)
     to(child, "raw folder to make, usually data/raw/<data set>")
 
@@ -155,43 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     child.add_argument("name", metavar="DATASET", help="its name in config.yaml")
     scale(child)
 
-    planning = commands.add_parser("planning", help="Make states of planning tasks, and pictures of them.")
-    planning = planning.add_subparsers(metavar="VERB", required=True)
-    child = verb(planning, "generate", verbs_planning.generate, "Draw states of one task and level, no state twice.",
-                 "gcl planning generate --task maze --level 4 --train 1500 --val 25 --test 250 --seed 1 --to maze-4.jsonl\n"
-                 "  gcl planning generate --task frozenlake --level 3 --train 1500 --val 25 --seed 1 --exclude vsp.jsonl"
-                 " --to frozenlake-3.jsonl")  # fmt: skip
-    child.add_argument("--task", choices=("frozenlake", "maze", "minibehaviour"), required=True)
-    text = "cells along a side; the paper has 3 to 8 (frozenlake), 3 to 6 (maze), 5 and 6 (minibehaviour)"
-    child.add_argument("--level", type=_count, required=True, metavar="L", help=text)
-    child.add_argument("--train", type=_count, default=0, metavar="N", help="states to train on")
-    child.add_argument("--val", type=_count, default=0, metavar="N", help="states to choose settings on")
-    child.add_argument("--test", type=_count, default=0, metavar="N", help="states to test on")
-    child.add_argument("--seed", type=int, required=True)
-    text = "frozenlake: leave start and goal in the corners (default: anywhere, two moves apart or more)"
-    child.add_argument("--corners", action="store_true", help=text)
-    text = "a file of states that must not come, such as a public test set; can be repeated"
-    child.add_argument("--exclude", type=Path, action="append", default=[], metavar="FILE", help=text)
-    to(child, "JSONL file to write")
-
-    child = verb(planning, "import", verbs_planning.import_states, "Check a public test set's states and write them.",
-                 "gcl planning import --format vsp ~/Downloads/VSP-main/maze/task-main/maps --to vsp.jsonl\n"
-                 "  gcl planning import --format visualplanning test_dataset.jsonl --to visualplanning.jsonl")  # fmt: skip
-    text = "vsp: its FrozenLake maps; visualplanning: its MiniBehaviour test set"
-    child.add_argument("--format", choices=("vsp", "visualplanning"), required=True, help=text)
-    child.add_argument("source", type=Path, metavar="SOURCE", help="VSP's folder of maps, or a JSONL file")
-    to(child, "JSONL file to write")
-
-    child = verb(planning, "render", verbs_planning.render, "Draw a picture of every state of a file.",
-                 "gcl planning render --states maze-4.jsonl --out pictures\n"
-                 "  gcl planning render --states vsp.jsonl --out vsp --native")  # fmt: skip
-    child.add_argument(
-        "--states", type=Path, required=True, metavar="FILE", help="JSONL, as generate and import write it"
-    )
-    child.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for one <id>.png a state")
-    size = child.add_mutually_exclusive_group()
-    size.add_argument("--native", action="store_true", help="frozenlake: as gymnasium draws it, 64 pixels a cell")
-    size.add_argument("--pixels", type=_count, default=256, metavar="N", help="along a side (default: %(default)s)")
+    add_planning(commands)
 
     backbone = commands.add_parser("backbone", help="Make miniature backbones.").add_subparsers(
         metavar="VERB", required=True
@@ -207,10 +127,6 @@ def _parser() -> argparse.ArgumentParser:
     scratch(child)
     to(child, "checkpoint folder to make")
 
-    def changes(child: argparse.ArgumentParser) -> None:
-        text = "change a setting of `execution`: --set engine=deepspeed --set processes=2; can be repeated"
-        child.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=text)
-
     child = verb(commands, "plan", verbs.plan, "Say what would run, why, and what it takes; nothing is started.",
                  "gcl plan table1 --scale paper\n"
                  "  gcl plan --memory snei/sft/qwen3-vl-4b/default/seed0 --set processes=4")  # fmt: skip
@@ -221,9 +137,9 @@ def _parser() -> argparse.ArgumentParser:
     scale(child)
     results(child)
     text = "10^12 operations a second that a GPU keeps up, where nothing was measured (default: %(default)s)"
-    child.add_argument("--tflops", type=_positive, default=TFLOPS, metavar="N", help=text)
+    child.add_argument("--tflops", type=positive, default=TFLOPS, metavar="N", help=text)
     text = "with --memory: longest input, image included, if you know it"
-    child.add_argument("--tokens", type=_count, metavar="N", help=text)
+    child.add_argument("--tokens", type=count, metavar="N", help=text)
     child.add_argument("--json", action="store_true", help="machine-readable, memory in bytes")
     changes(child)
 
@@ -264,8 +180,8 @@ def _parser() -> argparse.ArgumentParser:
     child.add_argument("--data", metavar="JSON", required=True)
     child.add_argument("--manifest", type=Path, required=True, metavar="PATH", help="test.tsv")
     child.add_argument("--checkpoints", type=Path, required=True, metavar="PATH", help="the run's checkpoint folder")
-    child.add_argument("--batch-size", type=_count, required=True)
-    child.add_argument("--max-new-tokens", type=_count, required=True)
+    child.add_argument("--batch-size", type=count, required=True)
+    child.add_argument("--max-new-tokens", type=count, required=True)
     to(child, "JSONL file to write")
 
     child = run_verb("score", verbs.score, "Score predictions.",
@@ -289,7 +205,7 @@ def _parser() -> argparse.ArgumentParser:
     text = "ask this turn only; can be repeated (default: all five)"
     child.add_argument("--turn", action="append", choices=TURNS, help=text)
     text = "pictures answered together, then printed (default: as in the evaluation)"
-    child.add_argument("--batch-size", type=_count, metavar="N", help=text)
+    child.add_argument("--batch-size", type=count, metavar="N", help=text)
     child.add_argument("--json", action="store_true", help="machine-readable, one line a picture")
 
     child = verb(commands, "compare", verbs_report.compare, "Say how two scored runs differ, scene by scene.",
@@ -299,7 +215,7 @@ def _parser() -> argparse.ArgumentParser:
     text = "compare this member of A with that one of B (default: every model that is in both)"
     child.add_argument("--members", nargs=2, metavar="ROLE", help=text)
     text = "list so many of the scenes that differ most in Action-F1 (default: %(default)s)"
-    child.add_argument("--worst", type=_count, default=5, metavar="N", help=text)
+    child.add_argument("--worst", type=count, default=5, metavar="N", help=text)
     child.add_argument("--json", action="store_true", help="machine-readable")
     scale(child)
     results(child)

@@ -21,7 +21,10 @@ ROOT = Path(__file__).parent.parent
 _SOURCES = ("gcl", "workflow", "Snakefile", "config.yaml")  # what Git must know for a commit to say what ran
 
 # Patterns relative to the project's root. What only reads, checks or prints (config, files, errors, cli) decides nothing.
-_LOADING = ("gcl/backbones/load.py", "gcl/data/encoding.py", "gcl/data/images.py", "gcl/data/scenario.py")
+_LOADING = (
+    *(f"gcl/backbones/{name}.py" for name in ("load", "patches", "adapters")),
+    *(f"gcl/data/{name}.py" for name in ("encoding", "images", "scenario")),
+)
 _RAW = tuple(f"gcl/data/{name}.py" for name in ("raw", "records", "images", "scenario"))
 CODE = {
     "drawing": ("gcl/data/miniature/*.py",),
@@ -29,6 +32,13 @@ CODE = {
     "manifest": ("gcl/data/manifest.py", *_RAW),
     "backbones": ("gcl/backbones/*.py", "gcl/training/*.py", "gcl/objective/*.py", *_LOADING),
     "training": ("gcl/training/*.py", "gcl/objective/*.py", "gcl/backbones/vocabulary.py", *_LOADING),
+    "planning": (
+        "gcl/planning/*.py",
+        "gcl/training/*.py",
+        "gcl/objective/*.py",
+        "gcl/backbones/vocabulary.py",
+        *_LOADING,
+    ),
     "generation": ("gcl/evaluation/generate.py", *_LOADING),
     "scoring": tuple(
         f"gcl/evaluation/{name}.py"

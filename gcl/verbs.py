@@ -61,7 +61,7 @@ def data_generate(options: argparse.Namespace) -> None:
     if options.name == "captions":
         write_captions(options.train, options.seed, options.to)
     else:
-        data = _parsed(DataSpec, options.data) if options.data else _known_data(experiment_here(), options.name)
+        data = parsed(DataSpec, options.data) if options.data else _known_data(experiment_here(), options.name)
         questions = data.questions
         counts = {"train": options.train, "test": options.test}
         write_dataset(options.name, counts, questions, options.seed, options.to, tuning=options.tuning)
@@ -137,7 +137,7 @@ def backbone_vocabulary(options: argparse.Namespace) -> None:
 def backbone_ground(options: argparse.Namespace) -> None:
     from gcl.backbones.grounding import ground_backbone
 
-    spec = _parsed(GroundingSpec, options.spec)
+    spec = parsed(GroundingSpec, options.spec)
     ground_backbone(spec, options.captions, options.vocabulary, options.to, options.scratch)
 
 
@@ -193,7 +193,7 @@ def doctor(options: argparse.Namespace) -> None:
 
 
 def train(options: argparse.Namespace) -> None:
-    run, data = _parsed(RunSpec, options.run), _parsed(DataSpec, options.data)
+    run, data = parsed(RunSpec, options.run), parsed(DataSpec, options.data)
     execution = changed(execution_spec(experiment_here()), options.set)
     # DeepSpeed wants to be started by torchrun even where it is alone.
     several = execution.processes > 1 or execution.engine == "deepspeed"
@@ -233,7 +233,7 @@ def generate(options: argparse.Namespace) -> None:
     with _unswept():
         from gcl.evaluation.generate import predictions
 
-    run, data = _parsed(RunSpec, options.run), _parsed(DataSpec, options.data)
+    run, data = parsed(RunSpec, options.run), parsed(DataSpec, options.data)
     scenarios = _load_split(data, options.manifest)
     sizes = {"batch_size": options.batch_size, "max_new_tokens": options.max_new_tokens}
     write_jsonl(options.to, predictions(run, options.checkpoints, scenarios, **sizes))
@@ -245,7 +245,7 @@ def score(options: argparse.Namespace) -> None:
         from gcl.evaluation.score import ScoreSpec, means, score_run
         from gcl.provenance import code_sha256, environment
 
-    run, score = _parsed(RunSpec, options.run), _parsed(ScoreSpec, options.score)
+    run, score = parsed(RunSpec, options.run), parsed(ScoreSpec, options.score)
     scenes = list(read_manifest(options.manifests / "test.tsv"))
     record = read_json(options.checkpoints / "run.json")
     provenance = {
@@ -280,7 +280,7 @@ def _load_split(data: DataSpec, manifest: Path) -> list[Any]:
     return load_split(Path(data.root), manifest, data.questions, data.actions)
 
 
-def _parsed(kind: type[S], text: str) -> S:
+def parsed(kind: type[S], text: str) -> S:
     """A specification as JSON text, or a file that holds it."""
     try:
         text = text if text.lstrip().startswith("{") else Path(text).read_text(encoding="utf-8")

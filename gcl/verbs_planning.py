@@ -4,6 +4,10 @@ Libraries that draw are imported inside, so that `gcl --help` and mistakes in ar
 """
 
 import argparse
+from pathlib import Path
+
+from gcl.errors import DataError
+from gcl.files import read_json, read_jsonl, sha256_files, sha256_text, write_json, write_jsonl
 
 
 def render(options: argparse.Namespace) -> None:
@@ -42,3 +46,75 @@ def import_states(options: argparse.Namespace) -> None:
     records = import_states(options.format, options.source)
     write_records(options.to, records)
     print(summary(records))
+
+
+def train(options: argparse.Namespace) -> None:
+    from gcl.config import experiment_here
+    from gcl.execution import changed, execution_spec
+    from gcl.planning.records import read_records
+    from gcl.planning.runs import PlanningSpec, source
+    from gcl.training.run import scratch_folder, train_run
+    from gcl.verbs import parsed
+
+    spec = parsed(PlanningSpec, options.spec)
+    records = [record for record in read_records(options.states) if record.split == "train"]
+    if not records:
+        raise DataError(f"{options.states}: no states to train on; draw some with split train")
+    data = _data_sha256(options.states, options.pictures, [record.id for record in records])
+    execution = changed(execution_spec(experiment_here()), options.set)
+    scratch = scratch_folder(options.scratch, spec, data, "planning")
+    train_run(spec, source(spec, records, options.pictures), data, execution, options.to, scratch, "planning")
+    if options.record:
+        write_json(options.record, read_json(options.to / "run.json"))
+
+
+def answer(options: argparse.Namespace) -> None:
+    from gcl.backbones.load import Source
+    from gcl.evaluation.generate import load_member
+    from gcl.planning.answer import answers
+    from gcl.planning.records import read_records
+
+    records = [record for record in read_records(options.states) if record.split == options.split]
+    if not records:
+        raise DataError(f"{options.states}: no states of split {options.split}; choose another --split")
+    base = Source(options.base or str(options.checkpoint), options.revision)
+    pixels = (options.pixels[0], options.pixels[1])
+    model, encoder = load_member(options.checkpoint, base, options.precision, pixels, options.system)
+    lines = answers(
+        model,
+        encoder,
+        records,
+        options.pictures,
+        asked=options.asked,
+        view=options.view,
+        form=options.form,
+        batch_size=options.batch_size,
+        max_new_tokens=options.max_new_tokens,
+    )
+    write_jsonl(options.to, lines)
+
+
+def score(options: argparse.Namespace) -> None:
+    from gcl.planning.answer import metrics
+    from gcl.planning.records import read_records
+
+    lines = read_jsonl(options.answers)
+    asked = {line["id"] for line in lines}
+    records = [record for record in read_records(options.states) if record.id in asked]
+    write_json(options.to, metrics(records, lines, options.resamples))
+
+
+def _data_sha256(states: Path, pictures: Path, ids: list[str]) -> str:
+    """Hash of what is trained on: states and their pictures.
+
+    Raises:
+        DataError: if a picture is missing.
+    """
+    files = [pictures / f"{id}.png" for id in ids]
+    missing = [path for path in files if not path.is_file()]
+    if missing:
+        raise DataError(
+            f"{missing[0]}: no such picture ({len(missing)} are missing); run gcl planning render --states {states} "
+            f"--out {pictures}"
+        )
+    return sha256_text(f"{sha256_files([states], states.parent)} {sha256_files(files, pictures)}")

@@ -66,7 +66,7 @@ class OnPolicy(Source):
         for number, batch in enumerate(batches, start=done + 1):
             passes, facts = [], Counter()
             for indices in chunks(batch, spec.training.micro_batch):
-                passes.append(self._pass(engine, indices, partial(_seed, spec.seed, number), facts))
+                passes.append(self._pass(engine, indices, partial(_seed, spec.seed, number), vocabulary, facts))
             totals: Counter[str] = Counter()
             for part in engine.world.collect(facts):
                 totals.update(part)  # adding counters would drop zeros
@@ -74,7 +74,7 @@ class OnPolicy(Source):
             yield Step(iter(passes), totals["tokens"], means)
 
     def _pass(
-        self, engine: Engine, indices: Sequence[int], seed: Callable[[int], int], facts: Counter[str]
+        self, engine: Engine, indices: Sequence[int], seed: Callable[[int], int], vocabulary: int, facts: Counter[str]
     ) -> LocalBatch:
         """This process's part of one pass; what it drew is added to `facts`."""
         world, author = engine.world, engine.members[self.author]
@@ -86,6 +86,7 @@ class OnPolicy(Source):
             [self.views[self.author][i] for i in own],
             [seed(i) for i in own],
             temperature=self.temperature,
+            vocabulary=vocabulary,
             max_new_tokens=self.max_new_tokens,
             synced=engine.divided_weights and world.size > 1,
         )

@@ -21,16 +21,18 @@ _PLACEHOLDERS = ("<|image_pad|>", "<|video_pad|>")
 class _Draw(LogitsProcessor):
     """Gumbel noise, with which the most probable token becomes a draw from the softmax (the Gumbel-max trick)."""
 
-    def __init__(self, seeds: Sequence[int], temperature: float) -> None:
+    def __init__(self, seeds: Sequence[int], temperature: float, vocabulary: int) -> None:
         self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-        self._temperature = temperature
+        self._temperature, self._vocabulary = temperature, vocabulary
 
     def __call__(self, input_ids: Tensor, scores_BV: Tensor) -> Tensor:
         # Drawn on the CPU, so that the machine does not matter.
         noise_BV = torch.stack(
             [torch.empty(scores_BV.shape[1]).exponential_(generator=own).log_().neg_() for own in self._generators]
         )
-        return scores_BV / self._temperature + noise_BV.to(scores_BV.device)
+        drawn_BV = scores_BV / self._temperature + noise_BV.to(scores_BV.device)
+        drawn_BV[:, self._vocabulary :] = -torch.inf
+        return drawn_BV
 
 
 @torch.no_grad()
@@ -40,6 +42,7 @@ def roll_out(
     seeds: Sequence[int],
     *,
     temperature: float,
+    vocabulary: int,
     max_new_tokens: int,
     synced: bool = False,
 ) -> list[list[int]]:
@@ -50,6 +53,7 @@ def roll_out(
         exchanges: the questions; all with a picture or all without.
         seeds: of each answer.
         temperature: > 0.
+        vocabulary: ids from here on are not drawn: rows of the head that are padding, tokens that other members do not know.
         max_new_tokens: longest answer. One that was cut off there has no end-of-turn token.
         synced: whether processes generate in step, which they must where weights are divided among them.
 
@@ -69,7 +73,7 @@ def roll_out(
         pad_token_id=encoder.pad_token,
         suppress_tokens=tokenizer.convert_tokens_to_ids(list(_PLACEHOLDERS)),
     )
-    draw = LogitsProcessorList([_Draw(seeds, temperature)])
+    draw = LogitsProcessorList([_Draw(seeds, temperature, vocabulary)])
     training = backbone.training
     backbone.eval()  # checkpointing of activations would switch the cache off
     try:

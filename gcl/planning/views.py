@@ -14,7 +14,7 @@ order is that of the released prompts, the wording our own.
 """
 
 from itertools import groupby
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from gcl.planning.frozenlake import FrozenLake
 from gcl.planning.maze import Maze
@@ -27,6 +27,7 @@ from gcl.planning.state import Cell, Plan, PlanningState, cell_text
 View = Literal["image", "symbols", "symbols+plan", "image+plan"]
 # direct: the answer block alone, for the control that is fine-tuned on plans
 Form = Literal["map, route, answer", "answer"]
+VIEWS, FORMS = get_args(View), get_args(Form)
 
 
 class Prompt(NamedTuple):
@@ -45,7 +46,7 @@ _RULES = {
     "printer beside the agent, DROP the table. Table, rim, and the printer until it is picked up, are not entered. Actions: "
     "L (left), D (down), R (right), U (up), PICK, DROP.",
 }
-_FORMS: dict[Form, str] = {
+_ASKED: dict[Form, str] = {
     "map, route, answer": "First write the map, then the route in one sentence, then the plan in <answer></answer>.",
     "answer": "Write nothing but the plan in <answer></answer>.",
 }
@@ -64,7 +65,7 @@ def prompt(record: StateRecord, view: View, form: Form = "map, route, answer") -
         parts.append(f"The state:\n{symbols(record.state)}")
     if view.endswith("+plan"):
         parts.append(f"A shortest plan is {spell(record.plan)}. Do not say that you were told.")
-    return Prompt(view.startswith("image"), "\n".join([*parts, _FORMS[form]]))
+    return Prompt(view.startswith("image"), "\n".join([*parts, _ASKED[form]]))
 
 
 def perception_prompt(record: StateRecord) -> Prompt:

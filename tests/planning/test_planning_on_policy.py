@@ -46,7 +46,9 @@ def member(backbones, family: str = "qwen3_vl", **changes) -> Member:
 
 
 def draw(own: Member, exchanges, seeds, **changes) -> list[list[int]]:
-    return roll_out(own, exchanges, seeds, **({"temperature": 1.0, "max_new_tokens": LENGTH} | changes))
+    return roll_out(
+        own, exchanges, seeds, **({"temperature": 1.0, "vocabulary": own.head_rows, "max_new_tokens": LENGTH} | changes)
+    )
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -68,6 +70,8 @@ def test_a_low_temperature_is_greedy_and_a_placeholder_is_never_drawn(backbones,
     image = own.encoder.image_token
     hot = draw(own, tasks[0] * 5, range(30), temperature=100.0, max_new_tokens=60)
     assert len({token for answer in hot for token in answer}) > 200 and all(image not in answer for answer in hot)
+    known = draw(own, tasks[0] * 5, range(30), temperature=100.0, max_new_tokens=60, vocabulary=50)
+    assert {token for answer in known for token in answer} == set(range(50))
 
 
 def test_first_tokens_have_the_softmax_s_frequencies(backbones, tasks):

@@ -1,0 +1,104 @@
+"""The parsers of `gcl planning ...`; what the verbs do is in verbs_planning.py."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from gcl import verbs_planning
+from gcl.options import changes, count, scratch, to, verb
+from gcl.planning.views import FORMS, VIEWS
+
+
+def add_planning(commands: Any) -> None:
+    """Add the group of verbs to the parser's commands."""
+    planning = commands.add_parser(
+        "planning", help="MGSD: states of planning tasks, trainings on them, plans and their scores."
+    )
+    planning = planning.add_subparsers(metavar="VERB", required=True)
+    child = verb(planning, "generate", verbs_planning.generate, "Draw states of one task and level, no state twice.",
+                 "gcl planning generate --task maze --level 4 --train 1500 --val 25 --test 250 --seed 1 --to maze-4.jsonl\n"
+                 "  gcl planning generate --task frozenlake --level 3 --train 1500 --val 25 --seed 1 --exclude vsp.jsonl"
+                 " --to frozenlake-3.jsonl")  # fmt: skip
+    child.add_argument("--task", choices=("frozenlake", "maze", "minibehaviour"), required=True)
+    text = "cells along a side; the paper has 3 to 8 (frozenlake), 3 to 6 (maze), 5 and 6 (minibehaviour)"
+    child.add_argument("--level", type=count, required=True, metavar="L", help=text)
+    child.add_argument("--train", type=count, default=0, metavar="N", help="states to train on")
+    child.add_argument("--val", type=count, default=0, metavar="N", help="states to choose settings on")
+    child.add_argument("--test", type=count, default=0, metavar="N", help="states to test on")
+    child.add_argument("--seed", type=int, required=True)
+    text = "frozenlake: leave start and goal in the corners (default: anywhere, two moves apart or more)"
+    child.add_argument("--corners", action="store_true", help=text)
+    text = "a file of states that must not come, such as a public test set; can be repeated"
+    child.add_argument("--exclude", type=Path, action="append", default=[], metavar="FILE", help=text)
+    to(child, "JSONL file to write")
+
+    child = verb(planning, "import", verbs_planning.import_states, "Check a public test set's states and write them.",
+                 "gcl planning import --format vsp ~/Downloads/VSP-main/maze/task-main/maps --to vsp.jsonl\n"
+                 "  gcl planning import --format visualplanning test_dataset.jsonl --to visualplanning.jsonl")  # fmt: skip
+    text = "vsp: its FrozenLake maps; visualplanning: its MiniBehaviour test set"
+    child.add_argument("--format", choices=("vsp", "visualplanning"), required=True, help=text)
+    child.add_argument("source", type=Path, metavar="SOURCE", help="VSP's folder of maps, or a JSONL file")
+    to(child, "JSONL file to write")
+
+    child = verb(planning, "render", verbs_planning.render, "Draw a picture of every state of a file.",
+                 "gcl planning render --states maze-4.jsonl --out pictures\n"
+                 "  gcl planning render --states vsp.jsonl --out vsp --native")  # fmt: skip
+    child.add_argument(
+        "--states", type=Path, required=True, metavar="FILE", help="JSONL, as generate and import write it"
+    )
+    child.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for one <id>.png a state")
+    size = child.add_mutually_exclusive_group()
+    size.add_argument("--native", action="store_true", help="frozenlake: as gymnasium draws it, 64 pixels a cell")
+    size.add_argument("--pixels", type=count, default=256, metavar="N", help="along a side (default: %(default)s)")
+
+    child = verb(planning, "train", verbs_planning.train, "Train on planning tasks; an interrupted training continues.",
+                 "gcl planning train --spec run.json --states maze-4.jsonl --pictures maze-4 --to checkpoints")  # fmt: skip
+    child.add_argument("--spec", metavar="JSON", required=True, help="specification, or a file with it")
+    _tasks(child)
+    text = "file for a copy of the run's record: costs, versions"
+    child.add_argument("--record", type=Path, metavar="PATH", help=text)
+    scratch(child)
+    changes(child)
+    to(child, "folder for one checkpoint per member")
+
+    child = verb(planning, "answer", verbs_planning.answer, "Let a member find plans, or read pictures.",
+                 "gcl planning answer --checkpoint checkpoints/student --states maze-4.jsonl --pictures pictures"
+                 " --to answers.jsonl\n"
+                 "  gcl planning answer --checkpoint model --view symbols+plan --states maze-4.jsonl --pictures pictures"
+                 " --to upper-bound.jsonl")  # fmt: skip
+    child.add_argument("--checkpoint", type=Path, required=True, metavar="DIR", help="the member's folder")
+    _tasks(child)
+    child.add_argument("--split", choices=("train", "val", "test"), default="test", help="(default: %(default)s)")
+    text = "a plan, or a reading of the picture (default: %(default)s)"
+    child.add_argument("--asked", choices=("plan", "reading"), default="plan", help=text)
+    text = "what the member sees of a task (default: %(default)s)"
+    child.add_argument("--view", choices=VIEWS, default="image", help=text)
+    text = "what a plan is asked for in (default: %(default)s)"
+    child.add_argument("--form", choices=FORMS, default=FORMS[0], help=text)
+    text = "of a checkpoint of adapters alone: the model that they adapt, a folder or a hub id"
+    child.add_argument("--base", metavar="MODEL", help=text)
+    child.add_argument("--revision", metavar="COMMIT", help="of --base on the hub")
+    child.add_argument("--system", default="You are a helpful assistant.", help="system message (default: %(default)s)")
+    text = "smallest and largest picture area after resizing (default: MGSD's, 65536 262144)"
+    child.add_argument("--pixels", type=count, nargs=2, default=(65536, 262144), metavar=("MIN", "MAX"), help=text)
+    text = "on a GPU (default: %(default)s)"
+    child.add_argument("--precision", choices=("float32", "bfloat16", "float16"), default="bfloat16", help=text)
+    child.add_argument("--batch-size", type=count, default=16, metavar="N", help="(default: %(default)s)")
+    text = "longest answer, in tokens (default: %(default)s)"
+    child.add_argument("--max-new-tokens", type=count, default=1024, metavar="N", help=text)
+    to(child, "JSONL file to write")
+
+    child = verb(planning, "score", verbs_planning.score, "Score answers: success, optimal, illegal, with intervals.",
+                 "gcl planning score --answers answers.jsonl --states maze-4.jsonl --to metrics.json")  # fmt: skip
+    child.add_argument("--answers", type=Path, required=True, metavar="FILE", help="JSONL, as answer writes it")
+    child.add_argument("--states", type=Path, required=True, metavar="FILE", help="the states that were asked about")
+    text = "of the bootstrap (default: %(default)s)"
+    child.add_argument("--resamples", type=count, default=2000, metavar="N", help=text)
+    to(child, "metrics file to write")
+
+
+def _tasks(child: argparse.ArgumentParser) -> None:
+    """--states and --pictures: what is trained on, or asked about."""
+    child.add_argument("--states", type=Path, required=True, metavar="FILE", help="JSONL, as generate writes it")
+    text = "folder with one <id>.png a state, as render makes it"
+    child.add_argument("--pictures", type=Path, required=True, metavar="DIR", help=text)

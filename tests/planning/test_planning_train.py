@@ -1,0 +1,172 @@
+"""Trainings on planning tasks through the command, from states to scores; an interrupted one ends with the same bytes."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from group_case import losses, make_run
+from pydantic import ValidationError
+
+from gcl.cli import main
+from gcl.execution import ExecutionSpec
+from gcl.planning.records import read_records
+from gcl.planning.runs import PlanningSpec, source
+from gcl.runs import ObjectiveSpec
+from gcl.training import loop
+from gcl.training.loop import Stopped
+from gcl.training.run import train_run
+
+OBJECTIVE = ObjectiveSpec(
+    gsl_weight=0.0, drl_weight=1.0, divergence="sampled-reverse-kl", matching="infonce", kappa=1.0, semantic_size=1
+)
+SMALL = ["--pixels", "784", "50176", "--max-new-tokens", "12"]
+
+
+@pytest.fixture(scope="module")
+def tasks(tmp_path_factory) -> Path:
+    """states.jsonl and pictures of lakes: 8 to train on, 4 to test on."""
+    folder = tmp_path_factory.mktemp("tasks")
+    drawn = ["--task", "frozenlake", "--level", "3", "--train", "8", "--test", "4", "--seed", "1"]
+    assert main(["planning", "generate", *drawn, "--to", str(folder / "states.jsonl")]) == 0
+    assert (
+        main(
+            [
+                "planning",
+                "render",
+                "--states",
+                str(folder / "states.jsonl"),
+                "--out",
+                str(folder / "pictures"),
+                "--pixels",
+                "84",
+            ]
+        )
+        == 0
+    )
+    return folder
+
+
+def spec(backbones, kind: str, views: list[str], **changes) -> PlanningSpec:
+    members = 2 if kind == "distillation" else 1
+    run = make_run(backbones, members=2, lr=(2e-3, 0.0, 0.0)).model_dump()
+    run["members"] = run["members"][:members]
+    for member, role in zip(run["members"], ("student", "teacher"), strict=False):
+        member |= {"role": role, "source": str(backbones["qwen3_vl"]), "tau": 1.0}
+    objective = OBJECTIVE.model_dump() if members == 2 else None
+    run |= {"dataset": "planning", "method": "mgsd", "variant": kind, "objective": objective}
+    return PlanningSpec(**run, kind=kind, views=views, **{"max_new_tokens": 12, **changes})
+
+
+CASES = {
+    "reading": ("reading", ["image"], {}),
+    "response": ("response", ["symbols", "symbols+plan"], {}),
+    "plan": ("plan", ["image"], {}),
+    "distillation": ("distillation", ["image", "symbols+plan"], {}),
+    "off-policy": ("distillation", ["image", "symbols+plan"], {"author": 1}),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_kind_trains_answers_and_is_scored(backbones, tasks, tmp_path, case):
+    kind, views, changes = CASES[case]
+    chosen = spec(backbones, kind, views, **changes)
+    (tmp_path / "spec.json").write_text(chosen.json)
+    states = ["--states", str(tasks / "states.jsonl")]
+    place = [*states, "--pictures", str(tasks / "pictures")]
+    made = [
+        "--scratch",
+        str(tmp_path / "scratch"),
+        "--record",
+        str(tmp_path / "record.json"),
+        "--to",
+        str(tmp_path / "out"),
+    ]
+    assert main(["planning", "train", "--spec", str(tmp_path / "spec.json"), *place, *made]) == 0
+    record = json.loads((tmp_path / "record.json").read_text())
+    assert record["spec"] == chosen.model_dump() and set(record["weights"]) == {m.role for m in chosen.members}
+    steps = losses(tmp_path / "out")
+    assert len(steps) == len(views if kind == "response" else [1])  # 8 samples of a view make one batch
+    assert ("rollout_success" in steps[0]) == (kind == "distillation")
+    if case == "off-policy":
+        assert steps[0]["loss"] == pytest.approx(steps[0]["sft_student"] + steps[0]["sft_teacher"] + steps[0]["drl"])
+
+    asked = "reading" if kind == "reading" else "plan"
+    answers, metrics = tmp_path / "answers.jsonl", tmp_path / "metrics.json"
+    role = chosen.members[0].role
+    asking = ["--checkpoint", str(tmp_path / "out" / role), "--asked", asked, *SMALL, "--to", str(answers)]
+    assert main(["planning", "answer", *place, *asking]) == 0
+    assert main(["planning", "score", *states, "--answers", str(answers), "--to", str(metrics)]) == 0
+    found = json.loads(metrics.read_text())
+    assert (found["view"], found["asked"], len(found["items"])) == ("image", asked, 4)
+    assert found["rates"]["macro"]["all" if asked == "reading" else "success"]["n"] == 4
+
+
+def test_a_stopped_distillation_goes_on_to_the_same_bytes(backbones, tasks, tmp_path, monkeypatch):
+    """What is drawn depends on the step, not on what was drawn before the stop."""
+    chosen = spec(backbones, "distillation", ["image", "symbols+plan"])
+    chosen = chosen.model_copy(update={"training": chosen.training.model_copy(update={"epochs": 4})})
+    records = [record for record in read_records(tasks / "states.jsonl") if record.split == "train"]
+    execution = ExecutionSpec(save_every=1)
+
+    def train(name: str, scratch: str) -> Path:
+        samples = source(chosen, records, tasks / "pictures")
+        train_run(chosen, samples, "data", execution, tmp_path / name, tmp_path / scratch, "planning")
+        return tmp_path / name
+
+    whole, steps, accumulate = train("whole", "one"), [], loop.accumulate
+
+    def stopping(*arguments):
+        steps.append(1)
+        if len(steps) == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return accumulate(*arguments)
+
+    monkeypatch.setattr(loop, "accumulate", stopping)
+    with pytest.raises(Stopped):
+        train("never", "two")
+    assert not (tmp_path / "never").exists()
+    monkeypatch.undo()
+    resumed = train("resumed", "two")
+    weights = "student/model.safetensors"
+    assert (resumed / weights).read_bytes() == (whole / weights).read_bytes()
+    assert losses(resumed) == losses(whole)
+
+
+@pytest.mark.parametrize(
+    "kind, views, changes, expected",
+    [
+        ("distillation", ["image"], {}, "a view for each"),
+        ("distillation", ["image", "symbols"], {"author": 2}, "an author among its members"),
+        ("distillation", ["image", "symbols"], {"temperature": 0.0}, "a temperature > 0"),
+        ("plan", [], {}, "one view or several"),
+        ("plan", ["touch"], {}, "views"),
+    ],
+)
+def test_what_does_not_fit_is_said(backbones, kind, views, changes, expected):
+    with pytest.raises(ValidationError, match=expected):
+        spec(backbones, kind, views, **changes)
+
+
+def test_mistakes_are_one_line(backbones, tasks, tmp_path, capsys):
+    chosen = spec(backbones, "plan", ["image"])
+    states, empty = str(tasks / "states.jsonl"), str(tmp_path)
+    train = [
+        "planning",
+        "train",
+        "--spec",
+        chosen.json,
+        "--states",
+        states,
+        "--pictures",
+        empty,
+        "--to",
+        empty + "/out",
+    ]
+    assert main(train) == 2
+    assert "no such picture (8 are missing); run gcl planning render" in capsys.readouterr().err
+    answers = tmp_path / "answers.jsonl"
+    answers.write_text('{"id": "frozenlake-3-test-00000", "view": "image", "asked": "plan", "text": "R"}\n' * 2)
+    assert main(["planning", "score", "--states", states, "--answers", str(answers), "--to", empty + "/m.json"]) == 2
+    assert "some states have two" in capsys.readouterr().err
