@@ -51,6 +51,22 @@ def add_planning(commands: Any) -> None:
     size.add_argument("--native", action="store_true", help="frozenlake: as gymnasium draws it, 64 pixels a cell")
     size.add_argument("--pixels", type=count, default=256, metavar="N", help="along a side (default: %(default)s)")
 
+    child = verb(planning, "vocabulary", verbs_planning.vocabulary, "Train a miniature tokenizer on words about states.",
+                 "gcl planning vocabulary --states maze-4.jsonl --size 400 --to vocabulary.json")  # fmt: skip
+    child.add_argument("--states", type=Path, required=True, metavar="FILE", help="JSONL, as generate writes it")
+    child.add_argument("--size", type=count, required=True, metavar="N", help="tokens, special ones apart")
+    _system(child)
+    to(child, "JSON file to write")
+
+    child = verb(planning, "build", verbs_planning.build, "Write an untrained miniature model.",
+                 "gcl planning build --architecture model.json --vocabulary vocabulary.json --to model")  # fmt: skip
+    text = "backbone of a model in workflow/scales/miniature.yaml as JSON, or a file with it"
+    child.add_argument("--architecture", metavar="JSON", required=True, help=text)
+    child.add_argument("--vocabulary", type=Path, required=True, metavar="FILE", help="as vocabulary writes it")
+    _pixels(child)
+    child.add_argument("--seed", type=int, default=0, help="of its weights (default: %(default)s)")
+    to(child, "checkpoint folder to make")
+
     child = verb(planning, "train", verbs_planning.train, "Train on planning tasks; an interrupted training continues.",
                  "gcl planning train --spec run.json --states maze-4.jsonl --pictures maze-4 --to checkpoints")  # fmt: skip
     child.add_argument("--spec", metavar="JSON", required=True, help="specification, or a file with it")
@@ -78,9 +94,8 @@ def add_planning(commands: Any) -> None:
     text = "of a checkpoint of adapters alone: the model that they adapt, a folder or a hub id"
     child.add_argument("--base", metavar="MODEL", help=text)
     child.add_argument("--revision", metavar="COMMIT", help="of --base on the hub")
-    child.add_argument("--system", default="You are a helpful assistant.", help="system message (default: %(default)s)")
-    text = "smallest and largest picture area after resizing (default: MGSD's, 65536 262144)"
-    child.add_argument("--pixels", type=count, nargs=2, default=(65536, 262144), metavar=("MIN", "MAX"), help=text)
+    _system(child)
+    _pixels(child)
     text = "on a GPU (default: %(default)s)"
     child.add_argument("--precision", choices=("float32", "bfloat16", "float16"), default="bfloat16", help=text)
     child.add_argument("--batch-size", type=count, default=16, metavar="N", help="(default: %(default)s)")
@@ -102,3 +117,14 @@ def _tasks(child: argparse.ArgumentParser) -> None:
     child.add_argument("--states", type=Path, required=True, metavar="FILE", help="JSONL, as generate writes it")
     text = "folder with one <id>.png a state, as render makes it"
     child.add_argument("--pictures", type=Path, required=True, metavar="DIR", help=text)
+
+
+def _system(child: argparse.ArgumentParser) -> None:
+    """--system: the message before all others."""
+    child.add_argument("--system", default="You are a helpful assistant.", help="system message (default: %(default)s)")
+
+
+def _pixels(child: argparse.ArgumentParser) -> None:
+    """--pixels: limits of what pictures are resized to."""
+    text = "smallest and largest picture area after resizing (default: MGSD's, 65536 262144)"
+    child.add_argument("--pixels", type=count, nargs=2, default=(65536, 262144), metavar=("MIN", "MAX"), help=text)

@@ -61,6 +61,7 @@ class TrainingSpec(Strict):
     global_batch: int
     micro_batch: int
     warmup_ratio: float
+    schedule: str
     betas: list[float]
     eps: float
     weight_decay: float

@@ -134,7 +134,7 @@ class Training(Strict):
     global_batch: Setting[Count]
     micro_batch: Setting[Count]
     warmup_ratio: Setting[Annotated[float, Field(ge=0, lt=1)]]
-    schedule: Setting[Literal["cosine"]]
+    schedule: Setting[Literal["cosine", "constant"]]
     optimizer: Setting[Literal["AdamW"]]
     betas: Setting[Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2, max_length=2)]]
     eps: Setting[Positive]

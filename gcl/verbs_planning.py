@@ -48,6 +48,22 @@ def import_states(options: argparse.Namespace) -> None:
     print(summary(records))
 
 
+def vocabulary(options: argparse.Namespace) -> None:
+    from gcl.planning.miniature import vocabulary
+    from gcl.planning.records import read_records
+
+    write_json(options.to, vocabulary(read_records(options.states), options.system, options.size))
+
+
+def build(options: argparse.Namespace) -> None:
+    from gcl.planning.miniature import build
+    from gcl.schema import MiniatureModel
+    from gcl.verbs import parsed
+
+    architecture = parsed(MiniatureModel, options.architecture)
+    build(architecture, options.vocabulary, (options.pixels[0], options.pixels[1]), options.seed, options.to)
+
+
 def train(options: argparse.Namespace) -> None:
     from gcl.config import experiment_here
     from gcl.execution import changed, execution_spec

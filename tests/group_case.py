@@ -37,9 +37,9 @@ def make_run(
             gsl_weight=gsl, drl_weight=drl, divergence="jsd", matching="infonce", kappa=0.07, semantic_size=16
         ),
         training=TrainingSpec(
-            epochs=epochs, global_batch=8, micro_batch=micro, warmup_ratio=0.1, betas=[0.9, 0.95], eps=1e-8,
-            weight_decay=0.0, clip_norm=1.0, precision=precision, frozen=list(frozen), lora=lora, pixels=[784, 50176],
-            system="Be brief.",
+            epochs=epochs, global_batch=8, micro_batch=micro, warmup_ratio=0.1, schedule="cosine",
+            betas=[0.9, 0.95], eps=1e-8, weight_decay=0.0, clip_norm=1.0,
+            precision=precision, frozen=list(frozen), lora=lora, pixels=[784, 50176], system="Be brief.",
         ),
     )  # fmt: skip
 

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
 from torch import Tensor, nn
-from transformers import get_cosine_schedule_with_warmup
+from transformers import get_scheduler
 
 from gcl.errors import TrainingError
 from gcl.execution import ExecutionSpec
@@ -23,6 +23,8 @@ from gcl.runs import TrainingSpec
 from gcl.training.member import PRECISIONS, Member
 from gcl.training.precision import LossScale
 from gcl.training.world import World
+
+SCHEDULES = {"cosine": "cosine", "constant": "constant_with_warmup"}  # in transformers' words
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Engine(ABC):
             self.loss_scale.watch(member.trainable().values())
             optimizer = self._optimizer(member, training)
             self.optimizers.append(optimizer)
-            self.schedules.append(optimizer and get_cosine_schedule_with_warmup(optimizer, warmup, steps))
+            self.schedules.append(optimizer and get_scheduler(SCHEDULES[training.schedule], optimizer, warmup, steps))
         self.modules: list[nn.Module] = self._prepare(execution)
 
     @property

@@ -9,15 +9,19 @@ import pytest
 from group_case import losses, make_run
 from pydantic import ValidationError
 
+from gcl.backbones.load import Source, load_preprocessor
 from gcl.cli import main
+from gcl.config import load_experiment, read_yaml
 from gcl.execution import ExecutionSpec
 from gcl.planning.records import read_records
 from gcl.planning.runs import PlanningSpec, source
+from gcl.planning.views import prompt
 from gcl.runs import ObjectiveSpec
 from gcl.training import loop
 from gcl.training.loop import Stopped
 from gcl.training.run import train_run
 
+ROOT = Path(__file__).parents[2]
 OBJECTIVE = ObjectiveSpec(
     gsl_weight=0.0, drl_weight=1.0, divergence="sampled-reverse-kl", matching="infonce", kappa=1.0, semantic_size=1
 )
@@ -170,3 +174,24 @@ def test_mistakes_are_one_line(backbones, tasks, tmp_path, capsys):
     answers.write_text('{"id": "frozenlake-3-test-00000", "view": "image", "asked": "plan", "text": "R"}\n' * 2)
     assert main(["planning", "score", "--states", states, "--answers", str(answers), "--to", empty + "/m.json"]) == 2
     assert "some states have two" in capsys.readouterr().err
+
+
+def test_a_miniature_model_for_these_words_is_built_and_learns(tasks, tmp_path):
+    """From states to a model that was trained on words about them, at a constant rate; its tokenizer knows the words."""
+    states = ["--states", str(tasks / "states.jsonl")]
+    words, model = str(tmp_path / "vocabulary.json"), tmp_path / "model"
+    assert main(["planning", "vocabulary", *states, "--size", "350", "--to", words]) == 0
+    shape = load_experiment(read_yaml(ROOT / "config.yaml"), ROOT).models["qwen3-vl-2b"].backbone.value
+    built = ["--architecture", shape.model_dump_json(), "--vocabulary", words, "--pixels", "784", "50176"]
+    assert main(["planning", "build", *built, "--to", str(model)]) == 0
+    preprocessor = load_preprocessor(Source(str(model)))
+    record = read_records(tasks / "states.jsonl")[0]
+    assert len(preprocessor.tokenizer(prompt(record, "image").text)["input_ids"]) < 120
+
+    chosen = spec({"qwen3_vl": model, "qwen2_5_vl": model}, "response", ["symbols+plan"])
+    training = chosen.training.model_copy(update={"epochs": 30, "schedule": "constant", "warmup_ratio": 0.0})
+    chosen = chosen.model_copy(update={"training": training})
+    place = [*states, "--pictures", str(tasks / "pictures"), "--scratch", str(tmp_path / "scratch")]
+    assert main(["planning", "train", "--spec", chosen.json, *place, "--to", str(tmp_path / "out")]) == 0
+    steps = losses(tmp_path / "out")
+    assert len(steps) == 30 and steps[-1]["loss"] < 0.5 * steps[0]["loss"]

@@ -1,0 +1,47 @@
+"""Miniature models for planning tasks: `vocabulary(records, system, size)`, `build(...)` for an untrained model.
+
+The models that social scenes are grounded in know other words, and would spell these out letter by letter. What published
+models bring along, following instructions about a state in words, miniature ones learn in a training of kind `response`.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from gcl.backbones.miniature import build_model, build_preprocessor, train_vocabulary
+from gcl.files import atomic_folder
+from gcl.planning import perception
+from gcl.planning.records import StateRecord
+from gcl.planning.views import FORMS, VIEWS, perception_prompt, prompt, response
+from gcl.schema import MiniatureModel
+
+
+def vocabulary(records: Iterable[StateRecord], system: str, size: int) -> dict[str, Any]:
+    """A vocabulary of all that members read and write: see `gcl.backbones.miniature.train_vocabulary`."""
+    return train_vocabulary(_texts(records, system), size)
+
+
+def build(architecture: MiniatureModel, words: Path, pixels: tuple[int, int], seed: int, output: Path) -> None:
+    """Write an untrained model with its preprocessor, an ordinary checkpoint folder.
+
+    Args:
+        architecture: its shape.
+        words: JSON file of a vocabulary.
+        pixels: smallest and largest picture area after resizing.
+        seed: of its weights.
+        output: folder to be made, whole or not at all.
+    """
+    preprocessor = build_preprocessor(architecture.family, json.loads(words.read_text(encoding="utf-8")), pixels)
+    with atomic_folder(output) as work:
+        build_model(architecture, preprocessor, seed).save_pretrained(work)
+        preprocessor.save(work)
+
+
+def _texts(records: Iterable[StateRecord], system: str) -> Iterator[str]:
+    yield system
+    for record in records:
+        yield perception_prompt(record).text
+        yield perception.answer(record.state)
+        yield from (prompt(record, view, form).text for view in VIEWS for form in FORMS)
+        yield from (response(record, form) for form in FORMS)
