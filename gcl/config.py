@@ -17,7 +17,8 @@ from pydantic import BaseModel, ValidationError
 from gcl.config_checks import contradictions
 from gcl.config_errors import explain, file_of
 from gcl.errors import ConfigError
-from gcl.schema import Experiment, Setting
+from gcl.schema import Experiment
+from gcl.schema_types import Setting
 
 CONFIG_FILE = Path("config.yaml")
 SCALES_FOLDER = Path("workflow/scales")

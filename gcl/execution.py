@@ -10,7 +10,8 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from gcl.errors import ConfigError
-from gcl.schema import Count, Experiment, Strict
+from gcl.schema import Experiment
+from gcl.schema_types import Count, Strict
 
 # What DeepSpeed may hold beside its share, in elements for all members together: a bucket of gradients, gathered weights,
 # weights fetched ahead.

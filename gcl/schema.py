@@ -4,12 +4,12 @@ Settings with one possible value say what is built in, so that `gcl settings` li
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag
 
-ORIGINS = ("paper", "inferred", "assumed")
-T = TypeVar("T")
+from gcl.schema_types import Count, NotNegative, Positive, Setting, Strict
+
 # What every output of a scale with miniature models says of itself.
 SCALES = {
     "miniature": "Miniature scale: drawn scenes and tiny models; not comparable with the paper.",
@@ -21,36 +21,6 @@ SCALES = {
 Divergence = Literal["jsd", "jsd-detached", "forward-kl", "reverse-kl"]
 SampledDivergence = Literal["sampled-reverse-kl"]  # of tokens that the learning member has drawn itself
 Matching = Literal["infonce", "cosine"]
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
-Count = Annotated[int, Field(ge=1)]
-
-
-class Strict(BaseModel):
-    """Rejects unknown keys and silent conversions: text is never read as a number."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class Setting(Strict, Generic[T]):
-    """A value and where it comes from; exactly one of the three origins is given."""
-
-    value: T
-    paper: str | None = None
-    inferred: str | None = None
-    assumed: str | None = None
-
-    @model_validator(mode="after")
-    def _one_origin(self) -> "Setting[T]":
-        if sum(getattr(self, name) is not None for name in ORIGINS) != 1:
-            raise ValueError(f"give exactly one origin: {', '.join(ORIGINS)}")
-        return self
-
-    @property
-    def origin(self) -> tuple[str, str]:
-        """Kind of origin and its explanation."""
-        kind = next(name for name in ORIGINS if getattr(self, name) is not None)
-        return kind, getattr(self, kind)
 
 
 class Checkpoint(Strict):

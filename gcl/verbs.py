@@ -27,7 +27,8 @@ from gcl.execution import changed, execution_spec
 from gcl.files import read_json, read_jsonl, sha256_file, write_json, write_jsonl, write_text
 from gcl.grid import all_runs
 from gcl.runs import DataSpec, GroundingSpec, RunSpec, data_spec, find_run, manifest_folder
-from gcl.schema import Experiment, Strict
+from gcl.schema import Experiment
+from gcl.schema_types import Strict
 from gcl.versioning import disk_plan
 
 S = TypeVar("S", bound=Strict)

@@ -16,7 +16,8 @@ from gcl.evaluation.bootstrap import mean_interval
 from gcl.evaluation.encoders import encoder_folder, encoder_sha256
 from gcl.evaluation.similarity import SentenceSimilarity
 from gcl.runs import RunSpec
-from gcl.schema import Checkpoint, Strict
+from gcl.schema import Checkpoint
+from gcl.schema_types import Strict
 
 
 class ScoreSpec(Strict):

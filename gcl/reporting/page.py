@@ -26,7 +26,8 @@ from gcl.reporting.metrics import metrics_path
 from gcl.reporting.page_tables import Table, read_table
 from gcl.reporting.summary import summary
 from gcl.runs import RunSpec
-from gcl.schema import ORIGINS, SCALES, Experiment
+from gcl.schema import SCALES, Experiment
+from gcl.schema_types import ORIGINS
 from gcl.workflow import FIGURES, Plan
 
 _FIGURES = {

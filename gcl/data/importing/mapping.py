@@ -15,7 +15,7 @@ from pydantic import Discriminator, Field, Tag, ValidationError
 from gcl.data.records import read_text, shown
 from gcl.data.scenario import SPLITS, TURNS
 from gcl.errors import ConfigError
-from gcl.schema import Count, Strict
+from gcl.schema_types import Count, Strict
 
 CHOOSE = "CHOOSE"  # what `gcl data inspect` writes where it cannot tell
 Format = Literal["conversations", "questions", "table", "socialnav-sub"]

@@ -1,0 +1,38 @@
+"""What every schema is made of: `Strict` models, `Setting` with its origin, and kinds of numbers."""
+
+from typing import Annotated, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+ORIGINS = ("paper", "inferred", "assumed")
+T = TypeVar("T")
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Strict(BaseModel):
+    """Rejects unknown keys and silent conversions: text is never read as a number."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Setting(Strict, Generic[T]):
+    """A value and where it comes from; exactly one of the three origins is given."""
+
+    value: T
+    paper: str | None = None
+    inferred: str | None = None
+    assumed: str | None = None
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> "Setting[T]":
+        if sum(getattr(self, name) is not None for name in ORIGINS) != 1:
+            raise ValueError(f"give exactly one origin: {', '.join(ORIGINS)}")
+        return self
+
+    @property
+    def origin(self) -> tuple[str, str]:
+        """Kind of origin and its explanation."""
+        kind = next(name for name in ORIGINS if getattr(self, name) is not None)
+        return kind, getattr(self, kind)
