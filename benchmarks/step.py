@@ -43,7 +43,8 @@ from gcl.data.miniature.generate import text_corpus, write_dataset
 from gcl.data.raw import read_raw
 from gcl.execution import ExecutionSpec, changed, execution_spec
 from gcl.runs import RunSpec, group_run, sft_run
-from gcl.schema import Experiment, Lora
+from gcl.schema import Experiment
+from gcl.schema_types import Lora
 from gcl.training.batches import LocalBatch, LocalBatches, chunks
 from gcl.training.engine import make_engine
 from gcl.training.loop import accumulate, check_finite

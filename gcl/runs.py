@@ -10,8 +10,8 @@ from pathlib import Path
 
 from gcl.errors import ConfigError
 from gcl.files import canonical_json, sha256_text
-from gcl.schema import Checkpoint, Experiment, Group, Lora, MiniatureModel
-from gcl.schema_types import Strict
+from gcl.schema import Checkpoint, Experiment, Group, MiniatureModel
+from gcl.schema_types import Lora, Strict
 from gcl.variants import read_group_variant, read_sft_variant
 
 BACKBONES_FOLDER = "results/miniature/backbones"

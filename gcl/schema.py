@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from gcl.schema_types import Count, NotNegative, Positive, Setting, Strict
+from gcl.planning.schema import Planning
+from gcl.schema_types import Count, Lora, NotNegative, Positive, Setting, Strict
 
 # What every output of a scale with miniature models says of itself.
 SCALES = {
@@ -85,13 +86,6 @@ class Prompt(Strict):
 
     system: Setting[str]
     questions: Setting[dict[str, str]]
-
-
-class Lora(Strict):
-    """Low-rank adapters on every linear layer of the language model, instead of training the weights themselves."""
-
-    rank: Count
-    alpha: Positive
 
 
 class Training(Strict):
@@ -275,4 +269,5 @@ class Experiment(Strict):
     sweeps: dict[str, Sweep]
     evaluation: Evaluation
     report: Report
+    planning: Planning
     drawing: Drawing | None = None

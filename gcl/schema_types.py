@@ -1,4 +1,4 @@
-"""What every schema is made of: `Strict` models, `Setting` with its origin, and kinds of numbers."""
+"""What schemas are made of: `Strict` models, `Setting` with its origin, kinds of numbers, and what several sections have."""
 
 from typing import Annotated, Generic, TypeVar
 
@@ -36,3 +36,10 @@ class Setting(Strict, Generic[T]):
         """Kind of origin and its explanation."""
         kind = next(name for name in ORIGINS if getattr(self, name) is not None)
         return kind, getattr(self, kind)
+
+
+class Lora(Strict):
+    """Low-rank adapters on every linear layer of the language model, instead of training the weights themselves."""
+
+    rank: Count
+    alpha: Positive

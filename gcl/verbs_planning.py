@@ -68,7 +68,8 @@ def train(options: argparse.Namespace) -> None:
     from gcl.config import experiment_here
     from gcl.execution import changed, execution_spec
     from gcl.planning.records import read_records
-    from gcl.planning.runs import PlanningSpec, source
+    from gcl.planning.runs import PlanningSpec
+    from gcl.planning.samples import source
     from gcl.training.run import scratch_folder, train_run
     from gcl.verbs import parsed
 

@@ -15,7 +15,7 @@ from gcl.memory import plan as memory
 from gcl.memory.plan import MemberPlan, memory_plan
 from gcl.memory.sizes import model_configs, model_size
 from gcl.runs import RunSpec, find_run, sft_run
-from gcl.schema import Lora
+from gcl.schema_types import Lora
 
 SMALL_TOWER = {"depth": 24, "hidden_size": 1024, "intermediate_size": 4096, "deepstack_visual_indexes": [5, 11, 17]}
 LARGE_TOWER = {"depth": 27, "hidden_size": 1152, "intermediate_size": 4304, "deepstack_visual_indexes": [8, 16, 24]}

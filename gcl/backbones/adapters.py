@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from gcl.backbones.load import Source
-from gcl.schema import Lora
+from gcl.schema_types import Lora
 
 # Every linear layer of the language model, attention and MLP, in both families.
 TARGETS = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"

@@ -19,7 +19,7 @@ from gcl.execution import LIVE, PREFETCH, REDUCE_BUCKET, ExecutionSpec, changed
 from gcl.memory.sizes import ModelSize, model_size
 from gcl.objective.head import CHUNK_MEMORY, CHUNK_STEP, row_bytes
 from gcl.runs import MemberSpec, RunSpec
-from gcl.schema import Lora
+from gcl.schema_types import Lora
 
 GIB = 2**30
 ASSUMED_GPU = 80 * GIB  # decides the head's chunks, and what is advised

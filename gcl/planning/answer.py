@@ -14,7 +14,7 @@ from gcl.data.encoding import Encoder
 from gcl.errors import DataError
 from gcl.evaluation.generate import answers as greedy
 from gcl.planning.records import StateRecord
-from gcl.planning.runs import planning, reading
+from gcl.planning.samples import planning, reading
 from gcl.planning.scoring import Scored, rates, score_answer, score_reading
 from gcl.planning.views import Form, View
 from gcl.training.batches import chunks

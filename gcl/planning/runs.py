@@ -1,4 +1,4 @@
-"""Trainings of MGSD as data: a `PlanningSpec` says who sees what of the tasks, `source(spec, records, pictures)` makes it.
+"""Trainings of MGSD as data: a `PlanningSpec` says who sees what of the tasks; `planning_run(experiment, id)` finds one.
 
 Every stage and every control is one of four kinds:
 
@@ -6,25 +6,25 @@ Every stage and every control is one of four kinds:
     response       supervised fine-tuning on reference responses; of words alone it makes the miniature base models
     plan           the same on answer blocks alone: the control that skips what is in between
     distillation   stage 2: what `author` writes, scored by all members, each behind its own view
+
+Ids are those of all runs, planning/<words|reading|plan|mgsd>/<members>/<variant>/seed<k>; mgsd has student and teacher, of
+one model, and the variants of `planning.variants`. Imports no torch, since the workflow asks.
 """
 
-from collections.abc import Mapping, Sequence
-from functools import partial
-from pathlib import Path
+import re
 from typing import Literal
 
 from pydantic import model_validator
 
-from gcl.data.scenario import Exchange
-from gcl.planning import perception
-from gcl.planning.on_policy import OnPolicy
-from gcl.planning.records import StateRecord
-from gcl.planning.scoring import score_answer
-from gcl.planning.views import View, perception_prompt, prompt, response
-from gcl.runs import RunSpec
-from gcl.training.source import References, Source
+from gcl.errors import ConfigError
+from gcl.planning.schema import Planning, Stage
+from gcl.planning.views import View
+from gcl.runs import BACKBONES_FOLDER, MemberSpec, ObjectiveSpec, RunSpec, TrainingSpec
+from gcl.schema import Checkpoint, Experiment
 
 Kind = Literal["reading", "response", "plan", "distillation"]
+METHODS = ("words", "reading", "plan", "mgsd")
+UNTRAINED_FOLDER = f"{BACKBONES_FOLDER}/planning"
 
 
 class PlanningSpec(RunSpec):
@@ -60,43 +60,108 @@ class PlanningSpec(RunSpec):
         return self
 
 
-def source(spec: PlanningSpec, records: Sequence[StateRecord], pictures: Path) -> Source:
-    """The samples of a training.
+def planning_run(experiment: Experiment, run_id: str) -> PlanningSpec:
+    """The training of a given id.
 
-    Args:
-        spec: the training.
-        records: states of the training split.
-        pictures: folder with `<id>.png` of each.
+    Raises:
+        ConfigError: if the id does not name one that can be made from the configuration.
     """
-    if spec.kind == "distillation":
-        views = [[planning(record, view, pictures) for record in records] for view in spec.views]
-        return OnPolicy(
-            views,
-            temperature=spec.temperature,
-            max_new_tokens=spec.max_new_tokens,
-            author=spec.author,
-            supervised=spec.author != 0,
-            judge=partial(_judge, records),
+    form = f"planning/<{'|'.join(METHODS)}>/<model, for mgsd model+model>/<variant>/seed<k>"
+    found = re.fullmatch(r"planning/(\w+)/([^/]+)/(\w+)/seed(0|[1-9][0-9]*)", run_id)
+    if found is None or found[1] not in METHODS:
+        raise ConfigError(f"{run_id!r} is no training on planning tasks; the form is {form}")
+    method, members, variant, seed = found[1], found[2].split("+"), found[3], int(found[4])
+    settings = experiment.planning
+    if len(set(members)) != 1 or len(members) != (2 if method == "mgsd" else 1) or members[0] not in experiment.models:
+        raise ConfigError(f"{run_id!r}: {found[2]!r} is not possible; the form is {form}")
+    if method != "mgsd" and variant != "default":
+        raise ConfigError(f"{run_id!r}: {method} has no variant {variant!r}; use default")
+    if method == "mgsd":
+        return _distillation(experiment, members[0], variant, seed)
+    if method == "words":
+        if settings.words is None:
+            raise ConfigError(f"{run_id!r}: models of scale {experiment.scale} know words already")
+        source = (f"{UNTRAINED_FOLDER}/{members[0]}", None)
+        return _supervised(
+            experiment, settings.words, method, "response", ["symbols", "symbols+plan"], members[0], source, seed
         )
-    if spec.kind == "reading":
-        return References([reading(record, pictures) for record in records])
-    form = "answer" if spec.kind == "plan" else "map, route, answer"
-    return References([planning(record, view, pictures, form) for record in records for view in spec.views])
+    stage = settings.reading if method == "reading" else settings.plan
+    return _supervised(experiment, stage, method, method, ["image"], members[0], base(experiment, members[0]), seed)
 
 
-def planning(record: StateRecord, view: View, pictures: Path, form: str = "map, route, answer") -> Exchange:
-    """The task of finding a plan, as one view shows it, with the reference response."""
-    shown = prompt(record, view, form)
-    picture = pictures / f"{record.id}.png" if shown.image else None
-    return Exchange(f"{record.id}/{view}", picture, shown.text, response(record, form))
+def base(experiment: Experiment, model: str) -> tuple[str, str | None]:
+    """The base model: folder or hub id, and commit. Of a miniature one, what a training on words leaves."""
+    backbone = experiment.models[model].backbone.value
+    if isinstance(backbone, Checkpoint):
+        return backbone.path, backbone.revision
+    return f"results/{experiment.scale}/checkpoints/planning/words/{model}/default/seed0/solo", None
 
 
-def reading(record: StateRecord, pictures: Path) -> Exchange:
-    """All questions about a picture, with the reference answers."""
-    shown = perception_prompt(record)
-    return Exchange(f"{record.id}/reading", pictures / f"{record.id}.png", shown.text, perception.answer(record.state))
+def trained_before(spec: PlanningSpec) -> list[str]:
+    """Ids of the trainings whose checkpoints this one starts from."""
+    prefix = f"results/{spec.scale}/checkpoints/"
+    folders = {m.source.removeprefix(prefix).rpartition("/")[0] for m in spec.members if m.source.startswith(prefix)}
+    return sorted(folders)
 
 
-def _judge(records: Sequence[StateRecord], index: int, text: str) -> Mapping[str, int]:
-    scores = score_answer(records[index], text).scores
-    return {name: int(scores[name]) for name in ("parsed", "success", "optimal")}
+def _distillation(experiment: Experiment, model: str, variant: str, seed: int) -> PlanningSpec:
+    settings = experiment.planning
+    if variant not in settings.variants:
+        raise ConfigError(f"unknown variant {variant!r} of mgsd; use one of {', '.join(settings.variants)}")
+    chosen, stage = settings.variants[variant].value, settings.distillation
+    student = base(experiment, model)
+    if chosen.grounded:
+        student = f"results/{experiment.scale}/checkpoints/planning/reading/{model}/default/seed{seed}/solo", None
+    objective = ObjectiveSpec(
+        gsl_weight=0.0,
+        drl_weight=1.0 if chosen.author == "student" else 0.0,  # what the teacher writes is learnt as it is
+        divergence=chosen.divergence,
+        matching="infonce",
+        kappa=1.0,
+        semantic_size=1,
+    )
+    members = [
+        _member("student", model, student, stage.lr.value),
+        _member("teacher", model, base(experiment, model), 0.0),
+    ]
+    return PlanningSpec(
+        **_common(experiment, stage, "mgsd", variant, seed),
+        members=members,
+        objective=objective,
+        kind="distillation",
+        views=["image", chosen.teacher],
+        author=("student", "teacher").index(chosen.author),
+        temperature=stage.temperature.value,
+        max_new_tokens=stage.max_new_tokens.value,
+    )
+
+
+def _supervised(
+    experiment: Experiment,
+    stage: Stage,
+    method: str,
+    kind: Kind,
+    views: list[View],
+    model: str,
+    source: tuple[str, str | None],
+    seed: int,
+) -> PlanningSpec:
+    members = [_member("solo", model, source, stage.lr.value)]
+    common = _common(experiment, stage, method, "default", seed)
+    return PlanningSpec(**common, members=members, objective=None, kind=kind, views=views)
+
+
+def _common(experiment: Experiment, stage: Stage, method: str, variant: str, seed: int) -> dict[str, object]:
+    settings: Planning = experiment.planning
+    training = {
+        name: getattr(experiment.training, name).value for name in TrainingSpec.model_fields if name != "system"
+    }
+    own = {name: getattr(stage, name).value for name in Stage.model_fields if name != "lr"}
+    training |= own | {"micro_batch": min(experiment.training.micro_batch.value, stage.global_batch.value)}
+    training |= {"pixels": settings.pixels.value, "system": settings.system.value}
+    spec = {"scale": experiment.scale, "dataset": "planning", "method": method, "variant": variant, "seed": seed}
+    return spec | {"training": TrainingSpec(**training)}
+
+
+def _member(role: str, model: str, source: tuple[str, str | None], lr: float) -> MemberSpec:
+    return MemberSpec(role=role, model=model, source=source[0], revision=source[1], lr=lr, tau=1.0)

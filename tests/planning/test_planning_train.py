@@ -14,7 +14,8 @@ from gcl.cli import main
 from gcl.config import load_experiment, read_yaml
 from gcl.execution import ExecutionSpec
 from gcl.planning.records import read_records
-from gcl.planning.runs import PlanningSpec, source
+from gcl.planning.runs import PlanningSpec
+from gcl.planning.samples import source
 from gcl.planning.views import prompt
 from gcl.runs import ObjectiveSpec
 from gcl.training import loop

@@ -1,0 +1,56 @@
+"""From states to samples: `source(spec, records, pictures)` for a training, `planning` and `reading` for one question."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from gcl.data.scenario import Exchange
+from gcl.planning import perception
+from gcl.planning.on_policy import OnPolicy
+from gcl.planning.records import StateRecord
+from gcl.planning.runs import PlanningSpec
+from gcl.planning.scoring import score_answer
+from gcl.planning.views import View, perception_prompt, prompt, response
+from gcl.training.source import References, Source
+
+
+def source(spec: PlanningSpec, records: Sequence[StateRecord], pictures: Path) -> Source:
+    """The samples of a training.
+
+    Args:
+        spec: the training.
+        records: states of the training split.
+        pictures: folder with `<id>.png` of each.
+    """
+    if spec.kind == "distillation":
+        views = [[planning(record, view, pictures) for record in records] for view in spec.views]
+        return OnPolicy(
+            views,
+            temperature=spec.temperature,
+            max_new_tokens=spec.max_new_tokens,
+            author=spec.author,
+            supervised=spec.author != 0,
+            judge=partial(_judge, records),
+        )
+    if spec.kind == "reading":
+        return References([reading(record, pictures) for record in records])
+    form = "answer" if spec.kind == "plan" else "map, route, answer"
+    return References([planning(record, view, pictures, form) for record in records for view in spec.views])
+
+
+def planning(record: StateRecord, view: View, pictures: Path, form: str = "map, route, answer") -> Exchange:
+    """The task of finding a plan, as one view shows it, with the reference response."""
+    shown = prompt(record, view, form)
+    picture = pictures / f"{record.id}.png" if shown.image else None
+    return Exchange(f"{record.id}/{view}", picture, shown.text, response(record, form))
+
+
+def reading(record: StateRecord, pictures: Path) -> Exchange:
+    """All questions about a picture, with the reference answers."""
+    shown = perception_prompt(record)
+    return Exchange(f"{record.id}/reading", pictures / f"{record.id}.png", shown.text, perception.answer(record.state))
+
+
+def _judge(records: Sequence[StateRecord], index: int, text: str) -> Mapping[str, int]:
+    scores = score_answer(records[index], text).scores
+    return {name: int(scores[name]) for name in ("parsed", "success", "optimal")}

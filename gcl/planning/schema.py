@@ -1,0 +1,106 @@
+"""The section `planning` of config.yaml: MGSD, its controls, and the tasks; `gcl.schema.Experiment` includes it."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from gcl.planning.views import Form, View
+from gcl.schema_types import Count, Lora, NotNegative, Positive, Setting, Strict
+
+Whole = Annotated[int, Field(ge=0)]
+
+
+class States(Strict):
+    """Drawn states of one task and level, by split."""
+
+    train: Count
+    val: Whole
+    test: Count
+
+
+class Stage(Strict):
+    """How one kind of training is done; the rest is as in `training`."""
+
+    epochs: Setting[Count]
+    global_batch: Setting[Count]
+    lr: Setting[Positive]
+    schedule: Setting[Literal["cosine", "constant"]]
+    warmup_ratio: Setting[Annotated[float, Field(ge=0, lt=1)]]
+    weight_decay: Setting[NotNegative]
+    frozen: Setting[list[Literal["vision", "projector"]]]
+    lora: Setting[Lora | None]
+
+
+class Distillation(Stage):
+    """Stage 2, and how the student draws its answers."""
+
+    temperature: Setting[Positive]
+    max_new_tokens: Setting[Count]
+
+
+class PlanningVariant(Strict):
+    """What a kind of distillation changes.
+
+    Attributes:
+        grounded: whether the student went through stage 1; if not, it is the base model.
+        teacher: what the teacher sees.
+        author: who writes the answers: the student, whose divergence from the teacher on them is lowered, or the teacher,
+            whose words the student is then fine-tuned on (off-policy).
+        divergence: of the student from the teacher, as `gcl.objective.distribution` has them.
+    """
+
+    grounded: bool = True
+    teacher: View = "symbols+plan"
+    author: Literal["student", "teacher"] = "student"
+    divergence: Literal["sampled-reverse-kl", "reverse-kl", "forward-kl", "jsd"] = "sampled-reverse-kl"
+
+
+class PlanningArm(Strict):
+    """A row of the table: its name, what was trained, what it sees, and what it is asked for.
+
+    Attributes:
+        run: "base", "reading", "plan", or a variant's name.
+    """
+
+    name: str
+    run: str
+    view: View = "image"
+    form: Form = "map, route, answer"
+
+
+class PlanningEvaluation(Strict):
+    """How answers are made."""
+
+    batch_size: Setting[Count]
+    max_new_tokens: Setting[Count]
+
+
+class Planning(Strict):
+    """MGSD.
+
+    Attributes:
+        models: the first one goes through all arms, others through those of `main`.
+        levels: cells along a side, by task.
+        states: of each task and level.
+        cell_pixels: side of a cell in a picture; None: pictures are 256 x 256, whatever the number of cells.
+        words: miniature scale alone: how an untrained model becomes a base model that follows instructions in words.
+        vocabulary: of miniature models.
+    """
+
+    models: Setting[Annotated[list[str], Field(min_length=1)]]
+    seeds: Setting[Annotated[list[Whole], Field(min_length=1)]]
+    levels: Setting[dict[Literal["frozenlake", "maze", "minibehaviour"], Annotated[list[Count], Field(min_length=1)]]]
+    states: Setting[States]
+    seed: Setting[int]
+    cell_pixels: Setting[Count | None]
+    pixels: Setting[Annotated[list[Count], Field(min_length=2, max_length=2)]]
+    system: Setting[str]
+    words: Stage | None = None
+    vocabulary: Setting[Count] | None = None
+    reading: Stage
+    plan: Stage
+    distillation: Distillation
+    variants: dict[Annotated[str, Field(pattern="^[a-z_]+$")], Setting[PlanningVariant]]
+    arms: Setting[Annotated[list[PlanningArm], Field(min_length=1)]]
+    main: Setting[list[str]]
+    evaluation: PlanningEvaluation
