@@ -15,6 +15,7 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/backbones.smk"
 include: "workflow/rules/runs.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/planning.smk"
 
 
 # Not worth a job of a cluster: on one core each takes less than a minute, mostly seconds. The others train or use models.
@@ -36,6 +37,13 @@ localrules:
     gallery,
     costs,
     report_page,
+    planning,
+    planning_cell,
+    planning_states,
+    planning_pictures,
+    planning_vocabulary,
+    planning_build,
+    planning_score,
 
 
 rule all:

@@ -49,6 +49,7 @@ def add_planning(commands: Any) -> None:
     child.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for one <id>.png a state")
     size = child.add_mutually_exclusive_group()
     size.add_argument("--native", action="store_true", help="frozenlake: as gymnasium draws it, 64 pixels a cell")
+    size.add_argument("--cell-pixels", type=count, metavar="N", help="along a side of each cell")
     size.add_argument("--pixels", type=count, default=256, metavar="N", help="along a side (default: %(default)s)")
 
     child = verb(planning, "vocabulary", verbs_planning.vocabulary, "Train a miniature tokenizer on words about states.",
@@ -82,7 +83,7 @@ def add_planning(commands: Any) -> None:
                  " --to answers.jsonl\n"
                  "  gcl planning answer --checkpoint model --view symbols+plan --states maze-4.jsonl --pictures pictures"
                  " --to upper-bound.jsonl")  # fmt: skip
-    child.add_argument("--checkpoint", type=Path, required=True, metavar="DIR", help="the member's folder")
+    child.add_argument("--checkpoint", required=True, metavar="MODEL", help="the member's folder, or a hub id")
     _tasks(child)
     child.add_argument("--split", choices=("train", "val", "test"), default="test", help="(default: %(default)s)")
     text = "a plan, or a reading of the picture (default: %(default)s)"
@@ -91,9 +92,7 @@ def add_planning(commands: Any) -> None:
     child.add_argument("--view", choices=VIEWS, default="image", help=text)
     text = "what a plan is asked for in (default: %(default)s)"
     child.add_argument("--form", choices=FORMS, default=FORMS[0], help=text)
-    text = "of a checkpoint of adapters alone: the model that they adapt, a folder or a hub id"
-    child.add_argument("--base", metavar="MODEL", help=text)
-    child.add_argument("--revision", metavar="COMMIT", help="of --base on the hub")
+    child.add_argument("--revision", metavar="COMMIT", help="of a model on the hub")
     _system(child)
     _pixels(child)
     text = "on a GPU (default: %(default)s)"

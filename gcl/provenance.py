@@ -26,12 +26,18 @@ _LOADING = (
     *(f"gcl/data/{name}.py" for name in ("encoding", "images", "scenario")),
 )
 _RAW = tuple(f"gcl/data/{name}.py" for name in ("raw", "records", "images", "scenario"))
+_STATES = tuple(
+    f"gcl/planning/{name}.py"
+    for name in ("state", "frozenlake", "maze", "minibehaviour", "records", "native", "render", "draw", "generate")
+)
 CODE = {
     "drawing": ("gcl/data/miniature/*.py",),
     "importing": ("gcl/data/importing/*.py", "gcl/data/similar.py", *_RAW),
     "manifest": ("gcl/data/manifest.py", *_RAW),
     "backbones": ("gcl/backbones/*.py", "gcl/training/*.py", "gcl/objective/*.py", *_LOADING),
     "training": ("gcl/training/*.py", "gcl/objective/*.py", "gcl/backbones/vocabulary.py", *_LOADING),
+    "states": _STATES,
+    "plans": (*_STATES, *(f"gcl/planning/{name}.py" for name in ("plans", "perception", "scoring"))),
     "planning": (
         "gcl/planning/*.py",
         "gcl/training/*.py",

@@ -24,7 +24,8 @@ def render(options: argparse.Namespace) -> None:
         others = [f"{r.id}: {r.state.task}; leave out --native" for r in records if not isinstance(r.state, FrozenLake)]
         raise_all(others, f"{options.states}: only FrozenLake has a picture of gymnasium's")
     for record in tqdm(records, desc="drawing", unit="picture", mininterval=2):
-        picture = native(record.state) if options.native else render(record.state, options.pixels)
+        pixels = options.cell_pixels * record.state.size if options.cell_pixels else options.pixels
+        picture = native(record.state) if options.native else render(record.state, pixels)
         save_picture(picture, options.out / f"{record.id}.png")
 
 
@@ -87,16 +88,14 @@ def train(options: argparse.Namespace) -> None:
 
 def answer(options: argparse.Namespace) -> None:
     from gcl.backbones.load import Source
-    from gcl.evaluation.generate import load_member
-    from gcl.planning.answer import answers
+    from gcl.planning.answer import answers, load
     from gcl.planning.records import read_records
 
     records = [record for record in read_records(options.states) if record.split == options.split]
     if not records:
         raise DataError(f"{options.states}: no states of split {options.split}; choose another --split")
-    base = Source(options.base or str(options.checkpoint), options.revision)
-    pixels = (options.pixels[0], options.pixels[1])
-    model, encoder = load_member(options.checkpoint, base, options.precision, pixels, options.system)
+    source, pixels = Source(options.checkpoint, options.revision), (options.pixels[0], options.pixels[1])
+    model, encoder = load(source, options.precision, pixels, options.system)
     lines = answers(
         model,
         encoder,
@@ -112,8 +111,8 @@ def answer(options: argparse.Namespace) -> None:
 
 
 def score(options: argparse.Namespace) -> None:
-    from gcl.planning.answer import metrics
     from gcl.planning.records import read_records
+    from gcl.planning.scoring import metrics
 
     lines = read_jsonl(options.answers)
     asked = {line["id"] for line in lines}

@@ -1,25 +1,39 @@
-"""Let a member solve planning tasks: `answers(...)` gives what it says, `metrics(...)` what that is worth.
+"""Let a member solve planning tasks: `load(...)` it, then `answers(...)`; gcl/planning/scoring.py says what these are worth.
 
 Answers are lines such as {"id": "maze-3-test-00001", "view": "image", "asked": "plan", "text": "Map: ..."}.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
+import torch
 from tqdm import tqdm
 from transformers import PreTrainedModel
 
+from gcl.backbones.load import Source, load_backbone, load_preprocessor
 from gcl.data.encoding import Encoder
-from gcl.errors import DataError
 from gcl.evaluation.generate import answers as greedy
 from gcl.planning.records import StateRecord
 from gcl.planning.samples import planning, reading
-from gcl.planning.scoring import Scored, rates, score_answer, score_reading
 from gcl.planning.views import Form, View
 from gcl.training.batches import chunks
 
 Asked = Literal["plan", "reading"]
+
+
+def load(source: Source, precision: str, pixels: tuple[int, int], system: str) -> tuple[PreTrainedModel, Encoder]:
+    """A model, trained or not, ready to answer: on the GPU if there is one, and its encoder.
+
+    Args:
+        source: its folder, or hub id and commit.
+        precision: on a GPU; a CPU computes in float32 all the same.
+        pixels: smallest and largest picture area after resizing.
+        system: system message.
+    """
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model = load_backbone(source, torch.float32 if device == "cpu" else getattr(torch, precision)).to(device)
+    return model, Encoder(load_preprocessor(source, pixels), system)
 
 
 def answers(
@@ -37,7 +51,7 @@ def answers(
     """Yield the greedy answer to each task: id, view, asked, text.
 
     Args:
-        model, encoder: a member, from `gcl.evaluation.generate.load_member`.
+        model, encoder: of who answers, from `load`.
         records: states of a test split.
         pictures: folder with `<id>.png` of each; not looked at by views in words.
         asked: for a plan, or for a reading of the picture.
@@ -55,36 +69,3 @@ def answers(
             for record, text in zip(batch, greedy(model, encoder, exchanges, max_new_tokens), strict=True):
                 yield {"id": record.id, "view": view, "asked": asked, "text": text}
             bar.update(len(batch))
-
-
-def metrics(records: Sequence[StateRecord], answers: Sequence[Mapping[str, str]], resamples: int) -> dict[str, Any]:
-    """Rates with intervals, and every answer's scores.
-
-    Args:
-        records: the states that were asked about.
-        answers: lines of `answers`, all of one view and kind, one for each state.
-        resamples: of the bootstrap.
-
-    Returns:
-        view, asked, rates (see `gcl.planning.scoring.rates`), items.
-
-    Raises:
-        DataError: if an answer is missing, is for no state, or comes twice, or if kinds are mixed.
-    """
-    kinds = {(line["view"], line["asked"]) for line in answers}
-    if len(kinds) != 1:
-        raise DataError(f"answers of {len(kinds)} kinds in one file; score each view and question by itself")
-    ((view, asked),) = kinds
-    texts = {line["id"]: line["text"] for line in answers}
-    ids = [record.id for record in records]
-    if len(texts) < len(answers) or set(texts) != set(ids):
-        different = sorted(set(texts) ^ set(ids))
-        what = f"missing or unknown: {', '.join(different[:3])}" if different else "some states have two"
-        raise DataError(f"the answers are not those of these states ({what}); generate them anew")
-    score = score_answer if asked == "plan" else score_reading
-    scored = [score(record, texts[record.id]) for record in records]
-    return {"view": view, "asked": asked, "rates": rates(scored, resamples), "items": [_item(one) for one in scored]}
-
-
-def _item(scored: Scored) -> dict[str, Any]:
-    return {"id": scored.id, "task": scored.task, "level": scored.level, **scored.scores}

@@ -1,4 +1,4 @@
-"""How well plans and readings are: `score_answer(record, text)` for one answer, `rates(scores, resamples)` for many.
+"""How well plans and readings are: `score_answer(record, text)` for one answer, `metrics(...)` for a file of them.
 
 As the released evaluation of MGSD counts: a plan succeeds if it reaches the goal without an illegal action, what follows the
 goal is not looked at, a text without a plan fails, and a move off the grid is illegal in every task. Its training reward,
@@ -8,6 +8,7 @@ and gymnasium, let such a move of FrozenLake pass: `success_staying` counts that
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -87,6 +88,39 @@ def rates(scored: Sequence[Scored], resamples: int) -> dict[str, dict[str, dict[
         for score in sorted(common)
     }
     return found
+
+
+def metrics(records: Sequence[StateRecord], answers: Sequence[Mapping[str, str]], resamples: int) -> dict[str, Any]:
+    """Rates with intervals, and every answer's scores.
+
+    Args:
+        records: the states that were asked about.
+        answers: lines of `answers`, all of one view and kind, one for each state.
+        resamples: of the bootstrap.
+
+    Returns:
+        view, asked, rates (see `gcl.planning.scoring.rates`), items.
+
+    Raises:
+        DataError: if an answer is missing, is for no state, or comes twice, or if kinds are mixed.
+    """
+    kinds = {(line["view"], line["asked"]) for line in answers}
+    if len(kinds) != 1:
+        raise DataError(f"answers of {len(kinds)} kinds in one file; score each view and question by itself")
+    ((view, asked),) = kinds
+    texts = {line["id"]: line["text"] for line in answers}
+    ids = [record.id for record in records]
+    if len(texts) < len(answers) or set(texts) != set(ids):
+        different = sorted(set(texts) ^ set(ids))
+        what = f"missing or unknown: {', '.join(different[:3])}" if different else "some states have two"
+        raise DataError(f"the answers are not those of these states ({what}); generate them anew")
+    score = score_answer if asked == "plan" else score_reading
+    scored = [score(record, texts[record.id]) for record in records]
+    return {"view": view, "asked": asked, "rates": rates(scored, resamples), "items": [_item(one) for one in scored]}
+
+
+def _item(scored: Scored) -> dict[str, Any]:
+    return {"id": scored.id, "task": scored.task, "level": scored.level, **scored.scores}
 
 
 def _scored(record: StateRecord, scores: Mapping[str, bool]) -> Scored:

@@ -15,7 +15,7 @@ wildcard_constraints:
     scale=PLAN.scale,
     dataset="|".join(PLAN.experiment.datasets),
     model="|".join(PLAN.experiment.models),
-    run=r"[^/]+/[^/]+/[^/]+/[^/]+/seed\d+",
+    run=rf"({'|'.join(PLAN.experiment.datasets)})/[^/]+/[^/]+/[^/]+/seed\d+",
 
 
 onstart:

@@ -1,0 +1,122 @@
+"""What of MGSD is trained, asked and reported: `rows(experiment)` lists the table's rows, `arguments(...)` how one is asked.
+
+An answer file is named by a training's id and a question: a view, "answer" for plans asked for without map and route, or
+"reading". What was never trained has the id planning/base/<model>/default/seed0.
+"""
+
+import shlex
+from typing import NamedTuple
+
+from gcl.errors import ConfigError
+from gcl.planning.runs import PlanningSpec, base, planning_run, trained_before
+from gcl.planning.schema import PlanningArm
+from gcl.planning.views import FORMS, VIEWS
+from gcl.schema import Experiment
+
+QUESTIONS = (*VIEWS, "answer", "reading")
+
+
+class Asked(NamedTuple):
+    """A training, or the base model, and a question: what one answer file, and one metrics file, is about."""
+
+    run: str
+    question: str
+
+    @property
+    def path(self) -> str:
+        """Below results/<scale>/<predictions|metrics>/, without suffix."""
+        return f"{self.run}/{self.question}"
+
+
+class Row(NamedTuple):
+    """A row of the table: of one model, with every seed.
+
+    Attributes:
+        plans: asked for a plan.
+        readings: asked what the picture shows; empty where nothing is seen.
+    """
+
+    model: str
+    arm: PlanningArm
+    plans: list[Asked]
+    readings: list[Asked]
+
+
+def rows(experiment: Experiment) -> list[Row]:
+    """All rows: every arm of the first model, the main ones of the others."""
+    settings = experiment.planning
+    listed = []
+    for number, model in enumerate(settings.models.value):
+        for arm in settings.arms.value:
+            if number and arm.name not in settings.main.value:
+                continue
+            ids = [run_id(model, arm.run, seed) for seed in settings.seeds.value]
+            ids = list(dict.fromkeys(ids))  # a base model has no seeds
+            question = arm.view if arm.form == FORMS[0] else "answer"
+            readings = [Asked(run, "reading") for run in ids] if arm.view == "image" else []
+            listed.append(Row(model, arm, [Asked(run, question) for run in ids], readings))
+    return listed
+
+
+def run_id(model: str, run: str, seed: int) -> str:
+    """The id of what an arm names."""
+    if run == "base":
+        return f"planning/base/{model}/default/seed0"
+    if run in ("reading", "plan"):
+        return f"planning/{run}/{model}/default/seed{seed}"
+    return f"planning/mgsd/{model}+{model}/{run}/seed{seed}"
+
+
+def trainings(experiment: Experiment) -> dict[str, PlanningSpec]:
+    """All trainings by id, those that others start from first."""
+    found: dict[str, PlanningSpec] = {}
+
+    def add(name: str) -> None:
+        if name not in found:
+            spec = planning_run(experiment, name)
+            for before in trained_before(spec):
+                add(before)
+            found[name] = spec
+
+    for row in rows(experiment):
+        for asked in row.plans:
+            if asked.run.split("/")[1] == "base":
+                source, _ = base(experiment, row.model)
+                if "/checkpoints/planning/" in source:
+                    add(f"planning/words/{row.model}/default/seed0")
+            else:
+                add(asked.run)
+    return found
+
+
+def checkpoint(experiment: Experiment, run: str) -> tuple[str, str | None]:
+    """Where the member lies that answers: a folder, or a hub id and its commit."""
+    method, members = run.split("/")[1:3]
+    if method == "base":
+        return base(experiment, members)
+    role = "student" if method == "mgsd" else "solo"
+    return f"results/{experiment.scale}/checkpoints/{run}/{role}", None
+
+
+def arguments(experiment: Experiment, asked: Asked) -> str:
+    """The options of `gcl planning answer` that say who is asked what, quoted for a shell.
+
+    Raises:
+        ConfigError: if there is no such question.
+    """
+    if asked.question not in QUESTIONS:
+        raise ConfigError(f"unknown question {asked.question!r}; use one of {', '.join(QUESTIONS)}")
+    settings = experiment.planning
+    folder, revision = checkpoint(experiment, asked.run)
+    words = ["--checkpoint", folder, *(["--revision", revision] if revision else [])]
+    if asked.question == "reading":
+        words += ["--asked", "reading"]
+    elif asked.question == "answer":
+        words += ["--form", FORMS[1]]
+    else:
+        words += ["--view", asked.question]
+    words += ["--system", settings.system.value, "--pixels", *map(str, settings.pixels.value)]
+    words += ["--precision", experiment.training.precision.value]
+    words += ["--batch-size", str(settings.evaluation.batch_size.value)]
+    words += ["--max-new-tokens", str(settings.evaluation.max_new_tokens.value)]
+    return shlex.join(words)

@@ -1,0 +1,91 @@
+"""What workflow/rules/planning.smk asks of the experiment: paths and options of jobs. Imports no torch."""
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+
+from gcl.errors import GCLError
+from gcl.planning.grid import QUESTIONS, Asked, arguments, checkpoint, rows
+from gcl.planning.runs import UNTRAINED_FOLDER, planning_run, trained_before
+from gcl.schema import Experiment
+
+T = TypeVar("T")
+
+
+def _or_stop(function: Callable[..., T]) -> Callable[..., T]:
+    """End with an error's message alone: a traceback through Snakemake would bury it."""
+
+    @wraps(function)
+    def call(*arguments: Any) -> T:
+        try:
+            return function(*arguments)
+        except GCLError as error:
+            sys.exit("\n".join(f"gcl: error: {line}" for line in str(error).splitlines()))
+
+    return call
+
+
+class PlanningPlan:
+    """MGSD as the workflow sees it.
+
+    Attributes:
+        folder: of states and pictures.
+        settings: the section `planning`.
+        tasks: that are drawn.
+        question_pattern: matches the name of an answer file.
+    """
+
+    def __init__(self, experiment: Experiment) -> None:
+        self.experiment, self.settings = experiment, experiment.planning
+        self.scale = experiment.scale
+        self.folder = f"{experiment.data.value}/planning"
+        self.tasks = list(self.settings.levels.value)
+        self.question_pattern = "|".join(question.replace("+", r"\+") for question in QUESTIONS)
+
+    def cells(self, wildcards: Any) -> list[str]:
+        """Files of states, one for each task and level."""
+        levels = self.settings.levels.value
+        return [f"{self.folder}/states/{task}-{level}.jsonl" for task in levels for level in levels[task]]
+
+    def counts(self, wildcards: Any) -> str:
+        """How many states of each split are drawn, as options."""
+        states = self.settings.states.value.model_dump()
+        return " ".join(f"--{split} {count}" for split, count in states.items() if count)
+
+    def picture_size(self, wildcards: Any) -> str:
+        """Size of pictures, as an option."""
+        cell = self.settings.cell_pixels.value
+        return "--pixels 256" if cell is None else f"--cell-pixels {cell}"
+
+    def architecture(self, wildcards: Any) -> str:
+        """Shape of a miniature model."""
+        return self.experiment.models[wildcards.model].backbone.value.model_dump_json()
+
+    @_or_stop
+    def spec_json(self, wildcards: Any) -> str:
+        """The training's specification."""
+        return planning_run(self.experiment, wildcards.task_run).json
+
+    @_or_stop
+    def start(self, wildcards: Any) -> list[str]:
+        """Folders that a training starts from; a pinned commit on the hub cannot change."""
+        spec = planning_run(self.experiment, wildcards.task_run)
+        untrained = {member.source for member in spec.members if member.source.startswith(UNTRAINED_FOLDER)}
+        return sorted(untrained | {f"results/{self.scale}/checkpoints/{before}" for before in trained_before(spec)})
+
+    @_or_stop
+    def answering(self, wildcards: Any) -> list[str]:
+        """The training whose member answers, if it is one."""
+        folder, _ = checkpoint(self.experiment, wildcards.task_run)
+        return [folder.rpartition("/")[0]] if folder.startswith("results/") else []
+
+    @_or_stop
+    def answer_arguments(self, wildcards: Any) -> str:
+        """Who is asked what, as options."""
+        return arguments(self.experiment, Asked(wildcards.task_run, wildcards.question))
+
+    def metrics(self) -> list[str]:
+        """Metrics files of all rows."""
+        asked = [asked for row in rows(self.experiment) for asked in (*row.plans, *row.readings)]
+        return [f"results/{self.scale}/metrics/{path}.json" for path in dict.fromkeys(one.path for one in asked)]

@@ -1,0 +1,188 @@
+"""MGSD: states and pictures of planning tasks, both stages and their controls, answers, scores."""
+
+from gcl.planning.workflow import PlanningPlan
+
+PLANNING = PlanningPlan(PLAN.experiment)
+
+
+wildcard_constraints:
+    task="|".join(PLANNING.tasks),
+    level=r"\d+",
+    question=PLANNING.question_pattern,
+    task_run=r"planning/\w+/[^/]+/\w+/seed\d+",
+
+
+rule planning_cell:
+    """States of one task and level, no state twice; train, validation and test differ."""
+    input:
+        code=code_files("states"),
+    output:
+        f"{PLANNING.folder}/states/{{task}}-{{level}}.jsonl",
+    log:
+        "logs/planning/states/{task}-{level}.log",
+    conda:
+        "../envs/gcl.yaml"
+    params:
+        counts=PLANNING.counts,
+        seed=PLANNING.settings.seed.value,
+    message:
+        "Draw states of {wildcards.task} {wildcards.level}"
+    shell:
+        "gcl planning generate --task {wildcards.task} --level {wildcards.level} {params.counts}"
+        " --seed {params.seed} --to {output} > {log} 2>&1"
+
+
+rule planning_states:
+    """All states in one file."""
+    input:
+        PLANNING.cells,
+    output:
+        f"{PLANNING.folder}/states.jsonl",
+    log:
+        "logs/planning/states.log",
+    conda:
+        "../envs/gcl.yaml"
+    message:
+        "Gather the states of all tasks"
+    shell:
+        "cat {input} > {output} 2> {log}"
+
+
+rule planning_pictures:
+    """A picture of every state."""
+    input:
+        states=f"{PLANNING.folder}/states.jsonl",
+        code=code_files("states"),
+    output:
+        directory(f"{PLANNING.folder}/pictures"),
+    log:
+        "logs/planning/pictures.log",
+    conda:
+        "../envs/gcl.yaml"
+    params:
+        size=PLANNING.picture_size,
+    message:
+        "Draw pictures of the states"
+    shell:
+        "gcl planning render --states {input.states} {params.size} --out {output} > {log} 2>&1"
+
+
+if PLAN.drawn:
+
+    rule planning_vocabulary:
+        """Train the tokenizer of the miniature models for planning tasks."""
+        input:
+            states=f"{PLANNING.folder}/states.jsonl",
+            code=[*code_files("plans"), "gcl/planning/views.py", "gcl/backbones/miniature.py"],
+        output:
+            "results/miniature/backbones/planning/vocabulary.json",
+        log:
+            "logs/miniature/planning/vocabulary.log",
+        conda:
+            "../envs/gcl.yaml"
+        params:
+            size=PLANNING.settings.vocabulary.value,
+            system=PLANNING.settings.system.value,
+        message:
+            "Train the miniature tokenizer for planning tasks"
+        shell:
+            "gcl planning vocabulary --states {input.states} --size {params.size} --system {params.system:q}"
+            " --to {output} > {log} 2>&1"
+
+    rule planning_build:
+        """Build an untrained miniature model."""
+        input:
+            vocabulary="results/miniature/backbones/planning/vocabulary.json",
+            code=code_files("backbones"),
+        output:
+            directory("results/miniature/backbones/planning/{model}"),
+        log:
+            "logs/miniature/planning/build/{model}.log",
+        conda:
+            "../envs/gcl.yaml"
+        params:
+            architecture=PLANNING.architecture,
+            pixels=PLANNING.settings.pixels.value,
+        message:
+            "Build an untrained miniature {wildcards.model}"
+        shell:
+            "gcl planning build --architecture {params.architecture:q} --vocabulary {input.vocabulary}"
+            " --pixels {params.pixels} --to {output} > {log} 2>&1"
+
+
+rule planning_train:
+    """One stage, or a control."""
+    input:
+        states=f"{PLANNING.folder}/states.jsonl",
+        pictures=f"{PLANNING.folder}/pictures",
+        start=PLANNING.start,
+        code=code_files("planning"),
+    output:
+        checkpoints=directory("results/{scale}/checkpoints/{task_run}"),
+        record="results/{scale}/records/{task_run}.json",
+    log:
+        "logs/{scale}/train/{task_run}.log",
+    conda:
+        "../envs/gcl.yaml"
+    threads: 1 if PLAN.drawn else workflow.cores or 1
+    resources:
+        **PLAN.training_resources(),
+    params:
+        spec=PLANNING.spec_json,
+    message:
+        "Train {wildcards.task_run}"
+    shell:
+        "gcl planning train --spec {params.spec:q} --states {input.states} --pictures {input.pictures}"
+        " --record {output.record} --to {output.checkpoints} > {log} 2>&1"
+
+
+rule planning_answer:
+    """Greedy answers of one member to one question about every test state."""
+    input:
+        states=f"{PLANNING.folder}/states.jsonl",
+        pictures=f"{PLANNING.folder}/pictures",
+        checkpoint=PLANNING.answering,
+        code=[*code_files("planning"), *code_files("generation")],
+    output:
+        "results/{scale}/predictions/{task_run}/{question}.jsonl",
+    log:
+        "logs/{scale}/generate/{task_run}/{question}.log",
+    conda:
+        "../envs/gcl.yaml"
+    threads: 1 if PLAN.drawn else workflow.cores or 1
+    resources:
+        gpu=0 if PLAN.drawn else 1,
+    params:
+        who=PLANNING.answer_arguments,
+    message:
+        "Ask {wildcards.task_run} for {wildcards.question}"
+    shell:
+        "gcl planning answer {params.who} --states {input.states} --pictures {input.pictures}"
+        " --to {output} > {log} 2>&1"
+
+
+rule planning_score:
+    """Success, optimal, parsed and illegal rates with intervals; or how many readings are exact."""
+    input:
+        states=f"{PLANNING.folder}/states.jsonl",
+        answers="results/{scale}/predictions/{task_run}/{question}.jsonl",
+        code=[*code_files("plans"), "gcl/evaluation/bootstrap.py"],
+    output:
+        ensure("results/{scale}/metrics/{task_run}/{question}.json", non_empty=True),
+    log:
+        "logs/{scale}/score/{task_run}/{question}.log",
+    conda:
+        "../envs/gcl.yaml"
+    params:
+        resamples=PLAN.experiment.evaluation.bootstrap.value,
+    message:
+        "Score {wildcards.task_run}, {wildcards.question}"
+    shell:
+        "gcl planning score --answers {input.answers} --states {input.states} --resamples {params.resamples}"
+        " --to {output} > {log} 2>&1"
+
+
+rule planning:
+    """MGSD and its controls: all scores."""
+    input:
+        PLANNING.metrics(),
