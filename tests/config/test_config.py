@@ -47,7 +47,7 @@ def test_every_setting_has_an_origin_and_the_paper_ones_name_the_place(config):
     for path, _, kind, note in rows:
         assert note.strip(), path
         if kind == "paper":
-            assert any(word in note for word in ("Sec.", "Table", "Fig.")), (path, note)
+            assert any(word in note for word in ("Sec.", "Table", "Fig.", "code")), (path, note)
 
 
 @pytest.mark.parametrize(
