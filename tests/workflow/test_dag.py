@@ -88,3 +88,14 @@ def test_a_mistake_ends_in_a_clear_line_without_a_traceback(project, arguments, 
     assert re.search(rf"^gcl: error: .*{re.escape(expected)}", output, re.M)
     assert "Traceback" not in output
     assert "Nothing to be done" not in output
+
+
+def test_mgsd_is_a_target_of_its_own(project):
+    jobs = project.jobs("planning")
+    assert (jobs["planning_cell"], jobs["planning_train"], jobs["planning_answer"], jobs["planning_score"]) == (
+        3,
+        14,
+        31,
+        31,
+    )
+    assert "train" not in jobs and "ground" not in jobs
