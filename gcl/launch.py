@@ -1,4 +1,5 @@
-"""Start the processes of a training: `start(execution)` becomes torchrun, which runs this very command once per process.
+"""Start the processes of a training: `ensure(execution)` becomes torchrun where there have to be several, which runs this
+very command once per process.
 
 On one node torchrun is enough. On several, this command first becomes srun, which starts it once on each node, and there it
 becomes torchrun; so it has to be called in a SLURM job, but not in a step of one (`mpi` in workflow/rules/runs.smk).
@@ -20,6 +21,17 @@ _STEP = "GCL_STEP"  # set in the step that this command starts
 def started() -> bool:
     """Whether this is one of torchrun's processes."""
     return "TORCHELASTIC_RUN_ID" in os.environ
+
+
+def ensure(execution: ExecutionSpec) -> None:
+    """Go on if one process is enough, or this is one of several; otherwise start them, and do not return.
+
+    Raises:
+        ConfigError: as `start`.
+    """
+    # DeepSpeed wants to be started by torchrun even where it is alone.
+    if (execution.processes > 1 or execution.engine == "deepspeed") and not started():
+        start(execution)
 
 
 def start(execution: ExecutionSpec) -> None:

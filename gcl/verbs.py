@@ -196,10 +196,7 @@ def doctor(options: argparse.Namespace) -> None:
 def train(options: argparse.Namespace) -> None:
     run, data = parsed(RunSpec, options.run), parsed(DataSpec, options.data)
     execution = changed(execution_spec(experiment_here()), options.set)
-    # DeepSpeed wants to be started by torchrun even where it is alone.
-    several = execution.processes > 1 or execution.engine == "deepspeed"
-    if several and not launch.started():
-        launch.start(execution)
+    launch.ensure(execution)
     scenarios = _load_split(data, options.manifest)
 
     with _unswept():

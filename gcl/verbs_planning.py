@@ -4,6 +4,7 @@ Libraries that draw are imported inside, so that `gcl --help` and mistakes in ar
 """
 
 import argparse
+import os
 from pathlib import Path
 
 from gcl.errors import DataError
@@ -66,8 +67,12 @@ def build(options: argparse.Namespace) -> None:
 
 
 def train(options: argparse.Namespace) -> None:
+    from gcl import launch
     from gcl.config import experiment_here
     from gcl.execution import changed, execution_spec
+
+    execution = changed(execution_spec(experiment_here()), options.set)
+    launch.ensure(execution)
     from gcl.planning.records import read_records
     from gcl.planning.runs import PlanningSpec
     from gcl.planning.samples import source
@@ -79,10 +84,9 @@ def train(options: argparse.Namespace) -> None:
     if not records:
         raise DataError(f"{options.states}: no states to train on; draw some with split train")
     data = _data_sha256(options.states, options.pictures, [record.id for record in records])
-    execution = changed(execution_spec(experiment_here()), options.set)
     scratch = scratch_folder(options.scratch, spec, data, "planning")
     train_run(spec, source(spec, records, options.pictures), data, execution, options.to, scratch, "planning")
-    if options.record:
+    if options.record and os.environ.get("RANK", "0") == "0":
         write_json(options.record, read_json(options.to / "run.json"))
 
 
