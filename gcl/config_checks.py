@@ -82,8 +82,38 @@ def contradictions(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
         yield ["execution", "nodes", "value"], f"{processes} processes cannot be divided among {nodes} nodes"
     if experiment.drawing is None and any(isinstance(m.backbone.value, MiniatureModel) for m in models.values()):
         yield ["drawing"], "missing; miniature models need it (see workflow/scales/miniature.yaml)"
+    yield from _planning_problems(experiment)
     if experiment.execution.retain.value == "adapters" and experiment.training.lora.value is None:
         yield ["execution", "retain", "value"], "'adapters' needs training.lora; set it, or retain none or final"
+
+
+def _planning_problems(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
+    """What is wrong with `planning`."""
+    planning, known = experiment.planning, experiment.models
+    for model in planning.models.value:
+        if model not in known:
+            yield ["planning", "models", "value"], f"unknown model {model!r}; use some of {', '.join(known)}"
+        elif isinstance(known[model].backbone.value, MiniatureModel) and not (planning.words and planning.vocabulary):
+            yield (
+                ["planning", "words"],
+                f"missing; {model} is a miniature model and has to learn words (and a vocabulary)",
+            )
+    runs = ["base", "reading", "plan", *planning.variants]
+    names = [arm.name for arm in planning.arms.value]
+    for k, arm in enumerate(planning.arms.value):
+        if arm.run not in runs:
+            yield (
+                ["planning", "arms", "value", str(k), "run"],
+                f"{arm.run!r} is not known; use one of {', '.join(runs)}",
+            )
+        if arm.name in names[:k]:
+            yield (
+                ["planning", "arms", "value", str(k), "name"],
+                f"{arm.name!r} is already listed; give each a name of its own",
+            )
+    for name in planning.main.value:
+        if name not in names:
+            yield ["planning", "main", "value"], f"no arm {name!r}; use some of {', '.join(names)}"
 
 
 def _control_problems(experiment: Experiment) -> Iterator[tuple[list[str], str]]:

@@ -183,3 +183,30 @@ def test_execution_can_be_changed_for_one_training(experiment):
         ("offload=true", "cannot offload")):  # fmt: skip
         with pytest.raises(ConfigError, match=message):
             changed(spec, [bad])
+
+
+@pytest.mark.parametrize(
+    "path, value, expected",
+    [
+        ("planning.models.value", ["qwen9"], "planning.models.value: unknown model 'qwen9'"),
+        (
+            "planning.arms.value.4.run",
+            "thinking",
+            "planning.arms.value.4.run: 'thinking' is not known; use one of base",
+        ),
+        ("planning.arms.value.4.name", "base model", "planning.arms.value.4.name: 'base model' is already listed"),
+        ("planning.main.value", ["mgsd"], "planning.main.value: no arm 'mgsd'"),
+        (
+            "planning.distillation.temperature.value",
+            0.0,
+            "planning.distillation.temperature.value: 0.0 is not possible",
+        ),
+        ("planning.variants.full.value", {"teacher": "sound"}, "planning.variants.full.value.teacher: 'sound'"),
+    ],
+)
+def test_mistakes_in_planning_are_named(config, path, value, expected):
+    assert any(expected in line for line in messages(change(config, path, value)))
+
+
+def test_a_rehearsal_takes_no_rates_from_drawn_scenes(config):
+    assert load_experiment(change(config, "scale", "rehearsal"), ROOT).controls.best.value == {}

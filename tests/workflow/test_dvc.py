@@ -37,6 +37,7 @@ def shrink_experiment(config: dict) -> None:
     for groups in config["groups"].values():
         groups["value"] = [PAIR | {"regime": "A", "tau": [2.0, 2.0]}]
     config["components"]["rows"]["value"] = ["full"]
+    config["planning"]["models"]["value"] = [PAIR["guide"]]
     arms = {"SFT": f"sft/{PAIR['learner']}/default", "full": f"gcl/{PAIR['learner']}+{PAIR['guide']}/full"}
     config["controls"]["arms"]["value"] = [{"name": name, "run": run} for name, run in arms.items()]
     points = {"gsl_weight": [0.5], "drl_weight": [0.4], "lr_ratio": [2.0], "tau": [2.0]}
