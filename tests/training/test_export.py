@@ -65,7 +65,7 @@ def test_the_model_card_says_what_it_is_and_what_binds_it(backbones, train, tmp_
     assert learner.data.license == "apache-2.0" and guide.data.license is None
     assert "Licence of the base model: apache-2.0" in learner.text and "not stated there" in guide.text
     for text in (
-        "4 scenarios of snei (manifest 0123456789ab)",
+        "20 questions with answers of snei (manifest 0123456789ab)",
         "sft_learner",
         "miniature model",
         "m1 (guide)",
