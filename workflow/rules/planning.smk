@@ -73,7 +73,11 @@ if PLAN.drawn:
         """Train the tokenizer of the miniature models for planning tasks."""
         input:
             states=f"{PLANNING.folder}/states.jsonl",
-            code=[*code_files("plans"), "gcl/planning/views.py", "gcl/backbones/miniature.py"],
+            code=[
+                *code_files("plans"),
+                "gcl/planning/views.py",
+                "gcl/backbones/miniature.py",
+            ],
         output:
             "results/miniature/backbones/planning/vocabulary.json",
         log:
