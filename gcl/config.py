@@ -22,7 +22,7 @@ from gcl.schema_types import Setting
 
 CONFIG_FILE = Path("config.yaml")
 SCALES_FOLDER = Path("workflow/scales")
-# Every job reads the configuration; libyaml, where it is there, is ten times faster.
+# Every job reads the configuration; libyaml, where it is there, is much faster.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 

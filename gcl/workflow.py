@@ -43,7 +43,7 @@ def open_plan(config: Mapping[str, Any]) -> "Plan":
     try:
         experiment = load_experiment(config)
     except GCLError as error:
-        _stop(error)
+        stop(error)
     for line in warnings(experiment):
         print(f"warning: {line}", file=sys.stderr)
     # Jobs use the environment that runs Snakemake, activated or not.
@@ -74,7 +74,7 @@ class Plan:
         try:
             return find_run(self.experiment, wildcards.run)
         except GCLError as error:
-            _stop(error)
+            stop(error)
 
     def run_json(self, wildcards: Any) -> str:
         """The run's specification."""
@@ -172,7 +172,7 @@ class Plan:
                 if all((folder / f"{split}.tsv").is_file() for split in SPLITS):
                     check_current(Path(data.root), folder, data.questions, data.actions)
         except GCLError as error:
-            _stop(error)
+            stop(error)
 
     def disk(self) -> str:
         """What checkpoints will take."""
@@ -271,6 +271,6 @@ class Plan:
         return self._baselines(dataset, (pair.learner, pair.guide)) + rows
 
 
-def _stop(error: GCLError) -> None:
+def stop(error: GCLError) -> None:
     """End with the message alone: a traceback through Snakemake would bury it."""
     sys.exit("\n".join(f"gcl: error: {line}" for line in str(error).splitlines()))

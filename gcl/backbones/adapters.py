@@ -1,6 +1,6 @@
 """Low-rank adapters (LoRA) in a backbone's language model: `inject`, `save`, `merged`. All that touches peft is here.
 
-Import it where adapters are used, not at the top of a module: peft takes a second to import, and few trainings need it.
+Import it where adapters are used, not at the top of a module: peft takes a while to import, and few trainings need it.
 """
 
 from pathlib import Path

@@ -7,6 +7,7 @@ to a member share (gcl/evaluation/predict.py).
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from tqdm import tqdm
@@ -84,19 +85,24 @@ def _continue(
 ) -> list[str]:
     """Greedy continuations of a left-padded batch, without special tokens and outer white space."""
     inputs = {name: tensor.to(model.device) for name, tensor in batch.items() if name != "labels"}
+    ids_BT = model.generate(**inputs, generation_config=greedy(encoder, max_new_tokens))
+    new_BT = ids_BT[:, inputs["input_ids"].shape[1] :]
+    texts = encoder.preprocessor.tokenizer.batch_decode(new_BT, skip_special_tokens=True)
+    return [text.strip() for text in texts]
+
+
+def greedy(encoder: Encoder, max_new_tokens: int, **more: Any) -> GenerationConfig:
+    """Always the most probable token, up to the end of the turn."""
     # Spelt out, because a checkpoint's own defaults may hold more than sampling: Qwen2.5-VL ships a repetition penalty.
-    greedy = GenerationConfig(
+    return GenerationConfig(
         do_sample=False,
         num_beams=1,
         repetition_penalty=1.0,
         max_new_tokens=max_new_tokens,
         eos_token_id=encoder.end_token,
         pad_token_id=encoder.pad_token,
+        **more,
     )
-    ids_BT = model.generate(**inputs, generation_config=greedy)
-    new_BT = ids_BT[:, inputs["input_ids"].shape[1] :]
-    texts = encoder.preprocessor.tokenizer.batch_decode(new_BT, skip_special_tokens=True)
-    return [text.strip() for text in texts]
 
 
 def _dtype(precision: str, device: str) -> torch.dtype:

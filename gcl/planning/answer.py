@@ -13,13 +13,11 @@ from transformers import PreTrainedModel
 
 from gcl.backbones.load import Source, load_backbone, load_preprocessor
 from gcl.data.encoding import Encoder
-from gcl.evaluation.generate import answers as greedy
+from gcl.evaluation.generate import answers as answers_to
 from gcl.planning.records import StateRecord
 from gcl.planning.samples import planning, reading
 from gcl.planning.views import Form, View
 from gcl.training.batches import chunks
-
-Asked = Literal["plan", "reading"]
 
 
 def load(source: Source, precision: str, pixels: tuple[int, int], system: str) -> tuple[PreTrainedModel, Encoder]:
@@ -42,7 +40,7 @@ def answers(
     records: Sequence[StateRecord],
     pictures: Path,
     *,
-    asked: Asked,
+    asked: Literal["plan", "reading"],
     view: View = "image",
     form: Form = "map, route, answer",
     batch_size: int,
@@ -66,6 +64,6 @@ def answers(
                 reading(record, pictures) if asked == "reading" else planning(record, view, pictures, form)
                 for record in batch
             ]
-            for record, text in zip(batch, greedy(model, encoder, exchanges, max_new_tokens), strict=True):
+            for record, text in zip(batch, answers_to(model, encoder, exchanges, max_new_tokens), strict=True):
                 yield {"id": record.id, "view": view, "asked": asked, "text": text}
             bar.update(len(batch))

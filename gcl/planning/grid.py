@@ -8,9 +8,10 @@ import shlex
 from typing import NamedTuple
 
 from gcl.errors import ConfigError
-from gcl.planning.runs import PlanningSpec, base, planning_run, trained_before
+from gcl.planning.runs import PlanningSpec, base, planning_run, words_run
 from gcl.planning.schema import PlanningArm
 from gcl.planning.views import FORMS, VIEWS
+from gcl.runs import trained_before
 from gcl.schema import Experiment
 
 QUESTIONS = (*VIEWS, "answer", "reading")
@@ -80,12 +81,9 @@ def trainings(experiment: Experiment) -> dict[str, PlanningSpec]:
 
     for row in rows(experiment):
         for asked in row.plans:
-            if asked.run.split("/")[1] == "base":
-                source, _ = base(experiment, row.model)
-                if "/checkpoints/planning/" in source:
-                    add(f"planning/words/{row.model}/default/seed0")
-            else:
-                add(asked.run)
+            wanted = words_run(experiment, row.model) if row.arm.run == "base" else asked.run
+            if wanted:
+                add(wanted)
     return found
 
 

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
+from transformers import LogitsProcessor, LogitsProcessorList
 
 from gcl.data.encoding import Encoder, collate
 from gcl.data.scenario import Exchange
+from gcl.evaluation.generate import greedy
 from gcl.training.member import Member
 
 # No answer may hold these: the model would look for a picture behind them.
@@ -64,15 +65,7 @@ def roll_out(
     batch = collate([encoder.prompt(exchange) for exchange in exchanges], encoder, left_padded=True)
     inputs = {name: tensor.to(backbone.device) for name, tensor in batch.items() if name != "labels"}
     tokenizer = encoder.preprocessor.tokenizer
-    config = GenerationConfig(
-        do_sample=False,
-        num_beams=1,
-        repetition_penalty=1.0,
-        max_new_tokens=max_new_tokens,
-        eos_token_id=encoder.end_token,
-        pad_token_id=encoder.pad_token,
-        suppress_tokens=tokenizer.convert_tokens_to_ids(list(_PLACEHOLDERS)),
-    )
+    config = greedy(encoder, max_new_tokens, suppress_tokens=tokenizer.convert_tokens_to_ids(list(_PLACEHOLDERS)))
     draw = LogitsProcessorList([_Draw(seeds, temperature, vocabulary)])
     training = backbone.training
     backbone.eval()  # checkpointing of activations would switch the cache off

@@ -89,19 +89,18 @@ def planning_run(experiment: Experiment, run_id: str) -> PlanningSpec:
     return _supervised(experiment, stage, method, method, ["image"], members[0], base(experiment, members[0]), seed)
 
 
+def words_run(experiment: Experiment, model: str) -> str | None:
+    """Id of the training that makes a miniature model's base model; None for a published one."""
+    published = isinstance(experiment.models[model].backbone.value, Checkpoint)
+    return None if published else f"planning/words/{model}/default/seed0"
+
+
 def base(experiment: Experiment, model: str) -> tuple[str, str | None]:
     """The base model: folder or hub id, and commit. Of a miniature one, what a training on words leaves."""
     backbone = experiment.models[model].backbone.value
     if isinstance(backbone, Checkpoint):
         return backbone.path, backbone.revision
-    return f"results/{experiment.scale}/checkpoints/planning/words/{model}/default/seed0/solo", None
-
-
-def trained_before(spec: PlanningSpec) -> list[str]:
-    """Ids of the trainings whose checkpoints this one starts from."""
-    prefix = f"results/{spec.scale}/checkpoints/"
-    folders = {m.source.removeprefix(prefix).rpartition("/")[0] for m in spec.members if m.source.startswith(prefix)}
-    return sorted(folders)
+    return f"results/{experiment.scale}/checkpoints/{words_run(experiment, model)}/solo", None
 
 
 def _distillation(experiment: Experiment, model: str, variant: str, seed: int) -> PlanningSpec:

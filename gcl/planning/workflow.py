@@ -1,14 +1,15 @@
 """What workflow/rules/planning.smk asks of the experiment: paths and options of jobs. Imports no torch."""
 
-import sys
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
 from gcl.errors import GCLError
 from gcl.planning.grid import QUESTIONS, Asked, arguments, checkpoint, rows
-from gcl.planning.runs import UNTRAINED_FOLDER, planning_run, trained_before
+from gcl.planning.runs import UNTRAINED_FOLDER, planning_run
+from gcl.runs import trained_before
 from gcl.schema import Experiment
+from gcl.workflow import stop
 
 T = TypeVar("T")
 
@@ -21,7 +22,7 @@ def _or_stop(function: Callable[..., T]) -> Callable[..., T]:
         try:
             return function(*arguments)
         except GCLError as error:
-            sys.exit("\n".join(f"gcl: error: {line}" for line in str(error).splitlines()))
+            stop(error)
 
     return call
 

@@ -6,12 +6,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from gcl.cli import _parser
+from gcl.cli import _parser, main
 from gcl.config import load_experiment, read_yaml
 from gcl.errors import ConfigError
 from gcl.planning.grid import QUESTIONS, Asked, arguments, rows, trainings
-from gcl.planning.runs import planning_run, trained_before
+from gcl.planning.runs import PlanningSpec, planning_run
 from gcl.planning.workflow import PlanningPlan
+from gcl.runs import trained_before
 
 ROOT = Path(__file__).parents[2]
 STUDENT = "planning/mgsd/qwen3-vl-4b+qwen3-vl-4b"
@@ -100,3 +101,8 @@ def test_a_mistake_ends_the_workflow_with_its_message_alone(experiment, capsys):
     assert all(folder.startswith("results/") for folder in start) and len(start) == 1 + (
         experiment.scale == "miniature"
     )
+
+
+def test_a_training_is_printed_as_the_command_takes_it(capsys):
+    assert main(["runs", f"{STUDENT}/full/seed0"]) == 0
+    assert PlanningSpec.model_validate_json(capsys.readouterr().out).id == f"{STUDENT}/full/seed0"
