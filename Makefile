@@ -3,7 +3,7 @@ PYTHON ?= python3
 CORES ?= 2
 BIN := .venv/bin
 
-.PHONY: headline all test test-all test-slurm lint format clean
+.PHONY: headline all rates planning test test-all test-slurm lint format clean
 
 headline: .venv/ready
 	@$(BIN)/snakemake headline --config scale=miniature --cores $(CORES) --quiet host --rerun-incomplete --show-failed-logs
@@ -12,6 +12,10 @@ headline: .venv/ready
 
 all: .venv/ready
 	$(BIN)/snakemake all --config scale=miniature --cores $(CORES) --rerun-incomplete --show-failed-logs
+
+rates planning: .venv/ready
+	$(BIN)/snakemake $@ --config scale=miniature --cores $(CORES) --rerun-incomplete --show-failed-logs
+	@cat results/miniature/tables/$@.md
 
 test: .venv/ready
 	$(BIN)/python -m pytest

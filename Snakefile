@@ -26,6 +26,7 @@ localrules:
     table2,
     table3,
     controls,
+    rates,
     figures,
     draw,
     import_data,

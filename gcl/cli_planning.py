@@ -108,6 +108,13 @@ def add_planning(commands: Any) -> None:
     child.add_argument("--states", type=Path, required=True, metavar="FILE", help="the states that were asked about")
     text = "of the bootstrap (default: %(default)s)"
     child.add_argument("--resamples", type=count, default=2000, metavar="N", help=text)
+    text = (
+        "what was asked, such as planning/mgsd/M+M/full/seed0/image: the file then says what its rates were made from"
+    )
+    child.add_argument("--run", metavar="ID", help=text)
+    text = "with --run: who answered, the member's folder or a hub id"
+    child.add_argument("--checkpoint", metavar="MODEL", help=text)
+    child.add_argument("--revision", metavar="COMMIT", help="of a model on the hub")
     to(child, "metrics file to write")
 
 

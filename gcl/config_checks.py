@@ -111,6 +111,11 @@ def _planning_problems(experiment: Experiment) -> Iterator[tuple[list[str], str]
                 ["planning", "arms", "value", str(k), "name"],
                 f"{arm.name!r} is already listed; give each a name of its own",
             )
+        if arm.against is not None and (arm.against == arm.name or arm.against not in names):
+            yield (
+                ["planning", "arms", "value", str(k), "against"],
+                f"{arm.against!r} is no other arm; use one of {', '.join(name for name in names if name != arm.name)}",
+            )
     for name in planning.main.value:
         if name not in names:
             yield ["planning", "main", "value"], f"no arm {name!r}; use some of {', '.join(names)}"

@@ -22,14 +22,18 @@ _SOURCES = ("gcl", "workflow", "Snakefile", "config.yaml")  # what Git must know
 
 # Patterns relative to the project's root. What only reads, checks or prints (config, files, errors, cli) decides nothing.
 _LOADING = (
-    *(f"gcl/backbones/{name}.py" for name in ("load", "patches", "adapters")),
+    *(f"gcl/backbones/{name}.py" for name in ("load", "vision", "adapters")),
     *(f"gcl/data/{name}.py" for name in ("encoding", "images", "scenario")),
 )
 _RAW = tuple(f"gcl/data/{name}.py" for name in ("raw", "records", "images", "scenario"))
-_STATES = tuple(
-    f"gcl/planning/{name}.py"
-    for name in ("state", "frozenlake", "maze", "minibehaviour", "records", "native", "render", "draw", "generate")
-)
+
+
+def _planning(*names: str) -> tuple[str, ...]:
+    return tuple(f"gcl/planning/{name}.py" for name in names)
+
+
+_STATES = _planning("state", "frozenlake", "maze", "minibehaviour", "records", "native", "render", "draw", "generate")
+_PLANS = (*_STATES, *_planning("plans", "perception", "scoring"), "gcl/evaluation/bootstrap.py")
 CODE = {
     "drawing": ("gcl/data/miniature/*.py",),
     "importing": ("gcl/data/importing/*.py", "gcl/data/similar.py", *_RAW),
@@ -37,14 +41,14 @@ CODE = {
     "backbones": ("gcl/backbones/*.py", "gcl/training/*.py", "gcl/objective/*.py", *_LOADING),
     "training": ("gcl/training/*.py", "gcl/objective/*.py", "gcl/backbones/vocabulary.py", *_LOADING),
     "states": _STATES,
-    "plans": (*_STATES, *(f"gcl/planning/{name}.py" for name in ("plans", "perception", "scoring"))),
     "planning": (
-        "gcl/planning/*.py",
-        "gcl/training/*.py",
-        "gcl/objective/*.py",
-        "gcl/backbones/vocabulary.py",
+        *_PLANS,
+        *_planning("views", "samples", "rollout", "on_policy"),
+        *("gcl/training/*.py", "gcl/objective/*.py", "gcl/backbones/vocabulary.py", "gcl/evaluation/generate.py"),
         *_LOADING,
     ),
+    "answering": (*_PLANS, *_planning("views", "samples", "answer"), "gcl/evaluation/generate.py", *_LOADING),
+    "plans": _PLANS,
     "generation": ("gcl/evaluation/generate.py", *_LOADING),
     "scoring": tuple(
         f"gcl/evaluation/{name}.py"

@@ -26,7 +26,7 @@ from gcl.errors import ConfigError, DataError
 from gcl.execution import changed, execution_spec
 from gcl.files import read_json, read_jsonl, sha256_file, write_json, write_jsonl, write_text
 from gcl.grid import all_runs
-from gcl.planning.runs import planning_run
+from gcl.planning.runs import is_planning, planning_run
 from gcl.runs import DataSpec, GroundingSpec, RunSpec, data_spec, find_run, manifest_folder
 from gcl.schema import Experiment
 from gcl.schema_types import Strict
@@ -52,7 +52,7 @@ def settings(options: argparse.Namespace) -> None:
 def runs(options: argparse.Namespace) -> None:
     experiment = experiment_here()
     if options.run:
-        find = planning_run if options.run.startswith("planning/") else find_run
+        find = planning_run if is_planning(options.run) else find_run
         print(find(experiment, options.run).model_dump_json(indent=2))
     else:
         print("\n".join(all_runs(experiment)))

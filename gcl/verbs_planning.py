@@ -7,7 +7,7 @@ import argparse
 import os
 from pathlib import Path
 
-from gcl.errors import DataError
+from gcl.errors import ConfigError, DataError
 from gcl.files import read_json, read_jsonl, sha256_files, sha256_text, write_json, write_jsonl
 
 
@@ -115,13 +115,21 @@ def answer(options: argparse.Namespace) -> None:
 
 
 def score(options: argparse.Namespace) -> None:
+    from gcl.config import experiment_here
+    from gcl.planning.provenance import provenance
     from gcl.planning.records import read_records
     from gcl.planning.scoring import metrics
 
     lines = read_jsonl(options.answers)
     asked = {line["id"] for line in lines}
     records = [record for record in read_records(options.states) if record.id in asked]
-    write_json(options.to, metrics(records, lines, options.resamples))
+    found = metrics(records, lines, options.resamples)
+    if options.run:
+        if options.checkpoint is None:
+            raise ConfigError("--run says where rates come from; say with --checkpoint who answered")
+        made = provenance(options.checkpoint, options.revision, options.states, options.answers)
+        found = {"scale": experiment_here().scale, "run": options.run} | found | {"provenance": made}
+    write_json(options.to, found)
 
 
 def _data_sha256(states: Path, pictures: Path, ids: list[str]) -> str:

@@ -17,6 +17,7 @@ from gcl.data.scenario import SPLITS
 from gcl.errors import GCLError
 from gcl.files import canonical_json
 from gcl.grid import all_runs, arm_runs, best_runs, component_runs, rate_runs, sweep_runs
+from gcl.planning.grid import all_asked
 from gcl.runs import (
     DataSpec,
     RunSpec,
@@ -31,8 +32,10 @@ from gcl.runs import (
 from gcl.schema import Experiment
 from gcl.versioning import check_link_types, disk_plan
 
-TABLES = ("headline", "table1", "table2", "table3", "controls", "rates", "controls_best", "encoders")
-FIGURES = ("components", "fig2", "fig3", "fig4", "fig7")
+# Of MGSD there are one table and one figure.
+PLANNING_TABLE, PLANNING_FIGURE = "planning", "plans"
+TABLES = ("headline", "table1", "table2", "table3", "controls", "rates", "controls_best", "encoders", PLANNING_TABLE)
+FIGURES = ("components", "fig2", "fig3", "fig4", "fig7", PLANNING_FIGURE)
 TABLE_SUFFIXES = (".csv", ".md", ".tex", ".provenance.json")
 FIGURE_SUFFIXES = (".png", ".svg")
 T = TypeVar("T")
@@ -185,10 +188,33 @@ class Plan:
         """All that can be built: rates are chosen only where there is data to choose them on."""
         controls = self.experiment.controls
         left_out = set() if controls.tuning.value else {"rates"}
-        return [name for name in TABLES if name not in left_out | (set() if controls.best.value else {"controls_best"})]
+        left_out |= set() if controls.best.value else {"controls_best"}
+        return [name for name in TABLES if name not in left_out | self._separate]
+
+    @property
+    def figures(self) -> list[str]:
+        """All that can be drawn."""
+        return [name for name in FIGURES if name not in self._separate]
+
+    @property
+    def _separate(self) -> set[str]:
+        """What `all` leaves out at miniature scale, unless it is there already: targets of their own, namely MGSD, and the
+        rates, whose outcome is a setting."""
+        if not self.drawn:
+            return set()
+        folder = Path(f"results/{self.scale}/tables")
+        parts = {"rates": {"rates"}, PLANNING_TABLE: {PLANNING_TABLE, PLANNING_FIGURE}}
+        return {
+            name
+            for table, names in parts.items()
+            for name in names
+            if not (folder / f"{table}.provenance.json").is_file()
+        }
 
     def reported_runs(self, name: str) -> list[RunSpec]:
-        """The runs behind a table or figure."""
+        """The runs behind a table or figure; MGSD has trainings of its own, see gcl/planning/grid.py."""
+        if name in (PLANNING_TABLE, PLANNING_FIGURE):
+            return []
         experiment, seeds = self.experiment, self.experiment.seeds.value
         if name in ("headline", "components", "encoders"):
             return self._component_runs("snei")
@@ -210,7 +236,10 @@ class Plan:
 
     def metrics(self, wildcards: Any) -> list[str]:
         """Metrics files behind a table or figure."""
-        ids = {run.id for run in self.reported_runs(wildcards.name)}
+        if wildcards.name in (PLANNING_TABLE, PLANNING_FIGURE):
+            ids = {asked.path for asked in all_asked(self.experiment)}
+        else:
+            ids = {run.id for run in self.reported_runs(wildcards.name)}
         return [f"results/{self.scale}/metrics/{run_id}.json" for run_id in sorted(ids)]
 
     def predictions(self, wildcards: Any) -> list[str]:
@@ -219,14 +248,18 @@ class Plan:
         return sorted({f"results/{self.scale}/predictions/{run.id}.jsonl" for run in runs})
 
     def all_metrics(self) -> list[str]:
-        """Metrics files of all runs."""
-        return [f"results/{self.scale}/metrics/{run_id}.json" for run_id in all_runs(self.experiment)]
+        """Metrics files of all runs behind the tables and figures of `all`."""
+        names = [*self.tables, *self.figures]
+        ids = dict.fromkeys(run.id for name in names for run in self.reported_runs(name))
+        return [f"results/{self.scale}/metrics/{run_id}.json" for run_id in ids]
 
     def report_json(self, wildcards: Any) -> str:
         """What a table or figure shows besides metrics; a change rebuilds it without running anything."""
         runs = [run.json for run in self.reported_runs(wildcards.name)]
         evaluation = self.experiment.evaluation
         shown = [runs, self.experiment.report.paper_values.value, evaluation.bootstrap.value]
+        if wildcards.name in (PLANNING_TABLE, PLANNING_FIGURE):
+            shown.append(self.experiment.planning.model_dump())
         if wildcards.name in ("controls", "rates", "controls_best"):
             shown.append(self.experiment.controls.model_dump())
         if wildcards.name == "encoders":

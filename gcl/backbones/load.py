@@ -23,7 +23,7 @@ from transformers import (
 )
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
-from gcl.backbones.patches import as_product
+from gcl.backbones.vision import streamlined
 from gcl.errors import CheckpointError
 from gcl.files import write_json
 
@@ -93,7 +93,7 @@ def load_backbone(source: Source, dtype: torch.dtype = torch.float32) -> PreTrai
         raise CheckpointError(
             f"{source}: the checkpoint lacks weights ({', '.join(absent)}, ...); make or download it again"
         )
-    return as_product(model).eval()
+    return streamlined(model).eval()
 
 
 def load_trained(folder: Path, base: Source, dtype: torch.dtype = torch.float32) -> PreTrainedModel:

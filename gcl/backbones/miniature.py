@@ -22,7 +22,7 @@ from transformers import (
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from gcl.backbones.load import Preprocessor
-from gcl.backbones.patches import as_product
+from gcl.backbones.vision import streamlined
 from gcl.schema import MiniatureModel
 
 # Qwen's special tokens in Qwen's order; Qwen3 has more of them behind the shared ones.
@@ -119,7 +119,7 @@ def build_model(spec: MiniatureModel, preprocessor: Preprocessor, seed: int) -> 
     model = _MODELS[spec.family](miniature_config(spec, tokenizer, ids))
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.generation_config.pad_token_id = tokenizer.pad_token_id
-    return as_product(model)
+    return streamlined(model)
 
 
 def miniature_config(spec: MiniatureModel, tokenizer: Qwen2Tokenizer, ids: dict[str, int]) -> PretrainedConfig:

@@ -59,6 +59,11 @@ def rows(experiment: Experiment) -> list[Row]:
     return listed
 
 
+def all_asked(experiment: Experiment) -> list[Asked]:
+    """Everything that is asked of somebody, once."""
+    return list(dict.fromkeys(asked for row in rows(experiment) for asked in (*row.plans, *row.readings)))
+
+
 def run_id(model: str, run: str, seed: int) -> str:
     """The id of what an arm names."""
     if run == "base":
@@ -81,10 +86,15 @@ def trainings(experiment: Experiment) -> dict[str, PlanningSpec]:
 
     for row in rows(experiment):
         for asked in row.plans:
-            wanted = words_run(experiment, row.model) if row.arm.run == "base" else asked.run
-            if wanted:
+            if wanted := trained(experiment, asked.run):
                 add(wanted)
     return found
+
+
+def trained(experiment: Experiment, run: str) -> str | None:
+    """Id of the training whose member answers; None where that is a published model."""
+    method, members = run.split("/")[1:3]
+    return words_run(experiment, members) if method == "base" else run
 
 
 def checkpoint(experiment: Experiment, run: str) -> tuple[str, str | None]:

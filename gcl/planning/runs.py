@@ -60,6 +60,11 @@ class PlanningSpec(RunSpec):
         return self
 
 
+def is_planning(run_id: str) -> bool:
+    """Whether an id is of a run on planning tasks."""
+    return run_id.startswith("planning/")
+
+
 def planning_run(experiment: Experiment, run_id: str) -> PlanningSpec:
     """The training of a given id.
 

@@ -60,12 +60,14 @@ class PlanningArm(Strict):
 
     Attributes:
         run: "base", "reading", "plan", or a variant's name.
+        against: the arm that it is compared with.
     """
 
     name: str
     run: str
     view: View = "image"
     form: Form = "map, route, answer"
+    against: str | None = None
 
 
 class PlanningEvaluation(Strict):

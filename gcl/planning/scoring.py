@@ -5,12 +5,10 @@ goal is not looked at, a text without a plan fails, and a move off the grid is i
 and gymnasium, let such a move of FrozenLake pass: `success_staying` counts that way.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from gcl.errors import DataError
 from gcl.evaluation.bootstrap import mean_interval
@@ -83,11 +81,23 @@ def rates(scored: Sequence[Scored], resamples: int) -> dict[str, dict[str, dict[
     found = {name: _each(group, lambda values: mean_interval(values, resamples)) for name, group in groups.items()}
     tasks = sorted({one.task for one in scored})
     common = set.intersection(*(set(found[task]) for task in tasks))
+    in_order = groups["all"]
+    weights = macro_weights([one.task for one in in_order])
     found["macro"] = {
-        score: _macro([[one.scores[score] for one in groups[task]] for task in tasks], resamples)
+        score: mean_interval([w * one.scores[score] for w, one in zip(weights, in_order, strict=True)], resamples)
         for score in sorted(common)
     }
     return found
+
+
+def macro_weights(tasks: Sequence[str]) -> list[float]:
+    """What each state's score is multiplied by, so that the mean over states is the unweighted mean of the tasks' means.
+
+    Args:
+        tasks: of each state.
+    """
+    counts = Counter(tasks)
+    return [len(tasks) / (len(counts) * counts[task]) for task in tasks]
 
 
 def metrics(records: Sequence[StateRecord], answers: Sequence[Mapping[str, str]], resamples: int) -> dict[str, Any]:
@@ -136,13 +146,3 @@ def _each(
         for name, value in one.scores.items():
             values[name].append(value)
     return {name: summary(values[name]) for name in sorted(values)}
-
-
-def _macro(groups: Sequence[Sequence[float]], resamples: int) -> dict[str, float | int]:
-    """Mean of the groups' means; states are drawn again within their groups."""
-    rng = np.random.default_rng(0)
-    values_GN = [np.asarray(group, dtype=np.float64) for group in groups]
-    drawn_GR = [values[rng.integers(0, len(values), (resamples, len(values)))].mean(axis=1) for values in values_GN]
-    low, high = np.percentile(np.mean(drawn_GR, axis=0), [2.5, 97.5])
-    mean = float(np.mean([values.mean() for values in values_GN]))
-    return {"mean": mean, "low": float(low), "high": float(high), "n": sum(len(values) for values in values_GN)}

@@ -1,11 +1,12 @@
 """What workflow/rules/planning.smk asks of the experiment: paths and options of jobs. Imports no torch."""
 
+import shlex
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
 from gcl.errors import GCLError
-from gcl.planning.grid import QUESTIONS, Asked, arguments, checkpoint, rows
+from gcl.planning.grid import QUESTIONS, Asked, arguments, checkpoint
 from gcl.planning.runs import UNTRAINED_FOLDER, planning_run
 from gcl.runs import trained_before
 from gcl.schema import Experiment
@@ -86,7 +87,9 @@ class PlanningPlan:
         """Who is asked what, as options."""
         return arguments(self.experiment, Asked(wildcards.task_run, wildcards.question))
 
-    def metrics(self) -> list[str]:
-        """Metrics files of all rows."""
-        asked = [asked for row in rows(self.experiment) for asked in (*row.plans, *row.readings)]
-        return [f"results/{self.scale}/metrics/{path}.json" for path in dict.fromkeys(one.path for one in asked)]
+    @_or_stop
+    def score_arguments(self, wildcards: Any) -> str:
+        """Who answered what, as options."""
+        folder, revision = checkpoint(self.experiment, wildcards.task_run)
+        who = ["--checkpoint", folder, *(["--revision", revision] if revision else [])]
+        return shlex.join(["--run", f"{wildcards.task_run}/{wildcards.question}", *who])

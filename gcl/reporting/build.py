@@ -10,9 +10,10 @@ from gcl.errors import ConfigError
 from gcl.reporting.controls import best_controls_table, controls_table, rates_table
 from gcl.reporting.figures import components_figure, ratio_figure, temperature_figure, weight_figure
 from gcl.reporting.metrics import load_metrics, sources
+from gcl.reporting.planning import planning_figure, planning_metrics, planning_table
 from gcl.reporting.tables import component_table, group_table, write_table
 from gcl.schema import Experiment
-from gcl.workflow import FIGURES, TABLES, Plan
+from gcl.workflow import FIGURES, PLANNING_FIGURE, PLANNING_TABLE, TABLES, Plan
 
 _TITLES = {
     "controls": "Where does the gain come from?",
@@ -23,6 +24,7 @@ _TITLES = {
     "table1": "GCL groups on SNEI (Table 1)",
     "table2": "What each part of GCL adds (Table 2)",
     "table3": "GCL groups on MUSON (Table 3)",
+    PLANNING_TABLE: "MGSD: planning from pixels, taught by the symbolic state",
 }
 
 
@@ -38,6 +40,9 @@ def build(experiment: Experiment, name: str, results: Path, stem: Path) -> None:
     """
     if name not in TABLES + FIGURES:
         raise ConfigError(f"no table or figure {name!r}; use one of {', '.join(TABLES + FIGURES)}")
+    if name in (PLANNING_TABLE, PLANNING_FIGURE):
+        _build_planning(experiment, name, results, stem)
+        return
     metrics = load_metrics(results, experiment.scale, Plan(experiment).reported_runs(name))
     if name in TABLES:
         if name in ("table1", "table3"):
@@ -65,6 +70,19 @@ def build(experiment: Experiment, name: str, results: Path, stem: Path) -> None:
         ratio_figure(experiment, metrics, stem)
     else:
         temperature_figure(experiment, name, metrics, stem)
+
+
+def _build_planning(experiment: Experiment, name: str, results: Path, stem: Path) -> None:
+    metrics = planning_metrics(experiment, results)
+    if name == PLANNING_FIGURE:
+        planning_figure(experiment, metrics, stem)
+        return
+    notes = [
+        "Macro means over the tasks. Success: the goal is reached without an illegal action; optimal: in as few actions as "
+        "possible; illegal: some action was not legal; read right: no mistake in all questions about a picture. The tasks' "
+        "columns are success in each."
+    ]
+    write_table(planning_table(experiment, metrics), stem, _TITLES[name], notes, sources(results, metrics))
 
 
 def _floor_notes(metrics: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -18,11 +18,16 @@ from gcl.data.scenario import SPLITS
 from gcl.errors import CheckpointError, ConfigError, DataError
 from gcl.evaluation.encoders import encoder_folder, encoder_sha256
 from gcl.files import canonical_json, read_json, sha256_file, sha256_text
+from gcl.planning.runs import is_planning, planning_run
 from gcl.provenance import code_sha256, weights_sha256
 from gcl.reporting.metrics import MetricsFile
+from gcl.reporting.planning import PlanningFile
 from gcl.runs import data_spec, find_run, manifest_folder
 from gcl.schema import Checkpoint, Experiment
 
+# What decides a training and its evaluation, as parts of `gcl.provenance.CODE`.
+_CODE = {"training": ("training",), "evaluation": ("generation", "scoring")}
+_PLANNING_CODE = {"training": ("planning",), "evaluation": ("answering", "plans")}
 OK, CHANGED, MISSING = "ok", "CHANGED", "MISSING"
 REMOVED, NOTED = "removed", "noted"  # as the configuration wants it; what cannot be compared with anything here
 
@@ -66,7 +71,7 @@ def metrics_link(results: Path, source: Mapping[str, Any]) -> tuple[Link, dict[s
         return link, None
     try:
         content = read_json(path)
-        MetricsFile.model_validate(content)
+        (PlanningFile if is_planning(source["run"]) else MetricsFile).model_validate(content)
     except (DataError, ValidationError):
         return Link("metrics", str(path), CHANGED, "no metrics file as the present code writes them"), None
     return link, content
@@ -80,9 +85,13 @@ def run_links(experiment: Experiment, results: Path, content: Mapping[str, Any])
         results: folder of all results.
         content: of the metrics file.
     """
-    run, scale, made = content["run"], content["scale"], content["provenance"]
+    scale, made = content["scale"], content["provenance"]
+    yield _file("predictions", results / scale / "predictions" / f"{content['run']}.jsonl", made["predictions_sha256"])
+    run = made.get("training", content["run"])  # on planning tasks one training answers several questions
+    if run is None:
+        yield from (Link("checkpoint", name, NOTED, f"commit {commit}") for name, commit in made["checkpoints"].items())
+        return
     yield _settings(experiment, run, made)
-    yield _file("predictions", results / scale / "predictions" / f"{run}.jsonl", made["predictions_sha256"])
     record_path = results / scale / "records" / f"{run}.json"
     record = _read_record(record_path)
     kept = (record or {}).get("execution", {}).get("retain") != "none"
@@ -114,10 +123,16 @@ def shared_links(experiment: Experiment, contents: Iterable[Mapping[str, Any]]) 
     """
     found, datasets = [], {}
     for content in contents:
-        made, dataset = content["provenance"], content["run"].split("/")[0]
-        for part, parts in (("training", ("training",)), ("evaluation", ("generation", "scoring"))):
-            found.append(_hash("code", part, made["code_sha256"][part], code_sha256(*parts)))
+        made, planning = content["provenance"], is_planning(content["run"])
+        for part, parts in (_PLANNING_CODE if planning else _CODE).items():
+            if made["code_sha256"][part] is not None:
+                found.append(_hash("code", part, made["code_sha256"][part], code_sha256(*parts)))
+        if planning:
+            path = Path(experiment.data.value) / "planning" / "states.jsonl"
+            found.append(_file("states", path, made["manifests"]["states"]))
+            continue
         found += _metric_models(made)
+        dataset = content["run"].split("/")[0]
         datasets[dataset] = None
         folder = manifest_folder(experiment, dataset)
         found += [_file("manifest", folder / f"{split}.tsv", made["manifests"][split]) for split in SPLITS]
@@ -148,7 +163,8 @@ def _settings(experiment: Experiment, run: str, made: Mapping[str, Any]) -> Link
     if spec is None or sha256_text(canonical_json(spec)) != made["spec_sha256"]:
         return Link("settings", run, CHANGED, "the specification in the metrics file is not the one of its hash")
     try:
-        present = find_run(experiment, run).fingerprint
+        find = planning_run if is_planning(run) else find_run
+        present = find(experiment, run).fingerprint
     except ConfigError as error:
         return Link("settings", run, CHANGED, f"not in the present configuration: {error}")
     if present != made["spec_sha256"]:
@@ -178,7 +194,7 @@ def _record(path: Path, record: Mapping[str, Any] | None, made: Mapping[str, Any
     # Each of these is in both files.
     for name, here, there in (
         ("settings", record.get("spec"), made.get("spec")),
-        ("training manifest", record.get("data"), made["manifests"]["train"]),
+        ("training data", record.get("data"), made["manifests"]["train"]),
         ("checkpoints", record.get("weights"), made["checkpoints"]),
         ("training code", record.get("code_sha256"), made["code_sha256"]["training"]),
     ):

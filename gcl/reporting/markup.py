@@ -11,7 +11,7 @@ from gcl.schema import SCALES
 HIDDEN = "The paper's values are hidden (set report.paper_values to show them)."
 SHOWN = "The paper's values are shown only because report.paper_values asks for them."
 MARKS_NOTE = (
-    "↑ better, ↓ worse than the same model's SFT control: the 95 % bootstrap interval of the paired differences excludes "
+    "↑ better, ↓ worse than {control}: the 95 % bootstrap interval of the paired differences excludes "
     "zero. † it does not. With this many cells some marks are accidents."
 )
 ONE_SEED_NOTE = "Intervals are over scenarios, not over trainings: a mark can be an accident of the one training."
@@ -42,6 +42,15 @@ _HEADERS = METRICS | {
     "p_rate": "p ",
     "gain_learner": "Gain learner",
     "gain_guide": "Gain guide",
+    "against": "Compared with",
+    "success": "Success",
+    "optimal": "Optimal",
+    "parsed": "Parsed",
+    "illegal": "Illegal",
+    "frozenlake": "FrozenLake",
+    "maze": "Maze",
+    "minibehaviour": "MiniBehaviour",
+    "reading": "Read right",
 }
 _TEX = str.maketrans(
     {
@@ -175,7 +184,9 @@ def _notes(frame: pd.DataFrame, notes: Sequence[str]) -> Iterator[str]:
     )
     yield f"[low, high]: 95 % percentile bootstrap interval over test scenarios ({sizes}); {pooled}."
     if any(frame[name].notna().any() for name in frame if name.endswith("_gain")):
-        yield MARKS_NOTE
+        yield MARKS_NOTE.format(
+            control="what the row is compared with" if "against" in frame else "the same model's SFT control"
+        )
         if seeds == 1:
             yield ONE_SEED_NOTE
     yield from notes

@@ -133,7 +133,8 @@ def check_consistent(metrics: Mapping[str, Mapping[str, Any]]) -> None:
     values: dict[str, dict[str, str]] = {}
     for run, content in metrics.items():
         for what, value in _versions(run, content["provenance"]):
-            values.setdefault(what, {})[run] = value
+            if value is not None:  # of a model that no training made
+                values.setdefault(what, {})[run] = value
     problems = []
     for what, by_run in values.items():
         usual, _ = Counter(by_run.values()).most_common(1)[0]
@@ -184,11 +185,11 @@ def _read(path: Path, scale: str, run: RunSpec) -> dict[str, Any]:
     return content
 
 
-def _versions(run: str, provenance: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _versions(run: str, provenance: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
     """What must agree within a table, in words, and its value."""
     dataset = run.split("/")[0]
     yield "training code", provenance["code_sha256"]["training"]
     yield "evaluation code", provenance["code_sha256"]["evaluation"]
     yield "metric models", canonical_json(provenance["metric_models"])
-    for split in ("train", "test"):
-        yield f"{split} manifest of {dataset}", provenance["manifests"][split]
+    for part, digest in provenance["manifests"].items():
+        yield f"{part} manifest of {dataset}", digest

@@ -28,7 +28,7 @@ from gcl.reporting.summary import summary
 from gcl.runs import RunSpec
 from gcl.schema import SCALES, Experiment
 from gcl.schema_types import ORIGINS
-from gcl.workflow import FIGURES, Plan
+from gcl.workflow import Plan
 
 _FIGURES = {
     "components": "What each part of the objective adds (Table 2 as a figure)",
@@ -36,6 +36,7 @@ _FIGURES = {
     "fig3": "Ratio of the learning rates (Fig. 3)",
     "fig4": "Temperatures of a large gap (Fig. 4)",
     "fig7": "Temperatures of a small gap (Fig. 7)",
+    "plans": "MGSD: plans and readings of planning tasks",
 }
 
 
@@ -58,7 +59,7 @@ def page(experiment: Experiment, results: Path) -> str:
     """
     plan, scale = Plan(experiment), experiment.scale
     tables = [table for name in plan.tables if (table := read_table(results, scale, name))]
-    figures = [figure for name in FIGURES if (figure := _figure(plan, name, results))]
+    figures = [figure for name in plan.figures if (figure := _figure(plan, name, results))]
     rows, lost = curves(plan.reported_runs("headline"), results)
     chosen = {dataset: gallery(experiment, dataset, results) for dataset in gallery_datasets(experiment, results)}
     environment_ = Environment(
@@ -72,7 +73,7 @@ def page(experiment: Experiment, results: Path) -> str:
         tables=tables,
         absent_tables=_absent(plan.tables, tables),
         figures=figures,
-        absent_figures=_absent(FIGURES, figures),
+        absent_figures=_absent(plan.figures, figures),
         curve_rows=rows,
         curves_lost=lost,
         retain=experiment.execution.retain.value,

@@ -12,6 +12,7 @@ from typing import Any
 from gcl.errors import DataError
 from gcl.files import read_json
 from gcl.reporting.markup import EMPTY
+from gcl.workflow import PLANNING_TABLE
 
 MARKS = {"↑": "better than its control", "↓": "worse than its control", "†": "not told apart from its control"}
 
@@ -130,7 +131,8 @@ def _row(
         if key not in known:
             # Targets before options, which would swallow them.
             files = " ".join(source["file"] for source in sources)
-            command = f"snakemake --cores 2 {files} --config scale={scale} --forcerun train"
+            rule = "planning_train" if table == PLANNING_TABLE else "train"
+            command = f"snakemake --cores 2 {files} --config scale={scale} --forcerun {rule}"
             known[key] = Sources(f"from-{table}-{len(known)}", words, sources, command, f"gcl trace {table}:{number}:")
         yield Cell(text, MARKS.get(text[-1:], ""), "number", known[key].id)
 

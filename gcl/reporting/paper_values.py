@@ -1,8 +1,10 @@
-"""The published numbers, and when they may stand beside ours: `paper_component()`, `paper_group()` and `paper_point()`.
+"""The published numbers, and when they may stand beside ours: `paper_component()`, `paper_group()` and `paper_point()`;
+of MGSD `paper_planning()`.
 
 Each returns None unless the paper has a number for exactly this setting. The numbers were copied by hand into paper/*.csv,
 each with the place it was read from and a note where it is doubtful: components.csv is Table 2, groups.csv Tables 1 and 3,
 sweeps.csv what is named for points of Figs. 2, 3, 4 and 7. The plots themselves were not read, only tables and text.
+planning.csv is MGSD's headline, of which no table could be read.
 """
 
 import csv
@@ -103,6 +105,16 @@ class PointValue(_Row):
     note: str
 
 
+class PlanningValue(_Row):
+    """A line of planning.csv: the macro mean of one model before and after MGSD."""
+
+    model: Literal["qwen3-vl-4b", "qwen3-vl-8b"]
+    run: Literal["base", "full"]
+    success: _Score
+    place: _Text
+    note: str
+
+
 def paper_values_shown(experiment: Experiment) -> bool:
     """As the configuration says; if it says nothing, only at the scale where a comparison means something."""
     choice = experiment.report.paper_values.value
@@ -143,6 +155,18 @@ def paper_point(sweep: str, pair: Pair, coordinates: Mapping[str, float], role: 
     for row in published("sweeps.csv", PointValue):
         if (row.figure, row.learner, row.guide, row.coordinates, row.role) == wanted:
             return row.value
+    return None
+
+
+def paper_planning(model: str, run: str) -> float | None:
+    """MGSD's headline.
+
+    Args:
+        run: as of an arm of `planning.arms`: "base" or "full".
+    """
+    for row in published("planning.csv", PlanningValue):
+        if (row.model, row.run) == (model, run):
+            return row.success
     return None
 
 

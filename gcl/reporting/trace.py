@@ -17,7 +17,7 @@ from gcl.reporting.build import build
 from gcl.reporting.links import CHANGED, OK, Link, metrics_link, run_links, shared_links
 from gcl.reporting.tables import METHODS
 from gcl.schema import Experiment
-from gcl.workflow import TABLES
+from gcl.workflow import PLANNING_TABLE, TABLES
 
 FORM = "TABLE, or TABLE:ROW:COLUMN such as headline:learner/full:action_f1"
 _VARIANTS = {label: name for name, label in METHODS.items()}
@@ -188,8 +188,9 @@ def _value(experiment: Experiment, table: _Table, name: str, number: int, column
 
 def _rerun(scale: str, table: str, files: Sequence[str]) -> list[str]:
     """The targets stand before the options, which would swallow them."""
+    rule = "planning_train" if table == PLANNING_TABLE else "train"
     return [
-        f"snakemake --cores 2 {' '.join(files)} --config scale={scale} --forcerun train",
+        f"snakemake --cores 2 {' '.join(files)} --config scale={scale} --forcerun {rule}",
         f"snakemake --cores 2 results/{scale}/tables/{table}.csv --config scale={scale}",
     ]
 

@@ -8,6 +8,9 @@ from typing import Any
 
 from gcl.config import load_experiment, read_yaml
 from gcl.grid import all_runs
+from gcl.planning.grid import Asked, all_asked, trained
+from gcl.planning.runs import planning_run
+from gcl.planning.scoring import PLAN_SCORES
 from gcl.reporting.metrics import metrics_path
 from gcl.runs import RunSpec
 from gcl.schema import Experiment
@@ -84,3 +87,46 @@ def write_metrics(folder: Path, metrics: dict[str, dict[str, Any]]) -> None:
         path = metrics_path(folder, content["scale"], run)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(content))
+
+
+def fake_planning(
+    experiment: Experiment, success: Callable[[Asked, str, int], float] = lambda asked, task, k: float(k > 0)
+) -> dict[str, dict[str, Any]]:
+    """Contents of all metrics files on planning tasks: four lakes, two mazes, two rooms.
+
+    Args:
+        success: of the k-th state of a task; everything else is 1 for plans, and readings are right where k is 0.
+    """
+    return {asked.path: _fake_planning(experiment, asked, success) for asked in all_asked(experiment)}
+
+
+def _fake_planning(experiment: Experiment, asked: Asked, success: Callable[[Asked, str, int], float]) -> dict[str, Any]:
+    training = trained(experiment, asked.run)
+    spec = planning_run(experiment, training) if training else None
+    reading = asked.question == "reading"
+    items = [
+        {"id": f"{task}-{k}", "task": task, "level": 3}
+        | (
+            {"all": float(k == 0)}
+            if reading
+            else dict.fromkeys(PLAN_SCORES, 1.0) | {"success": success(asked, task, k)}
+        )
+        for task, count in {"frozenlake": 4, "maze": 2, "minibehaviour": 2}.items()
+        for k in range(count)
+    ]
+    return {
+        "scale": experiment.scale,
+        "run": asked.path,
+        "view": "image" if asked.question in ("answer", "reading") else asked.question,
+        "asked": "reading" if reading else "plan",
+        "items": items,
+        "provenance": {
+            "training": training,
+            "spec_sha256": spec.fingerprint if spec else None,
+            "code_sha256": {"training": "t1" if spec else None, "evaluation": "e1"},
+            "manifests": {"train": "states and pictures" if spec else None, "states": "states"},
+            "metric_models": {},
+            "predictions_sha256": f"answers of {asked.path}",
+            "checkpoints": {"solo": f"weights of {training}"},
+        },
+    }

@@ -4,7 +4,13 @@ import sys
 from pathlib import Path
 
 from gcl.provenance import code_files
-from gcl.workflow import FIGURES, TABLES, open_plan
+from gcl.workflow import (
+    FIGURES,
+    PLANNING_FIGURE,
+    PLANNING_TABLE,
+    TABLES,
+    open_plan,
+)
 
 PLAN = open_plan(config)
 if workflow.is_main_process:

@@ -146,7 +146,7 @@ rule planning_answer:
         states=f"{PLANNING.folder}/states.jsonl",
         pictures=f"{PLANNING.folder}/pictures",
         checkpoint=PLANNING.answering,
-        code=[*code_files("planning"), *code_files("generation")],
+        code=code_files("answering"),
     output:
         "results/{scale}/predictions/{task_run}/{question}.jsonl",
     log:
@@ -170,7 +170,8 @@ rule planning_score:
     input:
         states=f"{PLANNING.folder}/states.jsonl",
         answers="results/{scale}/predictions/{task_run}/{question}.jsonl",
-        code=[*code_files("plans"), "gcl/evaluation/bootstrap.py"],
+        checkpoint=PLANNING.answering,
+        code=code_files("plans"),
     output:
         ensure("results/{scale}/metrics/{task_run}/{question}.json", non_empty=True),
     log:
@@ -178,15 +179,17 @@ rule planning_score:
     conda:
         "../envs/gcl.yaml"
     params:
+        who=PLANNING.score_arguments,
         resamples=PLAN.experiment.evaluation.bootstrap.value,
     message:
         "Score {wildcards.task_run}, {wildcards.question}"
     shell:
-        "gcl planning score --answers {input.answers} --states {input.states} --resamples {params.resamples}"
-        " --to {output} > {log} 2>&1"
+        "gcl planning score {params.who} --answers {input.answers} --states {input.states}"
+        " --resamples {params.resamples} --to {output} > {log} 2>&1"
 
 
 rule planning:
-    """MGSD and its controls: all scores."""
+    """MGSD and its controls: the table, and the same as a figure."""
     input:
-        PLANNING.metrics(),
+        PLAN.table(PLANNING_TABLE),
+        PLAN.figure(PLANNING_FIGURE),

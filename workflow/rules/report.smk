@@ -112,7 +112,7 @@ rule report_page:
     # Losses are no input: they are in the checkpoints' folders, which need not stay. The page says so where they are gone.
     input:
         [PLAN.table(name) for name in PLAN.tables],
-        [PLAN.figure(name) for name in FIGURES],
+        [PLAN.figure(name) for name in PLAN.figures],
         rules.gallery.output,
         rules.costs.output,
         code=code_files("page"),
@@ -162,14 +162,16 @@ rule table3:
 rule controls:
     """Where does the gain come from? At the paper's rates, and each arm at its own best rate."""
     input:
-        [
-            PLAN.table(name)
-            for name in PLAN.tables
-            if name.startswith("controls") or name == "rates"
-        ],
+        [PLAN.table(name) for name in PLAN.tables if name.startswith("controls")],
+
+
+rule rates:
+    """Every arm of the controls at a few rates, on data for choosing: what `controls.best` is taken from."""
+    input:
+        PLAN.table("rates"),
 
 
 rule figures:
     """Figures 2, 3, 4 and 7."""
     input:
-        [PLAN.figure(name) for name in FIGURES],
+        [PLAN.figure(name) for name in FIGURES if name != PLANNING_FIGURE],
