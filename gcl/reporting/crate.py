@@ -6,9 +6,10 @@ what each run used, what it made, and when (https://w3id.org/ro/wfrun/workflow).
 
 import importlib.metadata
 import mimetypes
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from rocrate.model import ContextEntity, DataEntity
 from rocrate.rocrate import ROCrate
@@ -16,6 +17,7 @@ from rocrate.rocrate import ROCrate
 from gcl.data.scenario import SPLITS
 from gcl.errors import ConfigError, DataError, raise_all
 from gcl.files import atomic_path, read_json, sha256_file
+from gcl.planning.runs import is_planning
 from gcl.reporting.links import metrics_link
 from gcl.runs import manifest_folder
 from gcl.schema import SCALES, Experiment
@@ -44,8 +46,10 @@ def write_crate(experiment: Experiment, results: Path, to: Path) -> None:
     sources = {
         source["run"]: source for table in tables for row in read_json(table)["rows"] for source in row["sources"]
     }
-    links = [metrics_link(results, source)[0] for source in sources.values()]
-    raise_all([str(link) for link in links if link.broken], "tables and metrics do not belong together; run snakemake")
+    found = {run: metrics_link(results, source) for run, source in sources.items()}
+    broken = [str(link) for link, _ in found.values() if link.broken]
+    raise_all(broken, "tables and metrics do not belong together; run snakemake")
+    records = {run: _record(made, run, content) for run, (_, content) in found.items()}
     crate = ROCrate(version="1.1")
     crate.metadata.extra_terms["sha256"] = (
         "https://w3id.org/ro/terms/workflow-run#sha256"  # not in the format's own terms
@@ -69,21 +73,29 @@ def write_crate(experiment: Experiment, results: Path, to: Path) -> None:
     program = crate.add(ContextEntity(crate, "#gcl", program))
     trainings = []
     for run in sources:
-        manifests = [manifest_folder(experiment, run.split("/")[0]) / f"{split}.tsv" for split in SPLITS]
-        own = [
-            made / "metrics" / f"{run}.json",
-            made / "predictions" / f"{run}.jsonl",
-            made / "records" / f"{run}.json",
-        ]
-        about = {"name": f"train, answer and score {run}", **_times(own[-1:])}
-        trainings.append(crate.add_action(program, f"#{run}", _files(crate, manifests), _files(crate, own), about))
+        own = [made / "metrics" / f"{run}.json", made / "predictions" / f"{run}.jsonl", *records[run]]
+        about = {"name": f"train, answer and score {run}", **_times(records[run])}
+        inputs = _files(crate, _data(experiment, run))
+        trainings.append(crate.add_action(program, f"#{run}", inputs, _files(crate, own), about))
     settings = _files(crate, (path for pattern in _WORKFLOW for path in sorted(Path().glob(pattern))))
     stems = [table.name.removesuffix(".provenance.json") for table in tables]
     outputs = _files(crate, (path for stem in stems for path in sorted(made.glob(f"tables/{stem}.*"))))
-    about = {"name": "the workflow's run", **_times(made / "records" / f"{run}.json" for run in sources)}
+    about = {"name": "the workflow's run", **_times(path for paths in records.values() for path in paths)}
     crate.root_dataset["mentions"] = [crate.add_action(workflow, "#run", settings, outputs, about), *trainings]
     with atomic_path(to) as temporary:
         crate.write_zip(temporary)
+
+
+def _record(made: Path, run: str, content: Mapping[str, Any]) -> list[Path]:
+    """The training's record. On planning tasks one training answers several files; a published model has none."""
+    training = content["provenance"].get("training", run)
+    return [made / "records" / f"{training}.json"] if training else []
+
+
+def _data(experiment: Experiment, run: str) -> list[Path]:
+    if is_planning(run):
+        return [Path(experiment.data.value) / "planning" / "states.jsonl"]
+    return [manifest_folder(experiment, run.split("/")[0]) / f"{split}.tsv" for split in SPLITS]
 
 
 def _files(crate: ROCrate, paths: Iterable[Path]) -> list[DataEntity]:

@@ -25,11 +25,13 @@ COMPONENTS = {
     "gsl": "GSL, before its weight",
     "drl": "DRL, before its weight",
     "norm": "gradient norm, before clipping",
+    "rollout": "share of the student's answers",
 }
+_SHARES = "rollout"  # of plans, between 0 and 1; how long answers are is logged beside them
 POINTS = 200  # of a line: more than a small panel has pixels to show
 # A baseline's only member looks like none of a pair's.
 _SOLO, _SHARED = "#000000", "#009E73"
-_LINES = {"learner": "-", "guide": (0, (4, 1.5)), "solo": "-", "": "-"}
+_LINES = {"learner": "-", "guide": (0, (4, 1.5)), "solo": "-", "": "-", "success": "-", "parsed": (0, (4, 1.5))}
 Series = Mapping[str, np.ndarray]
 
 
@@ -88,7 +90,7 @@ def _members(series: Series, component: str) -> list[str]:
     return [
         name.partition("_")[2]
         for name in series
-        if name.partition("_")[0] == component and np.isfinite(series[name]).any()
+        if name.partition("_")[0] == component and name != "rollout_tokens" and np.isfinite(series[name]).any()
     ]
 
 
@@ -135,12 +137,15 @@ def _panel(run: str, component: str, seeds: Sequence[Series], limits: tuple[floa
                 axes.plot(steps, _smooth(values), color=colour, linestyle=_LINES.get(role, ":"), label=role)
             first, last = (np.mean([_smooth(_thin(series, name)[1])[k] for series in seeds]) for k in (0, -1))
             words.append(f"{role + ' ' if role else ''}from {first:.3g} to {last:.3g}")
-        # A loss falls by an order of magnitude in the first steps; what happens afterwards would be a flat line.
-        axes.set_yscale("log")
-        axes.set_ylim(*limits)
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 3)))
-        axes.yaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_minor_formatter(NullFormatter())
+        if component == _SHARES:
+            axes.set_ylim(-0.02, 1.02)
+        else:
+            # A loss falls by an order of magnitude in the first steps; what happens afterwards would be a flat line.
+            axes.set_yscale("log")
+            axes.set_ylim(*limits)
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 3)))
+            axes.yaxis.set_major_formatter("{x:g}")
+            axes.yaxis.set_minor_formatter(NullFormatter())
         axes.set_xlim(left=0)
         axes.set_title(COMPONENTS[component])
         axes.set_xlabel("step", color=GREY)

@@ -18,17 +18,18 @@ from gcl.config import settings
 from gcl.cost.costs import read_records
 from gcl.files import read_json
 from gcl.grid import all_runs
+from gcl.planning.grid import rows, trainings
 from gcl.provenance import code_sha256, environment, git_state
 from gcl.reporting.arrows import MARKS
 from gcl.reporting.curves import curves
 from gcl.reporting.gallery import KINDS, RULE, gallery, gallery_datasets
 from gcl.reporting.metrics import metrics_path
-from gcl.reporting.page_tables import Table, read_table
+from gcl.reporting.page_tables import Table, read_table, table_path
 from gcl.reporting.summary import summary
 from gcl.runs import RunSpec
 from gcl.schema import SCALES, Experiment
 from gcl.schema_types import ORIGINS
-from gcl.workflow import Plan
+from gcl.workflow import PLANNING_FIGURE, PLANNING_TABLE, Plan
 
 _FIGURES = {
     "components": "What each part of the objective adds (Table 2 as a figure)",
@@ -42,12 +43,17 @@ _FIGURES = {
 
 @dataclass(frozen=True)
 class FigureView:
-    """One figure as data URI, what it shows in a sentence with numbers, and all its numbers as a table."""
+    """One figure as data URI, what it shows in a sentence with numbers, and all its numbers as a table.
+
+    Attributes:
+        columns: headers of the numbers: whose it is in two parts, and the score.
+    """
 
     name: str
     title: str
     uri: str
     alt: str
+    columns: tuple[str, str, str]
     numbers: Sequence[tuple[str, str, str]]
 
 
@@ -60,7 +66,7 @@ def page(experiment: Experiment, results: Path) -> str:
     plan, scale = Plan(experiment), experiment.scale
     tables = [table for name in plan.tables if (table := read_table(results, scale, name))]
     figures = [figure for name in plan.figures if (figure := _figure(plan, name, results))]
-    rows, lost = curves(plan.reported_runs("headline"), results)
+    curve_rows, lost = curves(_curve_runs(plan), results)
     chosen = {dataset: gallery(experiment, dataset, results) for dataset in gallery_datasets(experiment, results)}
     environment_ = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
@@ -74,8 +80,9 @@ def page(experiment: Experiment, results: Path) -> str:
         absent_tables=_absent(plan.tables, tables),
         figures=figures,
         absent_figures=_absent(plan.figures, figures),
-        curve_rows=rows,
+        curve_rows=curve_rows,
         curves_lost=lost,
+        planning=PLANNING_TABLE in plan.tables,
         retain=experiment.execution.retain.value,
         rule=RULE,
         kinds=KINDS,
@@ -91,6 +98,16 @@ def page(experiment: Experiment, results: Path) -> str:
     )
 
 
+def _curve_runs(plan: Plan) -> list[RunSpec]:
+    """The headline's runs, and of MGSD the stages of all models."""
+    runs = plan.reported_runs("headline")
+    if PLANNING_TABLE not in plan.tables:
+        return runs
+    main = set(plan.experiment.planning.main.value)
+    stages = {asked.run for row in rows(plan.experiment) if row.arm.name in main for asked in row.plans}
+    return [*runs, *(spec for name, spec in trainings(plan.experiment).items() if name in stages)]
+
+
 def _absent(names: Iterable[str], found: Sequence[Table] | Sequence[FigureView]) -> list[str]:
     there = {each.name for each in found}
     return [name for name in names if name not in there]
@@ -102,9 +119,12 @@ def _figure(plan: Plan, name: str, results: Path) -> FigureView | None:
     if not path.is_file():
         return None
     uri = f"data:image/svg+xml;base64,{base64.b64encode(path.read_bytes()).decode()}"
-    title = _FIGURES.get(name, name)
-    numbers = list(_numbers(plan.reported_runs(name), results))
-    return FigureView(name, title, uri, _alt(title, numbers), numbers)
+    title, columns = _FIGURES.get(name, name), ("Run", "Member", "Action-F1")
+    if name == PLANNING_FIGURE:
+        columns, numbers = ("Model", "Arm", "Success"), list(_planning_numbers(results, plan.scale))
+    else:
+        numbers = list(_numbers(plan.reported_runs(name), results))
+    return FigureView(name, title, uri, _alt(title, columns, numbers), columns, numbers)
 
 
 def _numbers(runs: Iterable[RunSpec], results: Path) -> Iterable[tuple[str, str, str]]:
@@ -117,13 +137,20 @@ def _numbers(runs: Iterable[RunSpec], results: Path) -> Iterable[tuple[str, str,
             yield run.id, f"{member['role']} {member['model']}", shown
 
 
-def _alt(title: str, numbers: Sequence[tuple[str, str, str]]) -> str:
+def _planning_numbers(results: Path, scale: str) -> Iterable[tuple[str, str, str]]:
+    """Model, arm and success with its interval: the table's own."""
+    path = table_path(results, scale, PLANNING_TABLE, ".csv")
+    for row in pd.read_csv(path).itertuples() if path.is_file() else []:
+        yield row.model, row.arm, f"{row.success:.3f} [{row.success_low:.3f}, {row.success_high:.3f}]"
+
+
+def _alt(title: str, columns: tuple[str, str, str], numbers: Sequence[tuple[str, str, str]]) -> str:
     """A sentence that says what is shown and between which numbers it lies."""
     if not numbers:
         return f"{title}. Its metrics files are not here."
     low, high = (find(numbers, key=lambda row: row[2]) for find in (min, max))
     return (
-        f"{title}: Action-F1 of {len(numbers)} members. Lowest {low[2]} ({low[1]} in {low[0]}), highest {high[2]} "
+        f"{title}: {columns[2]} of {len(numbers)} {columns[1].lower()}s. Lowest {low[2]} ({low[1]} in {low[0]}), highest {high[2]} "
         f"({high[1]} in {high[0]}). All numbers are in the table below the figure."
     )
 

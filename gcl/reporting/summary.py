@@ -11,6 +11,7 @@ import pandas as pd
 from gcl.reporting.page_tables import Outcome, Table, outcomes, table_path
 from gcl.reporting.tables import METHODS
 from gcl.schema import Experiment, MiniatureModel
+from gcl.workflow import PLANNING_TABLE
 
 _LEVEL = 0.05
 _METRIC = "action_f1"  # what the paper ranks by, and the headline's first score
@@ -30,6 +31,8 @@ def summary(experiment: Experiment, results: Path, tables: Sequence[Table]) -> l
     sentences += [_counted(table, outcomes(table)) for name, table in built.items() if name != "headline"]
     if "controls" in built:
         sentences += _controls(pd.read_csv(table_path(results, experiment.scale, "controls", ".csv")))
+    if PLANNING_TABLE in built:
+        sentences += _planning(experiment, pd.read_csv(table_path(results, experiment.scale, PLANNING_TABLE, ".csv")))
     return [sentence for sentence in [*sentences, *_limits(experiment)] if sentence]
 
 
@@ -48,10 +51,9 @@ def _headline(experiment: Experiment, frame: pd.DataFrame, found: Sequence[Outco
         if sft.empty or full.empty or pd.isna(full[f"{_METRIC}_gain"].iloc[0]):
             continue
         gain, low, high = (full[f"{_METRIC}_gain{end}"].iloc[0] for end in ("", "_low", "_high"))
-        verdict = "better" if low > 0 else "worse" if high < 0 else "a difference that may be chance"
         yield (
             f"With the whole objective (GSL + DRL + AGO) the {role} has Action-F1 {full[_METRIC].iloc[0]:.3f}, with SFT "
-            f"alone {sft[_METRIC].iloc[0]:.3f}: {_signed(gain)} [{_signed(low)}, {_signed(high)}], {verdict}."
+            f"alone {sft[_METRIC].iloc[0]:.3f}: {_signed(gain)} [{_signed(low)}, {_signed(high)}], {_verdict(low, high)}."
         )
 
 
@@ -90,6 +92,21 @@ def _controls(frame: pd.DataFrame) -> Iterator[str]:
         f"{'differs' if len(sure) < 2 else 'differ'} in Action-F1 at a level of {_LEVEL}, corrected for their number"
         f"{': ' + arms if arms else ''}."
     )
+
+
+def _planning(experiment: Experiment, frame: pd.DataFrame) -> Iterator[str]:
+    """What each stage of MGSD does to each model."""
+    for row in frame[frame["arm"].isin(experiment.planning.main.value) & frame["success_gain"].notna()].itertuples():
+        low, high = row.success_gain_low, row.success_gain_high
+        yield (
+            f"MGSD, {row.model}, {row.arm}: {row.success:.3f} of the plans reach the goal (macro mean of the tasks), "
+            f"against {row.against} {_signed(row.success_gain)} [{_signed(low)}, {_signed(high)}], {_verdict(low, high)}; "
+            f"{row.reading:.3f} of the pictures are read without a mistake."
+        )
+
+
+def _verdict(low: float, high: float) -> str:
+    return "better" if low > 0 else "worse" if high < 0 else "a difference that may be chance"
 
 
 def _limits(experiment: Experiment) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fake_metrics import experiment_with, fake_file, fake_metrics, write_metrics
+from fake_metrics import experiment_with, fake_file, fake_metrics, fake_planning, write_metrics
 from raw_case import raw_record
 
 from gcl.cli import main
@@ -127,7 +127,7 @@ def test_a_number_leads_to_every_file_behind_it(project):
 @pytest.mark.parametrize("table", [name for name in TABLES if name != "encoders"])
 def test_numbers_of_every_table_are_computed_again(tmp_path, monkeypatch, table):
     monkeypatch.chdir(tmp_path)
-    write_metrics(RESULTS, fake_metrics(EXPERIMENT))
+    write_metrics(RESULTS, fake_metrics(EXPERIMENT) | fake_planning(EXPERIMENT))
     build(EXPERIMENT, table, RESULTS, MADE / "tables" / table)
     found = rows(EXPERIMENT, table, RESULTS)
     for column in found["columns"][:2]:
