@@ -150,8 +150,8 @@ def _alt(title: str, columns: tuple[str, str, str], numbers: Sequence[tuple[str,
         return f"{title}. Its metrics files are not here."
     low, high = (find(numbers, key=lambda row: row[2]) for find in (min, max))
     return (
-        f"{title}: {columns[2]} of {len(numbers)} {columns[1].lower()}s. Lowest {low[2]} ({low[1]} in {low[0]}), highest {high[2]} "
-        f"({high[1]} in {high[0]}). All numbers are in the table below the figure."
+        f"{title}: {columns[2]} of {len(numbers)} {columns[1].lower()}s. Lowest {low[2]} ({low[1]} in {low[0]}), "
+        f"highest {high[2]} ({high[1]} in {high[0]}). All numbers are in the table below the figure."
     )
 
 
