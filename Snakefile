@@ -40,6 +40,7 @@ localrules:
     report_page,
     planning,
     planning_cell,
+    planning_import,
     planning_states,
     planning_pictures,
     planning_vocabulary,

@@ -98,6 +98,12 @@ def _planning_problems(experiment: Experiment) -> Iterator[tuple[list[str], str]
                 ["planning", "words"],
                 f"missing; {model} is a miniature model and has to learn words (and a vocabulary)",
             )
+    for task in planning.imported.value:
+        if task not in planning.levels.value:
+            yield (
+                ["planning", "imported", "value", task],
+                f"no such task in planning.levels; it has {', '.join(planning.levels.value)}",
+            )
     runs = ["base", "reading", "plan", *planning.variants]
     names = [arm.name for arm in planning.arms.value]
     for k, arm in enumerate(planning.arms.value):

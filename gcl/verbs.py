@@ -26,7 +26,7 @@ from gcl.errors import ConfigError, DataError
 from gcl.execution import changed, execution_spec
 from gcl.files import read_json, read_jsonl, sha256_file, write_json, write_jsonl, write_text
 from gcl.grid import all_runs
-from gcl.planning.runs import is_planning, planning_run
+from gcl.planning.runs import any_run
 from gcl.runs import DataSpec, GroundingSpec, RunSpec, data_spec, find_run, manifest_folder
 from gcl.schema import Experiment
 from gcl.schema_types import Strict
@@ -52,8 +52,7 @@ def settings(options: argparse.Namespace) -> None:
 def runs(options: argparse.Namespace) -> None:
     experiment = experiment_here()
     if options.run:
-        find = planning_run if is_planning(options.run) else find_run
-        print(find(experiment, options.run).model_dump_json(indent=2))
+        print(any_run(experiment, options.run).model_dump_json(indent=2))
     else:
         print("\n".join(all_runs(experiment)))
 
@@ -172,7 +171,7 @@ def status(options: argparse.Namespace) -> None:
     from gcl.cluster.status import show, status
 
     experiment = experiment_here(options.scale)
-    runs = [find_run(experiment, run) for run in options.runs] or list(all_runs(experiment).values())
+    runs = [any_run(experiment, run) for run in options.runs] or list(all_runs(experiment).values())
     found = status(experiment, runs)
     if options.json:
         print(json.dumps([asdict(one) for one in found], indent=2))

@@ -72,7 +72,10 @@ def _run_status(run: str, scale: str, root: Path, queue: Mapping[str, str]) -> R
     job = next((job for comment, job in queue.items() if name.search(comment.replace("/", "_"))), None)
     if job is not None:
         return RunStatus(run, "queued", job)
-    if (root / f"results/{scale}/metrics/{run}.json").is_file():
+    metrics = (
+        root / f"results/{scale}/metrics/{run}"
+    )  # on planning tasks a folder, since one training is asked several things
+    if metrics.with_suffix(".json").is_file() or metrics.is_dir():
         return RunStatus(run, "done")
     trained = (root / f"results/{scale}/checkpoints/{run}/run.json").is_file()
     for part in ("score", "generate", "train"):

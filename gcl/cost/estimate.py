@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gcl.data.scenario import TURNS
+from gcl.planning.runs import PlanningSpec
 from gcl.runs import RunSpec
 from gcl.schema import Experiment
 
@@ -61,10 +62,19 @@ def _formula(run: RunSpec, experiment: Experiment) -> float:
 
     An input is as many image tokens as the largest picture has, and 256 of text.
     """
-    inputs = experiment.datasets[run.dataset].scenarios.value.train * len(TURNS) * run.training.epochs
+    inputs = _samples(run, experiment) * run.training.epochs
     tokens = run.training.pixels[1] // PIXELS_PER_TOKEN + ASSUMED_TEXT_TOKENS
     trained = 8 if experiment.execution.gradient_checkpointing.value else 6
     weights = sum(
         (2 if member.frozen else trained) * experiment.models[member.model].size.value * 1e9 for member in run.members
     )
     return weights * tokens * inputs
+
+
+def _samples(run: RunSpec, experiment: Experiment) -> int:
+    """What one epoch shows to every member."""
+    if isinstance(run, PlanningSpec):
+        planning = experiment.planning
+        states = planning.states.value.train * sum(map(len, planning.levels.value.values()))
+        return states * (1 if run.kind == "distillation" else len(run.views))
+    return experiment.datasets[run.dataset].scenarios.value.train * len(TURNS)

@@ -15,7 +15,7 @@ from typing import Any
 from gcl.cost.costs import read_records
 from gcl.cost.estimate import Estimate, estimate
 from gcl.errors import ConfigError
-from gcl.runs import find_run
+from gcl.planning.runs import any_run
 from gcl.schema import SCALES, Experiment
 from gcl.versioning import disk_plan
 
@@ -73,7 +73,8 @@ class Plan:
             ]
         lines.append("jobs: " + ", ".join(f"{count} {rule}" for rule, count in self.jobs.items()))
         lines.append(
-            f"in all about {self.gpu_hours:.1f} GPU-hours of training; generation and scoring are not estimated"
+            f"in all about {self.gpu_hours:.1f} GPU-hours of training; generation, also that within trainings, and scoring "
+            "are not estimated"
         )
         lines.append(self.disk)
         return "\n".join(lines)
@@ -110,16 +111,17 @@ def plan(experiment: Experiment, targets: Sequence[str], tflops: float, results:
     for job in _JOB.finditer(done.stdout):
         words = job["message"].split()
         if words[0] == "Train" and "/" in words[1]:  # the tokenizer is trained, too, but is no run
-            run = find_run(experiment, words[1])
+            run = any_run(experiment, words[1])
             cost = estimate(run, experiment, records, tflops) if SCALES[run.scale] is None else _on_cpu(records, run.id)
             gpus = experiment.execution.processes.value if SCALES[run.scale] is None else 0
             reason = _without((job["reason"] or "").removeprefix("Reason: "), run.id)
             trainings.append(Training(run.id, reason, gpus, cost.gpu_hours, cost.source))
     counts = _COUNTS.search(done.stdout)
     jobs = dict(re.findall(r"^(\w+) +(\d+)$", counts[1], re.M)) if counts else {}
-    if int(jobs.get("train", 0)) != len(trainings):
-        raise ConfigError(f"Snakemake plans {jobs.get('train', 0)} trainings and names {len(trainings)}; report this")
-    disk = disk_plan(experiment, [find_run(experiment, training.run) for training in trainings], results)
+    count = sum(int(jobs.get(rule, 0)) for rule in ("train", "planning_train"))
+    if count != len(trainings):
+        raise ConfigError(f"Snakemake plans {count} trainings and names {len(trainings)}; report this")
+    disk = disk_plan(experiment, [any_run(experiment, training.run) for training in trainings], results)
     return Plan(experiment.scale, trainings, {rule: int(count) for rule, count in jobs.items()}, str(disk))
 
 

@@ -19,7 +19,7 @@ from pydantic import model_validator
 from gcl.errors import ConfigError
 from gcl.planning.schema import Planning, Stage
 from gcl.planning.views import View
-from gcl.runs import BACKBONES_FOLDER, MemberSpec, ObjectiveSpec, RunSpec, TrainingSpec
+from gcl.runs import BACKBONES_FOLDER, MemberSpec, ObjectiveSpec, RunSpec, TrainingSpec, find_run
 from gcl.schema import Checkpoint, Experiment
 
 Kind = Literal["reading", "response", "plan", "distillation"]
@@ -63,6 +63,15 @@ class PlanningSpec(RunSpec):
 def is_planning(run_id: str) -> bool:
     """Whether an id is of a run on planning tasks."""
     return run_id.startswith("planning/")
+
+
+def any_run(experiment: Experiment, run_id: str) -> RunSpec:
+    """The training of a given id, of either method.
+
+    Raises:
+        ConfigError: if the id does not name one that can be made from the configuration.
+    """
+    return planning_run(experiment, run_id) if is_planning(run_id) else find_run(experiment, run_id)
 
 
 def planning_run(experiment: Experiment, run_id: str) -> PlanningSpec:

@@ -84,6 +84,8 @@ class Planning(Strict):
         models: the first one goes through all arms, others through those of `main`.
         levels: cells along a side, by task.
         states: of each task and level.
+        imported: public test sets by task, as `gcl planning import` reads them: VSP's folder of maps, VisualPlanning's file.
+            They take the place of drawn test states, and none of their states is drawn for another split.
         cell_pixels: side of a cell in a picture; None: pictures are 256 x 256, whatever the number of cells.
         words: miniature scale alone: how an untrained model becomes a base model that follows instructions in words.
         vocabulary: of miniature models.
@@ -93,6 +95,7 @@ class Planning(Strict):
     seeds: Setting[Annotated[list[Whole], Field(min_length=1)]]
     levels: Setting[dict[Literal["frozenlake", "maze", "minibehaviour"], Annotated[list[Count], Field(min_length=1)]]]
     states: Setting[States]
+    imported: Setting[dict[Literal["frozenlake", "minibehaviour"], str]]
     seed: Setting[int]
     cell_pixels: Setting[Count | None]
     pixels: Setting[Annotated[list[Count], Field(min_length=2, max_length=2)]]

@@ -35,6 +35,7 @@ class PlanningPlan:
         folder: of states and pictures.
         settings: the section `planning`.
         tasks: that are drawn.
+        imported: public test sets by task.
         question_pattern: matches the name of an answer file.
     """
 
@@ -43,6 +44,7 @@ class PlanningPlan:
         self.scale = experiment.scale
         self.folder = f"{experiment.data.value}/planning"
         self.tasks = list(self.settings.levels.value)
+        self.imported = self.settings.imported.value
         self.question_pattern = "|".join(question.replace("+", r"\+") for question in QUESTIONS)
 
     def cells(self, wildcards: Any) -> list[str]:
@@ -51,9 +53,25 @@ class PlanningPlan:
         return [f"{self.folder}/states/{task}-{level}.jsonl" for task in levels for level in levels[task]]
 
     def counts(self, wildcards: Any) -> str:
-        """How many states of each split are drawn, as options."""
+        """How many states of each split are drawn, as options; none to test on where there is a public test set."""
         states = self.settings.states.value.model_dump()
-        return " ".join(f"--{split} {count}" for split, count in states.items() if count)
+        if wildcards.task in self.imported:
+            states.pop("test")
+        words = [f"--{split} {count}" for split, count in states.items() if count]
+        return " ".join([*words, *(f"--exclude {path}" for path in self.public(wildcards))])
+
+    def public(self, wildcards: Any) -> list[str]:
+        """The public test set of the wildcards' task, or all of them."""
+        tasks = [wildcards.task] if "task" in wildcards.keys() else self.imported  # noqa: SIM118
+        return [f"{self.folder}/states/{task}-public.jsonl" for task in tasks if task in self.imported]
+
+    def source(self, wildcards: Any) -> str:
+        """Where a public test set was downloaded to."""
+        return self.imported[wildcards.task]
+
+    def public_format(self, wildcards: Any) -> str:
+        """Whose test set it is."""
+        return {"frozenlake": "vsp", "minibehaviour": "visualplanning"}[wildcards.task]
 
     def picture_size(self, wildcards: Any) -> str:
         """Size of pictures, as an option."""

@@ -18,11 +18,11 @@ from gcl.data.scenario import SPLITS
 from gcl.errors import CheckpointError, ConfigError, DataError
 from gcl.evaluation.encoders import encoder_folder, encoder_sha256
 from gcl.files import canonical_json, read_json, sha256_file, sha256_text
-from gcl.planning.runs import is_planning, planning_run
+from gcl.planning.runs import any_run, is_planning
 from gcl.provenance import code_sha256, weights_sha256
 from gcl.reporting.metrics import MetricsFile
 from gcl.reporting.planning import PlanningFile
-from gcl.runs import data_spec, find_run, manifest_folder
+from gcl.runs import data_spec, manifest_folder
 from gcl.schema import Checkpoint, Experiment
 
 # What decides a training and its evaluation, as parts of `gcl.provenance.CODE`.
@@ -163,8 +163,7 @@ def _settings(experiment: Experiment, run: str, made: Mapping[str, Any]) -> Link
     if spec is None or sha256_text(canonical_json(spec)) != made["spec_sha256"]:
         return Link("settings", run, CHANGED, "the specification in the metrics file is not the one of its hash")
     try:
-        find = planning_run if is_planning(run) else find_run
-        present = find(experiment, run).fingerprint
+        present = any_run(experiment, run).fingerprint
     except ConfigError as error:
         return Link("settings", run, CHANGED, f"not in the present configuration: {error}")
     if present != made["spec_sha256"]:

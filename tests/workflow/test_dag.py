@@ -99,3 +99,15 @@ def test_mgsd_is_a_target_of_its_own(project):
         31,
     )
     assert "train" not in jobs and "ground" not in jobs
+
+
+def test_a_public_test_set_takes_the_place_of_drawn_states(project):
+    (project.root / "maps").mkdir()
+    given = 'planning={"imported": {"value": {"frozenlake": "maps"}}}'
+    output = project.snakemake("--dry-run", "--printshellcmds", "planning", "--config", given)
+    assert "gcl planning import --format vsp maps --to data/miniature/planning/states/frozenlake-public.jsonl" in output
+    drawn = {
+        line.split("--task ")[1].split()[0]: line for line in output.splitlines() if "gcl planning generate" in line
+    }
+    assert "--test" not in drawn["frozenlake"] and "--exclude data/miniature/planning" in drawn["frozenlake"]
+    assert "--test" in drawn["maze"] and "--exclude" not in drawn["maze"]

@@ -15,6 +15,7 @@ wildcard_constraints:
 rule planning_cell:
     """States of one task and level, no state twice; train, validation and test differ."""
     input:
+        PLANNING.public,
         code=code_files("states"),
     output:
         f"{PLANNING.folder}/states/{{task}}-{{level}}.jsonl",
@@ -32,10 +33,30 @@ rule planning_cell:
         " --seed {params.seed} --to {output} > {log} 2>&1"
 
 
+rule planning_import:
+    """A public test set."""
+    input:
+        source=PLANNING.source,
+        code=["gcl/planning/importing.py", *code_files("states")],
+    output:
+        f"{PLANNING.folder}/states/{{task}}-public.jsonl",
+    log:
+        "logs/planning/states/{task}-public.log",
+    conda:
+        "../envs/gcl.yaml"
+    params:
+        format=PLANNING.public_format,
+    message:
+        "Import the public test set of {wildcards.task}"
+    shell:
+        "gcl planning import --format {params.format} {input.source:q} --to {output} > {log} 2>&1"
+
+
 rule planning_states:
     """All states in one file."""
     input:
         PLANNING.cells,
+        PLANNING.public,
     output:
         f"{PLANNING.folder}/states.jsonl",
     log:
