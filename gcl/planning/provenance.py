@@ -26,11 +26,11 @@ def provenance(checkpoint: str, revision: str | None, states: Path, answers: Pat
     """
     folder = Path(checkpoint)
     if revision is None or folder.is_dir():
-        record, made = _record(folder), weights_sha256(folder)
-        if record["weights"].get(folder.name) != made:
+        record = _record(folder)
+        if record["weights"].get(folder.name) != weights_sha256(folder):
             raise CheckpointError(f"{folder}: not the weights that run.json beside it tells of; train again")
     else:
-        record, made = {"start": {}}, revision
+        record = {"start": {}, "weights": {checkpoint: revision}}
     spec = record.get("spec")
     return {
         "training": record.get("run"),
@@ -40,7 +40,7 @@ def provenance(checkpoint: str, revision: str | None, states: Path, answers: Pat
         "manifests": {"train": record.get("data"), "states": sha256_file(states)},
         "metric_models": {},
         "predictions_sha256": sha256_file(answers),
-        "checkpoints": {folder.name if spec else checkpoint: made},
+        "checkpoints": record["weights"],
         "start": record["start"],
         "environment": {"training": record.get("environment"), "scoring": environment()},
     }
