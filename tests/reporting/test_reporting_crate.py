@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from fake_metrics import experiment_with, fake_metrics, write_metrics
+from fake_metrics import experiment_with, fake_metrics, fake_planning, write_metrics
 from rocrate.rocrate import ROCrate
 
 from gcl.errors import ConfigError, DataError
@@ -82,3 +82,20 @@ def test_what_does_not_belong_together_is_refused(project):
     with pytest.raises(DataError, match=f"CHANGED  metrics +.*{FULL.split('/')[-2]}"):
         write_crate(EXPERIMENT, RESULTS, Path("crate.zip"))
     assert not Path("crate.zip").exists()
+
+
+def test_of_mgsd_it_holds_states_and_the_trainings_record(project):
+    training = "planning/mgsd/qwen3-vl-4b+qwen3-vl-4b/full/seed0"
+    write_metrics(RESULTS, fake_planning(EXPERIMENT))
+    build(EXPERIMENT, "planning", RESULTS, RESULTS / "miniature/tables/planning")
+    write_text("data/miniature/planning/states.jsonl", "{}\n")
+    attempts = [{"started": 7200.0, "seconds": 60.0}]
+    write_json(RESULTS / f"miniature/records/{training}.json", {"run": training, "costs": {"attempts": attempts}})
+    write_crate(EXPERIMENT, RESULTS, Path("crate.zip"))
+    archive = zipfile.ZipFile("crate.zip")
+    names = set(archive.namelist())
+    assert {"data/miniature/planning/states.jsonl", f"results/miniature/records/{training}.json"} <= names
+    by_id = {entity["@id"]: entity for entity in json.loads(archive.read("ro-crate-metadata.json"))["@graph"]}
+    action = by_id[f"#{training}/image"]
+    assert action["endTime"] == "1970-01-01T02:01:00+00:00"
+    assert [used["@id"] for used in action["object"]] == ["data/miniature/planning/states.jsonl"]
