@@ -19,6 +19,11 @@ _POINTS = {
     "left": (-1.0, 0.25),
     "right": (1.0, 0.25),
 }
+# What is not to be done, up to the end of the clause.
+_DENIED = re.compile(
+    r"\b(not|don't|doesn't|never|no need to|without|avoid|avoids|avoiding|instead of|rather than)\b"
+    r".*?(?=\b(?:but|and|then|just)\b|[.,;:!]|$)"
+)
 _STOP = re.compile(r"\b(stop|stops|wait|waits|halt|halts|yield|yields|pause|stand still|remain|stay)\b")
 _TURN = re.compile(r"\b(turn|turns|turning|rotate)\b")
 _FORWARD = re.compile(r"\b(forward|straight|ahead|go on|going|proceed|continue|advance|onward)\b")
@@ -42,7 +47,7 @@ MARKS = {
 
 def direction(text: str) -> str:
     """Where an action leads: a direction, "stop", or "unclear"."""
-    words = text.casefold()
+    words = _DENIED.sub(" ", text.casefold().replace("’", "'"))
     if _STOP.search(words):
         return "stop"
     sides = [side for side in ("left", "right") if re.search(rf"\b{side}(wards?)?\b", words)]
