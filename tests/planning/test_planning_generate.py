@@ -3,9 +3,11 @@
 import random
 
 import pytest
+from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gcl.config import load_experiment, read_yaml
 from gcl.errors import DataError
 from gcl.planning import generate as module
 from gcl.planning.draw import BUCKETS, bucket, draw_state
@@ -112,6 +114,13 @@ def test_a_tenth_of_the_cells_are_holes():
 def test_what_cannot_be_drawn_is_explained(task, level, counts, message):
     with pytest.raises(DataError, match=message):
         generate(task, level, counts, 0)
+
+
+def test_there_are_as_many_states_as_the_miniature_scale_asks_for():
+    settings = load_experiment(read_yaml(ROOT / "config.yaml") | {"scale": "miniature"}, ROOT).planning
+    counts, levels = settings.states.value.model_dump(), settings.levels.value
+    for task, level in ((task, level) for task in levels for level in levels[task]):
+        assert len(generate(task, level, counts, settings.seed.value)) == sum(counts.values())
 
 
 def _plan(state: PlanningState) -> tuple[str, ...]:
