@@ -119,7 +119,7 @@ def test_what_cannot_be_drawn_is_explained(task, level, counts, message):
 def test_there_are_as_many_states_as_the_miniature_scale_asks_for():
     settings = load_experiment(read_yaml(ROOT / "config.yaml") | {"scale": "miniature"}, ROOT).planning
     counts, levels = settings.states.value.model_dump(), settings.levels.value
-    for task, level in ((task, level) for task in levels for level in levels[task]):
+    for task, level in [(name, level) for name, chosen in levels.items() for level in chosen]:
         assert len(generate(task, level, counts, settings.seed.value)) == sum(counts.values())
 
 
