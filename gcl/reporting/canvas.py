@@ -62,7 +62,7 @@ def canvas(
         # The layout makes room for titles and labels of the whole figure; plain text would overlap the axes.
         if warning := SCALES[experiment.scale]:
             figure.suptitle(warning, x=0.01, ha="left", fontsize=7, fontweight="bold", color="0.25")
-        small = " ".join([_intervals(experiment, estimates), *notes])
+        small = " ".join([_intervals(estimates), *notes])
         figure.supxlabel(small, x=0.01, ha="left", fontsize=6.5, color="0.25")
         for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None, "Creator": None})):
             with atomic_path(f"{stem}{suffix}") as temporary:
@@ -82,6 +82,6 @@ def cross(axes: Axes, x: float, y: float) -> None:
     axes.plot(x, y, marker="x", color=GREY, markersize=4.5, markeredgewidth=1, linestyle="none", zorder=5)
 
 
-def _intervals(experiment: Experiment, estimates: Sequence[Estimate]) -> str:
-    seeds = len(experiment.seeds.value)
+def _intervals(estimates: Sequence[Estimate]) -> str:
+    seeds = max(len(estimate.scores) for estimate in estimates)
     return f"Intervals: 95 % bootstrap over {estimates[0].scenarios} test scenarios, {seeds} seed{'s'[: seeds > 1]}."
