@@ -26,7 +26,9 @@ def test_every_run_has_a_panel_for_each_of_its_components(tmp_path):
     assert not missing and len(rows) == len(RUNS) / 2  # seeds share a row
     titles = {row.run: [panel.title for panel in row.panels] for row in rows}
     assert titles["snei/sft/qwen3-vl-4b/default"] == [COMPONENTS["sft"], COMPONENTS["norm"]]
-    assert titles["snei/gcl/qwen2.5-vl-3b+qwen3-vl-4b/full"] == list(COMPONENTS.values())
+    assert titles["snei/gcl/qwen2.5-vl-3b+qwen3-vl-4b/full"] == [
+        COMPONENTS[name] for name in ("sft", "gsl", "drl", "norm")
+    ]
     for row in rows:
         for panel in row.panels:
             assert panel.uri.startswith("data:image/svg+xml;base64,")
@@ -38,7 +40,8 @@ def test_the_words_have_the_numbers_of_the_ends(tmp_path):
     assert rows[0].panels[0].alt.endswith("solo from 2 to 2.")
 
 
-def test_members_differ_by_colour_and_by_line(tmp_path, monkeypatch):
+def kept(monkeypatch):
+    """The figures that are saved from now on."""
     drawn = []
 
     class Kept(module.Figure):
@@ -47,6 +50,11 @@ def test_members_differ_by_colour_and_by_line(tmp_path, monkeypatch):
             super().savefig(*arguments, **options)
 
     monkeypatch.setattr(module, "Figure", Kept)
+    return drawn
+
+
+def test_members_differ_by_colour_and_by_line(tmp_path, monkeypatch):
+    drawn = kept(monkeypatch)
     rows, _ = curves(RUNS, written(tmp_path))
     both = [figure for figure in drawn if figure.axes[0].get_legend()]
     assert both and len(both) == sum(COMPONENTS["sft"] == p.title for row in rows for p in row.panels[:1]) * 2 - 4
@@ -57,6 +65,14 @@ def test_members_differ_by_colour_and_by_line(tmp_path, monkeypatch):
     for figure in drawn:
         limits.setdefault(figure.axes[0].get_title("left"), set()).add(figure.axes[0].get_ylim())
     assert all(len(found) == 1 for found in limits.values())
+
+
+def test_what_a_student_writes_is_drawn_as_shares(tmp_path, monkeypatch):
+    shares = {"rollout_success": 0.25, "rollout_parsed": 1.0, "rollout_tokens": 90.0}
+    drawn = kept(monkeypatch)
+    rows, _ = curves(RUNS[:1], written(tmp_path, RUNS[:1], lambda records: [r | shares for r in records]))
+    assert rows[0].panels[-1].alt.endswith("success from 0.25 to 0.25; parsed from 1 to 1.")
+    assert drawn[-1].axes[0].get_ylim() == (-0.02, 1.02)
 
 
 def test_runs_without_losses_are_named(tmp_path):

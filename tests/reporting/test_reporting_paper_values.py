@@ -11,6 +11,7 @@ from gcl.reporting.estimates import METRICS
 from gcl.reporting.paper_values import (
     ComponentValue,
     GroupValue,
+    PlanningValue,
     PointValue,
     paper_component,
     paper_group,
@@ -22,7 +23,12 @@ from gcl.reporting.paper_values import (
 from gcl.schema import Pair
 
 PAIR = Pair(learner="qwen2.5-vl-3b", guide="qwen3-vl-4b")
-KINDS = {"components.csv": ComponentValue, "groups.csv": GroupValue, "sweeps.csv": PointValue}
+KINDS = {
+    "components.csv": ComponentValue,
+    "groups.csv": GroupValue,
+    "sweeps.csv": PointValue,
+    "planning.csv": PlanningValue,
+}
 
 
 def text_of(name):
@@ -116,12 +122,13 @@ def test_the_numbers_are_the_projects_own_copy():
 @pytest.mark.parametrize(("name", "kind"), KINDS.items())
 def test_every_number_has_its_place_and_stands_once(name, kind):
     rows = published(name, kind)
-    assert all(row.place.startswith(("Table ", "Sec. ")) for row in rows)
+    assert all(row.place.startswith(("Table ", "Sec. ", "arXiv 2606.06076")) for row in rows)
     keys = {
         "components.csv": ("dataset", "variant", "role"),
         "groups.csv": ("dataset", "learner", "guide"),
         # Without coordinates, several points of one figure can have the same key.
         "sweeps.csv": ("figure", "learner", "guide", "coordinates", "role", "value"),
+        "planning.csv": ("model", "run"),
     }[name]
     count = Counter(tuple(getattr(row, key) for key in keys) for row in rows)
     assert set(count.values()) == {1}

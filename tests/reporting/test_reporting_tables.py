@@ -90,7 +90,7 @@ def test_a_mark_says_whether_the_paired_interval_excludes_zero(tmp_path, differe
     assert files["md"].count(f"0.600 [0.580, 0.620] {mark} |") == (
         24 if differences == (0.0, 0.0) else 12 + 12 * (mark == "†")
     )
-    assert MARKS_NOTE in files["md"]
+    assert MARKS_NOTE.format(control="the same model's SFT control") in files["md"]
     assert tex in files["tex"]
 
 
