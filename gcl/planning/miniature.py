@@ -1,7 +1,8 @@
 """Miniature models for planning tasks: `vocabulary(records, system, size)`, `build(...)` for an untrained model.
 
 The models that social scenes are grounded in know other words, and would spell these out letter by letter. What published
-models bring along, following instructions about a state in words, miniature ones learn in a training of kind `response`.
+models bring along, following instructions about a state in words and seeing a little, miniature ones learn in a training of
+kind `response`.
 """
 
 import json
@@ -15,6 +16,10 @@ from gcl.planning import perception
 from gcl.planning.records import StateRecord
 from gcl.planning.views import FORMS, VIEWS, perception_prompt, prompt, response
 from gcl.schema import MiniatureModel
+
+# Of learned positions in pictures. They start 25 times smaller than what comes out of the patch embedding; so small, a model
+# soon knows what is in a picture, but hardly learns where.
+_POSITION_SCALE = 25.0
 
 
 def vocabulary(records: Iterable[StateRecord], system: str, size: int) -> dict[str, Any]:
@@ -33,8 +38,11 @@ def build(architecture: MiniatureModel, words: Path, pixels: tuple[int, int], se
         output: folder to be made, whole or not at all.
     """
     preprocessor = build_preprocessor(architecture.family, json.loads(words.read_text(encoding="utf-8")), pixels)
+    model = build_model(architecture, preprocessor, seed)
+    if positions := getattr(model.model.visual, "pos_embed", None):  # Qwen2.5-VL has none
+        positions.weight.data.mul_(_POSITION_SCALE)
     with atomic_folder(output) as work:
-        build_model(architecture, preprocessor, seed).save_pretrained(work)
+        model.save_pretrained(work)
         preprocessor.save(work)
 
 

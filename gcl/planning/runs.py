@@ -3,7 +3,7 @@
 Every stage and every control is one of four kinds:
 
     reading        stage 1, grounding: questions about the picture, answered from the state
-    response       supervised fine-tuning on reference responses; of words alone it makes the miniature base models
+    response       supervised fine-tuning on reference responses; with readings it makes the miniature base models
     plan           the same on answer blocks alone: the control that skips what is in between
     distillation   stage 2: what `author` writes, scored by all members, each behind its own view
 
@@ -34,6 +34,7 @@ class PlanningSpec(RunSpec):
         kind: see the module.
         views: what each member sees, in the order of members; with `response` or `plan` and one member there may be several,
             which are all shown. Readings are always of the picture.
+        pictured: of a response: so many states are shown as pictures, too, and the pictures of all are read.
         author: number of the member who writes, in a distillation.
         temperature: of what it writes.
         max_new_tokens: longest answer.
@@ -41,6 +42,7 @@ class PlanningSpec(RunSpec):
 
     kind: Kind
     views: list[View]
+    pictured: int = 0
     author: int = 0
     temperature: float = 1.0
     max_new_tokens: int = 256
@@ -96,8 +98,10 @@ def planning_run(experiment: Experiment, run_id: str) -> PlanningSpec:
         if settings.words is None:
             raise ConfigError(f"{run_id!r}: models of scale {experiment.scale} know words already")
         source = (f"{UNTRAINED_FOLDER}/{members[0]}", None)
+        views: list[View] = ["symbols", "symbols+plan"]
+        pictured = settings.words.pictured.value
         return _supervised(
-            experiment, settings.words, method, "response", ["symbols", "symbols+plan"], members[0], source, seed
+            experiment, settings.words, method, "response", views, members[0], source, seed, pictured=pictured
         )
     stage = settings.reading if method == "reading" else settings.plan
     return _supervised(experiment, stage, method, method, ["image"], members[0], base(experiment, members[0]), seed)
@@ -158,10 +162,11 @@ def _supervised(
     model: str,
     source: tuple[str, str | None],
     seed: int,
+    pictured: int = 0,
 ) -> PlanningSpec:
     members = [_member("solo", model, source, stage.lr.value)]
     common = _common(experiment, stage, method, "default", seed)
-    return PlanningSpec(**common, members=members, objective=None, kind=kind, views=views)
+    return PlanningSpec(**common, members=members, objective=None, kind=kind, views=views, pictured=pictured)
 
 
 def _common(experiment: Experiment, stage: Stage, method: str, variant: str, seed: int) -> dict[str, object]:

@@ -35,7 +35,14 @@ def source(spec: PlanningSpec, records: Sequence[StateRecord], pictures: Path) -
     if spec.kind == "reading":
         return References([reading(record, pictures) for record in records])
     form = "answer" if spec.kind == "plan" else "map, route, answer"
-    return References([planning(record, view, pictures, form) for record in records for view in spec.views])
+    shown = [planning(record, view, pictures, form) for record in records for view in spec.views]
+    if spec.pictured:
+        # Spread over tasks and levels, which stand one after another.
+        count = min(spec.pictured, len(records))
+        some = [records[k * len(records) // count] for k in range(count)]
+        shown += [planning(record, "image", pictures, form) for record in some]
+        shown += [reading(record, pictures) for record in records]
+    return References(shown)
 
 
 def planning(record: StateRecord, view: View, pictures: Path, form: str = "map, route, answer") -> Exchange:

@@ -31,6 +31,17 @@ class Stage(Strict):
     lora: Setting[Lora | None]
 
 
+class Words(Stage):
+    """How an untrained model becomes a base model: from responses to states in words, and readings of all pictures.
+
+    Attributes:
+        pictured: so many states of the training split are shown as pictures, too, with the response: enough to know that
+            pictures are answered in the same form, too few to learn planning from them.
+    """
+
+    pictured: Setting[Whole]
+
+
 class Distillation(Stage):
     """Stage 2, and how the student draws its answers."""
 
@@ -87,7 +98,8 @@ class Planning(Strict):
         imported: public test sets by task, as `gcl planning import` reads them: VSP's folder of maps, VisualPlanning's file.
             They take the place of drawn test states, and none of their states is drawn for another split.
         cell_pixels: side of a cell in a picture; None: pictures are 256 x 256, whatever the number of cells.
-        words: miniature scale alone: how an untrained model becomes a base model that follows instructions in words.
+        words: miniature scale alone: how an untrained model becomes a base model that follows instructions in words and
+            sees a little.
         vocabulary: of miniature models.
     """
 
@@ -100,7 +112,7 @@ class Planning(Strict):
     cell_pixels: Setting[Count | None]
     pixels: Setting[Annotated[list[Count], Field(min_length=2, max_length=2)]]
     system: Setting[str]
-    words: Stage | None = None
+    words: Words | None = None
     vocabulary: Setting[Count] | None = None
     reading: Stage
     plan: Stage

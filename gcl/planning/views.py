@@ -6,14 +6,13 @@ more of the state than the student. All views ask for the same form, so that a t
 tokens mean something:
 
     Map: 3x3. Player (0,0). Goal (2,2). Holes (1,1).
-    Route: right 2, down 2.
+    Route: right, right, down, down.
     <answer>RRDD</answer>
 
 The map comes first, so what a teacher knows of the state bears on tokens that the student must read off the picture. The
 order is that of the released prompts, the wording our own.
 """
 
-from itertools import groupby
 from typing import Literal, NamedTuple, get_args
 
 from gcl.planning.frozenlake import FrozenLake
@@ -104,12 +103,8 @@ def describe(state: PlanningState) -> str:
 
 
 def route(plan: Plan) -> str:
-    """A plan in words, equal moves counted."""
-    words = []
-    for action, run in groupby(plan):
-        count = len(list(run))
-        words.append(DIRECTIONS.get(action, action) + (f" {count}" if action in DIRECTIONS else ""))
-    return ", ".join(words)
+    """A plan in words, action by action."""
+    return ", ".join(DIRECTIONS.get(action, action) for action in plan)
 
 
 def _fact(name: str, *cells: Cell) -> str:

@@ -16,7 +16,7 @@ VIEWS = ("image", "symbols", "symbols+plan", "image+plan")
 def test_the_module_s_example():
     assert response(RECORDS[0]) == (
         "Map: 4x4. Player (0,0). Goal (3,3). Holes (1,1) (1,3) (3,0).\n"
-        "Route: down 2, right 1, down 1, right 2.\n<answer>DDRDRR</answer>"
+        "Route: down, down, right, down, right, right.\n<answer>DDRDRR</answer>"
     )
     assert response(RECORDS[0], "answer") == "<answer>DDRDRR</answer>"
     assert route(RECORDS[2].plan).split(", ")[-1] == "DROP"
