@@ -6,6 +6,7 @@ kind `response`.
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,18 @@ from gcl.planning.records import StateRecord
 from gcl.planning.views import FORMS, VIEWS, perception_prompt, prompt, response
 from gcl.schema import MiniatureModel
 
+_LETTERS = re.compile(r"\b(?!PICK\b|DROP\b)[A-Z]{2,}\b")
 # Of learned positions in pictures. They start 25 times smaller than what comes out of the patch embedding; so small, a model
 # soon knows what is in a picture, but hardly learns where.
 _POSITION_SCALE = 25.0
 
 
 def vocabulary(records: Iterable[StateRecord], system: str, size: int) -> dict[str, Any]:
-    """A vocabulary of all that members read and write: see `gcl.backbones.miniature.train_vocabulary`."""
-    return train_vocabulary(_texts(records, system), size)
+    """A vocabulary of all that members read and write: see `gcl.backbones.miniature.train_vocabulary`.
+
+    Letters of maps and plans stay single tokens, so that a plan is as many tokens as actions.
+    """
+    return train_vocabulary((_LETTERS.sub(_apart, text) for text in _texts(records, system)), size)
 
 
 def build(architecture: MiniatureModel, words: Path, pixels: tuple[int, int], seed: int, output: Path) -> None:
@@ -44,6 +49,10 @@ def build(architecture: MiniatureModel, words: Path, pixels: tuple[int, int], se
     with atomic_folder(output) as work:
         model.save_pretrained(work)
         preprocessor.save(work)
+
+
+def _apart(letters: re.Match[str]) -> str:
+    return " ".join(letters[0])
 
 
 def _texts(records: Iterable[StateRecord], system: str) -> Iterator[str]:
