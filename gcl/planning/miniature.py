@@ -18,6 +18,7 @@ from gcl.planning.records import StateRecord
 from gcl.planning.views import FORMS, VIEWS, perception_prompt, prompt, response
 from gcl.schema import MiniatureModel
 
+_CELL = re.compile(r" \(\d+,\d+\)")
 _LETTERS = re.compile(r"\b(?!PICK\b|DROP\b)[A-Z]{2,}\b")
 # Of learned positions in pictures. They start 25 times smaller than what comes out of the patch embedding; so small, a model
 # soon knows what is in a picture, but hardly learns where.
@@ -27,9 +28,13 @@ _POSITION_SCALE = 25.0
 def vocabulary(records: Iterable[StateRecord], system: str, size: int) -> dict[str, Any]:
     """A vocabulary of all that members read and write: see `gcl.backbones.miniature.train_vocabulary`.
 
-    Letters of maps and plans stay single tokens, so that a plan is as many tokens as actions.
+    Letters of maps and plans stay single tokens, so that a plan is as many tokens as actions. A cell, which the family's
+    tokenizers would cut in five, is one token: "cells" lists them.
     """
-    return train_vocabulary((_LETTERS.sub(_apart, text) for text in _texts(records, system)), size)
+    texts = list(_texts(records, system))
+    cells = sorted({cell for text in texts for cell in _CELL.findall(text)})
+    words = (_LETTERS.sub(_apart, _CELL.sub("\n", text)) for text in texts)
+    return train_vocabulary(words, size) | {"cells": cells}
 
 
 def build(architecture: MiniatureModel, words: Path, pixels: tuple[int, int], seed: int, output: Path) -> None:
@@ -37,12 +42,14 @@ def build(architecture: MiniatureModel, words: Path, pixels: tuple[int, int], se
 
     Args:
         architecture: its shape.
-        words: JSON file of a vocabulary.
+        words: JSON file of a vocabulary, as `vocabulary` makes it.
         pixels: smallest and largest picture area after resizing.
         seed: of its weights.
         output: folder to be made, whole or not at all.
     """
-    preprocessor = build_preprocessor(architecture.family, json.loads(words.read_text(encoding="utf-8")), pixels)
+    known = json.loads(words.read_text(encoding="utf-8"))
+    preprocessor = build_preprocessor(architecture.family, known, pixels)
+    preprocessor.tokenizer.add_tokens(known["cells"])
     model = build_model(architecture, preprocessor, seed)
     if positions := getattr(model.model.visual, "pos_embed", None):  # Qwen2.5-VL has none
         positions.weight.data.mul_(_POSITION_SCALE)

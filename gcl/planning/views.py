@@ -6,11 +6,12 @@ more of the state than the student. All views ask for the same form, so that a t
 tokens mean something:
 
     Map: 3x3. Player (0,0). Goal (2,2). Holes (1,1).
-    Route: right, right, down, down.
+    Route: (0,0) right (0,1) right (0,2) down (1,2) down (2,2).
     <answer>RRDD</answer>
 
 The map comes first, so what a teacher knows of the state bears on tokens that the student must read off the picture. The
-order is that of the released prompts, the wording our own.
+route names every cell, so that each action follows from the cell before it. The order is that of the released prompts, the
+wording our own.
 """
 
 from typing import Literal, NamedTuple, get_args
@@ -21,7 +22,7 @@ from gcl.planning.minibehaviour import MiniBehaviour
 from gcl.planning.perception import DIRECTIONS, NONE, ask
 from gcl.planning.plans import spell
 from gcl.planning.records import StateRecord
-from gcl.planning.state import Cell, Plan, PlanningState, cell_text
+from gcl.planning.state import MOVES, Cell, PlanningState, beside, cell_text
 
 View = Literal["image", "symbols", "symbols+plan", "image+plan"]
 # direct: the answer block alone, for the control that is fine-tuned on plans
@@ -46,7 +47,7 @@ _RULES = {
     "L (left), D (down), R (right), U (up), PICK, DROP.",
 }
 _ASKED: dict[Form, str] = {
-    "map, route, answer": "First write the map, then the route in one sentence, then the plan in <answer></answer>.",
+    "map, route, answer": "First write the map, then the route cell by cell, then the plan in <answer></answer>.",
     "answer": "Write nothing but the plan in <answer></answer>.",
 }
 
@@ -63,7 +64,9 @@ def prompt(record: StateRecord, view: View, form: Form = "map, route, answer") -
     if view.startswith("symbols"):
         parts.append(f"The state:\n{symbols(record.state)}")
     if view.endswith("+plan"):
-        parts.append(f"A shortest plan is {spell(record.plan)}. Do not say that you were told.")
+        parts.append(
+            f"A shortest route is {route(record)}, the plan {spell(record.plan)}. Do not say that you were told."
+        )
     return Prompt(view.startswith("image"), "\n".join([*parts, _ASKED[form]]))
 
 
@@ -75,7 +78,7 @@ def perception_prompt(record: StateRecord) -> Prompt:
 def response(record: StateRecord, form: Form = "map, route, answer") -> str:
     """What a perfect member would write, with the record's plan."""
     block = spell(record.plan)
-    return block if form == "answer" else f"Map: {describe(record.state)}\nRoute: {route(record.plan)}.\n{block}"
+    return block if form == "answer" else f"Map: {describe(record.state)}\nRoute: {route(record)}.\n{block}"
 
 
 def symbols(state: PlanningState) -> str:
@@ -102,9 +105,17 @@ def describe(state: PlanningState) -> str:
     return ". ".join(facts) + "."
 
 
-def route(plan: Plan) -> str:
-    """A plan in words, action by action."""
-    return ", ".join(DIRECTIONS.get(action, action) for action in plan)
+def route(record: StateRecord) -> str:
+    """A record's plan with the cells it leads through; PICK and DROP lead nowhere."""
+    cell = record.state.begin().cell
+    words = [cell_text(cell)]
+    for action in record.plan:
+        if action in MOVES:
+            cell = beside(cell, action)
+            words += [DIRECTIONS[action], cell_text(cell)]
+        else:
+            words.append(action)
+    return " ".join(words)
 
 
 def _fact(name: str, *cells: Cell) -> str:

@@ -16,10 +16,12 @@ VIEWS = ("image", "symbols", "symbols+plan", "image+plan")
 def test_the_module_s_example():
     assert response(RECORDS[0]) == (
         "Map: 4x4. Player (0,0). Goal (3,3). Holes (1,1) (1,3) (3,0).\n"
-        "Route: down, down, right, down, right, right.\n<answer>DDRDRR</answer>"
+        "Route: (0,0) down (1,0) down (2,0) right (2,1) down (3,1) right (3,2) right (3,3).\n<answer>DDRDRR</answer>"
     )
     assert response(RECORDS[0], "answer") == "<answer>DDRDRR</answer>"
-    assert route(RECORDS[2].plan).split(", ")[-1] == "DROP"
+    assert route(RECORDS[2]).endswith(" DROP") and route(RECORDS[2]).count("(") == 1 + sum(
+        a in "LDRU" for a in RECORDS[2].plan
+    )
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: record.id)
@@ -31,6 +33,7 @@ def test_a_view_shows_what_its_name_says(record, view):
     assert (describe(record.state) in shown.text) == view.startswith("symbols")
     plan = f"<answer>{''.join(record.plan)}</answer>", f"<answer>{', '.join(record.plan)}</answer>"
     assert any(block in shown.text for block in plan) == view.endswith("+plan")
+    assert (route(record) in shown.text) == view.endswith("+plan")
     assert shown.text.splitlines()[-1] == prompt(record, "image").text.splitlines()[-1]
 
 
