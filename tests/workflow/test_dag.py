@@ -36,6 +36,17 @@ def test_the_miniature_grid_also_draws_data_and_grounds_backbones(project):
     assert (jobs["gallery"], jobs["costs"], jobs["report_page"]) == (1, 1, 1)
 
 
+def test_every_job_that_a_cluster_starts_has_limits_of_its_own():
+    """Those of the default would end a training of hours after one, and in 4 GB."""
+    text = "".join(path.read_text() for path in [ROOT / "Snakefile", *(ROOT / "workflow/rules").glob("*.smk")])
+    rules = set(re.findall(r"^ *(?:rule|use rule \w+ as) (\w+)(?: with)?:", text, re.MULTILINE))
+    local = set(re.search(r"^localrules:\n((?:    \w+,\n)+)", text, re.MULTILINE)[1].replace(",", "").split())
+    profile = yaml.safe_load((ROOT / "slurm/profile.yaml").read_text())
+    assert local < rules
+    # Grounding is for drawn worlds alone: one CPU, a minute.
+    assert rules - local - {"ground"} == set(profile["set-resources"]) == set(profile["set-threads"])
+
+
 def test_dvc_and_snakemake_agree_on_what_a_manifest_depends_on():
     stage = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]["manifest"]
     assert {name for name in stage["deps"] if name.endswith(".py")} == set(code_files("manifest"))
