@@ -28,13 +28,16 @@ _POSITION_SCALE = 25.0
 def vocabulary(records: Iterable[StateRecord], system: str, size: int) -> dict[str, Any]:
     """A vocabulary of all that members read and write: see `gcl.backbones.miniature.train_vocabulary`.
 
-    Letters of maps and plans stay single tokens, so that a plan is as many tokens as actions. A cell, which the family's
-    tokenizers would cut in five, is one token: "cells" lists them.
+    Letters of maps and plans stay single tokens, so that a plan is as many tokens as actions. "phrases" lists what is one
+    token although the family's tokenizers would cut it: cells, and the lines that are in all prompts of a task, which
+    are most of a prompt and tell a miniature model no more than what it is asked.
     """
+    records = list(records)
     texts = list(_texts(records, system))
-    cells = sorted({cell for text in texts for cell in _CELL.findall(text)})
-    words = (_LETTERS.sub(_apart, _CELL.sub("\n", text)) for text in texts)
-    return train_vocabulary(words, size) | {"cells": cells}
+    phrases = sorted({cell for text in texts for cell in _CELL.findall(text)} | _fixed_lines(records))
+    apart = re.compile("|".join(re.escape(phrase) for phrase in sorted(phrases, key=len, reverse=True)))
+    words = (_LETTERS.sub(_apart, apart.sub("\n", text)) for text in texts)
+    return train_vocabulary(words, size) | {"phrases": phrases}
 
 
 def build(architecture: MiniatureModel, words: Path, pixels: tuple[int, int], seed: int, output: Path) -> None:
@@ -49,7 +52,7 @@ def build(architecture: MiniatureModel, words: Path, pixels: tuple[int, int], se
     """
     known = json.loads(words.read_text(encoding="utf-8"))
     preprocessor = build_preprocessor(architecture.family, known, pixels)
-    preprocessor.tokenizer.add_tokens(known["cells"])
+    preprocessor.tokenizer.add_tokens(known["phrases"])
     model = build_model(architecture, preprocessor, seed)
     if positions := getattr(model.model.visual, "pos_embed", None):  # Qwen2.5-VL has none
         positions.weight.data.mul_(_POSITION_SCALE)
@@ -62,10 +65,24 @@ def _apart(letters: re.Match[str]) -> str:
     return " ".join(letters[0])
 
 
+def _fixed_lines(records: Iterable[StateRecord]) -> set[str]:
+    """Lines of prompts that are the same for all states of a task, and no state's own."""
+    fixed: dict[str, set[str]] = {}
+    own: set[str] = set()
+    for record in records:
+        lines = {line for text in _prompts(record) for line in text.split("\n")}
+        fixed[record.state.task] = fixed.get(record.state.task, lines) & lines
+        own |= set(record.state.text().split("\n"))
+    return set().union(*fixed.values()) - own
+
+
+def _prompts(record: StateRecord) -> list[str]:
+    return [perception_prompt(record).text, *(prompt(record, view, form).text for view in VIEWS for form in FORMS)]
+
+
 def _texts(records: Iterable[StateRecord], system: str) -> Iterator[str]:
     yield system
     for record in records:
-        yield perception_prompt(record).text
+        yield from _prompts(record)
         yield perception.answer(record.state)
-        yield from (prompt(record, view, form).text for view in VIEWS for form in FORMS)
         yield from (response(record, form) for form in FORMS)

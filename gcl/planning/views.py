@@ -64,9 +64,8 @@ def prompt(record: StateRecord, view: View, form: Form = "map, route, answer") -
     if view.startswith("symbols"):
         parts.append(f"The state:\n{symbols(record.state)}")
     if view.endswith("+plan"):
-        parts.append(
-            f"A shortest route is {route(record)}, the plan {spell(record.plan)}. Do not say that you were told."
-        )
+        parts.append(f"A shortest route is {route(record)}, the plan {spell(record.plan)}.")
+        parts.append("Do not say that you were told.")
     return Prompt(view.startswith("image"), "\n".join([*parts, _ASKED[form]]))
 
 
