@@ -34,7 +34,7 @@ class Row(NamedTuple):
 
     Attributes:
         plans: asked for a plan.
-        readings: asked what the picture shows; empty where nothing is seen.
+        readings: a main arm that sees something is asked what the picture shows; empty for the others.
     """
 
     model: str
@@ -54,7 +54,8 @@ def rows(experiment: Experiment) -> list[Row]:
             ids = [run_id(model, arm.run, seed) for seed in settings.seeds.value]
             ids = list(dict.fromkeys(ids))  # a base model has no seeds
             question = arm.view if arm.form == FORMS[0] else "answer"
-            readings = [Asked(run, "reading") for run in ids] if arm.view == "image" else []
+            reads = arm.view == "image" and arm.name in settings.main.value
+            readings = [Asked(run, "reading") for run in ids] if reads else []
             listed.append(Row(model, arm, [Asked(run, question) for run in ids], readings))
     return listed
 

@@ -17,7 +17,7 @@ from typing import Literal
 from pydantic import model_validator
 
 from gcl.errors import ConfigError
-from gcl.planning.schema import Planning, Stage
+from gcl.planning.schema import Distillation, Planning, Stage
 from gcl.planning.views import View
 from gcl.runs import BACKBONES_FOLDER, MemberSpec, ObjectiveSpec, RunSpec, TrainingSpec, find_run
 from gcl.schema import Checkpoint, Experiment
@@ -34,7 +34,7 @@ class PlanningSpec(RunSpec):
         kind: see the module.
         views: what each member sees, in the order of members; with `response` or `plan` and one member there may be several,
             which are all shown. Readings are always of the picture.
-        pictured: of a response: so many states are shown as pictures, too, and the pictures of all are read.
+        pictured, read: of a response: so many states are shown as pictures, too; so many pictures are read.
         author: number of the member who writes, in a distillation.
         temperature: of what it writes.
         max_new_tokens: longest answer.
@@ -43,6 +43,7 @@ class PlanningSpec(RunSpec):
     kind: Kind
     views: list[View]
     pictured: int = 0
+    read: int = 0
     author: int = 0
     temperature: float = 1.0
     max_new_tokens: int = 256
@@ -99,10 +100,8 @@ def planning_run(experiment: Experiment, run_id: str) -> PlanningSpec:
             raise ConfigError(f"{run_id!r}: models of scale {experiment.scale} know words already")
         source = (f"{UNTRAINED_FOLDER}/{members[0]}", None)
         views: list[View] = ["symbols", "symbols+plan"]
-        pictured = settings.words.pictured.value
-        return _supervised(
-            experiment, settings.words, method, "response", views, members[0], source, seed, pictured=pictured
-        )
+        seen = {"pictured": settings.words.pictured.value, "read": settings.words.read.value}
+        return _supervised(experiment, settings.words, method, "response", views, members[0], source, seed, **seen)
     stage = settings.reading if method == "reading" else settings.plan
     return _supervised(experiment, stage, method, method, ["image"], members[0], base(experiment, members[0]), seed)
 
@@ -162,11 +161,11 @@ def _supervised(
     model: str,
     source: tuple[str, str | None],
     seed: int,
-    pictured: int = 0,
+    **seen: int,
 ) -> PlanningSpec:
     members = [_member("solo", model, source, stage.lr.value)]
     common = _common(experiment, stage, method, "default", seed)
-    return PlanningSpec(**common, members=members, objective=None, kind=kind, views=views, pictured=pictured)
+    return PlanningSpec(**common, members=members, objective=None, kind=kind, views=views, **seen)
 
 
 def _common(experiment: Experiment, stage: Stage, method: str, variant: str, seed: int) -> dict[str, object]:
@@ -175,7 +174,8 @@ def _common(experiment: Experiment, stage: Stage, method: str, variant: str, see
         name: getattr(experiment.training, name).value for name in TrainingSpec.model_fields if name != "system"
     }
     own = {name: getattr(stage, name).value for name in Stage.model_fields if name != "lr"}
-    training |= own | {"micro_batch": min(experiment.training.micro_batch.value, stage.global_batch.value)}
+    passed = stage.micro_batch if isinstance(stage, Distillation) else experiment.training.micro_batch
+    training |= own | {"micro_batch": min(passed.value, stage.global_batch.value)}
     training |= {"pixels": settings.pixels.value, "system": settings.system.value}
     spec = {"scale": experiment.scale, "dataset": "planning", "method": method, "variant": variant, "seed": seed}
     return spec | {"training": TrainingSpec(**training)}

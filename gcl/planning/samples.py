@@ -36,12 +36,8 @@ def source(spec: PlanningSpec, records: Sequence[StateRecord], pictures: Path) -
         return References([reading(record, pictures) for record in records])
     form = "answer" if spec.kind == "plan" else "map, route, answer"
     shown = [planning(record, view, pictures, form) for record in records for view in spec.views]
-    if spec.pictured:
-        # Spread over tasks and levels, which stand one after another.
-        count = min(spec.pictured, len(records))
-        some = [records[k * len(records) // count] for k in range(count)]
-        shown += [planning(record, "image", pictures, form) for record in some]
-        shown += [reading(record, pictures) for record in records]
+    shown += [planning(record, "image", pictures, form) for record in _spread(records, spec.pictured)]
+    shown += [reading(record, pictures) for record in _spread(records, spec.read)]
     return References(shown)
 
 
@@ -56,6 +52,12 @@ def reading(record: StateRecord, pictures: Path) -> Exchange:
     """All questions about a picture, with the reference answers."""
     shown = perception_prompt(record)
     return Exchange(f"{record.id}/reading", pictures / f"{record.id}.png", shown.text, perception.answer(record.state))
+
+
+def _spread(records: Sequence[StateRecord], count: int) -> list[StateRecord]:
+    """So many of the records, of all tasks and levels, which stand one after another."""
+    count = min(count, len(records))
+    return [records[k * len(records) // count] for k in range(count)]
 
 
 def _judge(records: Sequence[StateRecord], index: int, text: str) -> Mapping[str, int]:

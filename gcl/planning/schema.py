@@ -32,19 +32,26 @@ class Stage(Strict):
 
 
 class Words(Stage):
-    """How an untrained model becomes a base model: from responses to states in words, and readings of all pictures.
+    """How an untrained model becomes a base model: from responses to states in words, and readings of pictures.
 
     Attributes:
         pictured: so many states of the training split are shown as pictures, too, with the response: enough to know that
             pictures are answered in the same form, too few to learn planning from them.
+        read: so many pictures of the training split are read: enough to see, too few to see well.
     """
 
     pictured: Setting[Whole]
+    read: Setting[Whole]
 
 
 class Distillation(Stage):
-    """Stage 2, and how the student draws its answers."""
+    """Stage 2, and how the student draws its answers.
 
+    Attributes:
+        micro_batch: so many answers are drawn, and then scored, at once by all processes together.
+    """
+
+    micro_batch: Setting[Count]
     temperature: Setting[Positive]
     max_new_tokens: Setting[Count]
 

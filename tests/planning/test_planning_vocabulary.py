@@ -1,0 +1,62 @@
+"""The vocabulary of miniature models: cells and the lines of every prompt are one token each, and no text is changed."""
+
+import json
+
+import pytest
+
+from gcl.backbones.load import Preprocessor, Source, load_preprocessor
+from gcl.planning import perception
+from gcl.planning.generate import generate
+from gcl.planning.miniature import build, vocabulary
+from gcl.planning.records import StateRecord
+from gcl.planning.views import FORMS, VIEWS, perception_prompt, prompt, response
+from gcl.schema import MiniatureModel
+
+TASKS = {"frozenlake": 3, "maze": 3, "minibehaviour": 4}
+
+
+@pytest.fixture(scope="module")
+def records() -> list[StateRecord]:
+    return [record for task, level in TASKS.items() for record in generate(task, level, {"train": 6}, 1)]
+
+
+@pytest.fixture(scope="module")
+def phrases(records) -> list[str]:
+    return vocabulary(records, "Solve the task.", 500)["phrases"]
+
+
+@pytest.fixture(scope="module")
+def preprocessor(records, tmp_path_factory) -> Preprocessor:
+    folder = tmp_path_factory.mktemp("vocabulary")
+    words = folder / "vocabulary.json"
+    words.write_text(json.dumps(vocabulary(records, "Solve the task.", 500)))
+    shape = {"hidden_size": 32, "intermediate_size": 32, "layers": 1, "heads": 2, "kv_heads": 2}
+    shape |= {"vision_hidden_size": 32, "vision_layers": 1, "tied_head": True, "head_padding": 0}
+    build(MiniatureModel(family="qwen3_vl", **shape), words, (784, 50176), 0, folder / "model")
+    return load_preprocessor(Source(str(folder / "model")))
+
+
+def texts(record: StateRecord) -> list[str]:
+    """All that a member reads or writes about a state."""
+    shown = [perception_prompt(record), *(prompt(record, view, form) for view in VIEWS for form in FORMS)]
+    return [perception.answer(record.state), *(response(record, form) for form in FORMS), *(one.text for one in shown)]
+
+
+def test_every_text_comes_back_as_it_was(records, preprocessor):
+    tokenizer = preprocessor.tokenizer
+    for text in (text for record in records for text in texts(record)):
+        assert tokenizer.decode(tokenizer(text)["input_ids"], clean_up_tokenization_spaces=False) == text
+
+
+def test_a_cell_and_a_fixed_line_are_one_token_each(preprocessor, records):
+    rules = prompt(records[0], "image").text.split("\n")[0]
+    assert [len(preprocessor.tokenizer(text)["input_ids"]) for text in (" (1,2)", rules)] == [1, 1]
+    assert len(preprocessor.tokenizer(prompt(records[0], "image").text)["input_ids"]) == 5  # three lines, two line ends
+
+
+def test_nothing_that_tells_of_a_state_is_a_phrase(records, phrases):
+    """A model must copy sizes, rows and plans token by token."""
+    own = {line for record in records for line in record.state.text().split("\n")}
+    own |= {line for record in records for form in FORMS for line in response(record, form).split("\n")}
+    assert not own & set(phrases)
+    assert all(line.startswith(" (") or len(line.split()) > 1 for line in phrases)
