@@ -99,7 +99,7 @@ class Planning(Strict):
     """MGSD.
 
     Attributes:
-        models: the first one goes through all arms, others through those of `main`.
+        models: the first one goes through all arms, others through those of `main`, whose members are also asked to read.
         levels: cells along a side, by task.
         states: of each task and level.
         imported: public test sets by task, as `gcl planning import` reads them: VSP's folder of maps, VisualPlanning's file.
