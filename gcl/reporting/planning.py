@@ -113,7 +113,7 @@ def planning_figure(experiment: Experiment, metrics: Metrics, stem: Path) -> Non
     listed, resamples = rows(experiment), experiment.evaluation.bootstrap.value
     names = [arm.name for arm in experiment.planning.arms.value]
     models = experiment.planning.models.value
-    notes = ["Macro means over the tasks; arms that see no picture read none."]
+    notes = ["Macro means over the tasks; readings are asked of the main arms that see pictures."]
     drawn = {
         name: [(row, score) for row in listed if (score := _estimate(name, metrics, row, resamples))]
         for name in ("success", "reading")
