@@ -67,7 +67,7 @@ def spec(backbones, kind: str, views: list[str], **changes) -> PlanningSpec:
 CASES = {
     "reading": ("reading", ["image"], {}),
     "response": ("response", ["symbols", "symbols+plan"], {}),
-    "response and readings": ("response", ["symbols"], {"pictured": 2, "read": 3}),
+    "response and readings": ("response", ["symbols"], {"pictured": 2, "read": 7}),
     "plan": ("plan", ["image"], {}),
     "distillation": ("distillation", ["image", "symbols+plan"], {}),
     "off-policy": ("distillation", ["image", "symbols+plan"], {"author": 1}),

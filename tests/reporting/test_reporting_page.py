@@ -88,7 +88,7 @@ def test_figures_curves_and_gallery_are_inside_with_words_for_each(whole):
     assert all(len(image["alt"]) > 20 for image in images)
     named = [image["alt"] for image in images if "highest 0." in image["alt"]]
     assert sum("Action-F1 of" in words for words in named) == len(FIGURES) - 1
-    assert sum("Success of 14 arms" in words for words in named) == 1
+    assert sum("Success of 12 arms" in words for words in named) == 1
 
 
 def test_nothing_asks_a_network_or_another_file(whole):
