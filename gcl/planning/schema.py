@@ -37,7 +37,7 @@ class Words(Stage):
     Attributes:
         pictured: so many states of the training split are shown as pictures, too, with the response: enough to know that
             pictures are answered in the same form, too few to learn planning from them.
-        read: so many pictures of the training split are read: enough to see, too few to see well.
+        read: so many pictures of the training split are read, too.
     """
 
     pictured: Setting[Whole]

@@ -26,7 +26,7 @@ def experiment(request):
 def test_all_that_is_needed_is_trained_and_in_order(experiment):
     found = trainings(experiment)
     # Stage 1, plans and 8 kinds of stage 2 for the first model, stages 1 and 2 for the second. Miniature models learn words,
-    # and three kinds are left out.
+    # and five kinds are left out.
     assert len(found) == {"paper": 10 + 2, "miniature": 5 + 2 + 2}[experiment.scale]
     before: list[str] = []
     for name, spec in found.items():

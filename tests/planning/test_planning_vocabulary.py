@@ -1,6 +1,7 @@
 """The vocabulary of miniature models: cells and the lines of every prompt are one token each, and no text is changed."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -21,15 +22,15 @@ def records() -> list[StateRecord]:
 
 
 @pytest.fixture(scope="module")
-def phrases(records) -> list[str]:
-    return vocabulary(records, "Solve the task.", 500)["phrases"]
+def known(records) -> dict[str, Any]:
+    return vocabulary(records, "Solve the task.", 500)
 
 
 @pytest.fixture(scope="module")
-def preprocessor(records, tmp_path_factory) -> Preprocessor:
+def preprocessor(known, tmp_path_factory) -> Preprocessor:
     folder = tmp_path_factory.mktemp("vocabulary")
     words = folder / "vocabulary.json"
-    words.write_text(json.dumps(vocabulary(records, "Solve the task.", 500)))
+    words.write_text(json.dumps(known))
     shape = {"hidden_size": 32, "intermediate_size": 32, "layers": 1, "heads": 2, "kv_heads": 2}
     shape |= {"vision_hidden_size": 32, "vision_layers": 1, "tied_head": True, "head_padding": 0}
     build(MiniatureModel(family="qwen3_vl", **shape), words, (784, 50176), 0, folder / "model")
@@ -54,9 +55,9 @@ def test_a_cell_and_a_fixed_line_are_one_token_each(preprocessor, records):
     assert len(preprocessor.tokenizer(prompt(records[0], "image").text)["input_ids"]) == 5  # three lines, two line ends
 
 
-def test_nothing_that_tells_of_a_state_is_a_phrase(records, phrases):
+def test_nothing_that_tells_of_a_state_is_a_phrase(records, known):
     """A model must copy sizes, rows and plans token by token."""
     own = {line for record in records for line in record.state.text().split("\n")}
     own |= {line for record in records for form in FORMS for line in response(record, form).split("\n")}
-    assert not own & set(phrases)
-    assert all(line.startswith(" (") or len(line.split()) > 1 for line in phrases)
+    assert not own & set(known["phrases"])
+    assert all(line.startswith(" (") or len(line.split()) > 1 for line in known["phrases"])
