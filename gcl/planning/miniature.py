@@ -14,11 +14,13 @@ from typing import Any
 from gcl.backbones.miniature import build_model, build_preprocessor, train_vocabulary
 from gcl.files import atomic_folder
 from gcl.planning import perception
+from gcl.planning.plans import TAGS
 from gcl.planning.records import StateRecord
 from gcl.planning.views import FORMS, VIEWS, perception_prompt, prompt, response
 from gcl.schema import MiniatureModel
 
 _CELL = re.compile(r" \(\d+,\d+\)")
+_ROLES = ("system", "user", "assistant")  # words of the chat template
 _LETTERS = re.compile(r"\b(?!PICK\b|DROP\b)[A-Z]{2,}\b")
 # Of learned positions in pictures. They start 25 times smaller than what comes out of the patch embedding; so small, a model
 # soon knows what is in a picture, but hardly learns where.
@@ -29,12 +31,14 @@ def vocabulary(records: Iterable[StateRecord], system: str, size: int) -> dict[s
     """A vocabulary of all that members read and write: see `gcl.backbones.miniature.train_vocabulary`.
 
     Letters of maps and plans stay single tokens, so that a plan is as many tokens as actions. "phrases" lists what is one
-    token although the family's tokenizers would cut it: cells, and the lines that are in all prompts of a task, which
-    are most of a prompt and tell a miniature model no more than what it is asked.
+    token although the family's tokenizers would cut it: cells, the tags around plans, the system message, and the lines
+    that are in all prompts of a task. The latter are most of a prompt and tell a miniature model no more than what it is
+    asked.
     """
     records = list(records)
-    texts = list(_texts(records, system))
-    phrases = sorted({cell for text in texts for cell in _CELL.findall(text)} | _fixed_lines(records))
+    texts = [*_ROLES, *_texts(records)]
+    cells = {cell for text in texts for cell in _CELL.findall(text)}
+    phrases = sorted({system, *TAGS} | cells | _fixed_lines(records))
     apart = re.compile("|".join(re.escape(phrase) for phrase in sorted(phrases, key=len, reverse=True)))
     words = (_LETTERS.sub(_apart, apart.sub("\n", text)) for text in texts)
     return train_vocabulary(words, size) | {"phrases": phrases}
@@ -80,8 +84,7 @@ def _prompts(record: StateRecord) -> list[str]:
     return [perception_prompt(record).text, *(prompt(record, view, form).text for view in VIEWS for form in FORMS)]
 
 
-def _texts(records: Iterable[StateRecord], system: str) -> Iterator[str]:
-    yield system
+def _texts(records: Iterable[StateRecord]) -> Iterator[str]:
     for record in records:
         yield from _prompts(record)
         yield perception.answer(record.state)

@@ -12,6 +12,7 @@ import re
 from gcl.planning.records import TASKS
 from gcl.planning.state import DROP, MOVES, PICK, Plan
 
+TAGS = ("<answer>", "</answer>")
 _BLOCK = re.compile(r"<answer>(.*?)</answer>", re.IGNORECASE | re.DOTALL)
 _OPENING = re.compile(r"<answer>", re.IGNORECASE)
 _LABEL = re.compile(r"\s*(?:(?:final )?(?:answer|plan|actions?|moves)\s*[:=])", re.IGNORECASE)
@@ -29,7 +30,7 @@ _PHRASES = {r"\bpick\s+up\b": "pick", r"\bdrop\s+off\b": "drop", r"\b(?:move|go|
 def spell(plan: Plan) -> str:
     """The plan as an answer block: letters without spaces, with commas as soon as there is an action of several letters."""
     separator = ", " if PICK in plan or DROP in plan else ""
-    return f"<answer>{separator.join(plan)}</answer>"
+    return separator.join(plan).join(TAGS)
 
 
 def read_plan(text: str, task: str) -> Plan | None:

@@ -1,7 +1,7 @@
 """Answers drawn from a model's own distribution: `roll_out(member, exchanges, seeds, ...)` gives their tokens.
 
-Every answer has random numbers of its own, from its seed and the position in the answer alone. So what is drawn for a
-question depends neither on the other questions of its batch nor on how many processes share the work, but for rounding.
+Every answer has random numbers of its own, one a token, which follow from its seed and the position alone. So what is drawn
+for a question depends neither on the others of its batch nor on how many processes share the work, but for rounding.
 """
 
 from collections.abc import Sequence
@@ -20,20 +20,24 @@ _PLACEHOLDERS = ("<|image_pad|>", "<|video_pad|>")
 
 
 class _Draw(LogitsProcessor):
-    """Gumbel noise, with which the most probable token becomes a draw from the softmax (the Gumbel-max trick)."""
+    """Leaves one token of each row: a draw from the softmax, by inverting its distribution function.
+
+    One random number a token is enough for that, so it can come from the CPU, and the machine does not matter.
+    """
 
     def __init__(self, seeds: Sequence[int], temperature: float, vocabulary: int) -> None:
         self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         self._temperature, self._vocabulary = temperature, vocabulary
 
     def __call__(self, input_ids: Tensor, scores_BV: Tensor) -> Tensor:
-        # Drawn on the CPU, so that the machine does not matter.
-        noise_BV = torch.stack(
-            [torch.empty(scores_BV.shape[1]).exponential_(generator=own).log_().neg_() for own in self._generators]
-        )
-        drawn_BV = scores_BV / self._temperature + noise_BV.to(scores_BV.device)
-        drawn_BV[:, self._vocabulary :] = -torch.inf
-        return drawn_BV
+        uniform_B1 = torch.stack([torch.rand(1, generator=own, dtype=torch.float64) for own in self._generators])
+        # In float64: float32 sums over a whole vocabulary would lose rare tokens.
+        scaled_BV = scores_BV[:, : self._vocabulary].double() / self._temperature
+        reached_BV = scaled_BV.softmax(dim=-1).cumsum(dim=-1)
+        # Tokens of no probability do not raise the sum, so that none of them is the first to exceed the number.
+        level_B1 = uniform_B1.to(scores_BV.device) * reached_BV[:, -1:]
+        drawn_B1 = torch.searchsorted(reached_BV, level_B1, right=True)
+        return torch.full_like(scores_BV, -torch.inf).scatter_(1, drawn_B1, 0.0)
 
 
 @torch.no_grad()

@@ -6,9 +6,12 @@ from typing import Any
 import pytest
 
 from gcl.backbones.load import Preprocessor, Source, load_preprocessor
+from gcl.data.encoding import Encoder
+from gcl.data.scenario import Exchange
 from gcl.planning import perception
 from gcl.planning.generate import generate
 from gcl.planning.miniature import build, vocabulary
+from gcl.planning.plans import TAGS
 from gcl.planning.records import StateRecord
 from gcl.planning.views import FORMS, VIEWS, perception_prompt, prompt, response
 from gcl.schema import MiniatureModel
@@ -55,9 +58,19 @@ def test_a_cell_and_a_fixed_line_are_one_token_each(preprocessor, records):
     assert len(preprocessor.tokenizer(prompt(records[0], "image").text)["input_ids"]) == 5  # three lines, two line ends
 
 
+def test_the_frame_of_a_chat_is_cut_as_published_tokenizers_cut_it(preprocessor):
+    encoder = Encoder(preprocessor, "Solve the task.")
+    ids = encoder.prompt(Exchange("e", None, "1", "")).ids
+    tokens = [preprocessor.tokenizer.decode([token]) for token in ids]
+    start, end = "<|im_start|>", "<|im_end|>"
+    turns = [[start, role, "\n", text, end, "\n"] for role, text in (("system", "Solve the task."), ("user", "1"))]
+    assert tokens == [*turns[0], *turns[1], start, "assistant", "\n"]
+
+
 def test_nothing_that_tells_of_a_state_is_a_phrase(records, known):
     """A model must copy sizes, rows and plans token by token."""
     own = {line for record in records for line in record.state.text().split("\n")}
     own |= {line for record in records for form in FORMS for line in response(record, form).split("\n")}
     assert not own & set(known["phrases"])
-    assert all(line.startswith(" (") or len(line.split()) > 1 for line in known["phrases"])
+    phrases = set(known["phrases"]) - set(TAGS)
+    assert all(line.startswith(" (") or len(line.split()) > 1 for line in phrases)
