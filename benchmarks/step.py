@@ -34,7 +34,8 @@ import transformers
 from head import hardware
 from transformers import AutoModelForImageTextToText, PretrainedConfig, PreTrainedModel
 
-from gcl.backbones.miniature import build_model, build_preprocessor, train_vocabulary
+from gcl.backbones.bpe import train_vocabulary
+from gcl.backbones.miniature import build_model, build_preprocessor
 from gcl.backbones.vocabulary import shared_vocabulary
 from gcl.config import load_experiment, read_yaml
 from gcl.data.encoding import IGNORED, EncodedImage, Encoder, Sample, collate

@@ -6,7 +6,7 @@ from typing import Any
 
 from gcl import verbs_planning
 from gcl.options import changes, count, scratch, to, verb
-from gcl.planning.views import FORMS, VIEWS
+from gcl.planning.views import QUESTIONS
 
 
 def add_planning(commands: Any) -> None:
@@ -80,18 +80,17 @@ def add_planning(commands: Any) -> None:
 
     child = verb(planning, "answer", verbs_planning.answer, "Let a member find plans, or read pictures.",
                  "gcl planning answer --checkpoint checkpoints/student --states maze-4.jsonl --pictures pictures"
-                 " --to answers.jsonl\n"
-                 "  gcl planning answer --checkpoint model --view symbols+plan --states maze-4.jsonl --pictures pictures"
-                 " --to upper-bound.jsonl")  # fmt: skip
+                 " --to answers\n"
+                 "  gcl planning answer --checkpoint model --questions symbols symbols+plan --states maze-4.jsonl"
+                 " --pictures pictures --to upper-bounds")  # fmt: skip
     child.add_argument("--checkpoint", required=True, metavar="MODEL", help="the member's folder, or a hub id")
     _tasks(child)
     child.add_argument("--split", choices=("train", "val", "test"), default="test", help="(default: %(default)s)")
-    text = "a plan, or a reading of the picture (default: %(default)s)"
-    child.add_argument("--asked", choices=("plan", "reading"), default="plan", help=text)
-    text = "what the member sees of a task (default: %(default)s)"
-    child.add_argument("--view", choices=VIEWS, default="image", help=text)
-    text = "what a plan is asked for in (default: %(default)s)"
-    child.add_argument("--form", choices=FORMS, default=FORMS[0], help=text)
+    text = (
+        "a plan from what is named here; answer: a plan from the picture, without map and route; reading: what the picture "
+        "shows (default: image)"
+    )
+    child.add_argument("--questions", nargs="+", choices=QUESTIONS, default=["image"], metavar="QUESTION", help=text)
     child.add_argument("--revision", metavar="COMMIT", help="of a model on the hub")
     _system(child)
     _pixels(child)
@@ -100,10 +99,10 @@ def add_planning(commands: Any) -> None:
     child.add_argument("--batch-size", type=count, default=16, metavar="N", help="(default: %(default)s)")
     text = "longest answer, in tokens (default: %(default)s)"
     child.add_argument("--max-new-tokens", type=count, default=1024, metavar="N", help=text)
-    to(child, "JSONL file to write")
+    to(child, "folder to make, with <question>.jsonl for each")
 
     child = verb(planning, "score", verbs_planning.score, "Score answers: success, optimal, illegal, with intervals.",
-                 "gcl planning score --answers answers.jsonl --states maze-4.jsonl --to metrics.json")  # fmt: skip
+                 "gcl planning score --answers answers/image.jsonl --states maze-4.jsonl --to metrics.json")  # fmt: skip
     child.add_argument("--answers", type=Path, required=True, metavar="FILE", help="JSONL, as answer writes it")
     child.add_argument("--states", type=Path, required=True, metavar="FILE", help="the states that were asked about")
     text = "of the bootstrap (default: %(default)s)"

@@ -1,4 +1,5 @@
-"""How a training is carried out: engine, processes, memory, resume. Not part of a run, since no result depends on it.
+"""How a training is carried out: engine, processes, memory, resume. Not part of a run, since no result depends on it but by
+rounding, and MGSD's second stage by which random numbers decide the student's answers (`rollouts`).
 
 `execution_spec(experiment)` takes it from the configuration, `changed(spec, ["processes=2"])` from a command line.
 """
@@ -32,6 +33,8 @@ class ExecutionSpec(Strict):
         workers: processes that prepare batches, for each training process.
         save_every: optimizer steps between checkpoints.
         keep: newest checkpoints that are kept.
+        rollouts: what draws the answers of MGSD's second stage: the training engine (`plain`), `vllm`, or `auto`, vLLM where
+            it is installed and there is a GPU.
         retain: what stays of a finished training once it is scored: `none`, LoRA `adapters`, or the `final` weights.
     """
 
@@ -45,6 +48,7 @@ class ExecutionSpec(Strict):
     workers: Annotated[int, Field(ge=0, le=64)] = 0
     save_every: Count = 50
     keep: Count = 2
+    rollouts: Literal["auto", "plain", "vllm"] = "plain"
     retain: Literal["none", "adapters", "final"] = "final"
 
     @model_validator(mode="after")

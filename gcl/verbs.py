@@ -124,7 +124,7 @@ def _known_data(experiment: Experiment, name: str) -> DataSpec:
 
 
 def backbone_vocabulary(options: argparse.Namespace) -> None:
-    from gcl.backbones.miniature import train_vocabulary
+    from gcl.backbones.bpe import train_vocabulary
     from gcl.data.miniature.generate import text_corpus
 
     experiment = experiment_here()

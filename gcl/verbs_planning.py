@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 from gcl.errors import ConfigError, DataError
-from gcl.files import read_json, read_jsonl, sha256_files, sha256_text, write_json, write_jsonl
+from gcl.files import atomic_folder, read_json, read_jsonl, sha256_files, sha256_text, write_json, write_jsonl
 
 
 def render(options: argparse.Namespace) -> None:
@@ -51,8 +51,8 @@ def import_states(options: argparse.Namespace) -> None:
 
 
 def vocabulary(options: argparse.Namespace) -> None:
-    from gcl.planning.miniature import vocabulary
     from gcl.planning.records import read_records
+    from gcl.planning.vocabulary import vocabulary
 
     write_json(options.to, vocabulary(read_records(options.states), options.system, options.size))
 
@@ -74,6 +74,7 @@ def train(options: argparse.Namespace) -> None:
     execution = changed(execution_spec(experiment_here()), options.set)
     launch.ensure(execution)
     from gcl.planning.records import read_records
+    from gcl.planning.rollout_vllm import chosen
     from gcl.planning.runs import PlanningSpec
     from gcl.planning.samples import source
     from gcl.training.run import scratch_folder, train_run
@@ -84,8 +85,11 @@ def train(options: argparse.Namespace) -> None:
     if not records:
         raise DataError(f"{options.states}: no states to train on; draw some with split train")
     data = _data_sha256(options.states, options.pictures, [record.id for record in records])
+    if spec.kind == "distillation":
+        execution = execution.model_copy(update={"rollouts": chosen(execution.rollouts, spec)})
+    samples = source(spec, records, options.pictures, execution.rollouts)
     scratch = scratch_folder(options.scratch, spec, data, "planning")
-    train_run(spec, source(spec, records, options.pictures), data, execution, options.to, scratch, "planning")
+    train_run(spec, samples, data, execution, options.to, scratch, "planning")
     if options.record and os.environ.get("RANK", "0") == "0":
         write_json(options.record, read_json(options.to / "run.json"))
 
@@ -100,18 +104,11 @@ def answer(options: argparse.Namespace) -> None:
         raise DataError(f"{options.states}: no states of split {options.split}; choose another --split")
     source, pixels = Source(options.checkpoint, options.revision), (options.pixels[0], options.pixels[1])
     model, encoder = load(source, options.precision, pixels, options.system)
-    lines = answers(
-        model,
-        encoder,
-        records,
-        options.pictures,
-        asked=options.asked,
-        view=options.view,
-        form=options.form,
-        batch_size=options.batch_size,
-        max_new_tokens=options.max_new_tokens,
-    )
-    write_jsonl(options.to, lines)
+    limits = {"batch_size": options.batch_size, "max_new_tokens": options.max_new_tokens}
+    with atomic_folder(options.to) as work:
+        for question in options.questions:
+            lines = answers(model, encoder, records, options.pictures, question=question, **limits)
+            write_jsonl(work / f"{question}.jsonl", lines)
 
 
 def score(options: argparse.Namespace) -> None:

@@ -45,7 +45,7 @@ def scenarios(experiment, tmp_path_factory) -> list[Scenario]:
 @pytest.fixture(scope="session")
 def vocabulary(experiment):
     """The miniature tokenizer's vocabulary, trained on fewer scenes."""
-    from gcl.backbones.miniature import train_vocabulary
+    from gcl.backbones.bpe import train_vocabulary
     from gcl.data.miniature.generate import text_corpus
 
     corpus = text_corpus(7, experiment.prompt.questions.value, experiment.prompt.system.value, scenes=100)

@@ -4,12 +4,9 @@ They keep what makes the real pairs awkward: patch sizes 14 and 16 (so different
 0.5 normalisation, tied and untied heads, a wider head on the 7B, DeepStack in Qwen3-VL, tokens that only Qwen3 has.
 """
 
-import json
-from collections.abc import Iterable
 from typing import Any
 
 import torch
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import (
     PretrainedConfig,
     PreTrainedModel,
@@ -31,10 +28,6 @@ SPECIAL = (
     "<|image_pad|>", "<|video_pad|>",
 )  # fmt: skip
 QWEN3_SPECIAL = ("<tool_response>", "</tool_response>", "<think>", "</think>")
-# Qwen's splitting rule: contractions, words with a leading mark or space, single digits, punctuation, white space.
-_SPLIT = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
 _DEFAULT_SYSTEM = (
     "{% if messages[0].role != 'system' %}<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n{% endif %}"
 )
@@ -57,25 +50,6 @@ _NORMALISATION = {
 }
 # Qwen's 0.02 suits widths of thousands; at widths around 100 it would leave every layer nearly mute at the start.
 _INITIAL_STD = 0.1
-
-
-def train_vocabulary(corpus: Iterable[str], size: int) -> dict[str, Any]:
-    """Train byte-level BPE on the corpus; returns {"vocab", "merges"} with `size` entries before the special tokens."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.normalizer = normalizers.NFC()
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(_SPLIT), behavior="isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-    tokenizer.decoder = decoders.ByteLevel()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    tokenizer.train_from_iterator(
-        corpus, trainers.BpeTrainer(vocab_size=size, show_progress=False, initial_alphabet=alphabet)
-    )
-    state = json.loads(tokenizer.to_str())["model"]
-    return {"vocab": state["vocab"], "merges": [list(merge) for merge in state["merges"]]}
 
 
 def build_preprocessor(family: str, vocabulary: dict[str, Any], pixels: tuple[int, int]) -> Preprocessor:

@@ -52,6 +52,7 @@ class Encoder:
     _images: dict[Path, EncodedImage] = field(default_factory=dict, repr=False)
     _cached_bytes: int = field(default=0, repr=False)
     _prompts: dict[tuple[str, bool], list[int]] = field(default_factory=dict, repr=False)
+    _answers: dict[str, list[int]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         tokenizer = self.preprocessor.tokenizer
@@ -62,7 +63,7 @@ class Encoder:
     def prompt(self, exchange: Exchange, answer: Sequence[int] = ()) -> Sample:
         """Encode the question: alone, to be continued, or with the tokens of some answer, which become labels."""
         image = None if exchange.image is None else self._image(exchange.image)
-        prompt = self._prompt(exchange.question, image)
+        prompt = self._prompt(exchange, image)
         return Sample([*prompt, *answer], [*[IGNORED] * len(prompt), *answer], image)
 
     def sample(self, exchange: Exchange) -> Sample:
@@ -71,13 +72,20 @@ class Encoder:
 
     def answer(self, text: str) -> list[int]:
         """Tokens of an answer, the end of the turn included: what is supervised."""
-        return [*self.preprocessor.tokenizer(text, add_special_tokens=False)["input_ids"], self.end_token]
+        if text not in self._answers:
+            ids = self.preprocessor.tokenizer(text, add_special_tokens=False)["input_ids"]
+            self._answers[text] = [*ids, self.end_token]
+        return self._answers[text]
 
-    def _prompt(self, question: str, image: EncodedImage | None) -> list[int]:
-        key = (question, image is not None)
+    def template(self, exchange: Exchange) -> list[int]:
+        """Tokens of the question, with a single one in place of the image."""
+        key = (exchange.question, exchange.image is not None)
         if key not in self._prompts:
-            self._prompts[key] = self._template(question, with_image=image is not None)
-        ids = self._prompts[key]
+            self._prompts[key] = self._template(exchange.question, with_image=exchange.image is not None)
+        return self._prompts[key]
+
+    def _prompt(self, exchange: Exchange, image: EncodedImage | None) -> list[int]:
+        ids = self.template(exchange)
         if image is None:
             return ids
         where = ids.index(self.image_token)
@@ -85,7 +93,6 @@ class Encoder:
         return ids[:where] + [self.image_token] * count + ids[where + 1 :]
 
     def _template(self, question: str, *, with_image: bool) -> list[int]:
-        """The tokens of a prompt, with a single one for the image."""
         tokenizer = self.preprocessor.tokenizer
         messages = [
             {"role": "system", "content": self.system},

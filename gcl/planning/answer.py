@@ -5,7 +5,6 @@ Answers are lines such as {"id": "maze-3-test-00001", "view": "image", "asked": 
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
 
 import torch
 from tqdm import tqdm
@@ -15,8 +14,8 @@ from gcl.backbones.load import Source, load_backbone, load_preprocessor
 from gcl.data.encoding import Encoder
 from gcl.evaluation.generate import answers as answers_to
 from gcl.planning.records import StateRecord
-from gcl.planning.samples import planning, reading
-from gcl.planning.views import Form, View
+from gcl.planning.samples import exchange
+from gcl.planning.views import VIEWS, Question
 from gcl.training.batches import chunks
 
 
@@ -40,9 +39,7 @@ def answers(
     records: Sequence[StateRecord],
     pictures: Path,
     *,
-    asked: Literal["plan", "reading"],
-    view: View = "image",
-    form: Form = "map, route, answer",
+    question: Question,
     batch_size: int,
     max_new_tokens: int,
 ) -> Iterator[dict[str, str]]:
@@ -52,18 +49,14 @@ def answers(
         model, encoder: of who answers, from `load`.
         records: states of a test split.
         pictures: folder with `<id>.png` of each; not looked at by views in words.
-        asked: for a plan, or for a reading of the picture.
-        view: what of the task is shown.
-        form: what a plan is asked for in.
+        question: what is asked for.
         batch_size: questions per batch.
         max_new_tokens: longest answer.
     """
-    with tqdm(total=len(records), desc=f"{asked} from {view}", unit="answer", mininterval=2) as bar:
+    asked, view = "reading" if question == "reading" else "plan", question if question in VIEWS else "image"
+    with tqdm(total=len(records), desc=question, unit="answer", mininterval=2) as bar:
         for batch in chunks(records, batch_size):
-            exchanges = [
-                reading(record, pictures) if asked == "reading" else planning(record, view, pictures, form)
-                for record in batch
-            ]
+            exchanges = [exchange(record, question, pictures) for record in batch]
             for record, text in zip(batch, answers_to(model, encoder, exchanges, max_new_tokens), strict=True):
                 yield {"id": record.id, "view": view, "asked": asked, "text": text}
             bar.update(len(batch))

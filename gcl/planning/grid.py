@@ -1,24 +1,21 @@
 """What of MGSD is trained, asked and reported: `rows(experiment)` lists the table's rows, `arguments(...)` how one is asked.
 
-An answer file is named by a training's id and a question: a view, "answer" for plans asked for without map and route, or
-"reading". What was never trained has the id planning/base/<model>/default/seed0.
+Answers are named by a training's id and a question (`gcl.planning.views.Question`). What was never trained has the id
+planning/base/<model>/default/seed0.
 """
 
 import shlex
 from typing import NamedTuple
 
-from gcl.errors import ConfigError
 from gcl.planning.runs import PlanningSpec, base, planning_run, words_run
 from gcl.planning.schema import PlanningArm
-from gcl.planning.views import FORMS, VIEWS
+from gcl.planning.views import FORMS
 from gcl.runs import trained_before
 from gcl.schema import Experiment
 
-QUESTIONS = (*VIEWS, "answer", "reading")
-
 
 class Asked(NamedTuple):
-    """A training, or the base model, and a question: what one answer file, and one metrics file, is about."""
+    """A training, or the base model, and a question: what one file of answers, and one of metrics, is about."""
 
     run: str
     question: str
@@ -65,6 +62,12 @@ def all_asked(experiment: Experiment) -> list[Asked]:
     return list(dict.fromkeys(asked for row in rows(experiment) for asked in (*row.plans, *row.readings)))
 
 
+def questions(experiment: Experiment, run: str) -> list[str]:
+    """What a training's member, or a base model, is asked: all that the table shows of it; of others the plans alone."""
+    listed = [asked.question for asked in all_asked(experiment) if asked.run == run]
+    return listed or ["answer" if run.split("/")[1] == "plan" else "image"]
+
+
 def run_id(model: str, run: str, seed: int) -> str:
     """The id of what an arm names."""
     if run == "base":
@@ -107,23 +110,12 @@ def checkpoint(experiment: Experiment, run: str) -> tuple[str, str | None]:
     return f"results/{experiment.scale}/checkpoints/{run}/{role}", None
 
 
-def arguments(experiment: Experiment, asked: Asked) -> str:
-    """The options of `gcl planning answer` that say who is asked what, quoted for a shell.
-
-    Raises:
-        ConfigError: if there is no such question.
-    """
-    if asked.question not in QUESTIONS:
-        raise ConfigError(f"unknown question {asked.question!r}; use one of {', '.join(QUESTIONS)}")
+def arguments(experiment: Experiment, run: str) -> str:
+    """The options of `gcl planning answer` that say who is asked what, quoted for a shell."""
     settings = experiment.planning
-    folder, revision = checkpoint(experiment, asked.run)
+    folder, revision = checkpoint(experiment, run)
     words = ["--checkpoint", folder, *(["--revision", revision] if revision else [])]
-    if asked.question == "reading":
-        words += ["--asked", "reading"]
-    elif asked.question == "answer":
-        words += ["--form", FORMS[1]]
-    else:
-        words += ["--view", asked.question]
+    words += ["--questions", *questions(experiment, run)]
     words += ["--system", settings.system.value, "--pixels", *map(str, settings.pixels.value)]
     words += ["--precision", experiment.training.precision.value]
     words += ["--batch-size", str(settings.evaluation.batch_size.value)]

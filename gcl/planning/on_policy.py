@@ -20,6 +20,7 @@ from gcl.training.engine import Engine
 from gcl.training.source import Source, Step
 
 Judge = Callable[[int, str], Mapping[str, int]]
+Draw = Callable[[Sequence[Exchange], Sequence[int]], list[list[int]]]
 
 
 class OnPolicy(Source):
@@ -31,6 +32,7 @@ class OnPolicy(Source):
         supervised: whether members are to make the answers more probable, as references; only another's should be.
         temperature: of the student's draws. Probabilities are compared at the members' own tau, so 1 wherever those are.
         max_new_tokens: longest answer.
+        rollouts: what draws: "plain" generation by the training engine, or "vllm".
         judge: counts what an answer's text is, for the log alone, told the index of its task; None: nothing is counted.
     """
 
@@ -42,12 +44,14 @@ class OnPolicy(Source):
         max_new_tokens: int,
         author: int = 0,
         supervised: bool = False,
+        rollouts: str = "plain",
         judge: Judge | None = None,
     ) -> None:
         if any(len(view) != len(views[0]) for view in views):
             raise ValueError("members have different numbers of tasks; give each its view of the same ones")
         self.views, self.exchanges, self.author, self.supervised = views, views[0], author, supervised
-        self.temperature, self.max_new_tokens, self.judge = temperature, max_new_tokens, judge
+        self.temperature, self.max_new_tokens = temperature, max_new_tokens
+        self.rollouts, self.judge = rollouts, judge
 
     @property
     def about(self) -> str:
@@ -63,33 +67,42 @@ class OnPolicy(Source):
         vocabulary: int,
         workers: int,
     ) -> Iterator[Step]:
+        author = engine.members[self.author]
+        draw, renew = self._drawing(engine, spec, vocabulary)
         for number, batch in enumerate(batches, start=done + 1):
             passes, facts = [], Counter()
+            if number == done + 1 or not author.spec.frozen:
+                renew()
             for indices in chunks(batch, spec.training.micro_batch):
-                passes.append(self._pass(engine, indices, partial(_seed, spec.seed, number), vocabulary, facts))
+                passes.append(self._pass(engine, indices, partial(_seed, spec.seed, number), draw, facts))
             totals: Counter[str] = Counter()
             for part in engine.world.collect(facts):
                 totals.update(part)  # adding counters would drop zeros
             means = {f"rollout_{name}": value / len(batch) for name, value in sorted(totals.items())}
             yield Step(iter(passes), totals["tokens"], means)
 
+    def _drawing(self, engine: Engine, spec: RunSpec, vocabulary: int) -> tuple[Draw, Callable[[], None]]:
+        """What draws answers to some questions, and what has to be called when the author's weights have changed."""
+        author, processes = engine.members[self.author], engine.world.size
+        settings = {"temperature": self.temperature, "vocabulary": vocabulary, "max_new_tokens": self.max_new_tokens}
+        if self.rollouts == "plain":
+            synced = engine.divided_weights and processes > 1
+            return partial(roll_out, author, synced=synced, **settings), lambda: None
+        from gcl.planning.rollout_vllm import VLLM
+
+        rows = -(-spec.training.micro_batch // processes)
+        copy = VLLM(author, processes=processes, questions=self.views[self.author], rows=rows, **settings)
+        return copy.roll_out, lambda: copy.push(engine.weights(author))
+
     def _pass(
-        self, engine: Engine, indices: Sequence[int], seed: Callable[[int], int], vocabulary: int, facts: Counter[str]
+        self, engine: Engine, indices: Sequence[int], seed: Callable[[int], int], draw: Draw, facts: Counter[str]
     ) -> LocalBatch:
         """This process's part of one pass; what it drew is added to `facts`."""
         world, author = engine.world, engine.members[self.author]
         shares = [indices[rank :: world.size] for rank in range(world.size)]
         # A process without a share answers, too, since generation may need all processes; its answer supervises nothing.
         own = shares[world.rank] or indices[:1]
-        drawn = roll_out(
-            author,
-            [self.views[self.author][i] for i in own],
-            [seed(i) for i in own],
-            temperature=self.temperature,
-            vocabulary=vocabulary,
-            max_new_tokens=self.max_new_tokens,
-            synced=engine.divided_weights and world.size > 1,
-        )
+        drawn = draw([self.views[self.author][i] for i in own], [seed(i) for i in own])
         if not shares[world.rank]:
             drawn = [[] for _ in drawn]
         for index, answer in zip(own, drawn, strict=True):

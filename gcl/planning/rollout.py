@@ -16,27 +16,34 @@ from gcl.evaluation.generate import greedy
 from gcl.training.member import Member
 
 # No answer may hold these: the model would look for a picture behind them.
-_PLACEHOLDERS = ("<|image_pad|>", "<|video_pad|>")
+PLACEHOLDERS = ("<|image_pad|>", "<|video_pad|>")
 
 
 class _Draw(LogitsProcessor):
     """Leaves one token of each row: a draw from the softmax, by inverting its distribution function.
 
-    One random number a token is enough for that, so it can come from the CPU, and the machine does not matter.
+    One random number a token is enough for that, so all can come from the CPU, and the machine does not matter.
     """
 
-    def __init__(self, seeds: Sequence[int], temperature: float, vocabulary: int) -> None:
-        self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-        self._temperature, self._vocabulary = temperature, vocabulary
+    def __init__(
+        self, seeds: Sequence[int], length: int, temperature: float, vocabulary: int, shut_out: Sequence[int]
+    ) -> None:
+        drawn = [
+            torch.rand(length, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) for seed in seeds
+        ]
+        self._uniform_TB1 = torch.stack(drawn, dim=1)[..., None]
+        self._position = 0
+        self._temperature, self._vocabulary, self._shut_out = temperature, vocabulary, list(shut_out)
 
     def __call__(self, input_ids: Tensor, scores_BV: Tensor) -> Tensor:
-        uniform_B1 = torch.stack([torch.rand(1, generator=own, dtype=torch.float64) for own in self._generators])
+        uniform_B1 = self._uniform_TB1[self._position].to(scores_BV.device)
+        self._position += 1
         # In float64: float32 sums over a whole vocabulary would lose rare tokens.
         scaled_BV = scores_BV[:, : self._vocabulary].double() / self._temperature
+        scaled_BV[:, self._shut_out] = -torch.inf
         reached_BV = scaled_BV.softmax(dim=-1).cumsum(dim=-1)
-        # Tokens of no probability do not raise the sum, so that none of them is the first to exceed the number.
-        level_B1 = uniform_B1.to(scores_BV.device) * reached_BV[:, -1:]
-        drawn_B1 = torch.searchsorted(reached_BV, level_B1, right=True)
+        # A token without probability does not raise the sum, so it is never the first to exceed the number.
+        drawn_B1 = torch.searchsorted(reached_BV, uniform_B1 * reached_BV[:, -1:], right=True)
         return torch.full_like(scores_BV, -torch.inf).scatter_(1, drawn_B1, 0.0)
 
 
@@ -69,8 +76,9 @@ def roll_out(
     batch = collate([encoder.prompt(exchange) for exchange in exchanges], encoder, left_padded=True)
     inputs = {name: tensor.to(backbone.device) for name, tensor in batch.items() if name != "labels"}
     tokenizer = encoder.preprocessor.tokenizer
-    config = greedy(encoder, max_new_tokens, suppress_tokens=tokenizer.convert_tokens_to_ids(list(_PLACEHOLDERS)))
-    draw = LogitsProcessorList([_Draw(seeds, temperature, vocabulary)])
+    shut_out = [token for token in tokenizer.convert_tokens_to_ids(list(PLACEHOLDERS)) if token < vocabulary]
+    draw = LogitsProcessorList([_Draw(seeds, max_new_tokens, temperature, vocabulary, shut_out)])
+    config = greedy(encoder, max_new_tokens)
     training = backbone.training
     backbone.eval()  # checkpointing of activations would switch the cache off
     try:

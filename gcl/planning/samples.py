@@ -10,17 +10,18 @@ from gcl.planning.on_policy import OnPolicy
 from gcl.planning.records import StateRecord
 from gcl.planning.runs import PlanningSpec
 from gcl.planning.scoring import score_answer
-from gcl.planning.views import View, perception_prompt, prompt, response
+from gcl.planning.views import Question, View, perception_prompt, prompt, response
 from gcl.training.source import References, Source
 
 
-def source(spec: PlanningSpec, records: Sequence[StateRecord], pictures: Path) -> Source:
+def source(spec: PlanningSpec, records: Sequence[StateRecord], pictures: Path, rollouts: str = "plain") -> Source:
     """The samples of a training.
 
     Args:
         spec: the training.
         records: states of the training split.
         pictures: folder with `<id>.png` of each.
+        rollouts: what draws the answers of a distillation, "plain" or "vllm".
     """
     if spec.kind == "distillation":
         views = [[planning(record, view, pictures) for record in records] for view in spec.views]
@@ -30,6 +31,7 @@ def source(spec: PlanningSpec, records: Sequence[StateRecord], pictures: Path) -
             max_new_tokens=spec.max_new_tokens,
             author=spec.author,
             supervised=spec.author != 0,
+            rollouts=rollouts,
             judge=partial(_judge, records),
         )
     if spec.kind == "reading":
@@ -46,6 +48,15 @@ def planning(record: StateRecord, view: View, pictures: Path, form: str = "map, 
     shown = prompt(record, view, form)
     picture = pictures / f"{record.id}.png" if shown.image else None
     return Exchange(f"{record.id}/{view}", picture, shown.text, response(record, form))
+
+
+def exchange(record: StateRecord, question: Question, pictures: Path) -> Exchange:
+    """A state as it is asked about, with the reference answer."""
+    if question == "reading":
+        return reading(record, pictures)
+    if question == "answer":
+        return planning(record, "image", pictures, question)
+    return planning(record, question, pictures)
 
 
 def reading(record: StateRecord, pictures: Path) -> Exchange:

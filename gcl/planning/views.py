@@ -27,7 +27,9 @@ from gcl.planning.state import MOVES, Cell, PlanningState, beside, cell_text
 View = Literal["image", "symbols", "symbols+plan", "image+plan"]
 # direct: the answer block alone, for the control that is fine-tuned on plans
 Form = Literal["map, route, answer", "answer"]
-VIEWS, FORMS = get_args(View), get_args(Form)
+# What is asked about a state: a plan, from a view, or from the picture in the form "answer"; or a reading of the picture.
+Question = Literal["image", "symbols", "symbols+plan", "image+plan", "answer", "reading"]
+VIEWS, FORMS, QUESTIONS = get_args(View), get_args(Form), get_args(Question)
 
 
 class Prompt(NamedTuple):

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
-from gcl.errors import GCLError
-from gcl.planning.grid import QUESTIONS, Asked, arguments, checkpoint
+from gcl.errors import ConfigError, GCLError
+from gcl.planning.grid import arguments, checkpoint, questions
 from gcl.planning.runs import UNTRAINED_FOLDER, planning_run
+from gcl.planning.views import QUESTIONS
 from gcl.runs import trained_before
 from gcl.schema import Experiment
 from gcl.workflow import stop
@@ -103,11 +104,17 @@ class PlanningPlan:
     @_or_stop
     def answer_arguments(self, wildcards: Any) -> str:
         """Who is asked what, as options."""
-        return arguments(self.experiment, Asked(wildcards.task_run, wildcards.question))
+        return arguments(self.experiment, wildcards.task_run)
 
     @_or_stop
     def score_arguments(self, wildcards: Any) -> str:
         """Who answered what, as options."""
+        asked = questions(self.experiment, wildcards.task_run)
+        if wildcards.question not in asked:
+            raise ConfigError(
+                f"{wildcards.task_run} is not asked for {wildcards.question!r} but for {', '.join(asked)}; add an arm that "
+                "asks for it to planning.arms"
+            )
         folder, revision = checkpoint(self.experiment, wildcards.task_run)
         who = ["--checkpoint", folder, *(["--revision", revision] if revision else [])]
         return shlex.join(["--run", f"{wildcards.task_run}/{wildcards.question}", *who])

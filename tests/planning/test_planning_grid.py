@@ -9,7 +9,7 @@ import pytest
 from gcl.cli import _parser, main
 from gcl.config import load_experiment, read_yaml
 from gcl.errors import ConfigError
-from gcl.planning.grid import QUESTIONS, Asked, arguments, rows, trainings
+from gcl.planning.grid import arguments, questions, rows, trainings
 from gcl.planning.runs import PlanningSpec, planning_run
 from gcl.planning.workflow import PlanningPlan
 from gcl.runs import trained_before
@@ -56,12 +56,11 @@ def test_every_row_can_be_asked_with_options_that_the_command_knows(experiment):
     ]
     for row in listed:
         for asked in (*row.plans, *row.readings):
-            given = shlex.split(arguments(experiment, asked))
+            given = shlex.split(arguments(experiment, asked.run))
             options = _parser().parse_args(
                 ["planning", "answer", *given, "--states", "s", "--pictures", "p", "--to", "t"]
             )
-            assert options.view == (row.arm.view if asked.question not in ("answer", "reading") else "image")
-            assert (options.asked == "reading") == (asked.question == "reading")
+            assert asked.question in options.questions == questions(experiment, asked.run)
             assert options.system == experiment.planning.system.value
             assert (options.revision is None) == options.checkpoint.startswith("results/")
         main = row.arm.name in experiment.planning.main.value
@@ -91,10 +90,22 @@ def test_published_models_are_not_taught_words():
         planning_run(paper, "planning/words/qwen3-vl-4b/default/seed0")
 
 
-def test_unknown_questions_are_refused(experiment):
-    with pytest.raises(ConfigError, match="unknown question 'why'"):
-        arguments(experiment, Asked("planning/base/qwen3-vl-4b/default/seed0", "why"))
-    assert len(QUESTIONS) == 6
+def test_a_member_is_asked_at_once_for_all_that_the_table_shows_of_it(experiment):
+    one = "qwen3-vl-4b"
+    expected = {
+        f"planning/base/{one}/default/seed0": ["image", "reading", "symbols", "symbols+plan"],
+        f"planning/plan/{one}/default/seed0": ["answer"],
+        f"planning/plan/{one}/default/seed9": ["answer"],
+        f"planning/mgsd/{one}+{one}/full/seed0": ["image", "reading"],
+        f"planning/mgsd/{one}+{one}/seeing/seed0": ["image"],  # no arm of the miniature table
+    }
+    assert {run: questions(experiment, run) for run in expected} == expected
+
+
+def test_metrics_of_what_nobody_asks_are_refused(experiment):
+    wildcards = SimpleNamespace(task_run=f"{STUDENT}/full/seed0", question="symbols")
+    with pytest.raises(SystemExit, match="is not asked for 'symbols' but for image, reading; add an arm"):
+        PlanningPlan(experiment).score_arguments(wildcards)
 
 
 def test_a_mistake_ends_the_workflow_with_its_message_alone(experiment, capsys):

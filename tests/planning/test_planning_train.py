@@ -99,15 +99,19 @@ def test_every_kind_trains_answers_and_is_scored(backbones, tasks, tmp_path, cas
     if case == "off-policy":
         assert steps[0]["loss"] == pytest.approx(steps[0]["sft_student"] + steps[0]["sft_teacher"] + steps[0]["drl"])
 
-    asked = "reading" if kind == "reading" else "plan"
-    answers, metrics = tmp_path / "answers.jsonl", tmp_path / "metrics.json"
+    question = {"reading": "reading", "plan": "answer"}.get(kind, "image")
+    folder, metrics = tmp_path / "answers", tmp_path / "metrics.json"
     role = chosen.members[0].role
-    asking = ["--checkpoint", str(tmp_path / "out" / role), "--asked", asked, *SMALL, "--to", str(answers)]
+    asking = ["--checkpoint", str(tmp_path / "out" / role), *SMALL, "--to", str(folder)]
+    asking += ["--questions", question, "symbols+plan"]
     assert main(["planning", "answer", *place, *asking]) == 0
-    assert main(["planning", "score", *states, "--answers", str(answers), "--to", str(metrics)]) == 0
-    found = json.loads(metrics.read_text())
-    assert (found["view"], found["asked"], len(found["items"])) == ("image", asked, 4)
-    assert found["rates"]["macro"]["all" if asked == "reading" else "success"]["n"] == 4
+    for asked, view in ((question, "image"), ("symbols+plan", "symbols+plan")):
+        answers = str(folder / f"{asked}.jsonl")
+        assert main(["planning", "score", *states, "--answers", answers, "--to", str(metrics)]) == 0
+        found = json.loads(metrics.read_text())
+        kind_asked = "reading" if asked == "reading" else "plan"
+        assert (found["view"], found["asked"], len(found["items"])) == (view, kind_asked, 4)
+        assert found["rates"]["macro"]["all" if asked == "reading" else "success"]["n"] == 4
 
 
 def test_a_stopped_distillation_goes_on_to_the_same_bytes(backbones, tasks, tmp_path, monkeypatch):

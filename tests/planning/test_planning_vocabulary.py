@@ -10,10 +10,11 @@ from gcl.data.encoding import Encoder
 from gcl.data.scenario import Exchange
 from gcl.planning import perception
 from gcl.planning.generate import generate
-from gcl.planning.miniature import build, vocabulary
+from gcl.planning.miniature import build
 from gcl.planning.plans import TAGS
 from gcl.planning.records import StateRecord
 from gcl.planning.views import FORMS, VIEWS, perception_prompt, prompt, response
+from gcl.planning.vocabulary import vocabulary
 from gcl.schema import MiniatureModel
 
 TASKS = {"frozenlake": 3, "maze": 3, "minibehaviour": 4}

@@ -5,7 +5,7 @@ if PLAN.drawn:
     rule vocabulary:
         """Train the tokenizer that all miniature backbones share."""
         input:
-            code=[*code_files("drawing"), "gcl/backbones/miniature.py"],
+            code=[*code_files("drawing"), "gcl/backbones/bpe.py"],
         output:
             "results/miniature/backbones/vocabulary.json",
         log:

@@ -97,7 +97,8 @@ if PLAN.drawn:
             code=[
                 *code_files("plans"),
                 "gcl/planning/views.py",
-                "gcl/backbones/miniature.py",
+                "gcl/planning/vocabulary.py",
+                "gcl/backbones/bpe.py",
             ],
         output:
             "results/miniature/backbones/planning/vocabulary.json",
@@ -118,7 +119,7 @@ if PLAN.drawn:
         """Build an untrained miniature model."""
         input:
             vocabulary="results/miniature/backbones/planning/vocabulary.json",
-            code=code_files("backbones"),
+            code=[*code_files("backbones"), "gcl/planning/miniature.py"],
         output:
             directory("results/miniature/backbones/planning/{model}"),
         log:
@@ -162,16 +163,16 @@ rule planning_train:
 
 
 rule planning_answer:
-    """Greedy answers of one member to one question about every test state."""
+    """Greedy answers of one member to all that it is asked about every test state; a file for each question."""
     input:
         states=f"{PLANNING.folder}/states.jsonl",
         pictures=f"{PLANNING.folder}/pictures",
         checkpoint=PLANNING.answering,
         code=code_files("answering"),
     output:
-        "results/{scale}/predictions/{task_run}/{question}.jsonl",
+        directory("results/{scale}/predictions/{task_run}"),
     log:
-        "logs/{scale}/generate/{task_run}/{question}.log",
+        "logs/{scale}/generate/{task_run}.log",
     conda:
         "../envs/gcl.yaml"
     threads: 1 if PLAN.drawn else workflow.cores or 1
@@ -180,7 +181,7 @@ rule planning_answer:
     params:
         who=PLANNING.answer_arguments,
     message:
-        "Ask {wildcards.task_run} for {wildcards.question}"
+        "Ask {wildcards.task_run}"
     shell:
         "gcl planning answer {params.who} --states {input.states} --pictures {input.pictures}"
         " --to {output} > {log} 2>&1"
@@ -190,7 +191,7 @@ rule planning_score:
     """Success, optimal, parsed and illegal rates with intervals; or how many readings are exact."""
     input:
         states=f"{PLANNING.folder}/states.jsonl",
-        answers="results/{scale}/predictions/{task_run}/{question}.jsonl",
+        answers="results/{scale}/predictions/{task_run}",
         checkpoint=PLANNING.answering,
         code=code_files("plans"),
     output:
@@ -205,7 +206,7 @@ rule planning_score:
     message:
         "Score {wildcards.task_run}, {wildcards.question}"
     shell:
-        "gcl planning score {params.who} --answers {input.answers} --states {input.states}"
+        "gcl planning score {params.who} --answers {input.answers}/{wildcards.question}.jsonl --states {input.states}"
         " --resamples {params.resamples} --to {output} > {log} 2>&1"
 
 

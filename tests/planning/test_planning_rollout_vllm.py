@@ -1,0 +1,141 @@
+"""vLLM as the one who answers. What needs vLLM itself runs where it is installed (docs/mgsd-notes.md); CI has none."""
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+import torch
+from group_case import make_run
+from planning_cases import LAKE, MAZE
+
+from gcl.backbones.miniature import build_model, build_preprocessor
+from gcl.data.scenario import Exchange
+from gcl.errors import ConfigError, TrainingError
+from gcl.planning.records import solved
+from gcl.planning.render import render, save_picture
+from gcl.planning.rollout import roll_out
+from gcl.planning.rollout_vllm import VLLM, available, chosen
+from gcl.planning.runs import planning_run
+from gcl.planning.views import prompt
+from gcl.schema import MiniatureModel
+from gcl.schema_types import Lora
+from gcl.training.member import Member
+
+needs_vllm = pytest.mark.skipif(not available(), reason="vLLM is not installed")
+SETTINGS = {"temperature": 1.0, "max_new_tokens": 12}
+KINDS = [("qwen3_vl", True), ("qwen3_vl", False), ("qwen2_5_vl", True), ("qwen2_5_vl", False)]
+
+
+@pytest.fixture(scope="module")
+def tasks(tmp_path_factory) -> list[list[Exchange]]:
+    """Six tasks as pictures, and the same in words."""
+    folder, views = tmp_path_factory.mktemp("pictures"), []
+    for number in range(6):
+        record = solved(f"t{number}", "train", 0, LAKE if number % 2 else MAZE)
+        path = folder / f"{number}.png"
+        save_picture(render(record.state, 64), path)
+        seen = [prompt(record, view) for view in ("image", "symbols+plan")]
+        views.append([Exchange(record.id, path if shown.image else None, shown.text[:90], "") for shown in seen])
+    return [list(view) for view in zip(*views, strict=True)]
+
+
+def make(folder, vocabulary, backbones, family: str, tied: bool) -> Member:
+    """A member whose attention heads are wide enough for vLLM's kernels for CPUs."""
+    shape = {"hidden_size": 64, "intermediate_size": 64, "layers": 2, "heads": 2, "kv_heads": 1}
+    shape |= {"vision_hidden_size": 128, "vision_layers": 2, "tied_head": tied, "head_padding": 0}
+    preprocessor = build_preprocessor(family, vocabulary, (784, 50176))
+    build_model(MiniatureModel(family=family, **shape), preprocessor, seed=1).save_pretrained(folder)
+    preprocessor.save(folder)
+    run = make_run(backbones, members=2, lr=(1e-3, 0.0, 0.0))
+    spec = run.members[0].model_copy(update={"source": str(folder)})
+    return Member.load(spec, run.training, semantic_size=None, seed=0)
+
+
+def disturb(member: Member, part: str = "", by: float = 0.5) -> None:
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for name, parameter in member.backbone.named_parameters():
+            if part in name and parameter.dim() > 1:
+                parameter += by * parameter.std() * torch.randn(parameter.shape, generator=generator)
+
+
+def weights(member: Member):
+    return ((name, parameter.detach()) for name, parameter in member.backbone.named_parameters())
+
+
+def copy_of(member: Member, questions, **changes) -> VLLM:
+    settings = SETTINGS | {"vocabulary": member.head_rows, "rows": len(questions), "processes": 1} | changes
+    found = VLLM(member, questions=questions, **settings)
+    found.push(weights(member))
+    return found
+
+
+def test_what_is_chosen(experiment, monkeypatch):
+    spec = planning_run(experiment, "planning/mgsd/qwen3-vl-4b+qwen3-vl-4b/full/seed0")
+    assert chosen("plain", spec) == "plain" and chosen("vllm", spec) == "vllm"
+    assert chosen("auto", spec) == ("vllm" if available() and torch.cuda.is_available() else "plain")
+    monkeypatch.setattr("gcl.planning.rollout_vllm.available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    adapted = spec.model_copy(update={"training": spec.training.model_copy(update={"lora": Lora(rank=2, alpha=4.0)})})
+    assert [chosen("auto", each) for each in (spec, adapted)] == ["vllm", "plain"]
+    # A teacher who answers is frozen, so that it has no adapters.
+    assert chosen("auto", adapted.model_copy(update={"author": 1})) == "vllm"
+
+
+def test_adapters_and_a_missing_vllm_are_refused(backbones, tasks):
+    run = make_run(backbones, members=2, lr=(1e-3, 0.0, 0.0))
+    settings = SETTINGS | {"vocabulary": 50, "rows": 6, "processes": 1, "questions": tasks[0]}
+    spec = run.members[0].model_copy(update={"source": str(backbones["qwen3_vl"])})
+    adapted = run.training.model_copy(update={"lora": Lora(rank=2, alpha=4.0)})
+    with pytest.raises(ConfigError, match="takes no LoRA adapters; choose plain"):
+        VLLM(Member.load(spec, adapted, semantic_size=None, seed=0), **settings)
+    if not available():
+        with pytest.raises(ConfigError, match="vLLM is not installed; install it, or choose plain"):
+            VLLM(Member.load(spec, run.training, semantic_size=None, seed=0), **settings)
+
+
+@needs_vllm
+@pytest.mark.parametrize("view", [0, 1], ids=["image", "words"])
+@pytest.mark.parametrize(("family", "tied"), KINDS)
+def test_the_copy_is_the_member_before_and_after_learning(tmp_path, vocabulary, backbones, tasks, family, tied, view):
+    own = make(tmp_path, vocabulary, backbones, family, tied)
+    greedy = {"temperature": 1e-6, "vocabulary": own.head_rows}
+    copy = copy_of(own, tasks[view], **greedy)
+    for part in ("", "visual", "embed_tokens"):
+        expected = roll_out(own, tasks[view], range(6), max_new_tokens=12, **greedy)
+        assert copy.roll_out(tasks[view], range(6)) == expected
+        disturb(own, part)
+        copy.push(weights(own))
+    assert roll_out(own, tasks[view], range(6), max_new_tokens=12, **greedy) != expected
+
+
+@needs_vllm
+def test_a_copy_that_is_another_model_is_noticed(tmp_path, vocabulary, backbones, tasks):
+    own = make(tmp_path, vocabulary, backbones, "qwen3_vl", True)
+    copy = copy_of(own, tasks[0])
+    copy.roll_out(tasks[0], range(6))
+    disturb(own, by=2.0)
+    with pytest.raises(TrainingError, match="they are not the same model"):
+        copy.roll_out(tasks[0], range(6))
+    copy.push(weights(own))
+    copy.roll_out(tasks[0], range(6))
+    asked = own.encoder.prompt
+    own.encoder.prompt = lambda exchange: replace(asked(exchange), ids=[*asked(exchange).ids, 5])
+    with pytest.raises(TrainingError, match="other tokens of the question"):
+        copy.roll_out(tasks[0], range(6))
+
+
+@needs_vllm
+def test_an_answer_depends_on_its_seed_and_has_the_softmax_s_frequencies(tmp_path, vocabulary, backbones, tasks):
+    own, question, draws = make(tmp_path, vocabulary, backbones, "qwen3_vl", True), tasks[1][0], 1500
+    copy = copy_of(own, [question], rows=64, vocabulary=300)
+    assert copy.roll_out([question] * 3, [1, 2, 1])[::2] == copy.roll_out([question], [1]) * 2
+    drawn = Counter(answer[0] for answer in copy.roll_out([question] * draws, range(draws)))
+    sample = torch.tensor([own.encoder.prompt(question).ids])
+    with torch.no_grad():
+        logits = own.backbone(input_ids=sample, attention_mask=torch.ones_like(sample)).logits[0, -1, :300].double()
+    probabilities = torch.softmax(logits, dim=-1)
+    assert max(drawn) < 300
+    for token in probabilities.topk(10).indices.tolist():
+        p = probabilities[token].item()
+        assert abs(drawn[token] / draws - p) <= 4.5 * (p * (1 - p) / draws) ** 0.5
