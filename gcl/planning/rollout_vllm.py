@@ -27,7 +27,10 @@ from gcl.training.member import Member
 # Mean difference of log p, in nats, up to which two computations count as the same model. Rounding to 16 bits stays well
 # below; other weights are far above.
 TOLERANCE = 0.2
+_COLDEST = 0.01  # vLLM takes lower temperatures for this one
 _COMPARED = 64  # tokens of one answer
+# A tied head is a second name of the embedding, which pushing does not reach on every platform.
+_UNTIED = {"tie_word_embeddings": False, "text_config": {"tie_word_embeddings": False}}
 _SPARE = 256  # positions of a row's cache that vLLM may leave unused, since it allots whole blocks
 
 
@@ -60,7 +63,8 @@ class VLLM:
         temperature, vocabulary, max_new_tokens: as `gcl.planning.rollout.roll_out` has them.
 
     Raises:
-        ConfigError: if vLLM is not installed, or the member has adapters, which could not be pushed.
+        ConfigError: if vLLM is not installed, the member has adapters, which could not be pushed, or temperatures are so low
+            that vLLM would raise them.
     """
 
     def __init__(
@@ -76,6 +80,8 @@ class VLLM:
     ) -> None:
         if any("lora_" in name for name, _ in member.named_parameters()):
             raise ConfigError("execution.rollouts is vllm, which takes no LoRA adapters; choose plain")
+        if 0 < temperature < _COLDEST:
+            raise ConfigError(f"execution.rollouts is vllm, which draws at {_COLDEST} or above; choose plain, or that")
         if not available():
             raise ConfigError("execution.rollouts is vllm, but vLLM is not installed; install it, or choose plain")
         # Tensors can be handed over within a process only. vLLM reads this when it is imported.
@@ -101,10 +107,12 @@ class VLLM:
             revision=member.spec.revision,
             dtype=str(member.precision).removeprefix("torch."),
             load_format="dummy",
-            hf_overrides=_untied,
+            hf_overrides=_UNTIED,
             distributed_executor_backend="external_launcher" if processes > 1 else None,
             max_model_len=length,
             max_num_seqs=rows,
+            max_num_batched_tokens=rows
+            * length,  # all at once: on a CPU a question with a seed cannot be taken in parts
             kv_cache_memory_bytes=rows * (length + _SPARE) * _cache_bytes(member),
             gpu_memory_utilization=0.05,  # must be free at the start; what is taken follows from the line above
             mm_processor_kwargs={"min_pixels": images.size["shortest_edge"], "max_pixels": images.size["longest_edge"]},
@@ -182,12 +190,6 @@ class VLLM:
     @property
     def _device(self) -> torch.device:
         return self.member.backbone.device
-
-
-def _untied(config: Any) -> Any:
-    """A head of its own: a tied one is a second name of the embedding, which pushing does not reach on every platform."""
-    config.tie_word_embeddings = config.text_config.tie_word_embeddings = False
-    return config
 
 
 def _cache_bytes(member: Member) -> int:
