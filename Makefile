@@ -18,7 +18,7 @@ rates planning: .venv/ready
 	@cat results/miniature/tables/$@.md
 
 test: .venv/ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(CORES) --dist loadfile
 
 test-all: .venv/ready
 	$(BIN)/python -m pytest -m "not slurm and not gpu"

@@ -6,7 +6,7 @@ from typing import Any
 
 from gcl import verbs_planning
 from gcl.options import changes, count, scratch, to, verb
-from gcl.planning.views import QUESTIONS
+from gcl.planning.views import QUESTIONS, VIEWS
 
 
 def add_planning(commands: Any) -> None:
@@ -87,8 +87,8 @@ def add_planning(commands: Any) -> None:
     _tasks(child)
     child.add_argument("--split", choices=("train", "val", "test"), default="test", help="(default: %(default)s)")
     text = (
-        "a plan from what is named here; answer: a plan from the picture, without map and route; reading: what the picture "
-        "shows (default: image)"
+        f"{', '.join(VIEWS)}: a plan, from what is named; answer: a plan from the picture, without map and route; reading: "
+        "what the picture shows (default: image)"
     )
     child.add_argument("--questions", nargs="+", choices=QUESTIONS, default=["image"], metavar="QUESTION", help=text)
     child.add_argument("--revision", metavar="COMMIT", help="of a model on the hub")

@@ -112,8 +112,8 @@ class Training(Strict):
 
 
 class Execution(Strict):
-    """How trainings are carried out: decides speed, memory and safety, and the result only up to rounding; `rollouts` also by
-    which random numbers MGSD's students answer."""
+    """How trainings are carried out: decides speed, memory and safety, and the result only up to rounding; `rollouts` also
+    by which random numbers MGSD's students answer."""
 
     engine: Setting[Literal["plain", "deepspeed"]]
     nodes: Setting[Count]

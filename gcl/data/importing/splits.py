@@ -143,11 +143,14 @@ def _nearest(
     # Two more unknowns for each goal: by how much it is missed above and below.
     padded = [LinearConstraint(np.pad(c.A, ((0, 0), (0, 2 * rows))), c.lb, c.ub) for c in constraints]
     misses = LinearConstraint(np.hstack([matrix, -np.eye(rows), np.eye(rows)]), lb=goals, ub=goals)
-    solution = milp(
-        c=np.concatenate([np.zeros(unknowns), weights, weights]),
-        integrality=np.concatenate([np.ones(unknowns), np.zeros(2 * rows)]),
-        bounds=Bounds(lb=0),
-        constraints=[*padded, misses],
-        options={"mip_rel_gap": 0},
-    )
+    program = {
+        "c": np.concatenate([np.zeros(unknowns), weights, weights]),
+        "integrality": np.concatenate([np.ones(unknowns), np.zeros(2 * rows)]),
+        "bounds": Bounds(lb=0),
+        "constraints": [*padded, misses],
+    }
+    for presolve in (True, False):  # which HiGHS does by default, and with which it gives up on some small programs
+        solution = milp(**program, options={"mip_rel_gap": 0, "presolve": presolve})
+        if solution.success:
+            break
     return solution.x[:unknowns].round().astype(int)

@@ -48,6 +48,12 @@ def test_drawn_split_is_exact_or_impossible(scenes: list[tuple[str, int]], data:
     assert split == draw_split(labels, groups, train, test, seed)
 
 
+def test_a_program_that_the_solver_s_presolve_gives_up_on_is_solved() -> None:
+    """Groups of 2 and 5 scenes, 6 and 1 asked for."""
+    with pytest.raises(DataError, match=r"nearest: train: (5, test: [02]|7, test: 0)"):
+        draw_split(["Stop"] * 7, [0, 0, 1, 1, 1, 1, 1], 6, 1, 0)
+
+
 @settings(max_examples=100, deadline=None)
 @given(labels=st.lists(st.sampled_from("abcdefg"), min_size=20, max_size=120), data=st.data(), seed=st.integers(0, 9))
 def test_each_action_gets_its_share_of_both_splits(labels: list[str], data: st.DataObject, seed: int) -> None:
