@@ -7,7 +7,6 @@ to a member share (gcl/evaluation/predict.py).
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from tqdm import tqdm
@@ -91,7 +90,7 @@ def _continue(
     return [text.strip() for text in texts]
 
 
-def greedy(encoder: Encoder, max_new_tokens: int, **more: Any) -> GenerationConfig:
+def greedy(encoder: Encoder, max_new_tokens: int) -> GenerationConfig:
     """Always the most probable token, up to the end of the turn."""
     # Spelt out, because a checkpoint's own defaults may hold more than sampling: Qwen2.5-VL ships a repetition penalty.
     return GenerationConfig(
@@ -101,7 +100,6 @@ def greedy(encoder: Encoder, max_new_tokens: int, **more: Any) -> GenerationConf
         max_new_tokens=max_new_tokens,
         eos_token_id=encoder.end_token,
         pad_token_id=encoder.pad_token,
-        **more,
     )
 
 

@@ -24,8 +24,8 @@ from gcl.planning.rollout import PLACEHOLDERS, cut
 from gcl.planning.runs import PlanningSpec
 from gcl.training.member import Member
 
-# Mean difference of log p, in nats, up to which two computations count as the same model. Rounding to 16 bits stays well
-# below; other weights are far above.
+# Mean difference of log p, in nats, up to which two computations count as the same model. In float32 it is about 1e-6; that
+# rounding to 16 bits stays below is assumed, no GPU has measured it.
 TOLERANCE = 0.2
 _COLDEST = 0.01  # vLLM takes lower temperatures for this one
 _COMPARED = 64  # tokens of one answer
@@ -111,8 +111,8 @@ class VLLM:
             distributed_executor_backend="external_launcher" if processes > 1 else None,
             max_model_len=length,
             max_num_seqs=rows,
-            max_num_batched_tokens=rows
-            * length,  # all at once: on a CPU a question with a seed cannot be taken in parts
+            # All at once: on a CPU a question with a seed cannot be taken in parts.
+            max_num_batched_tokens=rows * length,
             kv_cache_memory_bytes=rows * (length + _SPARE) * _cache_bytes(member),
             gpu_memory_utilization=0.05,  # must be free at the start; what is taken follows from the line above
             mm_processor_kwargs={"min_pixels": images.size["shortest_edge"], "max_pixels": images.size["longest_edge"]},
