@@ -5,7 +5,8 @@
     {"id": "17", "image": "images/17.png", "split": "train", "action": "Stop",
      "turns": {"perception": {"question": "What do you see?", "answer": "..."}, "prediction": ..., ...}}
 
-"action" is a label from the data set's closed list; without it the answer to the action question must be such a label.
+"action" is a label from the data set's closed list; without it the answer to the action question must name one label
+(gcl/data/actions.py says how such a sentence is read).
 A turn without "question" takes the wording of config.yaml. Every mistake becomes one line
 "scenarios.jsonl:<line>: <field>: <what>; <remedy>".
 """
@@ -18,7 +19,9 @@ from typing import Any
 
 from tqdm import tqdm
 
+from gcl.data.actions import label_of, named_action
 from gcl.data.images import check_image
+from gcl.data.marks import mark_problems
 from gcl.data.records import Record, kind, read_json, shown, text_field
 from gcl.data.scenario import SPLITS, TURNS, Scenario, Turn
 from gcl.errors import DataError, raise_all
@@ -121,11 +124,15 @@ def _draft(
         problems.append(f"{where}: split: unknown split {shown(split)}; use {' or '.join(SPLITS)}")
         split = None
     turns = dict(_turns(fields.get("turns"), questions, f"{where}: turns", problems))
-    action = text_field(fields, "action", where, problems) if fields.get("action") is not None else None
-    if action is None and "action" in turns and fields.get("action") is None:
+    action = None
+    if fields.get("action") is not None:
+        action = text_field(fields, "action", where, problems)
+        if actions is not None and action is not None:
+            action = closed_label(action, actions, where, problems)
+    elif "action" in turns:
         action = turns["action"].answer
-    if actions is not None and action is not None:
-        action = closed_label(action, actions, where, problems)
+        if actions is not None:
+            action = answered_label(action, actions, where, problems)
     return Draft(where, id, _image(record, root, problems), split, action, turns)
 
 
@@ -149,6 +156,7 @@ def _turns(value: Any, questions: Mapping[str, str], where: str, problems: list[
         own = words.get("question") is not None
         question = text_field(words, "question", f"{where}.{turn}", problems) if own else questions[turn]
         answer = text_field(words, "answer", f"{where}.{turn}", problems)
+        problems += text_problems(question if own else None, answer, f"{where}.{turn}")
         if question and answer:
             yield turn, Turn(question, answer)
 
@@ -177,11 +185,27 @@ def leads_out(text: str, root: Path) -> str | None:
     return None
 
 
+def text_problems(question: str | None, answer: str | None, where: str) -> list[str]:
+    """What must not stand in the words of a turn; `where` is its file, line and field."""
+    texts = (("question", question), ("answer", answer))
+    return [problem for part, text in texts if text for problem in mark_problems(text, f"{where}: {part}")]
+
+
 def closed_label(text: str, actions: Sequence[str], where: str, problems: list[str]) -> str | None:
-    """The label of a closed list that a text is, whatever its case and final full stop; None and a problem if it is none."""
-    label = {action.casefold(): action for action in actions}.get(text.removesuffix(".").strip().casefold())
+    """The label of a closed list that a text is; None and a problem if it is none."""
+    label = label_of(text, actions)
     if label is None:
         problems.append(f"{where}: action: unknown action {shown(text)}; use one of {', '.join(actions)}")
+    return label
+
+
+def answered_label(text: str, actions: Sequence[str], where: str, problems: list[str]) -> str | None:
+    """The one label of a closed list that an answer names; None and a problem if it names none, or several."""
+    label = named_action(text, actions)
+    if label is None:
+        problems.append(
+            f"{where}: action: unknown action {shown(text)}; use one of {', '.join(actions)}, or add a label"
+        )
     return label
 
 

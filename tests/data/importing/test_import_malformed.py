@@ -139,7 +139,7 @@ TABLES: dict[str, Case] = {
     "no id": (JSONL, {"a.jsonl": as_jsonl([ROWS[0], _without(ROWS[1], "id"), ROWS[2]])}, "a.jsonl:2: id: missing; add it"),
     "boolean id": (JSONL, _rows(id=True), "a.jsonl:2: id: true or false instead of text; write text in double quotes"),
     "unknown word": (JSONL, _rows(split="dev"), "a.jsonl:2: split: unknown word 'dev'; add it to split.words in mapping.yaml, with null if such scenes are left out"),
-    "unknown action": (JSONL, _rows(action="Run"), "a.jsonl:2: action: unknown action 'Run'; use one of Move Forward, Stop"),
+    "unknown action": (JSONL, _rows(action="Run"), "a.jsonl:2: action: unknown action 'Run'; use one of Move Forward, Stop, or add a label"),
     "duplicate id": (JSONL, _rows(id="s0"), "a.jsonl:2: id: 's0' is a duplicate (see a.jsonl:1); give each scene its own id"),
     "one split only": (JSONL, {"a.jsonl": as_jsonl(ROWS[:2])}, "mapping.yaml: split: no scene is in test; both splits need scenes"),
     "Parquet that is none": (TABLE | {"files": ["a.parquet"]}, {"a.parquet": b"PAR1 hello"}, "a.parquet: cannot be read as a data set (Parquet magic bytes not found in footer. Either the file is corrupted or this is not a parquet file.); fetch it again"),

@@ -5,8 +5,8 @@ import random
 import pytest
 
 from gcl.data.miniature import language
-from gcl.data.miniature.scene import ACTIONS, sample_scene
-from gcl.data.validation.word_checks import foreign_language, is_mojibake, named_actions
+from gcl.data.miniature.scene import sample_scene
+from gcl.data.validation.word_checks import foreign_language, is_mojibake
 
 ENGLISH = [
     "There are two pedestrians walking towards the robot on the left side of the corridor, and a cyclist further on.",
@@ -64,25 +64,6 @@ def test_drawn_answers_are_english(speak):
     texts = {speak(sample_scene(rng), rng) for _ in range(300)}
     assert max(map(len, texts)) > 60
     assert [text for text in texts if foreign_language(text)] == []
-
-
-@pytest.mark.parametrize(
-    ("text", "named"),
-    [
-        ("Move forward left.", {"Move Forward Left"}),
-        ("Move  forward-left", {"Move Forward Left"}),
-        ("Move forward, then TURN LEFT", {"Move Forward", "Turn Left"}),
-        ("Move forward left or move forward", {"Move Forward Left", "Move Forward"}),
-        ("Keep going; people are stopping.", set()),
-        ("Turn around on the left", set()),
-    ],
-)
-def test_labels_are_found_by_the_longest_name(text, named):
-    assert named_actions(text, ACTIONS) == named
-
-
-def test_a_label_with_a_hyphen_is_found_without_it():
-    assert named_actions("Then slow down.", ["Slow-Down", "Stop"]) == {"Slow-Down"}
 
 
 GOOD = [
