@@ -16,7 +16,7 @@ from gcl.cli_planning import add_planning
 from gcl.cost.estimate import TFLOPS
 from gcl.data.scenario import TURNS
 from gcl.errors import GCLError
-from gcl.options import changes, count, positive, results, scale, scratch, to, verb
+from gcl.options import changes, count, pictures, positive, results, scale, scratch, to, verb
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -182,6 +182,7 @@ def _parser() -> argparse.ArgumentParser:
     child.add_argument("--checkpoints", type=Path, required=True, metavar="PATH", help="the run's checkpoint folder")
     child.add_argument("--batch-size", type=count, required=True)
     child.add_argument("--max-new-tokens", type=count, required=True)
+    pictures(child)
     to(child, "JSONL file to write")
 
     child = run_verb("score", verbs.score, "Score predictions.",
@@ -192,6 +193,7 @@ def _parser() -> argparse.ArgumentParser:
     child.add_argument("--checkpoints", type=Path, required=True, metavar="PATH")
     child.add_argument("--manifests", type=Path, required=True, metavar="PATH")
     child.add_argument("--summary", type=Path, required=True, metavar="PATH", help="file for the means alone")
+    pictures(child)
     to(child, "metrics file to write")
 
     child = verb(commands, "predict", verbs.predict, "Ask a trained member about pictures of your own.",

@@ -21,6 +21,13 @@ def component_runs(experiment: Experiment, dataset: str, seed: int) -> list[RunS
     return [group_run(experiment, dataset, components.pair.value.models, row, seed) for row in components.rows.value]
 
 
+def exchanged_runs(experiment: Experiment, dataset: str) -> list[RunSpec]:
+    """Runs whose members are asked once more with the pictures of other scenes: SFT and the whole objective, all seeds."""
+    pair, seeds = experiment.components.pair.value, experiment.seeds.value
+    alone = [sft_run(experiment, dataset, model, seed) for seed in seeds for model in pair.models]
+    return alone + [group_run(experiment, dataset, pair.models, "full", seed) for seed in seeds]
+
+
 def sweep_runs(experiment: Experiment, name: str, seed: int) -> list[RunSpec]:
     """The runs behind one figure."""
     sweep = experiment.sweeps[name]

@@ -4,7 +4,9 @@ import argparse
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
+
+from gcl.data.scenario import Pictures
 
 
 def count(text: str) -> int:
@@ -59,6 +61,12 @@ def scratch(child: argparse.ArgumentParser) -> None:
     """--scratch: where unfinished trainings are."""
     text = "log and checkpoints of unfinished trainings; the same command continues from them"
     child.add_argument("--scratch", type=Path, default=Path("scratch"), metavar="PATH", help=text)
+
+
+def pictures(child: argparse.ArgumentParser) -> None:
+    """--pictures: what members see of a test scene."""
+    text = "each scene's own picture, or that of another scene as a control (default: %(default)s)"
+    child.add_argument("--pictures", choices=get_args(Pictures), default="own", help=text)
 
 
 def changes(child: argparse.ArgumentParser) -> None:

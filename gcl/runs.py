@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from gcl.data.scenario import Pictures
 from gcl.errors import ConfigError
 from gcl.files import canonical_json, sha256_text
 from gcl.schema import Checkpoint, Experiment, Group, MiniatureModel
@@ -94,6 +95,10 @@ class RunSpec(Strict):
         """Readable and unique: the run's path below any results folder."""
         members = "+".join(member.model for member in self.members)
         return f"{self.dataset}/{self.method}/{members}/{self.variant}/seed{self.seed}"
+
+    def evaluation(self, pictures: Pictures = "own") -> str:
+        """Path of its answers and scores below results/<scale>/<predictions|metrics>/, without suffix."""
+        return self.id if pictures == "own" else f"{self.id}/{pictures}"
 
     @property
     def json(self) -> str:

@@ -230,10 +230,12 @@ def _copy_record(options: argparse.Namespace) -> None:
 
 def generate(options: argparse.Namespace) -> None:
     with _unswept():
-        from gcl.evaluation.generate import predictions
+        from gcl.evaluation.generate import predictions, with_exchanged_pictures
 
     run, data = parsed(RunSpec, options.run), parsed(DataSpec, options.data)
     scenarios = _load_split(data, options.manifest)
+    if options.pictures == "exchanged":
+        scenarios = with_exchanged_pictures(scenarios)
     sizes = {"batch_size": options.batch_size, "max_new_tokens": options.max_new_tokens}
     write_jsonl(options.to, predictions(run, options.checkpoints, scenarios, **sizes))
 
@@ -255,7 +257,7 @@ def score(options: argparse.Namespace) -> None:
         "start": record["start"],
         "environment": {"training": record["environment"], "scoring": environment()},
     }
-    metrics = score_run(run, score, read_jsonl(options.predictions), scenes, provenance)
+    metrics = score_run(run, score, read_jsonl(options.predictions), scenes, provenance, options.pictures)
     write_json(options.summary, means(metrics))
     write_json(options.to, metrics)
 

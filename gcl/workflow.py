@@ -16,7 +16,7 @@ from gcl.data.manifest import check_current
 from gcl.data.scenario import SPLITS
 from gcl.errors import GCLError
 from gcl.files import canonical_json
-from gcl.grid import all_runs, arm_runs, best_runs, component_runs, rate_runs, sweep_runs
+from gcl.grid import all_runs, arm_runs, best_runs, component_runs, exchanged_runs, rate_runs, sweep_runs
 from gcl.planning.grid import all_asked
 from gcl.runs import (
     DataSpec,
@@ -234,12 +234,17 @@ class Plan:
         sweeps = [sweep for sweep in experiment.sweeps if sweep.startswith(name)]
         return [run for seed in seeds for sweep in sweeps for run in sweep_runs(experiment, sweep, seed)]
 
+    def exchanged_runs(self, name: str) -> list[RunSpec]:
+        """The runs whose answers to exchanged pictures a table or figure shows: the control of table headline."""
+        return exchanged_runs(self.experiment, "snei") if name == "headline" else []
+
     def metrics(self, wildcards: Any) -> list[str]:
         """Metrics files behind a table or figure."""
         if wildcards.name in (PLANNING_TABLE, PLANNING_FIGURE):
             ids = {asked.path for asked in all_asked(self.experiment)}
         else:
             ids = {run.id for run in self.reported_runs(wildcards.name)}
+            ids |= {run.evaluation("exchanged") for run in self.exchanged_runs(wildcards.name)}
         return [f"results/{self.scale}/metrics/{run_id}.json" for run_id in sorted(ids)]
 
     def predictions(self, wildcards: Any) -> list[str]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gcl.planning.runs import is_planning
 from gcl.runs import RunSpec
 from gcl.schema import Experiment
 
@@ -72,10 +73,9 @@ def _run_status(run: str, scale: str, root: Path, queue: Mapping[str, str]) -> R
     job = next((job for comment, job in queue.items() if name.search(comment.replace("/", "_"))), None)
     if job is not None:
         return RunStatus(run, "queued", job)
-    metrics = (
-        root / f"results/{scale}/metrics/{run}"
-    )  # on planning tasks a folder, since one training is asked several things
-    if metrics.with_suffix(".json").is_file() or metrics.is_dir():
+    metrics = root / f"results/{scale}/metrics/{run}"
+    # On planning tasks a folder, since one training is asked several things.
+    if metrics.is_dir() if is_planning(run) else metrics.with_suffix(".json").is_file():
         return RunStatus(run, "done")
     trained = (root / f"results/{scale}/checkpoints/{run}/run.json").is_file()
     for part in ("score", "generate", "train"):

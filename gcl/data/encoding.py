@@ -2,11 +2,14 @@
 
 A sample is one exchange: system message, image if there is one, question, and (for training) the answer. Each member has an
 encoder of its own, since patch sizes, templates and so the number of image tokens differ; the answer tokens are the same
-for all.
+for all. Control words of the model that stand in a text, such as <|im_end|>, are encoded letter by letter: only the chat
+template opens and ends turns, and only the encoder places the image.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -14,8 +17,11 @@ from torch import Tensor
 
 from gcl.backbones.load import Preprocessor
 from gcl.data.images import load_picture
+from gcl.data.marks import marks
 from gcl.data.scenario import Exchange
 
+# Where a control word is cut: a code point that is no character (Unicode 23.7) and so in no text that is one.
+_CUT = "\ufdd0"
 IGNORED = -100  # label of positions that are not supervised; torch's cross-entropy has the same default
 # Encoded pictures are kept up to this size. Epochs visit all pictures in turn, so what is kept first is kept for good.
 IMAGE_CACHE_BYTES = 512 * 2**20
@@ -73,8 +79,7 @@ class Encoder:
     def answer(self, text: str) -> list[int]:
         """Tokens of an answer, the end of the turn included: what is supervised."""
         if text not in self._answers:
-            ids = self.preprocessor.tokenizer(text, add_special_tokens=False)["input_ids"]
-            self._answers[text] = [*ids, self.end_token]
+            self._answers[text] = [*self._ids(self._plain(text)), self.end_token]
         return self._answers[text]
 
     def template(self, exchange: Exchange) -> list[int]:
@@ -94,12 +99,31 @@ class Encoder:
 
     def _template(self, question: str, *, with_image: bool) -> list[int]:
         tokenizer = self.preprocessor.tokenizer
+        words = {"type": "text", "text": self._plain(question)}
         messages = [
-            {"role": "system", "content": self.system},
-            {"role": "user", "content": [*[{"type": "image"}] * with_image, {"type": "text", "text": question}]},
+            {"role": "system", "content": self._plain(self.system)},
+            {"role": "user", "content": [*[{"type": "image"}] * with_image, words]},
         ]
-        text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        return tokenizer(text, add_special_tokens=False)["input_ids"]
+        return self._ids(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+
+    @cached_property
+    def _control_words(self) -> re.Pattern[str]:
+        """What the tokenizer would take for a sign of its own wherever it stands in a text.
+
+        Not all tokens that were added are: to a miniature model for planning tasks a whole line can be one word.
+        """
+        added = self.preprocessor.tokenizer.added_tokens_decoder.values()
+        words = [token.content for token in added if token.special or marks(token.content) == [token.content]]
+        return re.compile("|".join(map(re.escape, sorted(words, key=len, reverse=True))) or "(?!)")
+
+    def _plain(self, text: str) -> str:
+        """The text with every control word cut after its first letter, so that `_ids` meets none."""
+        return self._control_words.sub(lambda word: f"{word[0][0]}{_CUT}{word[0][1:]}", text)
+
+    def _ids(self, text: str) -> list[int]:
+        """Tokens of a text, or of its parts where it is cut."""
+        parts = self.preprocessor.tokenizer(text.split(_CUT), add_special_tokens=False)["input_ids"]
+        return [token for part in parts for token in part]
 
     def _image(self, path: Path) -> EncodedImage:
         if path in self._images:

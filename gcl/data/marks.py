@@ -18,7 +18,8 @@ _MARKS = re.compile(
     r"|\[/?(?:img|image|video|inst)(?:[ _-]?\d+)?\]|\[(?:img_break|img_end|image_\w{1,10})\]"
     r"|<(?:start|end)_of_(?:turn|image|text|utterance)>|<fake_token_around_image>|<row_\d+_col_\d+>|<global-img>"
     r"|</?s>|<(?:bos|eos|pad|unk|mask)>|<</?sys>>"  # Llama 2, Gemma, Mistral
-    r"|</?(?:think|tool_call|tool_response|tools)>",  # Qwen 3: tokens of their own there, not in Qwen 2.5
+    r"|</?(?:think|tool_call|tool_response|tools)>"  # Qwen 3: tokens of their own there, not in Qwen 2.5
+    "|[\ufdd0-\ufdef\ufffe\uffff]",  # no characters (Unicode 23.7): programs use them as signs of their own, ours too
     re.IGNORECASE,
 )
 
@@ -39,6 +40,6 @@ def marks(text: str) -> list[str]:
 def mark_problems(text: str, where: str) -> list[str]:
     """One line for each such word of a text; `where` is its file, line and field."""
     return [
-        f"{where}: {word!r} is a mark that models take for a picture or the end of a turn; remove it from the text"
+        f"{where}: {word!r} is a sign that models do not read as text; remove it, or write it in other words"
         for word in marks(text)
     ]

@@ -7,13 +7,14 @@ import bert_score
 from bert_score import BERTScorer
 
 from gcl.errors import CheckpointError
+from gcl.evaluation.encoders import readable
 
 
 class ActionF1:
     """Scores pairs of texts with one encoder.
 
     Without idf. An empty text has an F1 of 0, before it is rescaled: the package cannot embed it, and saying nothing is no
-    action.
+    action. A pair has one, too, where the encoder cannot read the text or the reference (`unreadable`).
     """
 
     def __init__(self, encoder: Path, layer: int, baseline: str | None = None) -> None:
@@ -38,9 +39,13 @@ class ActionF1:
             baseline_f1 = float(self._scorer.baseline_vals[2])
             self._empty = -baseline_f1 / (1 - baseline_f1)
 
+    def unreadable(self, text: str, reference: str) -> bool:
+        """Whether the encoder cannot compare the two, since one of them is empty to it."""
+        return not (readable(self._scorer._tokenizer, text) and readable(self._scorer._tokenizer, reference))
+
     def __call__(self, texts: Sequence[str], references: Sequence[str]) -> list[float]:
         """Return the F1 of each text against its reference."""
-        filled = [i for i, text in enumerate(texts) if text.strip()]
+        filled = [i for i, pair in enumerate(zip(texts, references, strict=True)) if not self.unreadable(*pair)]
         scores = [self._empty] * len(texts)
         if filled:
             _, _, f1_N = self._scorer.score([texts[i] for i in filled], [references[i] for i in filled])

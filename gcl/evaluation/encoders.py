@@ -1,7 +1,11 @@
-"""Find the metric models: an installed package that carries weights, a local folder, or a pinned hub snapshot."""
+"""Find the metric models: an installed package that carries weights, a local folder, or a pinned hub snapshot.
+
+`encoder_folder(checkpoint)` gives the folder; `readable(tokenizer, text)` says whether its tokenizer can read a text.
+"""
 
 import importlib.util
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
@@ -38,6 +42,19 @@ def encoder_folder(checkpoint: Checkpoint) -> Path:
             f"metric model {checkpoint.path}@{checkpoint.revision[:8]}: cannot be downloaded ({type(error).__name__}); "
             "connect once, or point the setting to a local folder"
         ) from error
+
+
+def readable(tokenizer: Any, text: str) -> bool:
+    """Whether an encoder sees anything of a text: at least one piece that its vocabulary knows.
+
+    Else all such texts look alike to it. A BERT of English words takes any two emoji for equal.
+
+    Args:
+        tokenizer: of the encoder, by transformers.
+        text: what it is to read.
+    """
+    pieces = tokenizer(text, add_special_tokens=False, truncation=True)["input_ids"]
+    return any(piece != tokenizer.unk_token_id for piece in pieces)
 
 
 def encoder_sha256(folder: Path) -> str:

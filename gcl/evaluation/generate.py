@@ -6,7 +6,9 @@ to a member share (gcl/evaluation/predict.py).
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from tqdm import tqdm
@@ -15,14 +17,25 @@ from transformers import GenerationConfig, PreTrainedModel
 from gcl.backbones.load import Source, load_preprocessor, load_trained
 from gcl.data.encoding import Encoder, collate
 from gcl.data.scenario import TURNS, Exchange, Scenario
+from gcl.errors import DataError
+from gcl.files import sha256_file
 from gcl.runs import RunSpec
 from gcl.training.batches import chunks
 
 
+class Answer(NamedTuple):
+    """A greedy answer, and whether it ended before it was as long as an answer may be."""
+
+    text: str
+    ended: bool
+
+
 def predictions(
     spec: RunSpec, checkpoints: Path, scenarios: Sequence[Scenario], *, batch_size: int, max_new_tokens: int
-) -> Iterator[dict[str, str]]:
-    """Yield one record per member, turn and scenario: role, turn, id, question, reference, text.
+) -> Iterator[dict[str, str | bool]]:
+    """Yield one record per member, turn and scenario: role, turn, id, question, reference, text, ended.
+
+    Records of the action turn have the scene's label, too, where actions are a closed list: the reference of accuracy.
 
     Args:
         spec: the run whose members answer.
@@ -39,17 +52,38 @@ def predictions(
         label = f"{spec.id} {member.role}"
         with tqdm(total=len(asked), desc=label, unit="answer", mininterval=2) as bar:
             for batch in chunks(asked, batch_size):
-                texts = answers(model, encoder, [s.exchange(turn) for turn, s in batch], max_new_tokens)
-                for (turn, scenario), text in zip(batch, texts, strict=True):
+                said = answers(model, encoder, [s.exchange(turn) for turn, s in batch], max_new_tokens)
+                for (turn, scenario), answer in zip(batch, said, strict=True):
+                    label = {"label": scenario.action} if turn == "action" and scenario.action is not None else {}
                     yield {
                         "role": member.role,
                         "turn": turn,
                         "id": scenario.id,
                         "question": scenario.turns[turn].question,
                         "reference": scenario.turns[turn].answer,
-                        "text": text,
+                        **label,
+                        **answer._asdict(),
                     }
                 bar.update(len(batch))
+
+
+def with_exchanged_pictures(scenarios: Sequence[Scenario]) -> list[Scenario]:
+    """The same scenes, each with the picture of another one: a control that only a model which looks can notice.
+
+    Pictures move on by about half of the scenes, so that frames which were taken shortly after each other are far apart.
+
+    Raises:
+        DataError: if some scene would keep its picture however far they move.
+    """
+    count, hashes = len(scenarios), [sha256_file(scenario.image) for scenario in scenarios]
+    for distance in range(count // 2, count):
+        others = [(k + distance) % count for k in range(count)]
+        if all(hashes[k] != hashes[other] for k, other in enumerate(others)):
+            return [
+                replace(scenario, image=scenarios[other].image)
+                for scenario, other in zip(scenarios, others, strict=True)
+            ]
+    raise DataError("pictures cannot be exchanged: too many scenes share one; give the test scenes their own pictures")
 
 
 def load_member(
@@ -72,7 +106,7 @@ def load_member(
     return model, Encoder(load_preprocessor(Source(str(folder)), (pixels[0], pixels[1])), system)
 
 
-def answers(model: PreTrainedModel, encoder: Encoder, asked: Sequence[Exchange], max_new_tokens: int) -> list[str]:
+def answers(model: PreTrainedModel, encoder: Encoder, asked: Sequence[Exchange], max_new_tokens: int) -> list[Answer]:
     """The greedy answer to each question, asked in one batch."""
     samples = [encoder.prompt(exchange) for exchange in asked]
     return _continue(model, encoder, collate(samples, encoder, left_padded=True), max_new_tokens)
@@ -81,13 +115,14 @@ def answers(model: PreTrainedModel, encoder: Encoder, asked: Sequence[Exchange],
 @torch.inference_mode()
 def _continue(
     model: torch.nn.Module, encoder: Encoder, batch: dict[str, torch.Tensor], max_new_tokens: int
-) -> list[str]:
+) -> list[Answer]:
     """Greedy continuations of a left-padded batch, without special tokens and outer white space."""
     inputs = {name: tensor.to(model.device) for name, tensor in batch.items() if name != "labels"}
     ids_BT = model.generate(**inputs, generation_config=greedy(encoder, max_new_tokens))
     new_BT = ids_BT[:, inputs["input_ids"].shape[1] :]
     texts = encoder.preprocessor.tokenizer.batch_decode(new_BT, skip_special_tokens=True)
-    return [text.strip() for text in texts]
+    ended_B = (new_BT == encoder.end_token).any(dim=1).tolist()
+    return [Answer(text.strip(), ended) for text, ended in zip(texts, ended_B, strict=True)]
 
 
 def greedy(encoder: Encoder, max_new_tokens: int) -> GenerationConfig:

@@ -25,7 +25,7 @@ from gcl.data.images import PictureError
 from gcl.data.scenario import TURNS, Scenario, Turn
 from gcl.errors import CheckpointError, DataError
 from gcl.evaluation.accuracy import NO_ACTION
-from gcl.evaluation.generate import answers, load_member
+from gcl.evaluation.generate import Answer, answers, load_member
 from gcl.files import read_json
 from gcl.runs import DataSpec
 
@@ -182,7 +182,7 @@ def predict(
             if problem is not None:
                 yield Prediction(image, {}, problem=problem)
                 continue
-            said = {turn: next(text) for turn, text in texts.items()}
+            said = {turn: next(text).text for turn, text in texts.items()}
             named = None
             if data.actions and "action" in said:
                 named = named_action(said["action"], data.actions) or NO_ACTION
@@ -240,7 +240,7 @@ def _problem(encoder: Encoder, scene: Scenario) -> str | None:
 
 def _answers(
     model: PreTrainedModel, encoder: Encoder, turn: str, scenes: Sequence[Scenario], max_new_tokens: int
-) -> list[str]:
+) -> list[Answer]:
     return answers(model, encoder, [scene.exchange(turn) for scene in scenes], max_new_tokens) if scenes else []
 
 

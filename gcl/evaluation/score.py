@@ -1,15 +1,16 @@
 """From predictions to a metrics file: `score_run(spec, predictions, ...)`; `means(metrics)` is its short form.
 
 Per member: Action-F1, Perception-cos, Reasoning-cos and (closed lists) action accuracy, each per scene and as a mean with
-its interval; empty answers are counted and score 0. The file holds nothing that changes from one identical run to the
-next: times and machines are in the run's own record.
+its interval. An empty answer scores 0, and so does one that the metric's encoder cannot read. Both are counted, and so are
+answers that did not end. The file holds nothing that changes from one identical run to the next: times and machines are in
+the run's own record.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gcl.data.actions import named_action
-from gcl.data.scenario import TURNS
+from gcl.data.scenario import TURNS, Pictures
 from gcl.errors import DataError
 from gcl.evaluation.accuracy import NO_ACTION, confusion_matrix
 from gcl.evaluation.action_f1 import ActionF1
@@ -34,9 +35,10 @@ class ScoreSpec(Strict):
 def score_run(
     spec: RunSpec,
     score: ScoreSpec,
-    predictions: Sequence[Mapping[str, str]],
+    predictions: Sequence[Mapping[str, Any]],
     scenes: Sequence[str],
     provenance: Mapping[str, Any],
+    pictures: Pictures = "own",
 ) -> dict[str, Any]:
     """Return the contents of the run's metrics file.
 
@@ -46,9 +48,10 @@ def score_run(
         predictions: records as `gcl.evaluation.generate.predictions` makes them.
         scenes: ids of the test split; exactly these must have been answered.
         provenance: what else led to these numbers.
+        pictures: which ones the members saw (`gcl.evaluation.generate.with_exchanged_pictures`).
 
     Raises:
-        DataError: if a member did not answer every question exactly once.
+        DataError: if a member did not answer every question exactly once, or a label of a closed list is missing.
     """
     bert, sentence = encoder_folder(score.bert_encoder), encoder_folder(score.sentence_encoder)
     scorers = {
@@ -57,6 +60,8 @@ def score_run(
         "reasoning_cos": ("reasoning", similarity),
     }
     answers = [_complete(predictions, member.role, scenes, spec.id) for member in spec.members]
+    if score.actions is not None:
+        _check_labels(answers[0]["action"], score.actions, spec.id)
     members = [
         {"role": member.role, "model": member.model} | _score_member(by_turn, scorers, score)
         for member, by_turn in zip(spec.members, answers, strict=True)
@@ -64,10 +69,11 @@ def score_run(
     metric_models = {"bert": f"{encoder_sha256(bert)} layer {score.bert_layer}", "sentence": encoder_sha256(sentence)}
     return {
         "scale": spec.scale,
-        "run": spec.id,
+        "run": spec.evaluation(pictures),
         "members": members,
         "constant_answer": _constant_answer(answers[0]["action"], scorers["action_f1"][1]),
-        "provenance": {"spec": spec.model_dump(), "spec_sha256": spec.fingerprint, "score": score.model_dump()}
+        "provenance": {"training": spec.id, "spec": spec.model_dump(), "spec_sha256": spec.fingerprint}
+        | {"score": score.model_dump()}
         | dict(provenance)
         | {"metric_models": metric_models},
     }
@@ -82,11 +88,15 @@ def means(metrics: Mapping[str, Any]) -> dict[str, dict[str, float]]:
 
 
 def _complete(
-    predictions: Sequence[Mapping[str, str]], role: str, scenes: Sequence[str], run: str
-) -> dict[str, dict[str, Mapping[str, str]]]:
+    predictions: Sequence[Mapping[str, Any]], role: str, scenes: Sequence[str], run: str
+) -> dict[str, dict[str, Mapping[str, Any]]]:
     """One member's records by turn and scene, all of them exactly once."""
-    by_turn: dict[str, dict[str, Mapping[str, str]]] = {turn: {} for turn in TURNS}
+    by_turn: dict[str, dict[str, Mapping[str, Any]]] = {turn: {} for turn in TURNS}
     for record in (p for p in predictions if p["role"] == role):
+        if "ended" not in record:
+            raise DataError(
+                f"{run}: answers of an earlier version, which do not say whether they ended; generate again"
+            )
         if record["id"] in by_turn[record["turn"]]:
             raise DataError(f"{run} {role}: {record['turn']} of {record['id']} is answered twice; generate again")
         by_turn[record["turn"]][record["id"]] = record
@@ -99,7 +109,17 @@ def _complete(
     return by_turn
 
 
-def _constant_answer(answers: Mapping[str, Mapping[str, str]], action_f1: ActionF1) -> dict[str, Any]:
+def _check_labels(answers: Mapping[str, Mapping[str, Any]], actions: Sequence[str], run: str) -> None:
+    """Every reference action must be in the list, or there is nothing that an answer could be right or wrong about."""
+    for scene, record in answers.items():
+        if record.get("label") not in actions:
+            raise DataError(
+                f"{run}: scene {scene} has the label {record.get('label')!r}, which is none of {', '.join(actions)}; "
+                "make the manifest and the answers again"
+            )
+
+
+def _constant_answer(answers: Mapping[str, Mapping[str, Any]], action_f1: ActionF1) -> dict[str, Any]:
     """What saying the same all the time would score: the most frequent reference action, for every scene."""
     references = [record["reference"] for record in answers.values()]
     text = min(set(references), key=lambda reference: (-references.count(reference), reference))
@@ -108,7 +128,7 @@ def _constant_answer(answers: Mapping[str, Mapping[str, str]], action_f1: Action
 
 
 def _score_member(
-    by_turn: Mapping[str, Mapping[str, Mapping[str, str]]], scorers: Mapping[str, Any], score: ScoreSpec
+    by_turn: Mapping[str, Mapping[str, Mapping[str, Any]]], scorers: Mapping[str, Any], score: ScoreSpec
 ) -> dict[str, Any]:
     """Per-scene scores, means, and what else is worth counting of one member."""
     ids = sorted(by_turn["action"])
@@ -123,13 +143,27 @@ def _score_member(
     summary["action_accuracy"], confusion, correct = None, None, [None] * len(ids)
     if score.actions is not None:
         parsed = [named_action(text, score.actions) or NO_ACTION for text in texts("action", "text")]
-        references = [named_action(text, score.actions) or NO_ACTION for text in texts("action", "reference")]
-        correct = [a == b for a, b in zip(parsed, references, strict=True)]
+        # The label, not the prose beside it: "Wait until she has passed." names no action, its label does.
+        labels = texts("action", "label")
+        correct = [a == b for a, b in zip(parsed, labels, strict=True)]
         summary["action_accuracy"] = mean_interval([float(c) for c in correct], score.bootstrap)
-        confusion = confusion_matrix(references, parsed, score.actions)
+        confusion = confusion_matrix(labels, parsed, score.actions)
     items = [
         {"id": i} | {name: round(scores[k], 6) for name, scores in values.items()} | {"action_correct": correct[k]}
         for k, i in enumerate(ids)
     ]
-    empty = {turn: sum(not record["text"].strip() for record in answers.values()) for turn, answers in by_turn.items()}
-    return {"summary": summary, "empty": empty, "confusion": confusion, "items": items}
+    counts = {
+        "empty": {
+            turn: sum(not said["text"].strip() for said in answers.values()) for turn, answers in by_turn.items()
+        },
+        "unfinished": {turn: sum(not said["ended"] for said in answers.values()) for turn, answers in by_turn.items()},
+        "unscorable": {
+            name: sum(
+                scorer.unreadable(text, reference)
+                for text, reference in zip(texts(turn, "text"), texts(turn, "reference"), strict=True)
+                if text.strip()
+            )
+            for name, (turn, scorer) in scorers.items()
+        },
+    }
+    return {"summary": summary, **counts, "confusion": confusion, "items": items}

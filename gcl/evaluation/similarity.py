@@ -8,10 +8,11 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.util import pairwise_cos_sim
 
 from gcl.errors import CheckpointError
+from gcl.evaluation.encoders import readable
 
 
 class SentenceSimilarity:
-    """Scores pairs of texts with one sentence encoder; an empty text scores 0."""
+    """Scores pairs of texts with one sentence encoder; a pair with a text that the encoder cannot read scores 0."""
 
     def __init__(self, encoder: Path) -> None:
         """Load a Sentence-BERT folder.
@@ -35,4 +36,9 @@ class SentenceSimilarity:
             self._embeddings |= zip(new, embeddings, strict=True)
         left, right = (torch.stack([self._embeddings[text] for text in t]) for t in (texts, references))
         cosines = pairwise_cos_sim(left, right).tolist()
-        return [cosine if text.strip() else 0.0 for cosine, text in zip(cosines, texts, strict=True)]
+        pairs = zip(cosines, texts, references, strict=True)
+        return [0.0 if self.unreadable(text, reference) else cosine for cosine, text, reference in pairs]
+
+    def unreadable(self, text: str, reference: str) -> bool:
+        """Whether the encoder cannot compare the two, since one of them is empty to it."""
+        return not (readable(self._model.tokenizer, text) and readable(self._model.tokenizer, reference))

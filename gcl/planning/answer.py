@@ -1,6 +1,6 @@
 """Let a member solve planning tasks: `load(...)` it, then `answers(...)`; gcl/planning/scoring.py says what these are worth.
 
-Answers are lines such as {"id": "maze-3-test-00001", "view": "image", "asked": "plan", "text": "Map: ..."}.
+Answers are lines such as {"id": "maze-3-test-00001", "view": "image", "asked": "plan", "text": "Map: ...", "ended": true}.
 """
 
 from collections.abc import Iterator, Sequence
@@ -42,8 +42,8 @@ def answers(
     question: Question,
     batch_size: int,
     max_new_tokens: int,
-) -> Iterator[dict[str, str]]:
-    """Yield the greedy answer to each task: id, view, asked, text.
+) -> Iterator[dict[str, str | bool]]:
+    """Yield the greedy answer to each task: id, view, asked, text, ended.
 
     Args:
         model, encoder: of who answers, from `load`.
@@ -57,6 +57,6 @@ def answers(
     with tqdm(total=len(records), desc=question, unit="answer", mininterval=2) as bar:
         for batch in chunks(records, batch_size):
             exchanges = [exchange(record, question, pictures) for record in batch]
-            for record, text in zip(batch, answers_to(model, encoder, exchanges, max_new_tokens), strict=True):
-                yield {"id": record.id, "view": view, "asked": asked, "text": text}
+            for record, answer in zip(batch, answers_to(model, encoder, exchanges, max_new_tokens), strict=True):
+                yield {"id": record.id, "view": view, "asked": asked, **answer._asdict()}
             bar.update(len(batch))

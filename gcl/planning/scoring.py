@@ -109,7 +109,7 @@ def metrics(records: Sequence[StateRecord], answers: Sequence[Mapping[str, str]]
         resamples: of the bootstrap.
 
     Returns:
-        view, asked, rates (see `gcl.planning.scoring.rates`), items.
+        view, asked, rates (see `gcl.planning.scoring.rates`), empty and unfinished (numbers of such answers), items.
 
     Raises:
         DataError: if an answer is missing, is for no state, or comes twice, or if kinds are mixed.
@@ -126,7 +126,12 @@ def metrics(records: Sequence[StateRecord], answers: Sequence[Mapping[str, str]]
         raise DataError(f"the answers are not those of these states ({what}); generate them anew")
     score = score_answer if asked == "plan" else score_reading
     scored = [score(record, texts[record.id]) for record in records]
-    return {"view": view, "asked": asked, "rates": rates(scored, resamples), "items": [_item(one) for one in scored]}
+    counts = {
+        "empty": sum(not line["text"].strip() for line in answers),
+        "unfinished": sum(not line["ended"] for line in answers),
+    }
+    items = [_item(one) for one in scored]
+    return {"view": view, "asked": asked, "rates": rates(scored, resamples), **counts, "items": items}
 
 
 def _item(scored: Scored) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import pandas as pd
 from gcl.errors import ConfigError
 from gcl.reporting.controls import best_controls_table, controls_table, rates_table
 from gcl.reporting.figures import components_figure, ratio_figure, temperature_figure, weight_figure
+from gcl.reporting.looks import looks
 from gcl.reporting.metrics import load_metrics, sources
 from gcl.reporting.planning import planning_figure, planning_metrics, planning_table
 from gcl.reporting.tables import component_table, group_table, write_table
@@ -43,7 +44,8 @@ def build(experiment: Experiment, name: str, results: Path, stem: Path) -> None:
     if name in (PLANNING_TABLE, PLANNING_FIGURE):
         _build_planning(experiment, name, results, stem)
         return
-    metrics = load_metrics(results, experiment.scale, Plan(experiment).reported_runs(name))
+    plan = Plan(experiment)
+    metrics = load_metrics(results, experiment.scale, plan.reported_runs(name), plan.exchanged_runs(name))
     if name in TABLES:
         if name in ("table1", "table3"):
             frame = group_table(experiment, "snei" if name == "table1" else "muson", metrics)
@@ -54,12 +56,14 @@ def build(experiment: Experiment, name: str, results: Path, stem: Path) -> None:
         elif name in _CONTROLS:
             frame = _CONTROLS[name](experiment, metrics)
         else:
-            frame = component_table(experiment, ["snei"] if name == "headline" else list(experiment.groups), metrics)
+            headline = name == "headline"
+            datasets = ["snei"] if headline else list(experiment.groups)
+            frame = component_table(experiment, datasets, metrics, exchanged=headline)
         write_table(
             frame,
             stem,
             _TITLES[name],
-            [*_floor_notes(metrics), *_role_notes(frame), *_control_notes(frame)],
+            [*_floor_notes(metrics), *_role_notes(frame), *_control_notes(frame), *_looking_notes(frame)],
             sources(results, metrics),
         )
     elif name == "components":
@@ -93,6 +97,17 @@ def _floor_notes(metrics: Mapping[str, Mapping[str, Any]]) -> list[str]:
         f"on {dataset}."
         for dataset, floor in floors.items()
     ]
+
+
+def _looking_notes(frame: pd.DataFrame) -> list[str]:
+    """How much each member loses with the picture of another scene, with the interval of the paired differences."""
+    if "method" not in frame or not (found := looks(frame)):
+        return []
+    explained = (
+        "Pictures exchanged: the same member is asked about the picture of another test scene, and compared with "
+        "itself on the right pictures. Nothing was trained for it."
+    )
+    return [explained, *map(str, found)]
 
 
 def _control_notes(frame: pd.DataFrame) -> list[str]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from gcl.data.scenario import Pictures
 from gcl.errors import DataError
 from gcl.evaluation.bootstrap import mean_interval, paired_difference
 from gcl.reporting.metrics import check_consistent
@@ -54,11 +55,16 @@ class Estimate:
 
 
 def sft_estimate(
-    experiment: Experiment, metrics: Metrics, dataset: str, model: str, metric: str = "action_f1"
+    experiment: Experiment,
+    metrics: Metrics,
+    dataset: str,
+    model: str,
+    metric: str = "action_f1",
+    pictures: Pictures = "own",
 ) -> Estimate | None:
     """A supervised baseline over all seeds; None where the data set has no such metric."""
     runs = [sft_run(experiment, dataset, model, seed) for seed in experiment.seeds.value]
-    return _estimate(metrics, runs, "solo", metric, experiment.evaluation.bootstrap.value)
+    return _estimate(metrics, runs, "solo", metric, experiment.evaluation.bootstrap.value, pictures)
 
 
 def gcl_estimate(
@@ -69,10 +75,11 @@ def gcl_estimate(
     variant: str,
     role: str,
     metric: str = "action_f1",
+    pictures: Pictures = "own",
 ) -> Estimate | None:
     """The learner or the guide of a group over all seeds; None where the data set has no such metric."""
     runs = [group_run(experiment, dataset, pair.models, variant, seed) for seed in experiment.seeds.value]
-    return _estimate(metrics, runs, role, metric, experiment.evaluation.bootstrap.value)
+    return _estimate(metrics, runs, role, metric, experiment.evaluation.bootstrap.value, pictures)
 
 
 def run_estimate(metrics: Metrics, runs: Sequence[RunSpec], metric: str, resamples: int) -> Estimate:
@@ -86,9 +93,11 @@ def check_used(metrics: Metrics, estimates: Iterable[Estimate | None]) -> None:
     check_consistent({run: metrics[run] for run in used})
 
 
-def _estimate(metrics: Metrics, runs: Sequence[RunSpec], role: str, metric: str, resamples: int) -> Estimate | None:
-    members = [next(m for m in metrics[run.id]["members"] if m["role"] == role) for run in runs]
-    names = tuple(run.id for run in runs)
+def _estimate(
+    metrics: Metrics, runs: Sequence[RunSpec], role: str, metric: str, resamples: int, pictures: Pictures = "own"
+) -> Estimate | None:
+    names = tuple(run.evaluation(pictures) for run in runs)
+    members = [next(m for m in metrics[name]["members"] if m["role"] == role) for name in names]
     if any(member["summary"][metric] is None for member in members):
         return None
     scores = _scores(members, metric, names)

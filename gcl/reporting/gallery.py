@@ -17,10 +17,12 @@ import matplotlib.style
 from matplotlib.figure import Figure
 from PIL import Image
 
+from gcl.data.actions import label_of, named_action
 from gcl.data.images import load_picture
 from gcl.data.manifest import load_split
 from gcl.data.scenario import TURNS
 from gcl.errors import DataError
+from gcl.evaluation.accuracy import NO_ACTION
 from gcl.files import atomic_path, read_jsonl
 from gcl.reporting.arrows import draw
 from gcl.reporting.canvas import STYLE
@@ -48,7 +50,7 @@ class Scene:
         kind: why it was chosen, a key of `KINDS`.
         outcome: "gained", "lost" or "equal", by Action-F1.
         correct: where actions are a closed list "both right", "both wrong", "only SFT right", "only GCL right"; else None.
-        actions: what ground truth, SFT and GCL say to do.
+        actions: what ground truth, SFT and GCL say to do, and the label where the words are not just that.
         turns: question and the three answers of every turn.
         picture: with the actions drawn in; None where the picture is not there.
     """
@@ -86,9 +88,17 @@ def gallery(experiment: Experiment, dataset: str, results: Path) -> list[Scene]:
     answers = [_answers(results, run, role) for run, role in ((sft, "solo"), (gcl, "learner"))]
     if not items[0].keys() == items[1].keys() <= answers[0].keys() & answers[1].keys():
         raise DataError(f"{sft.id} and {gcl.id}: not the same scenes in metrics and predictions; make both again")
-    images = _images(experiment, dataset)
+    images, closed = _images(experiment, dataset), experiment.datasets[dataset].actions.value
     return [
-        _scene(dataset, scene, kind, [by_id[scene] for by_id in items], [a[scene] for a in answers], images.get(scene))
+        _scene(
+            dataset,
+            scene,
+            kind,
+            [by_id[scene] for by_id in items],
+            [a[scene] for a in answers],
+            images.get(scene),
+            closed,
+        )
         for scene, kind in choose(dataset, {i: items[1][i]["action_f1"] - items[0][i]["action_f1"] for i in items[0]})
     ]
 
@@ -169,6 +179,7 @@ def _scene(
     items: Sequence[Mapping[str, Any]],
     answers: Sequence[Mapping[str, Mapping[str, str]]],
     image: Path | None,
+    closed: Sequence[str] | None,
 ) -> Scene:
     sft, gcl = (item["action_f1"] for item in items)
     right = [item["action_correct"] for item in items]
@@ -179,11 +190,24 @@ def _scene(
         for turn in TURNS
     ]  # fmt: skip
     actions = next(said for turn, _, said in turns if turn == "action")
+    means = actions if closed is None else _labels(answers[0]["action"]["label"], actions, closed)
+    if closed is not None:  # the label beside what was said
+        actions = {
+            source: text if label_of(text, closed) else f"{text} [{means[source]}]" for source, text in actions.items()
+        }
     outcome = "gained" if gcl - sft > _SAME else "lost" if gcl - sft < -_SAME else "equal"
     names = {(True, True): "both right", (False, False): "both wrong", (True, False): "only SFT right"}
     correct = None if None in right else names.get((right[0], right[1]), "only GCL right")
-    picture = None if image is None else draw(load_picture(image)[0], actions)
+    picture = None if image is None else draw(load_picture(image)[0], means)
     return Scene(dataset, scene, kind, sft, gcl, outcome, correct, actions, turns, picture)
+
+
+def _labels(reference: str, actions: Mapping[str, str], closed: Sequence[str]) -> dict[str, str]:
+    """What each source's words mean in the closed list, as scoring reads them."""
+    return {
+        source: reference if source == "ground truth" else named_action(text, closed) or NO_ACTION
+        for source, text in actions.items()
+    }
 
 
 def _items(metrics: Mapping[str, Any], role: str) -> dict[str, dict[str, Any]]:

@@ -96,17 +96,20 @@ class MetricsFile(BaseModel):
     provenance: Provenance
 
 
-def load_metrics(results_folder: Path, scale: str, runs: Iterable[RunSpec]) -> dict[str, dict[str, Any]]:
-    """Read the metrics files of `runs`; the result is keyed by run id.
+def load_metrics(
+    results_folder: Path, scale: str, runs: Iterable[RunSpec], exchanged: Iterable[RunSpec] = ()
+) -> dict[str, dict[str, Any]]:
+    """Read the metrics files of `runs`, and of `exchanged` those with exchanged pictures; keyed by `RunSpec.evaluation`.
 
     Raises:
         DataError: listing every file that is missing, broken, or of another scale or run.
     """
     metrics, problems = {}, []
-    for run in runs:
-        path = metrics_path(results_folder, scale, run.id)
+    for run, pictures in [*((run, "own") for run in runs), *((run, "exchanged") for run in exchanged)]:
+        name = run.evaluation(pictures)
+        path = metrics_path(results_folder, scale, name)
         try:
-            metrics[run.id] = _read(path, scale, run)
+            metrics[name] = _read(path, scale, run, name)
         except DataError as error:
             problems.append(f"{path}: {error}; make it with: snakemake --cores 2 {path}")
     raise_all(problems, "metrics")
@@ -161,7 +164,7 @@ def sources(results_folder: Path, metrics: Mapping[str, Mapping[str, Any]]) -> d
     return records
 
 
-def _read(path: Path, scale: str, run: RunSpec) -> dict[str, Any]:
+def _read(path: Path, scale: str, run: RunSpec, name: str) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         MetricsFile.model_validate(content)
@@ -175,7 +178,7 @@ def _read(path: Path, scale: str, run: RunSpec) -> dict[str, Any]:
         raise DataError(f"not valid JSON: {error}") from None
     if content["scale"] != scale:
         raise DataError(f"of scale {content['scale']!r}, not {scale!r}")
-    if content["run"] != run.id:
+    if content["run"] != name:
         raise DataError(f"of another run, {content['run']}")
     found = [(member["role"], member["model"]) for member in content["members"]]
     if found != [(member.role, member.model) for member in run.members]:

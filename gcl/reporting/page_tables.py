@@ -12,6 +12,7 @@ from typing import Any
 from gcl.errors import DataError
 from gcl.files import read_json
 from gcl.reporting.markup import EMPTY
+from gcl.reporting.tables import EXCHANGED
 from gcl.workflow import PLANNING_TABLE
 
 MARKS = {"↑": "better than its control", "↓": "worse than its control", "†": "not told apart from its control"}
@@ -101,10 +102,11 @@ def read_table(results: Path, scale: str, name: str) -> Table | None:
 
 
 def outcomes(table: Table) -> list[Outcome]:
-    """Count the marks of a table, column by column."""
+    """Count the marks of a table, column by column; rows with exchanged pictures are no attempt to be better."""
+    rows = [row for row in table.rows if not any(cell.text in EXCHANGED.values() for cell in row)]
     found = []
     for place, (header, _) in enumerate(table.headers):
-        marks = [row[place].text[-1:] for row in table.rows if row[place].meaning]
+        marks = [row[place].text[-1:] for row in rows if row[place].meaning]
         if marks:
             found.append(Outcome(header, *(marks.count(mark) for mark in MARKS)))
     return found

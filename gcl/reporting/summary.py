@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from gcl.reporting.looks import Look, looks
 from gcl.reporting.page_tables import Outcome, Table, outcomes, table_path
 from gcl.reporting.tables import METHODS
 from gcl.schema import Experiment, MiniatureModel
@@ -54,6 +55,18 @@ def _headline(experiment: Experiment, frame: pd.DataFrame, found: Sequence[Outco
         yield (
             f"With the whole objective (GSL + DRL + AGO) the {role} has Action-F1 {full[_METRIC].iloc[0]:.3f}, with SFT "
             f"alone {sft[_METRIC].iloc[0]:.3f}: {_signed(gain)} [{_signed(low)}, {_signed(high)}], {_verdict(low, high)}."
+        )
+    yield from _looking(looks(frame))
+
+
+def _looking(found: Sequence[Look]) -> Iterator[str]:
+    """Which models do not look at their pictures."""
+    blind = [look for look in found if not look.looks]
+    yield from (str(look) for look in blind)
+    if found and not blind:
+        yield (
+            f"All {len(found)} models that were asked about the picture of another scene, too, get worse by it: they look "
+            "at their pictures."
         )
 
 

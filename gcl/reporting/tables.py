@@ -7,10 +7,11 @@ and `x_difference` (ours - paper) exist only where paper values are shown. `runs
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 
+from gcl.data.scenario import Pictures
 from gcl.files import write_json, write_text
 from gcl.reporting.estimates import METRICS, ROLES, Estimate, Metrics, gcl_estimate, sft_estimate
 from gcl.reporting.markup import as_shown, markdown, tex
@@ -25,15 +26,21 @@ METHODS = {
     "gco": "GCL: GSL + DRL",
     "full": "GCL: GSL + DRL + AGO",
 }
+# Who is asked once more with the pictures of other scenes (`gcl.grid.exchanged_runs`).
+EXCHANGED = {variant: f"{METHODS[variant]}, pictures exchanged" for variant in ("sft", "full")}
 # What tells one row from another; the order is that of the tables.
 _IDENTITY = ("dataset", "encoder", "regime", "arm", "lr_ratio", "method", "model", "role", "learner", "guide")
 
 
-def component_table(experiment: Experiment, datasets: Sequence[str], metrics: Metrics) -> pd.DataFrame:
+def component_table(
+    experiment: Experiment, datasets: Sequence[str], metrics: Metrics, exchanged: bool = False
+) -> pd.DataFrame:
     """Table 2: what each part of the objective adds, one row per data set, method and role.
 
     Args:
         metrics: of all seeds, as `load_metrics` returns them.
+        exchanged: add rows of members that saw the pictures of other scenes, each compared with the same member on its own
+            pictures. Only a model that looks is worse there.
 
     Raises:
         DataError: if the runs are not comparable.
@@ -46,6 +53,13 @@ def component_table(experiment: Experiment, datasets: Sequence[str], metrics: Me
         for variant in ("sft", *experiment.components.rows.value)
         for role in ROLES
     ]
+    if exchanged:
+        rows += [
+            _exchanged_row(experiment, metrics, dataset, variant, role, names)
+            for dataset in datasets
+            for variant in EXCHANGED
+            for role in ROLES
+        ]
     return _checked(rows, metrics)
 
 
@@ -119,6 +133,26 @@ def _component_row(
             cells |= _paper(name, ours, paper_component(dataset, variant, pair, role, name))
         estimates += [ours, control]
     identity = {"dataset": dataset, "method": METHODS[variant], "model": model, "role": role}
+    return _row(experiment, identity, cells, estimates)
+
+
+def _exchanged_row(
+    experiment: Experiment, metrics: Metrics, dataset: str, variant: str, role: str, names: Sequence[str]
+) -> dict[str, Any]:
+    """The scores of one member on exchanged pictures, and their differences to those on its own."""
+    pair, resamples = experiment.components.pair.value, experiment.evaluation.bootstrap.value
+    model = getattr(pair, role)
+    cells, estimates = {}, []
+    for name in names:
+        seen = {
+            pictures: sft_estimate(experiment, metrics, dataset, model, name, pictures)
+            if variant == "sft"
+            else gcl_estimate(experiment, metrics, dataset, pair, variant, role, name, pictures)
+            for pictures in get_args(Pictures)
+        }
+        cells |= score_cells(name, seen["exchanged"], seen["own"], resamples)
+        estimates += [seen["exchanged"], seen["own"]]
+    identity = {"dataset": dataset, "method": EXCHANGED[variant], "model": model, "role": role}
     return _row(experiment, identity, cells, estimates)
 
 

@@ -15,12 +15,13 @@ from gcl.errors import ConfigError, DataError, GCLError
 from gcl.files import read_json
 from gcl.reporting.build import build
 from gcl.reporting.links import CHANGED, OK, Link, metrics_link, run_links, shared_links
-from gcl.reporting.tables import METHODS
+from gcl.reporting.tables import EXCHANGED, METHODS
 from gcl.schema import Experiment
 from gcl.workflow import PLANNING_TABLE, TABLES
 
 FORM = "TABLE, or TABLE:ROW:COLUMN such as headline:learner/full:action_f1"
 _VARIANTS = {label: name for name, label in METHODS.items()}
+_VARIANTS |= {label: f"{name}-exchanged" for name, label in EXCHANGED.items()}
 
 
 @dataclass(frozen=True)

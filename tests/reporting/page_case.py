@@ -5,7 +5,7 @@ import random
 from collections.abc import Iterable
 from pathlib import Path
 
-from fake_metrics import fake_file, fake_planning, write_metrics
+from fake_metrics import exchanged, fake_file, fake_planning, write_metrics
 from PIL import Image
 
 from gcl.cost.costs import write_costs
@@ -41,7 +41,7 @@ def finished(experiment: Experiment, names: Iterable[str] | None = None) -> None
     for run in answered.values():
         write_jsonl(predictions_path(RESULTS, run), answers(run))
         metrics[run.id]["provenance"]["predictions_sha256"] = sha256_file(predictions_path(RESULTS, run))
-    write_metrics(RESULTS, metrics)
+    write_metrics(RESULTS, metrics | exchanged(metrics, experiment, loss=0.2))
     for run in Plan(experiment).reported_runs("headline"):
         write_jsonl(losses_path(RESULTS, run.scale, run.id), losses(run))
     write_metrics(RESULTS, fake_planning(experiment))
@@ -92,7 +92,8 @@ def answers(run: RunSpec) -> list[dict]:
     said = {"action": ["Stop and wait.", "Go straight on.", "Make a left turn.", "Hm.", HOSTILE]}
     return [
         {"role": member.role, "turn": turn, "id": f"s{k}", "question": f"{turn}?", "reference": "Move Forward Right"}
-        | {"text": said.get(turn, ["One thing."])[k % len(said.get(turn, [1]))]}
+        | {"text": said.get(turn, ["One thing."])[k % len(said.get(turn, [1]))], "ended": True}
+        | ({"label": "Move Forward Right"} if turn == "action" else {})
         for member in run.members
         for turn in TURNS
         for k in range(SCENES)

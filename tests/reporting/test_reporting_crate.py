@@ -34,7 +34,9 @@ def project(tmp_path, monkeypatch) -> Path:
     attempts = [{"started": 0.0, "seconds": 60.0}, {"started": 3600.0, "seconds": 30.0}]
     write_json(RESULTS / f"miniature/records/{FULL}.json", {"run": FULL, "costs": {"attempts": attempts}})
     runs = {run.id for run in Plan(EXPERIMENT).reported_runs("headline")}
-    metrics = {run: content for run, content in fake_metrics(EXPERIMENT).items() if run in runs}
+    metrics = {
+        run: content for run, content in fake_metrics(EXPERIMENT).items() if run.removesuffix("/exchanged") in runs
+    }
     write_metrics(RESULTS, metrics)
     build(EXPERIMENT, "headline", RESULTS, RESULTS / "miniature/tables/headline")
     return tmp_path
@@ -59,7 +61,7 @@ def test_every_run_is_an_action_with_what_it_used_and_made(project):
     write_crate(EXPERIMENT, RESULTS, Path("crate.zip"))
     metadata = json.loads(zipfile.ZipFile("crate.zip").read("ro-crate-metadata.json"))
     actions = {entity["@id"]: entity for entity in metadata["@graph"] if entity["@type"] == "CreateAction"}
-    assert len(actions) == 1 + 6
+    assert len(actions) == 1 + 6 + 3
     action = actions[f"#{FULL}"]
     assert (action["startTime"], action["endTime"]) == ("1970-01-01T00:00:00+00:00", "1970-01-01T01:00:30+00:00")
     assert [used["@id"] for used in action["object"]] == ["data/miniature/manifests/snei/train.tsv"]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fake_metrics import experiment_with, fake_file, fake_metrics, fake_planning, write_metrics
+from fake_metrics import exchanged, experiment_with, fake_file, fake_metrics, fake_planning, write_metrics
 from raw_case import raw_record
 
 from gcl.cli import main
@@ -50,7 +50,16 @@ def project(tmp_path, monkeypatch, scenarios) -> Path:
     for model in EXPERIMENT.models:
         write_text(MADE / f"backbones/{model}/model.safetensors", f"start of {model}")
     runs = Plan(EXPERIMENT).reported_runs("headline")
-    write_metrics(RESULTS, {run.id: left_by(run, manifests) for run in runs})
+    own = {run.id: left_by(run, manifests) for run in runs}
+    others = exchanged(own, EXPERIMENT, loss=0.2)
+    for name, content in others.items():
+        predictions = MADE / f"predictions/{name}.jsonl"
+        write_jsonl(predictions, [{"answers of": name}])
+        content["provenance"] |= {
+            "training": name.removesuffix("/exchanged"),
+            "predictions_sha256": sha256_file(predictions),
+        }
+    write_metrics(RESULTS, own | others)
     build(EXPERIMENT, "headline", RESULTS, MADE / "tables/headline")
     return tmp_path
 
@@ -224,7 +233,7 @@ def test_the_command_fails_and_lists_what_is_broken(project, monkeypatch, capsys
 
 def test_rows_are_listed_with_the_columns_to_ask_for(project):
     found = rows(EXPERIMENT, "headline", RESULTS)
-    assert len(found["rows"]) == 10 and found["rows"][1]["role"] == "learner"
+    assert len(found["rows"]) == 14 and found["rows"][1]["role"] == "learner"
     assert "action_f1_gain" in found["columns"] and "runs" not in found["columns"]
     assert "  9  snei, GCL: GSL + DRL + AGO, qwen2.5-vl-3b, learner" in show_rows(found)
 
@@ -238,8 +247,8 @@ def test_a_row_goes_by_number_or_by_words(project, row):
     ("cell", "message"),
     [
         ("headline:full:action_f1", "2 rows of headline are 'full'; .*\n *9  snei, .*learner\n *10 .*guide$"),
-        ("headline:ful:action_f1", "no row of headline is 'ful'; (.*\n){10}.*guide$"),
-        ("headline:11:action_f1", "has rows 1 to 10, not 11"),
+        ("headline:ful:action_f1", "no row of headline is 'ful'; (.*\n){14}.*guide$"),
+        ("headline:15:action_f1", "has rows 1 to 14, not 15"),
         ("headline:1:action", "no column 'action'; it has scale, .*action_f1"),
         ("headline:1", "names no number; write TABLE, or TABLE:ROW:COLUMN"),
         ("table9:1:action_f1", "no table 'table9'; use one of headline"),
@@ -254,7 +263,7 @@ def test_a_table_that_is_not_there_says_how_to_make_it(project):
     with pytest.raises(DataError, match=r"table1.csv: no such file; make it with: snakemake --cores 2 results/"):
         followed("table1:1:gcl_learner")
     (MADE / "tables/headline.csv").write_text("scale\n")
-    with pytest.raises(DataError, match=r"headline.csv has 0 rows, headline.provenance.json 10; make both again"):
+    with pytest.raises(DataError, match=r"headline.csv has 0 rows, headline.provenance.json 14; make both again"):
         followed()
 
 
@@ -272,3 +281,11 @@ def test_a_teacher_leads_to_its_own_training(project):
     assert list(teacher()) == ["CHANGED"]
     (MADE / f"records/{before}.json").unlink()
     assert list(teacher()) == ["MISSING"]
+
+
+def test_a_score_with_exchanged_pictures_leads_to_its_own_answers_and_the_same_training(project):
+    found = followed("headline:learner/full-exchanged:action_f1")
+    assert not found.broken
+    names = {link.name for link in found.links[f"{FULL}/exchanged"]}
+    assert f"results/miniature/predictions/{FULL}/exchanged.jsonl" in names
+    assert f"results/miniature/checkpoints/{FULL}/learner" in names

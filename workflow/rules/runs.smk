@@ -49,12 +49,29 @@ rule generate:
         data=PLAN.data_json,
         batch_size=PLAN.experiment.evaluation.batch_size.value,
         max_new_tokens=PLAN.experiment.evaluation.max_new_tokens.value,
+        pictures="own",
     message:
         "Answer with {wildcards.run} (threads: {threads}, GPUs: {resources.gpu})"
     shell:
         "gcl generate --run {params.run:q} --data {params.data:q} --manifest {input.manifest}"
         " --checkpoints {input.checkpoints} --batch-size {params.batch_size}"
-        " --max-new-tokens {params.max_new_tokens} --to {output} > {log} 2>&1"
+        " --max-new-tokens {params.max_new_tokens} --pictures {params.pictures} --to {output} > {log} 2>&1"
+
+
+# The control of table headline: the same questions about the picture of another scene. Nothing is trained for it.
+use rule generate as generate_exchanged with:
+    output:
+        "results/{scale}/predictions/{run}/exchanged.jsonl",
+    log:
+        "logs/{scale}/generate/{run}/exchanged.log",
+    params:
+        run=PLAN.run_json,
+        data=PLAN.data_json,
+        batch_size=PLAN.experiment.evaluation.batch_size.value,
+        max_new_tokens=PLAN.experiment.evaluation.max_new_tokens.value,
+        pictures="exchanged",
+    message:
+        "Answer with {wildcards.run}, pictures exchanged (threads: {threads}, GPUs: {resources.gpu})"
 
 
 rule score:
@@ -76,9 +93,31 @@ rule score:
         run=PLAN.run_json,
         score=PLAN.score_json,
         manifests=lambda w, input: Path(input.train).parent,
+        pictures="own",
     message:
         "Score {wildcards.run}"
     shell:
         "gcl score --run {params.run:q} --score {params.score:q} --predictions {input.predictions}"
-        " --checkpoints {input.checkpoints} --manifests {params.manifests}"
+        " --checkpoints {input.checkpoints} --manifests {params.manifests} --pictures {params.pictures}"
         " --summary {output.summary} --to {output.metrics} > {log} 2>&1"
+
+
+use rule score as score_exchanged with:
+    input:
+        predictions="results/{scale}/predictions/{run}/exchanged.jsonl",
+        checkpoints="results/{scale}/checkpoints/{run}",
+        train=PLAN.train_manifest,
+        test=PLAN.test_manifest,
+        code=code_files("scoring"),
+    output:
+        metrics=ensure("results/{scale}/metrics/{run}/exchanged.json", non_empty=True),
+        summary=ensure("results/{scale}/summary/{run}/exchanged.json", non_empty=True),
+    log:
+        "logs/{scale}/score/{run}/exchanged.log",
+    params:
+        run=PLAN.run_json,
+        score=PLAN.score_json,
+        manifests=lambda w, input: Path(input.train).parent,
+        pictures="exchanged",
+    message:
+        "Score {wildcards.run}, pictures exchanged"
