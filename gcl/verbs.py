@@ -92,11 +92,15 @@ def data_import(options: argparse.Namespace) -> None:
 
 def data_validate(options: argparse.Namespace) -> None:
     from gcl.data.validation.run import validate
+    from gcl.evaluation.readers import readers
 
     experiment = experiment_here(options.scale)
     data = _known_data(experiment, options.name)
     expected = experiment.datasets[data.name].scenarios.value.model_dump()
-    validation = validate(data.name, Path(data.root), data.questions, data.actions, expected)
+    limits, uncounted = readers(experiment)
+    validation = validate(
+        data.name, Path(data.root), data.questions, data.actions, expected, readers=limits, uncounted=uncounted
+    )
     print(validation.text())
     if options.json:
         write_json(options.json, validation.to_dict())

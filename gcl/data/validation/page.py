@@ -27,6 +27,7 @@ def page(
     summary: Summary,
     errors: Sequence[Problem],
     warnings: Sequence[Problem],
+    uncounted: Sequence[str],
 ) -> str:
     """Fill the page's template. The same data gives the same sample of scenes."""
     flags: dict[str, list[str]] = defaultdict(list)
@@ -43,6 +44,7 @@ def page(
         summary=summary,
         splits=SPLITS,
         turns=TURNS,
+        uncounted=uncounted,
         scenes=[(drafts[k], _thumbnail(root, drafts[k]), flags.get(drafts[k].where, [])) for k in sample],
         problems=[
             ("errors", len(errors), [(heading, group, len(group)) for heading, group in by_kind(errors)]),

@@ -24,6 +24,9 @@ KINDS = {
     "same answer": "answers that several scenes share word for word",
     "language": "texts that are not English",
     "encoding": "texts with broken characters",
+    "placeholder": "answers that stand for a missing one",
+    "long": "answers that are cut",
+    "unreadable": "answers that an encoder cannot read",
 }
 _BEGINNING = re.compile(
     rf"(?P<place>[^:]+(:\d+)?): ((?P<field>id|image|split|action|turns(\.({'|'.join(TURNS)}))?(: (question|answer))?): )?"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gcl.data.raw import FILE, Draft, read_drafts
+from gcl.data.validation.length_checks import Reader, length_warnings
 from gcl.data.validation.page import page
 from gcl.data.validation.picture_checks import picture_errors, picture_warnings, shots
 from gcl.data.validation.pictures import visit
@@ -29,6 +30,7 @@ class Validation:
         summary: its numbers.
         errors: what must be mended before training.
         warnings: what people should look at.
+        uncounted: what could not be looked at here, one a line.
     """
 
     name: str
@@ -37,10 +39,11 @@ class Validation:
     summary: Summary
     errors: list[Problem]
     warnings: list[Problem]
+    uncounted: Sequence[str] = ()
 
     def text(self) -> str:
         """For the terminal: numbers, and the first problems of each kind."""
-        return terminal(self.name, self.summary, self.errors, self.warnings)
+        return terminal(self.name, self.summary, self.errors, self.warnings, self.uncounted)
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON: numbers, and all problems."""
@@ -49,11 +52,12 @@ class Validation:
             "summary": asdict(self.summary),
             "errors": [asdict(problem) for problem in self.errors],
             "warnings": [asdict(problem) for problem in self.warnings],
+            "uncounted": list(self.uncounted),
         }
 
     def html(self) -> str:
         """One page without outside resources: numbers, some scenes with their pictures, and the problems."""
-        return page(self.name, self.root, self.drafts, self.summary, self.errors, self.warnings)
+        return page(self.name, self.root, self.drafts, self.summary, self.errors, self.warnings, self.uncounted)
 
 
 def validate(
@@ -63,6 +67,8 @@ def validate(
     actions: Sequence[str] | None,
     expected: Mapping[str, int] | None,
     processes: int = 2,
+    readers: Sequence[Reader] = (),
+    uncounted: Sequence[str] = (),
 ) -> Validation:
     """Check a data set's words and pictures.
 
@@ -73,6 +79,8 @@ def validate(
         actions: closed list of action labels, or None where actions are free text.
         expected: number of scenes of each split, or None where any will do.
         processes: how many read pictures at a time.
+        readers: members and encoders whose limits answers are held against.
+        uncounted: a line for each whose limits are not known here.
 
     Raises:
         DataError: if there is no such folder, or the check is interrupted.
@@ -87,8 +95,8 @@ def validate(
     warnings = []
     if drafts:
         errors += _counts(name, summary.scenes, expected or {})
-        warnings = [*picture_warnings(root, scenes), *word_warnings(drafts, actions)]
-    return Validation(name, root, drafts, summary, errors, warnings)
+        warnings = [*picture_warnings(root, scenes), *word_warnings(drafts, actions), *length_warnings(drafts, readers)]
+    return Validation(name, root, drafts, summary, errors, warnings, uncounted)
 
 
 def _counts(name: str, found: Mapping[str, int], expected: Mapping[str, int]) -> list[Problem]:

@@ -11,7 +11,9 @@ SHOWN = 20  # problems of a kind; the rest is counted
 _SIZES, _BAR, _NAME = 5, 20, 48
 
 
-def terminal(name: str, summary: Summary, errors: Sequence[Problem], warnings: Sequence[Problem]) -> str:
+def terminal(
+    name: str, summary: Summary, errors: Sequence[Problem], warnings: Sequence[Problem], uncounted: Sequence[str]
+) -> str:
     """Numbers, class balance, and the first problems of each kind."""
     counts = ", ".join(f"{count} {split}" for split, count in summary.scenes.items())
     return "\n".join(
@@ -27,6 +29,7 @@ def terminal(name: str, summary: Summary, errors: Sequence[Problem], warnings: S
             "",
             *_problems("error", errors),
             *_problems("warning", warnings),
+            *(f"note: {line}" for line in uncounted),
         ]
     )
 

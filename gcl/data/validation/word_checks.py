@@ -24,6 +24,9 @@ LANGUAGE = "en"
 LANGUAGES = ("en", "de", "es", "fr", "it", "ja", "ko", "nl", "pt", "ru", "zh")
 # Below, identification is a guess: English labels of a few words get any verdict.
 CLEAR_BYTES, CLEAR_SHARE = 60, 0.95
+PLACEHOLDERS = frozenset(
+    ("nan", "na", "n/a", "#n/a", "nil", "none", "null", "nat", "undefined", "tbd", "todo", "-", "--", "?", "")
+)
 # The byte behind each character of text that was read as Latin-1 or Windows-1252.
 _BYTES = {chr(byte): byte for byte in range(256)}
 _BYTES |= {bytes([byte]).decode("cp1252", errors="ignore"): byte for byte in range(128, 256)}
@@ -44,12 +47,18 @@ def word_warnings(drafts: Sequence[Draft], actions: Sequence[str] | None) -> lis
         *_same_answers(drafts),
         *_languages(drafts),
         *_damage(drafts),
+        *_placeholders(drafts),
     ]
 
 
 def is_mojibake(text: str) -> bool:
     """Whether some of the text is UTF-8 that was read as Latin-1 or Windows-1252, such as "Ã©" for "é"."""
     return any(map(_misread, _BEYOND_ASCII.findall(text)))
+
+
+def is_placeholder(text: str) -> bool:
+    """Whether a text is a word for no value, such as nan or N/A, and nothing else."""
+    return text.strip().strip(".<>[]()").casefold() in PLACEHOLDERS
 
 
 def foreign_language(text: str) -> str | None:
@@ -126,6 +135,16 @@ def _damage(drafts: Sequence[Draft]) -> Iterator[Problem]:
                     continue
                 field = f"turns.{turn}: {part}"
                 yield Problem(draft.where, field, what, "take the text from the original again", "encoding")
+
+
+def _placeholders(drafts: Sequence[Draft]) -> Iterator[Problem]:
+    """What tables and programs write where there is nothing: it would be learnt as an answer."""
+    for draft in drafts:
+        for turn, words in draft.turns.items():
+            if is_placeholder(words.answer):
+                what = f"{shown(words.answer)} is what programs write for a missing text"
+                remedy = "write the answer, or remove the scene"
+                yield Problem(draft.where, f"turns.{turn}: answer", what, remedy, "placeholder")
 
 
 def _misread(text: str) -> bool:

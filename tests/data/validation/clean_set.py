@@ -61,6 +61,6 @@ def say(k: int, turn: str, answer: str) -> Change:
     return lambda records: records[k]["turns"][turn].update(answer=answer)
 
 
-def check(folder: Path, *, closed: bool = True, counts: dict[str, int] | None = COUNTS) -> Validation:
+def check(folder: Path, *, closed: bool = True, counts: dict[str, int] | None = COUNTS, readers=()) -> Validation:
     """Validate in this process."""
-    return validate("drawn", folder, QUESTIONS, ACTIONS if closed else None, counts, processes=1)
+    return validate("drawn", folder, QUESTIONS, ACTIONS if closed else None, counts, processes=1, readers=readers)

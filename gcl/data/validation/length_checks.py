@@ -1,0 +1,65 @@
+"""Reference answers that somebody cannot take in: `length_warnings(drafts, readers)`.
+
+A member writes no answer longer than `evaluation.max_new_tokens`. A metric's encoder reads no more than its limit, so two
+texts that differ behind it are equal to it; and of words that its vocabulary lacks it sees nothing.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from gcl.data.raw import FILE, Draft
+from gcl.data.validation.problem import Problem
+
+_NAMED = 5  # scenes of a finding that are named
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Who writes or reads reference answers.
+
+    Attributes:
+        name: in messages, such as "the encoder of Action-F1".
+        turns: whose answers it has to do with.
+        limit: the largest number of pieces.
+        remedy: what to do about a longer answer.
+        pieces: how many an answer has, signs around it included.
+        readable: whether anything of an answer is seen at all.
+    """
+
+    name: str
+    turns: Sequence[str]
+    limit: int
+    remedy: str
+    pieces: Callable[[str], int]
+    readable: Callable[[str], bool]
+
+
+def length_warnings(drafts: Sequence[Draft], readers: Sequence[Reader]) -> Iterator[Problem]:
+    """One finding for each turn and reader that cuts answers, or cannot read some.
+
+    Args:
+        drafts: the scenes as far as they could be read.
+        readers: members and encoders, as far as their tokenizers are at hand.
+    """
+    for reader in readers:
+        for turn in reader.turns:
+            answered = [draft for draft in drafts if turn in draft.turns]
+            pieces = {draft.where: reader.pieces(draft.turns[turn].answer) for draft in answered}
+            field = f"turns.{turn}: answer"
+            if cut := [where for where, count in pieces.items() if count > reader.limit]:
+                longest = max(pieces[where] for where in cut)
+                what = (
+                    f"longer than the {reader.limit} tokens of {reader.name}: {_scenes(cut)}; the longest has {longest}"
+                )
+                yield Problem(FILE, field, what, reader.remedy, "long")
+            unread = [draft.where for draft in answered if not reader.readable(draft.turns[turn].answer)]
+            if unread:
+                what = f"no word that {reader.name} knows: {_scenes(unread)}"
+                remedy = "translate them; whatever a member answers scores 0 against them"
+                yield Problem(FILE, field, what, remedy, "unreadable")
+
+
+def _scenes(places: Sequence[str]) -> str:
+    rest = len(places) - _NAMED
+    lines = ", ".join(where.rpartition(":")[2] for where in places[:_NAMED])
+    return f"{len(places)} answer{'s' * (len(places) > 1)} (line {lines}{f' and {rest} more' if rest > 0 else ''})"

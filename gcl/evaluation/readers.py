@@ -1,0 +1,102 @@
+"""Who reads or writes reference answers, and how much of them: `readers(experiment)`, for `gcl data validate`.
+
+Tokenizers that are not on this machine are not fetched for it: what could not be counted is said.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import try_to_load_from_cache
+from transformers import AutoTokenizer
+
+from gcl.data.scenario import TURNS
+from gcl.data.validation.length_checks import Reader
+from gcl.errors import CheckpointError
+from gcl.evaluation.encoders import encoder_folder, readable
+from gcl.runs import BACKBONES_FOLDER
+from gcl.schema import Checkpoint, Experiment
+
+
+def readers(experiment: Experiment) -> tuple[list[Reader], list[str]]:
+    """Members and encoders of a scale, and a line for each whose tokenizer is not here."""
+    found, absent = _members(experiment)
+    evaluation = experiment.evaluation
+    for name, checkpoint, turns in (
+        ("Action-F1", evaluation.bert_encoder.value, ("action",)),
+        ("Perception-cos and Reasoning-cos", evaluation.sentence_encoder.value, ("perception", "reasoning")),
+    ):
+        name = f"the encoder of {name}"
+        try:
+            tokenizer = _tokenizer(checkpoint)
+        except CheckpointError as error:
+            absent.append(f"answers longer than {name} reads: {error}")
+            continue
+        limit = tokenizer.model_max_length if turns == ("action",) else _sentence_limit(checkpoint, tokenizer)
+        remedy = "shorten them, or choose an encoder that reads more: the rest of an answer is not compared"
+        found.append(_reader(name, turns, limit, remedy, tokenizer, around=tokenizer.num_special_tokens_to_add()))
+    return found, absent
+
+
+def _members(experiment: Experiment) -> tuple[list[Reader], list[str]]:
+    """One reader for all models that share a tokenizer."""
+    limit = experiment.evaluation.max_new_tokens.value
+    tokenizers: dict[str, Any] = {}
+    names: dict[str, list[str]] = {}
+    absent = []
+    for model, settings in experiment.models.items():
+        backbone = settings.backbone.value
+        own = backbone if isinstance(backbone, Checkpoint) else Checkpoint(path=f"{BACKBONES_FOLDER}/{model}")
+        try:
+            tokenizer = _tokenizer(own)
+        except CheckpointError as error:
+            absent.append(f"answers of more than {limit} tokens of {model}: {error}")
+            continue
+        key = tokenizer.backend_tokenizer.to_str()
+        tokenizers[key] = tokenizer
+        names.setdefault(key, []).append(model)
+    remedy = "raise evaluation.max_new_tokens, or shorten them: no member can write such an answer to its end"
+    return [
+        _reader(", ".join(names[key]), TURNS, limit, remedy, tokenizer, around=1)  # the end of the turn
+        for key, tokenizer in tokenizers.items()
+    ], absent
+
+
+def _reader(name: str, turns: Sequence[str], limit: int, remedy: str, tokenizer: Any, *, around: int) -> Reader:
+    def pieces(text: str) -> int:
+        return len(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]) + around
+
+    return Reader(name, turns, limit, remedy, pieces, lambda text: readable(tokenizer, text))
+
+
+def _tokenizer(checkpoint: Checkpoint) -> Any:
+    """The tokenizer of a package, a folder, or of what the hub's cache on this machine has.
+
+    Raises:
+        CheckpointError: if it is not here.
+    """
+    at = {"pretrained_model_name_or_path": checkpoint.path, "revision": checkpoint.revision}
+    if checkpoint.revision is None:
+        at = {"pretrained_model_name_or_path": str(_folder(checkpoint))}
+    try:
+        return AutoTokenizer.from_pretrained(**at, local_files_only=True)
+    except (OSError, ValueError, KeyError):
+        raise CheckpointError(f"not counted, the tokenizer of {checkpoint.path} is not on this machine") from None
+
+
+def _folder(checkpoint: Checkpoint) -> Path:
+    return encoder_folder(checkpoint) if checkpoint.path.startswith("package:") else Path(checkpoint.path)
+
+
+def _sentence_limit(checkpoint: Checkpoint, tokenizer: Any) -> int:
+    """What a Sentence-BERT reads: its own limit, if it has one, or that of its tokenizer."""
+    name = "sentence_bert_config.json"
+    if checkpoint.revision is None:
+        path: Any = _folder(checkpoint) / name
+    else:
+        path = try_to_load_from_cache(checkpoint.path, name, revision=checkpoint.revision)
+    own = None
+    if isinstance(path, str | Path) and Path(path).is_file():
+        own = json.loads(Path(path).read_text(encoding="utf-8")).get("max_seq_length")
+    return own or tokenizer.model_max_length
