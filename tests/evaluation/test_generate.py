@@ -1,0 +1,82 @@
+"""Answers say whether they ended; labels travel beside prose; exchanged pictures are those of other scenes."""
+
+import shutil
+from dataclasses import replace
+
+import pytest
+from group_case import make_run
+
+from gcl.backbones.load import Source, load_backbone, load_preprocessor
+from gcl.data.encoding import Encoder
+from gcl.data.scenario import TURNS, Turn
+from gcl.errors import DataError
+from gcl.evaluation.generate import answers, predictions, with_exchanged_pictures
+from gcl.files import sha256_file
+
+
+@pytest.fixture(scope="module")
+def member(backbones):
+    source = Source(str(backbones["qwen3_vl"]))
+    return load_backbone(source), Encoder(load_preprocessor(source), "Be brief.")
+
+
+def always(token: int):
+    """Make a model say one token for ever: its head answers with that alone."""
+
+    def process(ids, scores):
+        scores[:] = float("-inf")
+        scores[:, token] = 0.0
+        return scores
+
+    return process
+
+
+@pytest.mark.parametrize(("end", "ended", "text"), [(True, True, ""), (False, False, "!!!!")])
+def test_an_answer_says_whether_it_ended(member, scenarios, monkeypatch, end, ended, text):
+    model, encoder = member
+    token = encoder.end_token if end else encoder.answer("!")[0]
+    generate = type(model).generate
+    monkeypatch.setattr(
+        type(model), "generate", lambda self, **k: generate(self, **k, logits_processor=[always(token)])
+    )
+    exchanges = [scenario.exchange("action") for scenario in scenarios[:2]]
+    assert answers(model, encoder, exchanges, max_new_tokens=4) == [(text, ended)] * 2
+
+
+def test_the_label_travels_beside_the_prose_of_the_action_turn_alone(backbones, scenarios, tmp_path):
+    spec = make_run(backbones)
+    for item in spec.members:
+        shutil.copytree(item.source, tmp_path / item.role)
+    prose = Turn("What to do?", "Wait until she has passed.")
+    scene = replace(scenarios[0], turns={**scenarios[0].turns, "action": prose}, action="Stop")
+    free = replace(scenarios[1], action=None)
+    records = list(predictions(spec, tmp_path, [scene, free], batch_size=2, max_new_tokens=2))
+    labels = {(r["role"], r["turn"], r["id"]): r.get("label") for r in records}
+    assert {key for key, label in labels.items() if label} == {(m.role, "action", scene.id) for m in spec.members}
+    assert {label for label in labels.values() if label} == {"Stop"}
+    assert len(records) == 2 * 2 * len(TURNS) and all(isinstance(r["ended"], bool) for r in records)
+
+
+def test_every_scene_gets_the_picture_of_another_and_keeps_its_words(scenarios):
+    exchanged = with_exchanged_pictures(scenarios)
+    assert sorted(s.image for s in exchanged) == sorted(s.image for s in scenarios)
+    for before, after in zip(scenarios, exchanged, strict=True):
+        assert replace(after, image=before.image) == before
+        assert sha256_file(after.image) != sha256_file(before.image)
+    assert with_exchanged_pictures(scenarios) == exchanged
+
+
+def test_scenes_that_share_a_picture_do_not_get_it_back(scenarios, tmp_path):
+    copy = tmp_path / "copy.png"
+    shutil.copy(scenarios[0].image, copy)
+    # By half of the scenes, the first would get its own picture under another name.
+    shared = [replace(s, image=copy) if k == 6 else s for k, s in enumerate(scenarios)]
+    for before, after in zip(shared, with_exchanged_pictures(shared), strict=True):
+        assert sha256_file(after.image) != sha256_file(before.image)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_one_picture_for_all_cannot_be_exchanged(scenarios, count):
+    same = [replace(scenario, image=scenarios[0].image) for scenario in scenarios[:count]]
+    with pytest.raises(DataError, match="pictures cannot be exchanged"):
+        with_exchanged_pictures(same)
