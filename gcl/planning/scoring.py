@@ -112,12 +112,15 @@ def metrics(records: Sequence[StateRecord], answers: Sequence[Mapping[str, str]]
         view, asked, rates (see `gcl.planning.scoring.rates`), empty and unfinished (numbers of such answers), items.
 
     Raises:
-        DataError: if an answer is missing, is for no state, or comes twice, or if kinds are mixed.
+        DataError: if an answer is missing, is for no state, comes twice, or does not say whether it ended; or if kinds are
+            mixed.
     """
     kinds = {(line["view"], line["asked"]) for line in answers}
     if len(kinds) != 1:
         raise DataError(f"answers of {len(kinds)} kinds in one file; score each view and question by itself")
     ((view, asked),) = kinds
+    if any("ended" not in line for line in answers):
+        raise DataError("answers of an earlier version, which do not say whether they ended; generate them anew")
     texts = {line["id"]: line["text"] for line in answers}
     ids = [record.id for record in records]
     if len(texts) < len(answers) or set(texts) != set(ids):

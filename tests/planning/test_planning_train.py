@@ -178,7 +178,9 @@ def test_mistakes_are_one_line(backbones, tasks, tmp_path, capsys):
     assert main(train) == 2
     assert "no such picture (8 are missing); run gcl planning render" in capsys.readouterr().err
     answers = tmp_path / "answers.jsonl"
-    answers.write_text('{"id": "frozenlake-3-test-00000", "view": "image", "asked": "plan", "text": "R"}\n' * 2)
+    answers.write_text(
+        '{"id": "frozenlake-3-test-00000", "view": "image", "asked": "plan", "text": "R", "ended": true}\n' * 2
+    )
     assert main(["planning", "score", "--states", states, "--answers", str(answers), "--to", empty + "/m.json"]) == 2
     assert "some states have two" in capsys.readouterr().err
 
