@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from gcl.data.scenario import TURNS
 from gcl.errors import ConfigError
 from gcl.reporting.controls import best_controls_table, controls_table, rates_table
 from gcl.reporting.figures import components_figure, ratio_figure, temperature_figure, weight_figure
@@ -29,6 +30,11 @@ _TITLES = {
 }
 
 
+_ODD_ANSWERS = {
+    "empty": "are empty and score 0",
+    "unfinished": "did not end before the longest length",
+    "unscorable": "cannot be read by the metric's encoder and score 0",
+}
 _CONTROLS = {"controls": controls_table, "controls_best": best_controls_table, "rates": rates_table}
 
 
@@ -63,7 +69,13 @@ def build(experiment: Experiment, name: str, results: Path, stem: Path) -> None:
             frame,
             stem,
             _TITLES[name],
-            [*_floor_notes(metrics), *_role_notes(frame), *_control_notes(frame), *_looking_notes(frame)],
+            [
+                *_floor_notes(metrics),
+                *_answer_notes(metrics),
+                *_role_notes(frame),
+                *_control_notes(frame),
+                *_looking_notes(frame),
+            ],
             sources(results, metrics),
         )
     elif name == "components":
@@ -97,6 +109,17 @@ def _floor_notes(metrics: Mapping[str, Mapping[str, Any]]) -> list[str]:
         f"on {dataset}."
         for dataset, floor in floors.items()
     ]
+
+
+def _answer_notes(metrics: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """How many answers were not scored by what they say: nothing if all were."""
+    members = [member for content in metrics.values() for member in content["members"]]
+    counts = {kind: sum(sum(member[kind].values()) for member in members) for kind in _ODD_ANSWERS}
+    if not any(counts.values()):
+        return []
+    words = ", ".join(f"{counts[kind]} {what}" for kind, what in _ODD_ANSWERS.items())
+    asked = sum(len(member["items"]) * len(TURNS) for member in members)
+    return [f"Of the {asked} answers behind this table: {words}. Metrics files count them by member."]
 
 
 def _looking_notes(frame: pd.DataFrame) -> list[str]:

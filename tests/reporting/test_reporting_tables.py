@@ -8,6 +8,7 @@ from fake_metrics import experiment_with, fake_metrics, write_metrics
 
 from gcl.errors import DataError
 from gcl.files import sha256_file
+from gcl.reporting.build import build
 from gcl.reporting.markup import MARKS_NOTE
 from gcl.reporting.metrics import sources
 from gcl.reporting.tables import METHODS, component_table, group_table, write_table
@@ -200,3 +201,19 @@ def test_provenance_names_files_hashes_and_checkpoints_of_every_row(tmp_path):
     ]
     assert [source["sha256"] for source in row["sources"]] == [sha256_file(tmp_path / file) for file in files]
     assert row["sources"][0]["checkpoints"]["guide"] == f"weights of snei/gcl/{SNEI_PAIR}/gsl/seed0 guide"
+
+
+def test_answers_that_are_empty_unfinished_or_unreadable_are_told_of(tmp_path):
+    metrics = {run: content for run, content in fake_metrics(MINIATURE).items() if run.startswith("snei")}
+    first = metrics["snei/sft/qwen2.5-vl-3b/default/seed0"]["members"][0]
+    first |= {"empty": {"action": 2}, "unfinished": {"action": 1, "perception": 2}, "unscorable": {"action_f1": 4}}
+    write_metrics(tmp_path / "results", metrics)
+    build(MINIATURE, "headline", tmp_path / "results", tmp_path / "table")
+    text = (tmp_path / "table.md").read_text()
+    assert "2 are empty and score 0, 3 did not end before the longest length, 4 cannot be read by" in text
+
+
+def test_nothing_is_told_of_answers_where_all_is_well(tmp_path):
+    write_metrics(tmp_path / "results", fake_metrics(MINIATURE))
+    build(MINIATURE, "headline", tmp_path / "results", tmp_path / "table")
+    assert "did not end" not in (tmp_path / "table.md").read_text()
