@@ -83,6 +83,38 @@ def test_action_outside_the_list_is_named_with_the_list(root: Path) -> None:
     assert _problems(root, ACTIONS) == [expected]
 
 
+@pytest.mark.parametrize("text", ["Stop now, she is near.", "Do not move forward; stop.", "STOP"])
+def test_a_sentence_that_names_one_action_is_labelled_by_it(root: Path, text: str) -> None:
+    scene = _scene(0)
+    scene["turns"]["action"]["answer"] = text
+    _write(root, scene, _scene(2))
+    assert _read(root, ACTIONS)[0].action == "Stop"
+
+
+@pytest.mark.parametrize("text", ["Wait until she has passed.", "Stop or move forward.", "Do not stop."])
+def test_a_sentence_that_names_none_or_two_needs_a_label_beside_it(root: Path, text: str) -> None:
+    scene = _scene(0)
+    scene["turns"]["action"]["answer"] = text
+    _write(root, scene, _scene(2))
+    expected = f"scenarios.jsonl:1: action: unknown action {text!r}; use one of Move Forward, Stop, or add a label"
+    assert _problems(root, ACTIONS) == [expected]
+    _write(root, scene | {"action": "Stop"}, _scene(2))
+    assert _read(root, ACTIONS)[0].action == "Stop"
+
+
+@pytest.mark.parametrize("word", ["<image>", "<|im_end|>", "<|im_start|>", "<video>", "<image 1>", "</img>", "<s>"])
+@pytest.mark.parametrize("part", ["question", "answer"])
+@pytest.mark.parametrize("turn", TURNS)
+def test_a_control_word_is_refused_with_line_field_and_word(root: Path, turn: str, part: str, word: str) -> None:
+    scene = _scene(1)
+    scene["turns"][turn] = {"question": "What?", "answer": "Stop."} | {part: f"Stop {word} now."}
+    _write(root, _scene(0), scene, _scene(2))
+    remedy = "is a sign that models do not read as text; remove it, or write it in other words"
+    assert _problems(root, ACTIONS if turn == "action" else None) == [
+        f"scenarios.jsonl:2: turns.{turn}: {part}: {word!r} {remedy}"
+    ]
+
+
 def _changed(**fields: Any) -> dict[str, Any]:
     return _scene(1) | fields
 

@@ -1,9 +1,12 @@
 """Rows "pictures exchanged": who loses nothing with the picture of another scene is named as not looking."""
 
 import pytest
-from fake_metrics import exchanged, experiment_with, fake_metrics
+from fake_metrics import exchanged, experiment_with, fake_metrics, write_metrics
 
+from gcl.reporting.build import build
 from gcl.reporting.looks import looks
+from gcl.reporting.page_tables import read_table
+from gcl.reporting.summary import summary
 from gcl.reporting.tables import EXCHANGED, component_table
 
 EXPERIMENT = experiment_with()
@@ -40,3 +43,14 @@ def test_who_loses_nothing_does_not_look(loss):
     found = looks(table(loss))
     assert not any(look.looks for look in found)
     assert str(found[0]).startswith("SFT, learner (qwen2.5-vl-3b) does not look: no score is worse")
+
+
+@pytest.mark.parametrize(("loss", "blind"), [(0.0, 4), (0.2, 0)])
+def test_the_reports_summary_names_models_that_do_not_look(tmp_path, loss, blind):
+    own = fake_metrics(EXPERIMENT)
+    write_metrics(tmp_path, own | exchanged(own, EXPERIMENT, loss))
+    build(EXPERIMENT, "headline", tmp_path, tmp_path / "miniature/tables/headline")
+    sentences = summary(EXPERIMENT, tmp_path, [read_table(tmp_path, "miniature", "headline")])
+    assert len([sentence for sentence in sentences if "does not look" in sentence]) == blind
+    assert any("they look at their pictures" in sentence for sentence in sentences) == (not blind)
+    assert any(sentence.startswith("All 8 GCL rows beat their SFT controls in Action-F1") for sentence in sentences)
