@@ -67,6 +67,14 @@ def test_scenes_carry_scores_answers_and_picture(dataset):
 
 
 @pytest.mark.usefixtures("project")
+def test_of_a_closed_list_the_label_stands_beside_words_that_are_not_just_that():
+    said = {text for scene in gallery(MINIATURE, "muson", RESULTS) for text in scene.actions.values()}
+    assert "Stop and wait. [Stop]" in said and "Hm. [(none)]" in said and "Move Forward Right" in said
+    free = {text for scene in gallery(MINIATURE, "snei", RESULTS) for text in scene.actions.values()}
+    assert "Stop and wait." in free and not [text for text in free if "[" in text]
+
+
+@pytest.mark.usefixtures("project")
 def test_the_figure_has_the_same_bytes_again(tmp_path):
     for name in ("a", "b"):
         write_gallery(MINIATURE, RESULTS, tmp_path / name)
