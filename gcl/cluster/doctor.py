@@ -188,7 +188,7 @@ def _node(experiment: Experiment, root: Path, options: Sequence[str]) -> Iterato
     token.parent.mkdir(exist_ok=True)
     token.write_text(str(time.time()))
     gpus = ["--gpus-per-node=1"] if experiment.drawing is None else []
-    program = [sys.executable, "-m", "gcl.cli", "doctor", "--here", "--json", "--scale", experiment.scale]
+    program = [sys.executable, "-m", "gcl", "doctor", "--here", "--json", "--scale", experiment.scale]
     job = ["srun", "--ntasks=1", "--nodes=1", "--time=3", "--mem=4G", "--job-name=gcl-doctor", *gpus, *options]
     try:
         done = _run([*job, *program], root, {_TOKEN: str(token.resolve())})
