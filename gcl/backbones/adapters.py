@@ -60,16 +60,16 @@ def merged(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
         if isinstance(layer, LoraLayer):
             with _whole(layer.get_base_layer().weight):
                 layer.merge()
-    return adapted.unload()
+    return adapted.unload().requires_grad_(True)  # peft has frozen it, and the next training may be of all weights
 
 
 def _whole(weight: nn.Parameter) -> AbstractContextManager[object]:
     """Inside, a weight that DeepSpeed has divided among processes is whole, one at a time."""
     if not hasattr(weight, "ds_id"):
         return nullcontext()
-    from deepspeed.zero import GatheredParameters
+    import deepspeed
 
-    return GatheredParameters([weight], modifier_rank=0)
+    return deepspeed.zero.GatheredParameters([weight], modifier_rank=0)
 
 
 def _config(lora: Lora) -> LoraConfig:

@@ -27,7 +27,7 @@ def make_portable(folder: Path) -> None:
 
 
 def _config(config: dict[str, Any]) -> dict[str, Any]:
-    """4.57 has `rope_theta` and, for the rest of `rope_parameters`, `rope_scaling`; it ties the head by the text model's flag."""
+    """4.57 has `rope_theta` and, for the rest of `rope_parameters`, `rope_scaling`; it ties by the text model's flag."""
     text = config["text_config"]
     rope = dict(text["rope_parameters"])
     older = {"rope_theta": rope.pop("rope_theta"), "rope_scaling": rope}
