@@ -24,9 +24,9 @@ from gcl.config_checks import warnings
 from gcl.errors import ConfigError, DataError
 from gcl.execution import changed, execution_spec
 from gcl.files import read_json, read_jsonl, sha256_file, write_json, write_jsonl, write_text
-from gcl.grid import all_runs
+from gcl.grid import all_trainings
 from gcl.planning.runs import any_run
-from gcl.runs import DataSpec, GroundingSpec, RunSpec, data_spec, find_run, manifest_folder
+from gcl.runs import DataSpec, GroundingSpec, RunSpec, data_spec, manifest_folder
 from gcl.schema import Experiment
 from gcl.schema_types import Strict
 from gcl.versioning import disk_plan
@@ -53,7 +53,7 @@ def runs(options: argparse.Namespace) -> None:
     if options.run:
         print(any_run(experiment, options.run).model_dump_json(indent=2))
     else:
-        print("\n".join(all_runs(experiment)))
+        print("\n".join(all_trainings(experiment)))
 
 
 def data_generate(options: argparse.Namespace) -> None:
@@ -147,7 +147,7 @@ def plan(options: argparse.Namespace) -> None:
     if options.memory:
         _plan_memory(options, experiment)
     elif options.disk:
-        print(disk_plan(experiment, all_runs(experiment).values(), Path()))
+        print(disk_plan(experiment, all_trainings(experiment).values(), Path()))
     else:
         from gcl.cost.plan import plan
 
@@ -156,7 +156,7 @@ def plan(options: argparse.Namespace) -> None:
 
 
 def _plan_memory(options: argparse.Namespace, experiment: Experiment) -> None:
-    run, execution = find_run(experiment, options.memory), changed(execution_spec(experiment), options.set)
+    run, execution = any_run(experiment, options.memory), changed(execution_spec(experiment), options.set)
 
     from gcl.memory.plan import memory_plan
     from gcl.memory.sizes import model_configs
@@ -170,7 +170,7 @@ def status(options: argparse.Namespace) -> None:
     from gcl.cluster.status import show, status
 
     experiment = experiment_here(options.scale)
-    runs = [any_run(experiment, run) for run in options.runs] or list(all_runs(experiment).values())
+    runs = [any_run(experiment, run) for run in options.runs] or list(all_trainings(experiment).values())
     found = status(experiment, runs)
     if options.json:
         print(json.dumps([asdict(one) for one in found], indent=2))

@@ -20,7 +20,7 @@ from pathlib import Path
 from gcl.data.manifest import check_current
 from gcl.errors import ConfigError, DataError
 from gcl.files import read_json
-from gcl.grid import all_runs
+from gcl.grid import all_trainings
 from gcl.runs import data_spec, manifest_folder
 from gcl.schema import Checkpoint, Experiment
 from gcl.versioning import GB, check_link_types, disk_plan
@@ -144,7 +144,7 @@ def _in_cache(backbone: Checkpoint) -> bool:
 
 def _disk(experiment: Experiment, root: Path) -> Iterator[Finding]:
     checkpoints = root / "results" / experiment.scale / "checkpoints"
-    missing = [run for run in all_runs(experiment).values() if not (checkpoints / run.id).is_dir()]
+    missing = [run for run in all_trainings(experiment).values() if not (checkpoints / run.id).is_dir()]
     plan = disk_plan(experiment, missing, root)
     needed = plan.stay + plan.largest
     level, remedy = ("ok", "") if needed < plan.free else ("bad", "free some, or lower execution.retain")
