@@ -5,7 +5,8 @@ its interval; empty answers are counted and score 0. The file holds nothing that
 next: times and machines are in the run's own record.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from gcl.data.actions import named_action
@@ -19,6 +20,8 @@ from gcl.evaluation.similarity import SentenceSimilarity
 from gcl.runs import RunSpec
 from gcl.schema import Checkpoint
 from gcl.schema_types import Strict
+
+Scorer = Callable[[Sequence[str], Sequence[str]], list[float]]
 
 
 class ScoreSpec(Strict):
@@ -51,11 +54,7 @@ def score_run(
         DataError: if a member did not answer every question exactly once.
     """
     bert, sentence = encoder_folder(score.bert_encoder), encoder_folder(score.sentence_encoder)
-    scorers = {
-        "action_f1": ("action", ActionF1(bert, score.bert_layer)),
-        "perception_cos": ("perception", similarity := SentenceSimilarity(sentence)),
-        "reasoning_cos": ("reasoning", similarity),
-    }
+    scorers = make_scorers(bert, sentence, score)
     answers = [_complete(predictions, member.role, scenes, spec.id) for member in spec.members]
     members = [
         {"role": member.role, "model": member.model} | _score_member(by_turn, scorers, score)
@@ -70,6 +69,21 @@ def score_run(
         "provenance": {"spec": spec.model_dump(), "spec_sha256": spec.fingerprint, "score": score.model_dump()}
         | dict(provenance)
         | {"metric_models": metric_models},
+    }
+
+
+def make_scorers(bert: Path, sentence: Path, score: ScoreSpec) -> dict[str, tuple[str, Scorer]]:
+    """Every metric by name: the turn whose answers it scores, and what scores texts against references.
+
+    Args:
+        bert, sentence: folders of the two encoders.
+        score: for the layer.
+    """
+    similarity = SentenceSimilarity(sentence)
+    return {
+        "action_f1": ("action", ActionF1(bert, score.bert_layer)),
+        "perception_cos": ("perception", similarity),
+        "reasoning_cos": ("reasoning", similarity),
     }
 
 
@@ -108,7 +122,7 @@ def _constant_answer(answers: Mapping[str, Mapping[str, str]], action_f1: Action
 
 
 def _score_member(
-    by_turn: Mapping[str, Mapping[str, Mapping[str, str]]], scorers: Mapping[str, Any], score: ScoreSpec
+    by_turn: Mapping[str, Mapping[str, Mapping[str, str]]], scorers: Mapping[str, tuple[str, Scorer]], score: ScoreSpec
 ) -> dict[str, Any]:
     """Per-scene scores, means, and what else is worth counting of one member."""
     ids = sorted(by_turn["action"])

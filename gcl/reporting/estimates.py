@@ -89,6 +89,9 @@ def check_used(metrics: Metrics, estimates: Iterable[Estimate | None]) -> None:
 def _estimate(metrics: Metrics, runs: Sequence[RunSpec], role: str, metric: str, resamples: int) -> Estimate | None:
     members = [next(m for m in metrics[run.id]["members"] if m["role"] == role) for run in runs]
     names = tuple(run.id for run in runs)
+    for run, member in zip(names, members, strict=True):
+        if metric not in member["summary"]:
+            raise DataError(f"{run}: its metrics have no {metric}; score it again with snakemake")
     if any(member["summary"][metric] is None for member in members):
         return None
     scores = _scores(members, metric, names)
