@@ -14,7 +14,6 @@ from pathlib import Path
 from gcl import __version__, verbs, verbs_report
 from gcl.cli_planning import add_planning
 from gcl.cost.estimate import TFLOPS
-from gcl.data.scenario import TURNS
 from gcl.errors import GCLError
 from gcl.options import changes, count, pictures, positive, results, scale, scratch, to, verb
 
@@ -196,19 +195,28 @@ def _parser() -> argparse.ArgumentParser:
     pictures(child)
     to(child, "metrics file to write")
 
-    child = verb(commands, "predict", verbs.predict, "Ask a trained member about pictures of your own.",
+    child = verb(commands, "predict", verbs.predict, "Ask a member, or any base model, about pictures of your own.",
                  "gcl predict --checkpoint results/miniature/checkpoints/snei/sft/qwen3-vl-4b/default/seed0/solo"
                  " --image photo.png\n"
                  "  find photos -name '*.jpg' | gcl predict --checkpoint DIR --image - --json")  # fmt: skip
-    text = "a member's folder, results/<scale>/checkpoints/<run>/<role>"
-    child.add_argument("--checkpoint", type=Path, required=True, metavar="DIR", help=text)
+    text = (
+        "a member's folder, results/<scale>/checkpoints/<run>/<role>; or a base model: its folder, or hub id[@commit]"
+    )
+    child.add_argument("--checkpoint", required=True, metavar="MODEL", help=text)
     text = "pictures; - reads paths from standard input, one a line"
     child.add_argument("--image", nargs="+", action="extend", required=True, metavar="FILE", help=text)
-    text = "ask this turn only; can be repeated (default: all five)"
-    child.add_argument("--turn", action="append", choices=TURNS, help=text)
+    text = "ask this one of the member's questions, such as action; can be repeated (default: all)"
+    child.add_argument("--turn", action="append", metavar="NAME", help=text)
+    text = "ask this, in your own words; can be repeated"
+    child.add_argument("--question", action="append", metavar="TEXT", help=text)
+    text = "base models only: read actions with the closed list of this data set of config.yaml"
+    child.add_argument("--dataset", metavar="NAME", help=text)
     text = "pictures answered together, then printed (default: as in the evaluation)"
     child.add_argument("--batch-size", type=count, metavar="N", help=text)
+    text = "longest answer, in tokens (default: as in the evaluation)"
+    child.add_argument("--max-new-tokens", type=count, metavar="N", help=text)
     child.add_argument("--json", action="store_true", help="machine-readable, one line a picture")
+    scale(child)
 
     child = verb(commands, "compare", verbs_report.compare, "Say how two scored runs differ, scene by scene.",
                  "gcl compare snei/sft/qwen3-vl-4b/default/seed0 snei/gcl/qwen2.5-vl-3b+qwen3-vl-4b/full/seed0")  # fmt: skip
@@ -246,7 +254,3 @@ def _parser() -> argparse.ArgumentParser:
     results(child)
     to(child, "path of the files to write, without suffix; of the page with it")
     return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

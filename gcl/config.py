@@ -70,6 +70,15 @@ def experiment_here(scale: str | None = None) -> Experiment:
     return load_experiment(config)
 
 
+def experiment_anywhere(scale: str | None = None) -> Experiment:
+    """The experiment here; where there is no config.yaml, that of the project whose package this is."""
+    here = "GCL_CONFIG" in os.environ or CONFIG_FILE.is_file()
+    if here:
+        return experiment_here(scale)
+    root = Path(__file__).parents[1]
+    return load_experiment(None if scale is None else read_yaml(root / CONFIG_FILE) | {"scale": scale}, root)
+
+
 def _read_scale(root: Path, path: Path) -> dict[str, Any]:
     """The scale's file, laid over the one that it `extends`, if any."""
     overrides = read_yaml(root / path)

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from gcl.errors import ConfigError
 from gcl.grid import arm_runs, tuned_arms
-from gcl.runs import trained_before
 from gcl.schema import Experiment, MiniatureModel, Pair
 
 
@@ -83,8 +82,24 @@ def contradictions(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
     if experiment.drawing is None and any(isinstance(m.backbone.value, MiniatureModel) for m in models.values()):
         yield ["drawing"], "missing; miniature models need it (see workflow/scales/miniature.yaml)"
     yield from _planning_problems(experiment)
-    if experiment.execution.retain.value == "adapters" and experiment.training.lora.value is None:
-        yield ["execution", "retain", "value"], "'adapters' needs training.lora; set it, or retain none or final"
+    if experiment.execution.retain.value == "adapters":
+        yield from _trainings_without_adapters(experiment)
+
+
+def _trainings_without_adapters(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
+    """Where all weights are trained: retaining adapters alone would keep nothing of it."""
+    planning = experiment.planning
+    stages = {name: getattr(planning, name) for name in ("words", "reading", "plan", "distillation")}
+    settings = {"training": experiment.training} | {
+        f"planning.{name}": stage for name, stage in stages.items() if stage
+    }
+    without = [f"{name}.lora" for name, stage in settings.items() if stage.lora.value is None]
+    if without:
+        yield (
+            ["execution", "retain", "value"],
+            f"'adapters' would keep nothing of trainings without them ({', '.join(without)}: null); set lora there, or "
+            "retain none or final",
+        )
 
 
 def _planning_problems(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
@@ -154,9 +169,6 @@ def _control_problems(experiment: Experiment) -> Iterator[tuple[list[str], str]]
                 [*path, str(k), "run"],
                 "the first arm is SFT of one model, and the others' first member is that model",
             )
-        if trained_before(run) and experiment.execution.retain.value == "adapters":
-            message = "its teachers' whole weights are needed; set execution.retain to none or final"
-            yield [*path, str(k), "run"], message
         if arm.name in [other.name for other in controls.arms.value[:k]]:
             yield [*path, str(k), "name"], f"{arm.name!r} is already listed; give each arm a name of its own"
     if broken or not controls.best.value:

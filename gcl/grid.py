@@ -1,9 +1,13 @@
-"""Which runs the experiment consists of: `all_runs(experiment)` lists them without repetition, the others by table."""
+"""Which runs the experiment consists of: `all_trainings(experiment)` lists those of both methods without repetition,
+`all_runs(experiment)` those of GCL, the others by table.
+"""
 
 import math
 import re
 from collections.abc import Iterator
 
+from gcl.planning.grid import answers_of, trainings
+from gcl.planning.runs import PlanningSpec
 from gcl.runs import RunSpec, find_group, find_run, group_run, sft_run, trained_before
 from gcl.schema import Experiment, Sweep
 
@@ -13,6 +17,18 @@ def all_runs(experiment: Experiment) -> dict[str, RunSpec]:
     runs = {run.id: run for run in _every_run(experiment)}
     teachers = [find_run(experiment, before) for run in runs.values() for before in trained_before(run)]
     return runs | {run.id: run for run in teachers}
+
+
+def all_trainings(experiment: Experiment) -> dict[str, RunSpec]:
+    """Every training of the experiment by id, MGSD's included: what takes time and disk, and has a state."""
+    return all_runs(experiment) | trainings(experiment)
+
+
+def scored_as(experiment: Experiment, run: RunSpec) -> list[str]:
+    """Names below results/<scale>/metrics, without suffix, of all files that hold scores of a training's members."""
+    if isinstance(run, PlanningSpec):
+        return [asked.path for asked in answers_of(experiment, run.id)]
+    return [run.id]
 
 
 def component_runs(experiment: Experiment, dataset: str, seed: int) -> list[RunSpec]:

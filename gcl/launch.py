@@ -40,7 +40,7 @@ def start(execution: ExecutionSpec) -> None:
     Raises:
         ConfigError: if several nodes are wanted outside of a SLURM job.
     """
-    command = [sys.executable, "-m", "gcl.cli", *sys.argv[1:]]
+    command = [sys.executable, "-m", "gcl", *sys.argv[1:]]
     if execution.nodes > 1 and _STEP not in os.environ:
         if "SLURM_JOB_ID" not in os.environ or shutil.which("srun") is None:
             raise ConfigError(

@@ -18,16 +18,15 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from gcl import launch
-from gcl.config import experiment_here
+from gcl.config import experiment_anywhere, experiment_here
 from gcl.config import settings as all_settings
 from gcl.config_checks import warnings
-from gcl.data.scenario import TURNS
 from gcl.errors import ConfigError, DataError
 from gcl.execution import changed, execution_spec
 from gcl.files import read_json, read_jsonl, sha256_file, write_json, write_jsonl, write_text
-from gcl.grid import all_runs
+from gcl.grid import all_trainings
 from gcl.planning.runs import any_run
-from gcl.runs import DataSpec, GroundingSpec, RunSpec, data_spec, find_run, manifest_folder
+from gcl.runs import DataSpec, GroundingSpec, RunSpec, data_spec, manifest_folder
 from gcl.schema import Experiment
 from gcl.schema_types import Strict
 from gcl.versioning import disk_plan
@@ -54,7 +53,7 @@ def runs(options: argparse.Namespace) -> None:
     if options.run:
         print(any_run(experiment, options.run).model_dump_json(indent=2))
     else:
-        print("\n".join(all_runs(experiment)))
+        print("\n".join(all_trainings(experiment)))
 
 
 def data_generate(options: argparse.Namespace) -> None:
@@ -152,7 +151,7 @@ def plan(options: argparse.Namespace) -> None:
     if options.memory:
         _plan_memory(options, experiment)
     elif options.disk:
-        print(disk_plan(experiment, all_runs(experiment).values(), Path()))
+        print(disk_plan(experiment, all_trainings(experiment).values(), Path()))
     else:
         from gcl.cost.plan import plan
 
@@ -161,7 +160,7 @@ def plan(options: argparse.Namespace) -> None:
 
 
 def _plan_memory(options: argparse.Namespace, experiment: Experiment) -> None:
-    run, execution = find_run(experiment, options.memory), changed(execution_spec(experiment), options.set)
+    run, execution = any_run(experiment, options.memory), changed(execution_spec(experiment), options.set)
 
     from gcl.memory.plan import memory_plan
     from gcl.memory.sizes import model_configs
@@ -175,7 +174,7 @@ def status(options: argparse.Namespace) -> None:
     from gcl.cluster.status import show, status
 
     experiment = experiment_here(options.scale)
-    runs = [any_run(experiment, run) for run in options.runs] or list(all_runs(experiment).values())
+    runs = [any_run(experiment, run) for run in options.runs] or list(all_trainings(experiment).values())
     found = status(experiment, runs)
     if options.json:
         print(json.dumps([asdict(one) for one in found], indent=2))
@@ -200,17 +199,21 @@ def doctor(options: argparse.Namespace) -> None:
 
 def train(options: argparse.Namespace) -> None:
     run, data = parsed(RunSpec, options.run), parsed(DataSpec, options.data)
-    execution = changed(execution_spec(experiment_here()), options.set)
+    experiment = experiment_here()
+    execution = changed(execution_spec(experiment), options.set)
     launch.ensure(execution)
     scenarios = _load_split(data, options.manifest)
 
     with _unswept():
+        from gcl.asking import data_questions
         from gcl.training.run import scratch_folder, train_run
         from gcl.training.source import References
 
     manifest = sha256_file(options.manifest)
     source = References.of(scenarios, run)
-    train_run(run, source, manifest, execution, options.to, scratch_folder(options.scratch, run, manifest))
+    asked = dict.fromkeys([member.role for member in run.members], data_questions(experiment, data))
+    scratch = scratch_folder(options.scratch, run, manifest)
+    train_run(run, source, manifest, execution, options.to, scratch, asked=asked)
     if os.environ.get("RANK", "0") == "0":
         _copy_record(options)
 
@@ -267,16 +270,34 @@ def score(options: argparse.Namespace) -> None:
 
 
 def predict(options: argparse.Namespace) -> None:
-    from gcl.evaluation.predict import STDIN, find_member, image_paths, predict, show
+    from gcl.evaluation.predict import STDIN, chosen_questions, find_member, image_paths, predict, show
 
-    member = find_member(options.checkpoint)
-    experiment = experiment_here(member.run.scale)
-    data, settings = _known_data(experiment, member.run.dataset), experiment.evaluation
-    batch_size = options.batch_size or settings.batch_size.value
-    sizes = {"batch_size": batch_size, "max_new_tokens": settings.max_new_tokens.value}
+    found = find_member(options.checkpoint)
+    if found.file is None:
+        found = _asked_as_configured(found, options)
+    elif options.dataset or options.scale:
+        name = "--dataset" if options.dataset else "--scale"
+        raise ConfigError(f"{name} is for base models; this member's folder says how it is asked (gcl.json)")
+    asked = found.file.asked
+    questions = chosen_questions(found.file, options.turn, options.question)
+    batch_size, longest = options.batch_size or asked.batch_size, options.max_new_tokens or asked.max_new_tokens
     images = image_paths(options.image, sys.stdin.buffer)
     total = None if STDIN in options.image else len(options.image)
-    show(predict(member, images, data, options.turn or TURNS, **sizes), total, as_json=options.json)
+    show(predict(found, images, questions, batch_size=batch_size, max_new_tokens=longest), total, as_json=options.json)
+
+
+def _asked_as_configured(found: Any, options: argparse.Namespace) -> Any:
+    """A base model with the questions of config.yaml: that of this folder, or the project's own."""
+    from gcl.asking import data_questions
+    from gcl.evaluation.predict import base_member
+
+    experiment = experiment_anywhere(options.scale)
+    data = _known_data(experiment, options.dataset or next(iter(experiment.datasets)))
+    if options.dataset is None:  # any data set has the questions; the closed list is that of one
+        data = data.model_copy(update={"actions": None})
+    print(f"note: {found.source} is a base model that no training here has touched; it is asked as config.yaml says "
+          f"(scale {experiment.scale})", file=sys.stderr)  # fmt: skip
+    return base_member(found, experiment, data_questions(experiment, data))
 
 
 def _load_split(data: DataSpec, manifest: Path) -> list[Any]:

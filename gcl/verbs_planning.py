@@ -71,12 +71,13 @@ def train(options: argparse.Namespace) -> None:
     from gcl.config import experiment_here
     from gcl.execution import changed, execution_spec
 
-    execution = changed(execution_spec(experiment_here()), options.set)
+    experiment = experiment_here()
+    execution = changed(execution_spec(experiment), options.set)
     launch.ensure(execution)
     from gcl.planning.records import read_records
     from gcl.planning.rollout_vllm import chosen
     from gcl.planning.runs import PlanningSpec
-    from gcl.planning.samples import source
+    from gcl.planning.samples import picture_questions, source
     from gcl.training.run import scratch_folder, train_run
     from gcl.verbs import parsed
 
@@ -89,21 +90,28 @@ def train(options: argparse.Namespace) -> None:
         execution = execution.model_copy(update={"rollouts": chosen(execution.rollouts, spec)})
     samples = source(spec, records, options.pictures, execution.rollouts)
     scratch = scratch_folder(options.scratch, spec, data, "planning")
-    train_run(spec, samples, data, execution, options.to, scratch, "planning")
+    limits = experiment.planning.evaluation
+    sizes = {"batch_size": limits.batch_size.value, "max_new_tokens": limits.max_new_tokens.value}
+    asked = {
+        member.role: picture_questions(spec, view, records, **sizes)
+        for member, view in zip(spec.members, spec.views, strict=False)
+    }
+    train_run(spec, samples, data, execution, options.to, scratch, "planning", asked)
     if options.record and os.environ.get("RANK", "0") == "0":
         write_json(options.record, read_json(options.to / "run.json"))
 
 
 def answer(options: argparse.Namespace) -> None:
     from gcl.backbones.load import Source
-    from gcl.planning.answer import answers, load
+    from gcl.evaluation.generate import load_any
+    from gcl.planning.answer import answers
     from gcl.planning.records import read_records
 
     records = [record for record in read_records(options.states) if record.split == options.split]
     if not records:
         raise DataError(f"{options.states}: no states of split {options.split}; choose another --split")
-    source, pixels = Source(options.checkpoint, options.revision), (options.pixels[0], options.pixels[1])
-    model, encoder = load(source, options.precision, pixels, options.system)
+    source = Source(options.checkpoint, options.revision)
+    model, encoder = load_any(source, options.precision, options.pixels, options.system)
     limits = {"batch_size": options.batch_size, "max_new_tokens": options.max_new_tokens}
     with atomic_folder(options.to) as work:
         for question in options.questions:

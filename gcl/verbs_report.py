@@ -12,7 +12,8 @@ from gcl.files import write_text
 
 
 def compare(options: argparse.Namespace) -> None:
-    from gcl.reporting.compare import compare, read_scored, scored_path
+    from gcl.reporting.compare import compare
+    from gcl.reporting.scored import read_scored, scored_path
 
     experiment = experiment_here(options.scale)
     a, b = (read_scored(scored_path(run, experiment, options.results)) for run in options.runs)

@@ -76,10 +76,12 @@ def disk_plan(experiment: Experiment, runs: Iterable[RunSpec], root: Path) -> Di
     share is about 1.75 rank / d, and published models of these sizes have d of 2,048 or more.
     """
     retain = experiment.execution.retain.value
-    sizes = [sum(_weights(experiment, member.model, run) for member in run.members) for run in runs]
-    lora = experiment.training.lora.value
-    share = {"none": 0.0, "adapters": lora.rank / 1000 if lora else 0.0, "final": 1.0}[retain]
-    return DiskPlan(retain, len(sizes), round(sum(sizes) * share), max(sizes, default=0), shutil.disk_usage(root).free)
+    sizes, stay = [], 0.0
+    for run in runs:
+        size, lora = sum(_weights(experiment, member.model, run) for member in run.members), run.training.lora
+        sizes.append(size)
+        stay += size * {"none": 0.0, "adapters": lora.rank / 1000 if lora else 0.0, "final": 1.0}[retain]
+    return DiskPlan(retain, len(sizes), round(stay), max(sizes, default=0), shutil.disk_usage(root).free)
 
 
 def _weights(experiment: Experiment, model: str, run: RunSpec) -> int:

@@ -16,7 +16,7 @@ from gcl.data.manifest import check_current
 from gcl.data.scenario import SPLITS
 from gcl.errors import GCLError
 from gcl.files import canonical_json
-from gcl.grid import all_runs, arm_runs, best_runs, component_runs, exchanged_runs, rate_runs, sweep_runs
+from gcl.grid import all_trainings, arm_runs, best_runs, component_runs, exchanged_runs, rate_runs, sweep_runs
 from gcl.planning.grid import all_asked
 from gcl.runs import (
     DataSpec,
@@ -179,7 +179,7 @@ class Plan:
 
     def disk(self) -> str:
         """What checkpoints will take."""
-        return str(disk_plan(self.experiment, all_runs(self.experiment).values(), Path()))
+        return str(disk_plan(self.experiment, all_trainings(self.experiment).values(), Path()))
 
     # Tables and figures.
 

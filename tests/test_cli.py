@@ -228,7 +228,7 @@ def in_a_small_disk(tmp_path, size: str, *arguments: str) -> subprocess.Complete
     if probe.returncode:
         pytest.skip("this machine allows no private mounts")
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    gcl = [sys.executable, "-m", "gcl.cli", *arguments]
+    gcl = [sys.executable, "-m", "gcl", *arguments]
     return subprocess.run([*command, *gcl], cwd=ROOT, env=environment, text=True, capture_output=True, check=False)
 
 

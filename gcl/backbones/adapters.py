@@ -1,14 +1,17 @@
-"""Low-rank adapters (LoRA) in a backbone's language model: `inject`, `save`, `merged`. All that touches peft is here.
+"""Low-rank adapters (LoRA) in a backbone's language model: `inject`, `save`, `base`, `merged`.
 
-Import it where adapters are used, not at the top of a module: peft takes a while to import, and few trainings need it.
+All that touches peft is here. Import it where adapters are used, not at the top of a module: peft takes a while to import,
+and few trainings need it.
 """
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from peft import LoraConfig, PeftModel, inject_adapter_in_model
+from peft.tuners.lora import LoraLayer
 from peft.utils.save_and_load import get_peft_model_state_dict
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from gcl.backbones.load import Source
@@ -44,9 +47,29 @@ def save(backbone: PreTrainedModel, lora: Lora, base: Source, weights: dict[str,
     )
 
 
+def base(folder: Path) -> Source:
+    """What the adapters of a folder were trained on."""
+    config = LoraConfig.from_pretrained(folder)
+    return Source(config.base_model_name_or_path, config.revision)
+
+
 def merged(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
     """The model with the adapters of a folder merged into its weights."""
-    return PeftModel.from_pretrained(model, folder).merge_and_unload()
+    adapted = PeftModel.from_pretrained(model, folder)
+    for layer in adapted.modules():
+        if isinstance(layer, LoraLayer):
+            with _whole(layer.get_base_layer().weight):
+                layer.merge()
+    return adapted.unload().requires_grad_(True)  # peft has frozen it, and the next training may be of all weights
+
+
+def _whole(weight: nn.Parameter) -> AbstractContextManager[object]:
+    """Inside, a weight that DeepSpeed has divided among processes is whole, one at a time."""
+    if not hasattr(weight, "ds_id"):
+        return nullcontext()
+    import deepspeed
+
+    return deepspeed.zero.GatheredParameters([weight], modifier_rank=0)
 
 
 def _config(lora: Lora) -> LoraConfig:

@@ -1,8 +1,8 @@
 """Load a Qwen-VL checkpoint, from a local folder or a pinned hub revision, the same way at every scale.
 
-`load_backbone(source)` gives the model, `load_trained(folder, base)` one that a training left, `load_preprocessor(source)`
-tokenizer and image processor. Images go through
-the PIL backend on every machine, so that pixels are equal with and without torchvision.
+`load_model(source)` gives any model, `load_trained(folder, base)` one that a training left, `load_preprocessor(source)`
+tokenizer and image processor. Images go through the PIL backend on every machine, so that pixels are equal with and without
+torchvision.
 """
 
 from collections.abc import Callable
@@ -28,6 +28,7 @@ from gcl.errors import CheckpointError
 from gcl.files import write_json
 
 PROCESSORS = {"qwen2_5_vl": Qwen2_5_VLProcessor, "qwen3_vl": Qwen3VLProcessor}
+ADAPTER = "adapter"  # folder of LoRA adapters in a member's folder
 _VIDEO_PROCESSORS = {"qwen2_5_vl": "Qwen2VLVideoProcessor", "qwen3_vl": "Qwen3VLVideoProcessor"}
 T = TypeVar("T")
 
@@ -76,8 +77,23 @@ class Preprocessor:
         write_json(path, config)
 
 
+def load_model(source: Source, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
+    """Load a published model, or what a training left, adapters alone included; in evaluation mode.
+
+    Raises:
+        CheckpointError: as `load_backbone` and `load_trained`.
+    """
+    folder = Path(source.path)
+    if source.revision is None and (folder / ADAPTER).is_dir():
+        from gcl.backbones import adapters
+
+        found = Source(str(folder / ADAPTER))
+        return load_trained(folder, _guarded(found, lambda: adapters.base(folder / ADAPTER)), dtype)
+    return load_backbone(source, dtype)
+
+
 def load_backbone(source: Source, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
-    """Load the model in evaluation mode.
+    """Load a model from whole weights in evaluation mode.
 
     Raises:
         CheckpointError: if a file is missing, unreadable, of another family, or does not fill every weight.
@@ -109,8 +125,8 @@ def load_trained(folder: Path, base: Source, dtype: torch.dtype = torch.float32)
     """
     if any(folder.glob("*.safetensors")):
         return load_backbone(Source(str(folder)), dtype)
-    model = load_backbone(base)
-    adapter = folder / "adapter"
+    model = load_model(base)
+    adapter = folder / ADAPTER
     if adapter.is_dir():
         from gcl.backbones import adapters
 

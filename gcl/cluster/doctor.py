@@ -20,7 +20,7 @@ from pathlib import Path
 from gcl.data.manifest import check_current
 from gcl.errors import ConfigError, DataError
 from gcl.files import read_json
-from gcl.grid import all_runs
+from gcl.grid import all_trainings
 from gcl.runs import data_spec, manifest_folder
 from gcl.schema import Checkpoint, Experiment
 from gcl.versioning import GB, check_link_types, disk_plan
@@ -144,7 +144,7 @@ def _in_cache(backbone: Checkpoint) -> bool:
 
 def _disk(experiment: Experiment, root: Path) -> Iterator[Finding]:
     checkpoints = root / "results" / experiment.scale / "checkpoints"
-    missing = [run for run in all_runs(experiment).values() if not (checkpoints / run.id).is_dir()]
+    missing = [run for run in all_trainings(experiment).values() if not (checkpoints / run.id).is_dir()]
     plan = disk_plan(experiment, missing, root)
     needed = plan.stay + plan.largest
     level, remedy = ("ok", "") if needed < plan.free else ("bad", "free some, or lower execution.retain")
@@ -188,7 +188,7 @@ def _node(experiment: Experiment, root: Path, options: Sequence[str]) -> Iterato
     token.parent.mkdir(exist_ok=True)
     token.write_text(str(time.time()))
     gpus = ["--gpus-per-node=1"] if experiment.drawing is None else []
-    program = [sys.executable, "-m", "gcl.cli", "doctor", "--here", "--json", "--scale", experiment.scale]
+    program = [sys.executable, "-m", "gcl", "doctor", "--here", "--json", "--scale", experiment.scale]
     job = ["srun", "--ntasks=1", "--nodes=1", "--time=3", "--mem=4G", "--job-name=gcl-doctor", *gpus, *options]
     try:
         done = _run([*job, *program], root, {_TOKEN: str(token.resolve())})

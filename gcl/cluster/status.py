@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gcl.planning.runs import is_planning
+from gcl.grid import scored_as
 from gcl.runs import RunSpec
 from gcl.schema import Experiment
 
@@ -46,7 +46,7 @@ def status(experiment: Experiment, runs: Iterable[RunSpec], root: Path = Path())
         root: the project's folder.
     """
     queue = _queue()
-    return [_run_status(run.id, experiment.scale, root, queue) for run in runs]
+    return [_run_status(run.id, scored_as(experiment, run), experiment.scale, root, queue) for run in runs]
 
 
 def show(found: Sequence[RunStatus], *, every: bool = False) -> str:
@@ -64,7 +64,8 @@ def show(found: Sequence[RunStatus], *, every: bool = False) -> str:
     return "\n".join(lines)
 
 
-def _run_status(run: str, scale: str, root: Path, queue: Mapping[str, str]) -> RunStatus:
+def _run_status(run: str, scores: Sequence[str], scale: str, root: Path, queue: Mapping[str, str]) -> RunStatus:
+    """Of one run, whose scores have the names `scores` below metrics/."""
     log = root / f"logs/{scale}/train/{run}.log"
     leases = list((root / "scratch" / run).glob("*/lease"))
     if any(time.time() - lease.stat().st_mtime < ALIVE for lease in leases):
@@ -73,15 +74,16 @@ def _run_status(run: str, scale: str, root: Path, queue: Mapping[str, str]) -> R
     job = next((job for comment, job in queue.items() if name.search(comment.replace("/", "_"))), None)
     if job is not None:
         return RunStatus(run, "queued", job)
-    metrics = root / f"results/{scale}/metrics/{run}"
-    # On planning tasks a folder, since one training is asked several things.
-    if metrics.is_dir() if is_planning(run) else metrics.with_suffix(".json").is_file():
+    if all((root / f"results/{scale}/metrics/{name}.json").is_file() for name in scores):
         return RunStatus(run, "done")
     trained = (root / f"results/{scale}/checkpoints/{run}/run.json").is_file()
-    for part in ("score", "generate", "train"):
-        path = root / f"logs/{scale}/{part}/{run}.log"
-        if (not trained or part != "train") and (error := _error(path)):
-            return RunStatus(run, "failed", f"{error} ({path.relative_to(root)})")
+    answers = [
+        name if name == run else name.rpartition("/")[0] for name in scores
+    ]  # on planning tasks for each question
+    for part, names in (("score", scores), ("generate", answers), ("train", [run])):
+        for path in dict.fromkeys(root / f"logs/{scale}/{part}/{name}.log" for name in names):
+            if (not trained or part != "train") and (error := _error(path)):
+                return RunStatus(run, "failed", f"{error} ({path.relative_to(root)})")
     if trained:
         return RunStatus(run, "trained", "not yet scored")
     checkpoints = sorted((root / "scratch" / run).glob("*/checkpoints/step-*"))

@@ -43,6 +43,12 @@ def estimate(run: RunSpec, experiment: Experiment, records: Mapping[str, Mapping
     return Estimate(_formula(run, experiment) / (tflops * 1e12) / 3600, f"formula, {tflops:g} TFLOP/s a GPU")
 
 
+def text_tokens(run: RunSpec) -> int:
+    """Tokens of text in an input, where nobody says: in a distillation an answer may be drawn to its limit."""
+    drawn = run.max_new_tokens if isinstance(run, PlanningSpec) and run.kind == "distillation" else 0
+    return ASSUMED_TEXT_TOKENS + drawn
+
+
 def _measured(record: Mapping[str, Any]) -> float:
     return record["costs"]["gpu_hours"]
 
@@ -60,10 +66,10 @@ def _alike(spec: Mapping[str, Any], run: RunSpec) -> bool:
 def _formula(run: RunSpec, experiment: Experiment) -> float:
     """Operations: 6 for each weight and token of an input, 8 where activations are computed twice; frozen members 2.
 
-    An input is as many image tokens as the largest picture has, and 256 of text.
+    An input is as many image tokens as the largest picture has, and `text_tokens` of text.
     """
     inputs = _samples(run, experiment) * run.training.epochs
-    tokens = run.training.pixels[1] // PIXELS_PER_TOKEN + ASSUMED_TEXT_TOKENS
+    tokens = run.training.pixels[1] // PIXELS_PER_TOKEN + text_tokens(run)
     trained = 8 if experiment.execution.gradient_checkpointing.value else 6
     weights = sum(
         (2 if member.frozen else trained) * experiment.models[member.model].size.value * 1e9 for member in run.members

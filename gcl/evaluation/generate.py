@@ -14,7 +14,7 @@ import torch
 from tqdm import tqdm
 from transformers import GenerationConfig, PreTrainedModel
 
-from gcl.backbones.load import Source, load_preprocessor, load_trained
+from gcl.backbones.load import Source, load_model, load_preprocessor, load_trained
 from gcl.data.encoding import Encoder, collate
 from gcl.data.scenario import TURNS, Exchange, Scenario
 from gcl.errors import DataError
@@ -104,6 +104,17 @@ def load_member(
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = load_trained(folder, base, _dtype(precision, device)).to(device)
     return model, Encoder(load_preprocessor(Source(str(folder)), (pixels[0], pixels[1])), system)
+
+
+def load_any(source: Source, precision: str, pixels: Sequence[int], system: str) -> tuple[PreTrainedModel, Encoder]:
+    """Any model, trained or not, ready to answer; arguments and errors as of `load_member`.
+
+    Args:
+        source: its folder, or hub id and commit.
+    """
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model = load_model(source, _dtype(precision, device)).to(device)
+    return model, Encoder(load_preprocessor(source, (pixels[0], pixels[1])), system)
 
 
 def answers(model: PreTrainedModel, encoder: Encoder, asked: Sequence[Exchange], max_new_tokens: int) -> list[Answer]:

@@ -1,72 +1,47 @@
-"""Ask a trained member about any picture: `gcl predict`, here `show(predict(find_member(folder), ...))`.
+"""Ask a member about any picture: `gcl predict`, here `show(predict(find_member(name), ...))`.
 
-Questions, system message, size of pictures and decoding are those of the evaluation, whose code does it
+Of a trained member its folder alone says how it is asked (gcl/asking.py), as in the evaluation, whose code answers
 (gcl/evaluation/generate.py): a picture of the test split gets the answers that stand in its predictions file. In low
 precision a text can depend on what shares a batch; `gcl predict` asks one turn at a time, the pictures of a batch together.
+Any other model is a base model: `base_member` says how it is asked.
 """
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from pydantic import BaseModel, ValidationError
 from tqdm import tqdm
 from transformers import PreTrainedModel
 from transformers.utils.logging import disable_progress_bar
 
-from gcl.backbones.load import Source
+from gcl.asking import MEMBER_FILE, MemberFile, Questions, read_member_file
+from gcl.backbones.load import ADAPTER, Source
 from gcl.data.actions import named_action
 from gcl.data.encoding import Encoder
 from gcl.data.images import PictureError
 from gcl.data.scenario import TURNS, Scenario, Turn
-from gcl.errors import CheckpointError, DataError
+from gcl.errors import CheckpointError, ConfigError, DataError
 from gcl.evaluation.accuracy import NO_ACTION
-from gcl.evaluation.generate import Answer, answers, load_member
+from gcl.evaluation.generate import Answer, answers, load_any, load_member
 from gcl.files import read_json
-from gcl.runs import DataSpec
+from gcl.schema import Experiment
 
 STDIN = "-"
 _EXAMPLE = "results/<scale>/checkpoints/<run>/<role>"
-
-
-class MemberFacts(BaseModel):
-    """A member, as far as answering depends on it."""
-
-    role: str
-    model: str
-    source: str
-    revision: str | None
-    lr: float
-
-
-class TrainingFacts(BaseModel):
-    """How it was trained, as far as answering depends on it."""
-
-    precision: str
-    pixels: list[int]
-    system: str
-
-
-class RunFacts(BaseModel):
-    """A run's specification, as far as answering depends on it: records of older versions can be read, too."""
-
-    scale: str
-    dataset: str
-    members: list[MemberFacts]
-    training: TrainingFacts
+_HUB_ID = re.compile(r"(?P<path>[\w.-]+/[\w.-]+)(@(?P<commit>[\w.-]+))?")
 
 
 @dataclass(frozen=True)
-class TrainedMember:
-    """One member of a finished training: its checkpoint folder, its entry in the run, and the run."""
+class Found:
+    """A model that can be asked: where its weights lie, and how it is asked; None for a base model, which nobody trained."""
 
-    folder: Path
-    member: MemberFacts
-    run: RunFacts
+    source: Source
+    file: MemberFile | None
 
 
 @dataclass(frozen=True)
@@ -75,7 +50,7 @@ class Prediction:
 
     Attributes:
         image: its path as it was given.
-        answers: text by turn, in the order of `TURNS`.
+        answers: text by the question's name, in the order in which they were asked.
         action: entry of the data set's closed list that the action answer names, as scoring reads it; None where there is
             no such list or the turn was not asked.
         problem: why the picture cannot be used and what to do; there are no answers then.
@@ -95,42 +70,99 @@ class Prediction:
         lines = [_printable(self.image)]
         for turn, text in self.answers.items():
             label = f" [{self.action}]" if turn == "action" and self.action else ""
+            if len(turn) > width - 4:  # a question of the user's own stands above its answer
+                lines.append(f"  {_printable(turn)}")
+                turn = ""
             # Further lines of an answer stand below its first.
             lines.append(f"  {turn:<{width - 2}}" + (text or "(empty)").replace("\n", "\n" + " " * width) + label)
         return "\n".join(lines)
 
 
-def find_member(folder: Path) -> TrainedMember:
-    """The trained member whose checkpoint a folder holds; the folder of a run with one member will do, too.
+def find_member(name: str) -> Found:
+    """The model that is meant.
 
     Args:
-        folder: results/<scale>/checkpoints/<run>/<role>; run.json beside it says how the member was trained.
+        name: a trained member's folder; the folder of a run with one member; a base model's folder; or its hub id, with
+            @commit or without.
 
     Raises:
-        CheckpointError: if it is no such folder, has lost its weights, or is that of a run with several members, which are
-            then named.
+        CheckpointError: if it is none of these, has lost its weights, or is a run with several members, which are named.
     """
+    folder = Path(name)
     if not folder.is_dir():
-        raise CheckpointError(f"{folder}: no such folder; give a trained member's, {_EXAMPLE}")
-    if (folder / "run.json").is_file():
-        run = _run_facts(folder / "run.json")
-        if len(run.members) > 1:
-            choices = " or ".join(f"--checkpoint {folder / m.role} ({m.model})" for m in run.members)
-            raise CheckpointError(f"{folder}: a run of {len(run.members)} members; choose one: {choices}")
-        return _with_weights(TrainedMember(folder / run.members[0].role, run.members[0], run))
-    place = folder.resolve()  # names of "." and of links say nothing
-    record = place.parent / "run.json"
-    if not record.is_file():
+        if hub := _HUB_ID.fullmatch(name):
+            return Found(Source(hub["path"], hub["commit"] or "main"), None)
+        raise CheckpointError(f"{name}: no such folder; give a trained member's, {_EXAMPLE}, a model's, or a hub id")
+    if (folder / MEMBER_FILE).is_file():
+        return _with_weights(folder, read_member_file(folder))
+    members = {path.parent: read_member_file(path.parent) for path in sorted(folder.glob(f"*/{MEMBER_FILE}"))}
+    if len(members) > 1:
+        choices = " or ".join(f"--checkpoint {place} ({file.model})" for place, file in members.items())
+        raise CheckpointError(f"{folder}: a run of {len(members)} members; choose one: {choices}")
+    for place, file in members.items():
+        return _with_weights(place, file)
+    record = folder.resolve().parent / "run.json"  # the name of "." says nothing
+    if record.is_file():
+        raise _unexplained(folder, record)
+    if not (folder / "config.json").is_file():
         raise CheckpointError(
-            f"{folder}: no run.json there or beside it, which would say how to ask this model; give the folder that a "
-            f"training has left, {_EXAMPLE}"
+            f"{folder}: neither {MEMBER_FILE} nor config.json in it; give the folder that a training has left, {_EXAMPLE}, "
+            "or a model's"
         )
-    run = _run_facts(record)
-    member = next((m for m in run.members if m.role == place.name), None)
-    if member is None:
-        known = ", ".join(m.role for m in run.members)
-        raise CheckpointError(f"{folder}: no member of its run; the folders beside it are those of {known}")
-    return _with_weights(TrainedMember(place, member, run))
+    return Found(Source(name), None)
+
+
+def base_member(found: Found, experiment: Experiment, asked: Questions) -> Found:
+    """A base model, asked as an experiment's members are.
+
+    Args:
+        found: from `find_member`.
+        experiment: says the system message, the size of pictures and the precision.
+        asked: the questions, from `gcl.asking.data_questions`.
+    """
+    training, source = experiment.training, found.source
+    file = MemberFile(
+        run=None,
+        scale=experiment.scale,
+        role="base",
+        model=str(source),
+        base=source.path,
+        revision=source.revision,
+        lr=0.0,
+        system=experiment.prompt.system.value,
+        pixels=training.pixels.value,
+        precision=training.precision.value,
+        asked=asked,
+    )
+    return Found(source, file)
+
+
+def chosen_questions(file: MemberFile, turns: Sequence[str] | None, own: Sequence[str] | None) -> dict[str, str]:
+    """What is asked, by name; a question of one's own has itself as name.
+
+    Args:
+        file: of the member.
+        turns: names of the member's questions; None asks for all where each picture gets all.
+        own: questions in the user's words.
+
+    Raises:
+        ConfigError: if the member has no such question, or one has to be chosen.
+    """
+    asked = file.asked
+    unknown = [turn for turn in turns or () if turn not in asked.questions]
+    if unknown:
+        known = f"use some of {', '.join(asked.questions)}" if asked.questions else "it has none"
+        raise ConfigError(
+            f"--turn {unknown[0]}: no question of this member; {known}, or --question with your own words"
+        )
+    if not turns and not own and (asked.one_fits or not asked.questions):
+        fitting = "".join(f"--turn {name}, " for name in asked.questions)
+        raise ConfigError(
+            f"{file.role} of {file.run} was trained for {asked.about}; say what is asked: {fitting}or --question with your "
+            "own words"
+        )
+    chosen = {name: text for name, text in asked.questions.items() if (name in turns if turns else not own)}
+    return chosen | {text: text for text in own or ()}
 
 
 def image_paths(arguments: Iterable[str], stdin: Iterable[bytes]) -> Iterator[str]:
@@ -145,47 +177,39 @@ def image_paths(arguments: Iterable[str], stdin: Iterable[bytes]) -> Iterator[st
 
 
 def predict(
-    found: TrainedMember,
-    images: Iterable[str],
-    data: DataSpec,
-    turns: Sequence[str],
-    *,
-    batch_size: int,
-    max_new_tokens: int,
+    found: Found, images: Iterable[str], questions: Mapping[str, str], *, batch_size: int, max_new_tokens: int
 ) -> Iterator[Prediction]:
     """Yield one prediction per picture, in their order, as soon as its batch is answered.
 
     Args:
-        found: the member, from `find_member`.
+        found: the member, from `find_member` or `base_member`.
         images: paths of pictures.
-        data: questions, and the closed list of actions if there is one.
-        turns: which turns to ask, whatever their order.
+        questions: by name, from `chosen_questions`.
         batch_size: pictures that are answered together.
         max_new_tokens: longest answer.
 
     Raises:
         CheckpointError: if the member cannot be loaded. A picture that cannot be used raises nothing; see `Prediction`.
     """
-    member, training = found.member, found.run.training
-    base = Source(member.source, member.revision)
-    model, encoder = load_member(found.folder, base, training.precision, training.pixels, training.system)
-    questions = {turn: Turn(data.questions[turn], "") for turn in TURNS if turn in turns}
+    model, encoder = _load(found)
+    turns = {name: Turn(text, "") for name, text in questions.items()}
+    actions = found.file.asked.actions
     images = iter(images)
     while batch := list(islice(images, batch_size)):
         # An encoder keeps the pictures that it has seen for the next turn; those of other batches are not needed again.
         encoder = Encoder(encoder.preprocessor, encoder.system)
-        scenes = [Scenario(image, Path(image), questions, "test") for image in batch]
+        scenes = [Scenario(image, Path(image), turns, "test") for image in batch]
         problems = [_problem(encoder, scene) for scene in scenes]
         good = [scene for scene, problem in zip(scenes, problems, strict=True) if problem is None]
-        texts = {turn: iter(_answers(model, encoder, turn, good, max_new_tokens)) for turn in questions}
+        texts = {turn: iter(_answers(model, encoder, turn, good, max_new_tokens)) for turn in turns}
         for image, problem in zip(batch, problems, strict=True):
             if problem is not None:
                 yield Prediction(image, {}, problem=problem)
                 continue
             said = {turn: next(text).text for turn, text in texts.items()}
             named = None
-            if data.actions and "action" in said:
-                named = named_action(said["action"], data.actions) or NO_ACTION
+            if actions and "action" in said:
+                named = named_action(said["action"], actions) or NO_ACTION
             yield Prediction(image, said, named)
 
 
@@ -217,11 +241,35 @@ def show(predictions: Iterable[Prediction], total: int | None, *, as_json: bool)
         raise DataError(f"images that cannot be used, named above: {bad}; mend these, all others are answered")
 
 
-def _with_weights(found: TrainedMember) -> TrainedMember:
-    """The same, unless its untrained base would answer in its place, as is right for a teacher, which is not trained."""
-    if found.member.lr and not any(found.folder.rglob("*.safetensors")):
-        raise CheckpointError(f"{found.folder}: no weights (*.safetensors) there; train the run again, or fetch them")
-    return found
+def _with_weights(folder: Path, file: MemberFile) -> Found:
+    """The member, unless its untrained base would answer in its place, as is right for a teacher, which is not trained."""
+    if file.lr and not any(folder.rglob("*.safetensors")):
+        raise CheckpointError(f"{folder}: no weights (*.safetensors) there; train the run again, or fetch them")
+    if not any(folder.glob("*.safetensors")) and file.revision is None and not Path(file.base).is_dir():
+        has = "LoRA adapters alone" if (folder / ADAPTER).is_dir() else "no weights of its own"
+        raise CheckpointError(
+            f"{folder}: has {has}, and its base model {file.base} is not here; run this where that folder is, or train with "
+            "execution.retain: final"
+        )
+    return Found(Source(str(folder)), file)
+
+
+def _unexplained(folder: Path, record: Path) -> CheckpointError:
+    """Why a folder beside a training's record is not asked like a base model."""
+    roles = [member["role"] for member in read_json(record)["spec"]["members"]]
+    if folder.resolve().name in roles:
+        return CheckpointError(
+            f"{folder}: no {MEMBER_FILE} in it, which says how to ask this member; train the run again"
+        )
+    return CheckpointError(f"{folder}: no member of its run; the folders beside it are those of {', '.join(roles)}")
+
+
+def _load(found: Found) -> tuple[PreTrainedModel, Encoder]:
+    file = found.file
+    if found.source.revision is None:
+        folder, base = Path(found.source.path), Source(file.base, file.revision)
+        return load_member(folder, base, file.precision, file.pixels, file.system)
+    return load_any(found.source, file.precision, file.pixels, file.system)
 
 
 def _printable(path: str) -> str:
@@ -242,14 +290,3 @@ def _answers(
     model: PreTrainedModel, encoder: Encoder, turn: str, scenes: Sequence[Scenario], max_new_tokens: int
 ) -> list[Answer]:
     return answers(model, encoder, [scene.exchange(turn) for scene in scenes], max_new_tokens) if scenes else []
-
-
-def _run_facts(path: Path) -> RunFacts:
-    content = read_json(path)
-    try:
-        return RunFacts.model_validate(content["spec"])
-    except (ValidationError, KeyError, TypeError) as error:
-        field = ".".join(map(str, error.errors()[0]["loc"])) if isinstance(error, ValidationError) else "spec"
-        raise CheckpointError(
-            f"{path}: not the record of a training: {field} is missing or of another kind; train the run again"
-        ) from None

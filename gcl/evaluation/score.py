@@ -7,7 +7,8 @@ the run's own record.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from gcl.data.actions import named_action
 from gcl.data.scenario import TURNS, Pictures
@@ -20,6 +21,16 @@ from gcl.evaluation.similarity import SentenceSimilarity
 from gcl.runs import RunSpec
 from gcl.schema import Checkpoint
 from gcl.schema_types import Strict
+
+
+class Scorer(Protocol):
+    """A metric of one turn's answers."""
+
+    def __call__(self, texts: Sequence[str], references: Sequence[str]) -> list[float]:
+        """The score of each text against its reference."""
+
+    def unreadable(self, text: str, reference: str) -> bool:
+        """Whether the two cannot be compared, since one of them is empty to the metric; such answers are counted."""
 
 
 class ScoreSpec(Strict):
@@ -54,11 +65,7 @@ def score_run(
         DataError: if a member did not answer every question exactly once, or a label of a closed list is missing.
     """
     bert, sentence = encoder_folder(score.bert_encoder), encoder_folder(score.sentence_encoder)
-    scorers = {
-        "action_f1": ("action", ActionF1(bert, score.bert_layer)),
-        "perception_cos": ("perception", similarity := SentenceSimilarity(sentence)),
-        "reasoning_cos": ("reasoning", similarity),
-    }
+    scorers = make_scorers(bert, sentence, score)
     answers = [_complete(predictions, member.role, scenes, spec.id) for member in spec.members]
     if score.actions is not None:
         _check_labels(answers[0]["action"], score.actions, spec.id)
@@ -76,6 +83,21 @@ def score_run(
         | {"score": score.model_dump()}
         | dict(provenance)
         | {"metric_models": metric_models},
+    }
+
+
+def make_scorers(bert: Path, sentence: Path, score: ScoreSpec) -> dict[str, tuple[str, Scorer]]:
+    """Every metric by name: the turn whose answers it scores, and what scores texts against references.
+
+    Args:
+        bert, sentence: folders of the two encoders.
+        score: for the layer.
+    """
+    similarity = SentenceSimilarity(sentence)
+    return {
+        "action_f1": ("action", ActionF1(bert, score.bert_layer)),
+        "perception_cos": ("perception", similarity),
+        "reasoning_cos": ("reasoning", similarity),
     }
 
 
@@ -128,7 +150,7 @@ def _constant_answer(answers: Mapping[str, Mapping[str, Any]], action_f1: Action
 
 
 def _score_member(
-    by_turn: Mapping[str, Mapping[str, Mapping[str, Any]]], scorers: Mapping[str, Any], score: ScoreSpec
+    by_turn: Mapping[str, Mapping[str, Mapping[str, Any]]], scorers: Mapping[str, tuple[str, Scorer]], score: ScoreSpec
 ) -> dict[str, Any]:
     """Per-scene scores, means, and what else is worth counting of one member."""
     ids = sorted(by_turn["action"])

@@ -14,7 +14,7 @@ from typing import Any
 
 from transformers import PretrainedConfig
 
-from gcl.cost.estimate import ASSUMED_TEXT_TOKENS
+from gcl.cost.estimate import text_tokens
 from gcl.execution import LIVE, PREFETCH, REDUCE_BUCKET, ExecutionSpec, changed
 from gcl.memory.sizes import ModelSize, model_size
 from gcl.objective.head import CHUNK_MEMORY, CHUNK_STEP, row_bytes
@@ -137,7 +137,7 @@ def memory_plan(
         run: the training.
         execution: how it is carried out.
         configs: one model configuration per member.
-        tokens: length of the longest input, image included; None assumes the largest picture and `ASSUMED_TEXT_TOKENS`.
+        tokens: length of the longest input, image included; None assumes the largest picture and `text_tokens`.
         notes: what else the reader should know, as from `model_configs`.
     """
     sizes, others = [model_size(config) for config in configs], []
@@ -157,10 +157,10 @@ def _plan(run: RunSpec, execution: ExecutionSpec, sizes: Sequence[ModelSize], to
     for member, size in zip(run.members, sizes, strict=True):
         tower = size.config.vision_config
         visual = run.training.pixels[1] // (tower.patch_size * tower.spatial_merge_size) ** 2
-        length, patches = tokens or visual + ASSUMED_TEXT_TOKENS, visual * tower.spatial_merge_size**2
+        length, patches = tokens or visual + text_tokens(run), visual * tower.spatial_merge_size**2
         texts.append(max(length - visual, 1))
         members.append(_member_plan(member, run, execution, size, inputs, length, patches))
-        assumed = f" ({ASSUMED_TEXT_TOKENS} of text are assumed)" if tokens is None else ""
+        assumed = f" ({text_tokens(run)} of text are assumed)" if tokens is None else ""
         notes.append(f"{member.model}: inputs at a time: {inputs}, each {patches} patches, {length} tokens{assumed}")
     # The fused head's buffers: a row per supervised token of a chunk. Left to itself it takes a fixed part of the device.
     row = row_bytes([size.config.text_config.vocab_size for size in sizes])

@@ -14,6 +14,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from gcl.backbones.load import PROCESSORS, Source
 from gcl.backbones.miniature import QWEN3_SPECIAL, SPECIAL, miniature_config
 from gcl.errors import CheckpointError
+from gcl.planning.runs import PlanningSpec
 from gcl.runs import RunSpec
 from gcl.schema import Checkpoint, Experiment, MiniatureModel
 
@@ -41,16 +42,19 @@ def model_configs(run: RunSpec, experiment: Experiment) -> tuple[list[Pretrained
     """
     configs, notes = [], []
     for member in run.members:
-        backbone, drawing = experiment.models[member.model].backbone.value, experiment.drawing
-        if isinstance(backbone, MiniatureModel) and drawing and not (Path(member.source) / "config.json").is_file():
+        backbone, source = experiment.models[member.model].backbone.value, Path(member.source)
+        if isinstance(backbone, MiniatureModel) and not (source / "config.json").is_file():
             special = SPECIAL + (QWEN3_SPECIAL if backbone.family == "qwen3_vl" else ())
-            configs.append(miniature_config(backbone, _Tokens(range(drawing.vocabulary.value + len(special))), {}))
+            words = experiment.planning.vocabulary if isinstance(run, PlanningSpec) else experiment.drawing.vocabulary
+            configs.append(miniature_config(backbone, _Tokens(range(words.value + len(special))), {}))
             notes.append(f"{member.model} is not built yet: its vocabulary, and so its size, is approximate")
-        elif isinstance(backbone, Checkpoint) and member.frozen and not Path(member.source).is_dir():
-            # A teacher that is yet to be fine-tuned has the size of what it starts from.
+        elif isinstance(backbone, Checkpoint) and not source.is_dir() and member.source != backbone.path:
+            # A model that is yet to be trained, a teacher or a stage before, has the size of what it starts from.
             configs.append(_read_config(Source(backbone.path, backbone.revision)))
         else:
             configs.append(_read_config(Source(member.source, member.revision)))
+    if isinstance(run, PlanningSpec) and run.kind == "distillation":
+        notes.append("answers are drawn between passes; their cache, and vLLM's copy of the student, are not counted")
     return configs, notes
 
 

@@ -1,4 +1,4 @@
-"""Let a member solve planning tasks: `load(...)` it, then `answers(...)`; gcl/planning/scoring.py says what these are worth.
+"""Let a member solve planning tasks: `answers(*load_any(...), ...)`; gcl/planning/scoring.py says what these are worth.
 
 Answers are lines such as {"id": "maze-3-test-00001", "view": "image", "asked": "plan", "text": "Map: ...", "ended": true}.
 """
@@ -6,31 +6,15 @@ Answers are lines such as {"id": "maze-3-test-00001", "view": "image", "asked": 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import torch
 from tqdm import tqdm
 from transformers import PreTrainedModel
 
-from gcl.backbones.load import Source, load_backbone, load_preprocessor
 from gcl.data.encoding import Encoder
 from gcl.evaluation.generate import answers as answers_to
 from gcl.planning.records import StateRecord
 from gcl.planning.samples import exchange
 from gcl.planning.views import VIEWS, Question
 from gcl.training.batches import chunks
-
-
-def load(source: Source, precision: str, pixels: tuple[int, int], system: str) -> tuple[PreTrainedModel, Encoder]:
-    """A model, trained or not, ready to answer: on the GPU if there is one, and its encoder.
-
-    Args:
-        source: its folder, or hub id and commit.
-        precision: on a GPU; a CPU computes in float32 all the same.
-        pixels: smallest and largest picture area after resizing.
-        system: system message.
-    """
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    model = load_backbone(source, torch.float32 if device == "cpu" else getattr(torch, precision)).to(device)
-    return model, Encoder(load_preprocessor(source, pixels), system)
 
 
 def answers(
@@ -46,7 +30,7 @@ def answers(
     """Yield the greedy answer to each task: id, view, asked, text, ended.
 
     Args:
-        model, encoder: of who answers, from `load`.
+        model, encoder: of who answers, from `gcl.evaluation.generate.load_any`.
         records: states of a test split.
         pictures: folder with `<id>.png` of each; not looked at by views in words.
         question: what is asked for.

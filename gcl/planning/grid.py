@@ -62,6 +62,12 @@ def all_asked(experiment: Experiment) -> list[Asked]:
     return list(dict.fromkeys(asked for row in rows(experiment) for asked in (*row.plans, *row.readings)))
 
 
+def answers_of(experiment: Experiment, training: str) -> list[Asked]:
+    """What the member that a training leaves is asked; of one that no table shows, the plans alone."""
+    listed = [asked for asked in all_asked(experiment) if trained(experiment, asked.run) == training]
+    return listed or [Asked(training, question) for question in questions(experiment, training)]
+
+
 def questions(experiment: Experiment, run: str) -> list[str]:
     """What a training's member, or a base model, is asked: all that the table shows of it; of others the plans alone."""
     listed = [asked.question for asked in all_asked(experiment) if asked.run == run]

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from gcl.asking import Questions
 from gcl.data.scenario import Exchange
 from gcl.planning import perception
 from gcl.planning.on_policy import OnPolicy
@@ -12,6 +13,32 @@ from gcl.planning.runs import PlanningSpec
 from gcl.planning.scoring import score_answer
 from gcl.planning.views import Question, View, perception_prompt, prompt, response
 from gcl.training.source import References, Source
+
+
+def picture_questions(
+    spec: PlanningSpec, view: View, records: Sequence[StateRecord], batch_size: int, max_new_tokens: int
+) -> Questions:
+    """What a member is asked about a picture after its training: by task, the question that it was trained with.
+
+    Args:
+        spec: the training.
+        view: what the member sees there; one that saw no picture has no question.
+        records: states of the training split.
+        batch_size: pictures answered together.
+        max_new_tokens: longest answer.
+    """
+    view = "image" if spec.pictured else view
+    asked: Question = {"reading": "reading", "plan": "answer"}.get(spec.kind, view)
+    first = {record.state.task: record for record in reversed(records)}
+    shown = {task: exchange(record, asked, Path()) for task, record in sorted(first.items())}
+    told = asked.endswith("+plan") or asked == "symbols"  # such a question holds the state, or its plan
+    return Questions(
+        about=f"planning tasks ({spec.kind}, seen as {view}): {', '.join(shown)}",
+        questions={} if told else {task: one.question for task, one in shown.items()},
+        one_fits=True,
+        batch_size=batch_size,
+        max_new_tokens=max_new_tokens,
+    )
 
 
 def source(spec: PlanningSpec, records: Sequence[StateRecord], pictures: Path, rollouts: str = "plain") -> Source:

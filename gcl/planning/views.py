@@ -48,6 +48,7 @@ _RULES = {
     "printer beside the agent, DROP the table. Table, rim, and the printer until it is picked up, are not entered. Actions: "
     "L (left), D (down), R (right), U (up), PICK, DROP.",
 }
+_CELLS = "Cells are (row,column) from 0 at the top left."
 _ASKED: dict[Form, str] = {
     "map, route, answer": "First write the map, then the route cell by cell, then the plan in <answer></answer>.",
     "answer": "Write nothing but the plan in <answer></answer>.",
@@ -62,7 +63,7 @@ def prompt(record: StateRecord, view: View, form: Form = "map, route, answer") -
         view: what is seen.
         form: what is asked for.
     """
-    parts = [_RULES[record.state.task], "Cells are (row,column) from 0 at the top left."]
+    parts = [_RULES[record.state.task], _CELLS]
     if view.startswith("symbols"):
         parts.append(f"The state:\n{symbols(record.state)}")
     if view.endswith("+plan"):
@@ -73,7 +74,7 @@ def prompt(record: StateRecord, view: View, form: Form = "map, route, answer") -
 
 def perception_prompt(record: StateRecord) -> Prompt:
     """Stage 1: all questions about the picture at once."""
-    return Prompt(True, f"{ask(record.state)}\nCells are (row,column) from 0 at the top left. Number the answers.")
+    return Prompt(True, f"{ask(record.state)}\n{_CELLS} Number the answers.")
 
 
 def response(record: StateRecord, form: Form = "map, route, answer") -> str:

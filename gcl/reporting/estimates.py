@@ -98,6 +98,9 @@ def _estimate(
 ) -> Estimate | None:
     names = tuple(run.evaluation(pictures) for run in runs)
     members = [next(m for m in metrics[name]["members"] if m["role"] == role) for name in names]
+    for run, member in zip(names, members, strict=True):
+        if metric not in member["summary"]:
+            raise DataError(f"{run}: its metrics have no {metric}; score it again with snakemake")
     if any(member["summary"][metric] is None for member in members):
         return None
     scores = _scores(members, metric, names)

@@ -18,7 +18,8 @@ ONE_SEED_NOTE = "Intervals are over scenarios, not over trainings: a mark can be
 
 EMPTY = "–"  # in a cell that has no value
 
-_HEADERS = METRICS | {
+# Beside those of METRICS.
+_HEADERS = {
     "dataset": "Data set",
     "encoder": "Encoder",
     "regime": "Regime",
@@ -117,13 +118,14 @@ def as_shown(frame: pd.DataFrame, notes: Sequence[str]) -> dict[str, Any]:
 
 def _columns(frame: pd.DataFrame) -> dict[str, str]:
     """What people see: header and the column it starts from."""
+    headers = METRICS | _HEADERS
     columns = {}
     for name in frame.columns:
         base = name.removesuffix("_paper")
-        if name in _HEADERS:
-            columns[_HEADERS[name]] = name
-        elif base in _HEADERS:
-            columns[f"{_HEADERS[base]}, paper (ours − paper)"] = name
+        if name in headers:
+            columns[headers[name]] = name
+        elif base in headers:
+            columns[f"{headers[base]}, paper (ours − paper)"] = name
     return columns
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gcl.errors import DataError, raise_all
 from gcl.files import canonical_json, sha256_file
@@ -26,32 +26,37 @@ class Interval(BaseModel):
     n: int
 
 
-class Summary(BaseModel):
-    """A member's scores; accuracy only where the data set has a closed list of actions."""
-
-    action_f1: Interval
-    perception_cos: Interval
-    reasoning_cos: Interval
-    action_accuracy: Interval | None
-
-
 class Item(BaseModel):
-    """One test scenario."""
+    """One test scenario: its scores by metric, whatever metrics there are, and whether the action is right."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, float] = Field(init=False)
 
     id: str
-    action_f1: float
-    perception_cos: float
-    reasoning_cos: float
     action_correct: bool | None
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """By metric; an action is right or wrong, 1 or 0, where the data set has a closed list."""
+        right = {} if self.action_correct is None else {"action_accuracy": float(self.action_correct)}
+        return self.__pydantic_extra__ | right
 
 
 class MemberMetrics(BaseModel):
-    """One member of the run."""
+    """One member of the run; `summary` has means by metric, None for accuracy where there is no closed list of actions."""
 
     role: str
     model: str
-    summary: Summary
+    summary: dict[str, Interval | None]
     items: list[Item]
+
+    @model_validator(mode="after")
+    def _items_have_what_the_summary_has(self) -> "MemberMetrics":
+        names = {name for name, interval in self.summary.items() if interval is not None}
+        for item in self.items:
+            if lacking := names - item.scores.keys():
+                raise ValueError(f"{self.role}: {item.id} has no {', '.join(sorted(lacking))}")
+        return self
 
 
 class ConstantAnswer(BaseModel):

@@ -17,8 +17,8 @@ from gcl import __version__
 from gcl.config import settings
 from gcl.cost.costs import read_records
 from gcl.files import read_json
-from gcl.grid import all_runs
-from gcl.planning.grid import rows, trainings
+from gcl.grid import all_runs, all_trainings, scored_as
+from gcl.planning.grid import all_asked, rows, trainings
 from gcl.provenance import code_sha256, environment, git_state
 from gcl.reporting.arrows import MARKS
 from gcl.reporting.curves import curves
@@ -38,6 +38,11 @@ _FIGURES = {
     "fig4": "Temperatures of a large gap (Fig. 4)",
     "fig7": "Temperatures of a small gap (Fig. 7)",
     "plans": "MGSD: plans and readings of planning tasks",
+}
+# Parts of the pipeline whose code decides a method's results.
+_CODE = {
+    "GCL": {"training": ("training",), "evaluation": ("generation", "scoring")},
+    "MGSD": {"training": ("planning",), "evaluation": ("answering", "plans")},
 }
 
 
@@ -181,7 +186,7 @@ def _versions(experiment: Experiment, results: Path) -> list[tuple[str, str, str
     for record in _provenance(experiment, results):
         environments = record.get("environment", {})
         for step, versions in found.items():
-            for package, version in environments.get(step, {}).items():
+            for package, version in (environments.get(step) or {}).items():  # a published model had no training here
                 versions.setdefault(package, set()).add(version)
     here = environment()
     names = dict.fromkeys([*here, *found["training"], *found["scoring"]])
@@ -193,17 +198,19 @@ def _versions(experiment: Experiment, results: Path) -> list[tuple[str, str, str
 
 def _facts(experiment: Experiment, results: Path) -> list[tuple[str, str]]:
     """What else decides results: code, data, machine."""
-    records = list(_provenance(experiment, results))
+    runs = all_trainings(experiment).values()
+    scored = [all(_path(experiment, results, name).is_file() for name in scored_as(experiment, run)) for run in runs]
     facts = [
         ("GCL", __version__),
         ("this page from", _commit(git_state())),
-        ("runs with metrics", f"{len(records)} of {len(all_runs(experiment))}"),
+        ("runs with metrics", f"{sum(scored)} of {len(scored)}"),
     ]
-    present = {"training": code_sha256("training"), "evaluation": code_sha256("generation", "scoring")}
-    for step, now in present.items():
-        used = sorted({record["code_sha256"][step] for record in records})
-        same = "as here" if used == [now] else "not as here" if used else "no run yet"
-        facts.append((f"code of {step}", f"{', '.join(digest[:12] for digest in used) or '–'} ({same})"))
+    for method, parts in _CODE.items():
+        records = list(_provenance(experiment, results, method))
+        for step, names in parts.items():
+            used = sorted({record["code_sha256"][step] for record in records} - {None})
+            same = "as here" if used == [code_sha256(*names)] else "not as here" if used else "no run yet"
+            facts.append((f"code of {method} {step}", f"{', '.join(digest[:12] for digest in used) or '–'} ({same})"))
     attempts = [
         attempt
         for record in read_records(results, experiment.scale).values()
@@ -226,9 +233,14 @@ def _commit(state: Mapping[str, Any] | None) -> str:
     return f"commit {state['commit']}{', with changes that are not committed' if state['dirty'] else ''}"
 
 
-def _provenance(experiment: Experiment, results: Path) -> Iterable[Mapping[str, Any]]:
-    """What every finished run says of its making."""
-    for run in all_runs(experiment):
-        path = metrics_path(results, experiment.scale, run)
+def _provenance(experiment: Experiment, results: Path, *methods: str) -> Iterable[Mapping[str, Any]]:
+    """What every metrics file says of its making, of one method or both."""
+    names = {"GCL": list(all_runs(experiment)), "MGSD": [asked.path for asked in all_asked(experiment)]}
+    for name in (name for method in methods or names for name in names[method]):
+        path = _path(experiment, results, name)
         if path.is_file():
             yield read_json(path)["provenance"]
+
+
+def _path(experiment: Experiment, results: Path, name: str) -> Path:
+    return metrics_path(results, experiment.scale, name)

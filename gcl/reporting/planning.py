@@ -26,7 +26,8 @@ from gcl.reporting.tables import score_cells
 from gcl.schema import Experiment
 
 _COLOURS, _MARKERS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7"), "osD^"
-_COMPARED = ("success", "optimal", "parsed")  # more is better, so a mark can say which way a difference goes
+# More is better, so a mark can say which way a difference goes.
+COMPARED = {"success": "Success", "optimal": "Optimal", "parsed": "Parsed"}
 
 
 class Provenance(BaseModel):
@@ -90,7 +91,7 @@ def planning_table(experiment: Experiment, metrics: Metrics) -> pd.DataFrame:
         for name in PLAN_SCORES:
             if name == "success_staying":  # as the training reward counts; in the metrics files
                 continue
-            cells |= _cells(name, metrics, row, control if name in _COMPARED else None, resamples)
+            cells |= _cells(name, metrics, row, control if name in COMPARED else None, resamples)
             if name == "success" and paper_values_shown(experiment):
                 value = float("nan") if (published := _published(row)) is None else published
                 cells |= {"success_paper": value, "success_difference": cells["success"] - value}

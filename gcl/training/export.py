@@ -1,7 +1,8 @@
 """Every member ends as an ordinary checkpoint folder: `export_member(engine, member, run, folder, facts)`.
 
-Safetensors weights, configuration, generation configuration, processor, and a model card; it loads with
-`AutoModelForImageTextToText.from_pretrained(folder)`. Weights that were divided among processes are put together, LoRA
+Safetensors weights, configuration, generation configuration, processor, a model card, and gcl.json, which says how the
+member is asked; it loads with `AutoModelForImageTextToText.from_pretrained(folder)` of transformers 4.57 and 5. Weights
+that were divided among processes are put together, LoRA
 adapters are merged into the weights they adapt (and kept beside them in peft's format), 16-bit trainings are stored in 16
 bits. Where adapters alone are to be retained, no other weights are written; `gcl.backbones.load.load_trained` puts them
 together again.
@@ -19,7 +20,9 @@ from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoModelForImageTextToText
 
-from gcl.backbones.load import Source, load_trained
+from gcl.asking import Questions, write_member_file
+from gcl.backbones.load import ADAPTER, Source, load_trained
+from gcl.backbones.portable import make_portable
 from gcl.errors import CheckpointError
 from gcl.files import write_text
 from gcl.runs import MemberSpec, RunSpec
@@ -34,6 +37,7 @@ def export_member(
     folder: Path,
     facts: Mapping[str, str],
     *,
+    asked: Questions | None = None,
     adapters_alone: bool = False,
 ) -> None:
     """Write the member's folder; every process takes part, the main one writes.
@@ -44,6 +48,7 @@ def export_member(
         run: what it was trained in.
         folder: to be made.
         facts: lines for the model card: data, losses.
+        asked: what the member was trained to answer; None for one that is a base model for others.
         adapters_alone: leave out all weights but LoRA adapters; of a frozen member, all.
 
     Raises:
@@ -63,7 +68,7 @@ def export_member(
         if adapted:
             from gcl.backbones import adapters
 
-            adapters.save(member.backbone, run.training.lora, base, weights, folder / "adapter")
+            adapters.save(member.backbone, run.training.lora, base, weights, folder / ADAPTER)
         if adapters_alone:
             member.backbone.config.save_pretrained(folder)
         elif adapted:
@@ -75,6 +80,9 @@ def export_member(
             raise OSError(errno.ENOSPC, "no space left on device", str(folder)) from error
         raise
     member.encoder.preprocessor.save(folder)
+    make_portable(folder)
+    if asked is not None:
+        write_member_file(folder, run, member.spec.role, asked)
     write_text(folder / "README.md", str(_card(member.spec, run, facts)))
 
 

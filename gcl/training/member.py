@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from gcl.backbones.load import Source, load_backbone, load_preprocessor
+from gcl.backbones.load import Source, load_model, load_preprocessor
 from gcl.data.encoding import IGNORED, Encoder
 from gcl.objective.semantic import SemanticHead
 from gcl.runs import MemberSpec, TrainingSpec
@@ -59,7 +59,7 @@ class Member(nn.Module):
         source = Source(spec.source, spec.revision)
         preprocessor = load_preprocessor(source, (training.pixels[0], training.pixels[1]))
         encoder = Encoder(preprocessor, training.system)
-        return cls(spec, training, load_backbone(source), encoder, semantic_size=semantic_size, seed=seed)
+        return cls(spec, training, load_model(source), encoder, semantic_size=semantic_size, seed=seed)
 
     @property
     def head(self) -> nn.Parameter:

@@ -1,6 +1,6 @@
 """One training from start to finish: `train_run(spec, source, data, execution, output, scratch)`.
 
-    <output>/<role>/        ordinary checkpoint: safetensors weights, configuration, processor, model card
+    <output>/<role>/        ordinary checkpoint: safetensors weights, configuration, processor, model card, gcl.json
     <output>/run.json       resolved specification, hashes of weights, versions; of every attempt: costs, command, machine
     <output>/losses.jsonl   every component of the loss at every step; tensorboard/ has the same for people
 
@@ -10,7 +10,7 @@ continues from the newest.
 
 import resource
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 
+from gcl.asking import Questions
 from gcl.errors import TrainingError
 from gcl.execution import ExecutionSpec
 from gcl.files import atomic_folder, canonical_json, read_json, read_jsonl, sha256_text, write_json
@@ -43,6 +44,7 @@ def train_run(
     output: Path,
     scratch: Path,
     part: str = "training",
+    asked: Mapping[str, Questions] | None = None,
 ) -> None:
     """Load the members, train the group, write everything; the output folder appears only when it is whole.
 
@@ -54,9 +56,18 @@ def train_run(
         output: folder to be made; an existing one is replaced, unless it is just what would be made.
         scratch: this run's own folder for the log and for checkpoints to resume from; removed at the end.
         part: of the pipeline, whose code decides the result.
+        asked: by role, what the members learn to answer; it is kept in their folders.
+
+    Raises:
+        TrainingError: if adapters alone are to be retained, and a member has none.
     """
+    if execution.retain == "adapters" and spec.training.lora is None:
+        raise TrainingError(
+            f"{spec.id}: execution.retain is 'adapters', but this training has none (lora: null), so its weights would be "
+            "lost; use `--set retain=final`, or set lora"
+        )
     try:
-        _train(spec, source, data, execution, output, scratch, part)
+        _train(spec, source, data, execution, output, scratch, part, asked or {})
     except FinishedElsewhere as finished:
         if not already_trained(spec, data, execution, output, part):
             raise
@@ -75,7 +86,14 @@ def already_trained(spec: RunSpec, data: str, execution: ExecutionSpec, output: 
 
 
 def _train(
-    spec: RunSpec, source: Source, data: str, execution: ExecutionSpec, output: Path, scratch: Path, part: str
+    spec: RunSpec,
+    source: Source,
+    data: str,
+    execution: ExecutionSpec,
+    output: Path,
+    scratch: Path,
+    part: str,
+    asked: Mapping[str, Questions],
 ) -> None:
     def load() -> list[Member]:
         size = spec.objective.semantic_size if spec.objective and spec.objective.gsl_weight else None
@@ -97,8 +115,9 @@ def _train(
                     "data": f"{source.about} of {spec.dataset} (manifest {data[:12]})",
                     "loss at the last step": ", ".join(f"{k} {v:.4f}" for k, v in last.items() if k != "step"),
                 }
-                folder, adapters_alone = work / member.spec.role, execution.retain == "adapters"
-                export_member(engine, member, spec, folder, facts, adapters_alone=adapters_alone)
+                role, adapters_alone = member.spec.role, execution.retain == "adapters"
+                kept = {"asked": asked.get(role), "adapters_alone": adapters_alone}
+                export_member(engine, member, spec, work / role, facts, **kept)
             peak = max(engine.world.collect(torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0))
             if engine.world.main:
                 for name in ("losses.jsonl", "tensorboard"):

@@ -167,6 +167,22 @@ def test_frozen_parts_and_adapters_exclude_each_other(config):
         load_experiment(config, ROOT)
 
 
+def test_retaining_adapters_is_refused_where_a_training_has_none(config):
+    """It would keep nothing of such a training, MGSD's second stage for one."""
+    lora = {"value": {"rank": 4, "alpha": 8.0}, "assumed": "test"}
+    config["execution"]["retain"]["value"] = "adapters"
+    config["training"]["lora"] = lora
+    paper = config | {"scale": "paper"}
+    (line,) = messages(paper)
+    assert (
+        "execution.retain.value: 'adapters' would keep nothing" in line and "(planning.distillation.lora: null)" in line
+    )
+    config["planning"]["distillation"]["lora"] = lora
+    load_experiment(paper, ROOT)
+    config["training"]["lora"] = {"value": None, "assumed": "test"}
+    assert "(training.lora: null)" in messages(paper)[0]
+
+
 def test_every_node_has_as_many_processes(config):
     config["execution"]["processes"]["value"], config["execution"]["nodes"]["value"] = 8, 3
     with pytest.raises(ConfigError, match=r"execution.nodes.value: 8 processes cannot be divided among 3 nodes"):

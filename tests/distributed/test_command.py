@@ -34,7 +34,7 @@ def command(backbones, experiment, tmp_path):
         settings = [part for change in ("processes=2", "save_every=1000", *changes) for part in ("--set", change)]
         files = ["--run", tmp_path / "run.json", "--data", tmp_path / "data.json"]
         places = ["--manifest", tmp_path / "manifests/train.tsv", "--scratch", tmp_path / "scratch" / output]
-        return [sys.executable, "-m", "gcl.cli", "train", *files, *places, *settings, "--to", tmp_path / output]
+        return [sys.executable, "-m", "gcl", "train", *files, *places, *settings, "--to", tmp_path / output]
 
     return line
 

@@ -193,3 +193,21 @@ def test_one_process_divides_among_itself(alone, backbones, scenarios, tmp_path)
         )
     ours, theirs = (losses(tmp_path / name) for name in plans)
     assert [pytest.approx(step, rel=1e-4) for step in ours] == theirs
+
+
+def test_divided_weights_take_the_adapters_of_the_stage_before(alone, backbones, scenarios, tmp_path):
+    """ZeRO-3 divides the base while it is loaded; adapters are merged into it all the same."""
+    first = make_run(backbones, members=1, lora={"rank": 4, "alpha": 8.0}, lr=(2e-2,))
+    second = make_run(backbones, members=1)
+    member = second.members[0].model_copy(update={"source": str(tmp_path / "first/learner")})
+    second = second.model_copy(update={"members": [member]})
+    execution = ExecutionSpec(retain="adapters")
+    train_run(first, References.of(scenarios[:4], first), "data", execution, tmp_path / "first", tmp_path / "scratch")
+    for name, execution in (
+        ("plain", ExecutionSpec()),
+        ("divided", ExecutionSpec(engine="deepspeed", zero_stage=3)),
+    ):
+        samples = References.of(scenarios[:4], second)
+        train_run(second, samples, "data", execution, tmp_path / name, tmp_path / "scratch" / name)
+    plain, divided = (losses(tmp_path / name) for name in ("plain", "divided"))
+    assert [step["loss"] for step in divided] == pytest.approx([step["loss"] for step in plain], rel=1e-5)

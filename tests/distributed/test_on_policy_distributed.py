@@ -54,7 +54,7 @@ def command(folder: Path, name: str, changes: list[str]) -> list[str]:
 @pytest.mark.parametrize("name", ENGINES)
 def test_two_processes_make_the_updates_of_one(alone, backbones, name):
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore", "DS_ACCELERATOR": "cpu"}
-    words = [sys.executable, "-m", "gcl.cli", *command(alone, name, ENGINES[name])]
+    words = [sys.executable, "-m", "gcl", *command(alone, name, ENGINES[name])]
     done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr[-4000:]
     for ours, expected in zip(losses(alone / name), losses(alone / "one"), strict=True):

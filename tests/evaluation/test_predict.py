@@ -17,8 +17,8 @@ from group_case import make_run
 from PIL import Image
 from raw_case import raw_record
 
+from gcl.asking import MEMBER_FILE, data_questions
 from gcl.cli import main
-from gcl.config import read_yaml
 from gcl.data.manifest import write_manifests
 from gcl.data.raw import read_raw
 from gcl.data.scenario import TURNS
@@ -38,25 +38,31 @@ def in_the_project(monkeypatch):
 
 @pytest.fixture(scope="module")
 def trained(experiment, backbones, scenarios, tmp_path_factory):
-    """A pair trained on eight scenes, pictures of the other four, and what `gcl generate` lets it say of them."""
+    """A pair that `gcl train` trained on eight scenes, pictures of the other four, and what `gcl generate` lets it say."""
     folder = tmp_path_factory.mktemp("trained")
     # Long and fast enough that answers depend on picture and turn.
     spec, checkpoints = make_run(backbones, epochs=12, lr=(1e-2, 1e-2)), folder / "run"
-    train_run(spec, References.of(scenarios[:8], spec), "data", ExecutionSpec(), checkpoints, folder / "scratch")
     data = data_spec(experiment, "snei").model_copy(update={"root": str(folder / "raw")})
     images = folder / "raw/images"
     images.mkdir(parents=True)
-    for scenario in scenarios[8:]:
+    splits = ["train"] * 8 + ["test"] * 4
+    for scenario in scenarios:
         shutil.copy(scenario.image, images / f"{scenario.id}.png")
-    write_jsonl(folder / "raw/scenarios.jsonl", [raw_record(scenario, "test") for scenario in scenarios[8:]])
+    lines = [raw_record(scenario, split) for scenario, split in zip(scenarios, splits, strict=True)]
+    write_jsonl(folder / "raw/scenarios.jsonl", lines)
     write_manifests(read_raw(folder / "raw", data.questions, None), folder / "raw", folder)
-    sizes = ["--batch-size", "3", "--max-new-tokens", str(experiment.evaluation.max_new_tokens.value)]
-    generated = folder / "predictions.jsonl"
-    arguments = ["--run", spec.json, "--data", data.json, "--manifest", str(folder / "test.tsv"), *sizes]
-    assert main(["generate", *arguments, "--checkpoints", str(checkpoints), "--to", str(generated)]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        job = ["--run", spec.json, "--data", data.json]
+        places = ["--scratch", str(folder / "scratch"), "--to", str(checkpoints)]
+        assert main(["train", *job, "--manifest", str(folder / "train.tsv"), *places]) == 0
+        sizes = ["--batch-size", "3", "--max-new-tokens", str(experiment.evaluation.max_new_tokens.value)]
+        generated = folder / "predictions.jsonl"
+        arguments = [*job, "--manifest", str(folder / "test.tsv"), *sizes]
+        assert main(["generate", *arguments, "--checkpoints", str(checkpoints), "--to", str(generated)]) == 0
     answers = {(r["role"], r["id"], r["turn"]): r["text"] for r in read_jsonl(generated)}
     pictures = {scenario.id: str(images / f"{scenario.id}.png") for scenario in scenarios[8:]}
-    return SimpleNamespace(checkpoints=checkpoints, pictures=pictures, answers=answers, spec=spec, scenarios=scenarios)
+    return SimpleNamespace(checkpoints=checkpoints, pictures=pictures, answers=answers, scenarios=scenarios)
 
 
 @pytest.fixture
@@ -135,7 +141,7 @@ def test_paths_come_from_standard_input_too(trained, asked, monkeypatch):
 def test_answers_appear_while_paths_are_still_to_come(trained, tmp_path):
     odd = os.fsencode(tmp_path) + b"/\xff.png"
     shutil.copy(trained.pictures["s08"], odd)
-    command = [sys.executable, "-m", "gcl.cli", "predict", "--checkpoint", str(trained.checkpoints / "guide")]
+    command = [sys.executable, "-m", "gcl", "predict", "--checkpoint", str(trained.checkpoints / "guide")]
     command += ["--image", "-", "--batch-size", "1", "--turn", "action"]
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     with subprocess.Popen(command, cwd=ROOT, **pipes) as process:
@@ -168,47 +174,46 @@ def test_a_terminal_gets_a_progress_bar(trained, capsys, monkeypatch):
     assert capsys.readouterr().out.count(".png") == 9
 
 
-def test_actions_of_a_closed_list_are_read_as_scoring_reads_them(trained, asked, tmp_path, monkeypatch):
-    run, config = tmp_path / "run", read_yaml(ROOT / "config.yaml")
-    shutil.copytree(trained.checkpoints, run)
-    record = read_json(run / "run.json")
-    record["spec"]["dataset"] = "muson"
-    write_json(run / "run.json", record)
+def test_actions_of_a_closed_list_are_read_as_scoring_reads_them(trained, asked, tmp_path, capsys):
+    folder = tmp_path / "member"
+    shutil.copytree(trained.checkpoints / "guide", folder)
+    file = read_json(folder / MEMBER_FILE)
     text, picture = trained.answers["guide", "s08", "action"], trained.pictures["s08"]
     said = re.search(r"\w+", text)[0]
     for actions, expected in (([said, "Fly away"], said), (["Fly away"], NO_ACTION)):
-        config["datasets"]["muson"]["actions"]["value"] = actions
-        monkeypatch.setenv("GCL_CONFIG", json.dumps(config))
-        _, (found,), _ = asked(run / "guide", "--image", picture)
+        file["asked"]["actions"] = actions
+        write_json(folder / MEMBER_FILE, file)
+        _, (found,), _ = asked(folder, "--image", picture)
         assert (found["answers"]["action"], found["action"]) == (text, expected)
-        _, (found,), _ = asked(run / "guide", "--image", picture, "--turn", "perception")
+        _, (found,), _ = asked(folder, "--image", picture, "--turn", "perception")
         assert found["action"] is None
+        assert main(["predict", "--checkpoint", str(folder), "--image", picture, "--turn", "action"]) == 0
+        assert capsys.readouterr().out.rstrip().endswith(f"[{expected}]")
 
 
-def test_adapters_are_put_on_their_base(trained, backbones, asked, tmp_path):
+def test_adapters_are_put_on_their_base(trained, experiment, backbones, asked, tmp_path):
     spec = make_run(backbones, members=1, epochs=8, lora={"rank": 4, "alpha": 8.0}, lr=(2e-2,))
+    questions = {"learner": data_questions(experiment, data_spec(experiment, "snei"))}
     said = []
     for retain in ("final", "adapters"):
         folder, execution = tmp_path / retain, ExecutionSpec(retain=retain)
-        train_run(
-            spec, References.of(trained.scenarios[:4], spec), "data", execution, folder, tmp_path / "scratch" / retain
-        )
+        samples = References.of(trained.scenarios[:4], spec)
+        train_run(spec, samples, "data", execution, folder, tmp_path / "scratch" / retain, asked=questions)
         # A run of one member needs no role.
         status, records, _ = asked(folder, "--image", *trained.pictures.values(), "--turn", "action")
         assert status == 0
         said.append([record["answers"] for record in records])
     assert said[0] == said[1]
-    record = read_json(folder / "run.json")
-    record["spec"]["members"][0]["source"] = str(tmp_path / "gone")
-    write_json(folder / "run.json", record)
+    file = read_json(folder / "learner" / MEMBER_FILE)
+    write_json(folder / "learner" / MEMBER_FILE, file | {"base": str(tmp_path / "gone")})
     status, _, error = asked(folder, "--image", trained.pictures["s08"])
-    assert status == 2 and "gone: no config.json" in error
+    assert status == 2 and f"LoRA adapters alone, and its base model {tmp_path / 'gone'} is not here" in error
 
 
-def test_folders_that_are_no_member_are_explained(trained, asked, backbones, tmp_path):
+def test_folders_that_are_no_member_are_explained(trained, asked, tmp_path):
     def refused(folder):
         status, records, error = asked(folder, "--image", "x.png")
-        assert (status, records) == (2, []) and error.startswith("gcl: error: ") and "Traceback" not in error
+        assert (status, records) == (2, []) and error.startswith("gcl: error: ") and error.count("\n") == 1
         return error
 
     error = refused(trained.checkpoints)
@@ -216,10 +221,13 @@ def test_folders_that_are_no_member_are_explained(trained, asked, backbones, tmp
         assert f"--checkpoint {trained.checkpoints / role} ({model})" in error
     assert "no such folder" in refused(tmp_path / "nowhere")
     assert "those of learner, guide" in refused(trained.checkpoints / "tensorboard")
-    assert "no run.json there or beside it" in refused(backbones["qwen3_vl"])
-    (tmp_path / "run/solo").mkdir(parents=True)
-    (tmp_path / "run/run.json").write_text('{"spec": {"scale": "miniature"}}')
-    assert "not the record of a training" in refused(tmp_path / "run/solo")
+    assert "neither gcl.json nor config.json" in refused(tmp_path)
+    run = tmp_path / "run"
+    shutil.copytree(trained.checkpoints, run)
+    write_json(run / "guide" / MEMBER_FILE, read_json(run / "guide" / MEMBER_FILE) | {"pixels": "large"})
+    assert f"{run}/guide/gcl.json: pixels: Input should be a valid list" in refused(run / "guide")
+    (run / "learner" / MEMBER_FILE).unlink()
+    assert "no gcl.json in it, which says how to ask this member" in refused(run / "learner")
 
 
 def test_a_member_without_weights_does_not_answer_as_its_base(trained, asked, tmp_path):
@@ -229,11 +237,66 @@ def test_a_member_without_weights_does_not_answer_as_its_base(trained, asked, tm
     assert (status, records) == (2, []) and "run/learner: no weights" in error
 
 
-def test_records_of_older_versions_can_be_read(trained, asked, tmp_path):
-    shutil.copytree(trained.checkpoints, tmp_path / "run")
-    record = read_json(tmp_path / "run/run.json")
-    for name in ("lora", "frozen"):
-        del record["spec"]["training"][name]
-    write_json(tmp_path / "run/run.json", record)
-    status, _, _ = asked(tmp_path / "run/learner", "--image", trained.pictures["s08"], "--turn", "action")
-    assert status == 0
+def test_a_copied_folder_gives_the_pipelines_answers_byte_for_byte(trained, tmp_path):
+    """Another place and working directory with blanks and umlauts, no HOME, nothing beside the folder."""
+    place, here = tmp_path / "mein Roboter ü", tmp_path / "anderswo"
+    here.mkdir()
+    shutil.copytree(trained.checkpoints / "learner", place / "learner")
+    shutil.copy(trained.pictures["s08"], place / "ein Bild ö.png")
+    environment = {name: value for name, value in os.environ.items() if name not in ("HOME", "GCL_CONFIG")}
+    environment |= {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-m", "gcl", "predict", "--checkpoint", str(place / "learner"), "--json", "--image"]
+    done = subprocess.run(
+        [*command, str(place / "ein Bild ö.png")], cwd=here, env=environment, text=True, capture_output=True, check=True
+    )
+    said = json.loads(done.stdout)["answers"]
+    assert said == {turn: trained.answers["learner", "s08", turn] for turn in TURNS}
+    assert not list(here.iterdir()), "nothing is left where one asks"
+
+
+def test_a_question_of_ones_own_is_asked_in_place_of_the_members(trained, asked, experiment, capsys):
+    picture, folder = trained.pictures["s08"], trained.checkpoints / "learner"
+    words = experiment.prompt.questions.value["action"]
+    own = ["--image", picture, "--question", words]
+    _, (found,), _ = asked(folder, *own)
+    assert found["answers"] == {words: trained.answers["learner", "s08", "action"]}
+    _, (found,), _ = asked(folder, *own, "--turn", "reasoning")
+    assert list(found["answers"]) == ["reasoning", words]
+    assert main(["predict", "--checkpoint", str(folder), *own]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == f"  {words}" and lines[2].strip() == trained.answers["learner", "s08", "action"]
+
+
+def test_a_question_that_a_member_does_not_have_is_named(trained, asked):
+    status, _, error = asked(trained.checkpoints / "learner", "--image", "x.png", "--turn", "acton")
+    assert status == 2 and "--turn acton: no question of this member; use some of perception, prediction" in error
+    status, _, error = asked(trained.checkpoints / "learner", "--image", "x.png", "--dataset", "snei")
+    assert status == 2 and "--dataset is for base models" in error
+
+
+def test_base_models_are_asked_as_config_yaml_says(trained, asked, backbones, tmp_path, monkeypatch):
+    picture, folder = trained.pictures["s08"], backbones["qwen3_vl"]
+    status, (here,), note = asked(folder, "--image", picture, "--dataset", "muson")
+    assert status == 0 and list(here["answers"]) == list(TURNS)
+    assert here["action"] in (NO_ACTION, "Stop", "Move Forward", "Turn Left", "Turn Right"), "the list of muson"
+    assert f"note: {folder} is a base model that no training here has touched" in note
+    monkeypatch.chdir(tmp_path)  # where there is no config.yaml
+    status, (there,), _ = asked(folder, "--image", picture)
+    assert (there["answers"], there["action"]) == (here["answers"], None)
+
+
+def test_a_model_of_the_hub_is_asked_by_its_id(trained, asked, backbones, tmp_path, monkeypatch):
+    """From a cache as the hub's own library leaves it; the tests have no network."""
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    repository = tmp_path / "hub/models--lab--model"
+    shutil.copytree(backbones["qwen3_vl"], repository / "snapshots" / commit)
+    (repository / "refs").mkdir()
+    (repository / "refs/main").write_text(commit)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    picture = trained.pictures["s08"]
+    _, (expected,), _ = asked(backbones["qwen3_vl"], "--image", picture)
+    for name in ("lab/model", f"lab/model@{commit}"):
+        status, (found,), note = asked(name, "--image", picture)
+        assert status == 0 and found == expected and "note: lab/model@" in note
+    status, _, error = asked("lab/other", "--image", picture)
+    assert status == 2 and "lab/other@main: cannot be loaded" in error

@@ -18,6 +18,7 @@ from gcl.planning.runs import PlanningSpec
 from gcl.planning.samples import source
 from gcl.planning.views import prompt
 from gcl.runs import ObjectiveSpec
+from gcl.schema_types import Lora
 from gcl.training import loop
 from gcl.training.loop import Stopped
 from gcl.training.run import train_run
@@ -143,6 +144,78 @@ def test_a_stopped_distillation_goes_on_to_the_same_bytes(backbones, tasks, tmp_
     weights = "student/model.safetensors"
     assert (resumed / weights).read_bytes() == (whole / weights).read_bytes()
     assert losses(resumed) == losses(whole)
+
+
+def test_a_stage_starts_from_the_adapters_of_the_one_before(backbones, tasks, tmp_path):
+    """Adapters alone are asked, and trained further, as the whole model that they make."""
+    lora, states = Lora(rank=4, alpha=8.0), ["--states", str(tasks / "states.jsonl")]
+    place = [*states, "--pictures", str(tasks / "pictures")]
+
+    def train(chosen, name, lora, retain):
+        """With or without adapters; returns the folder of the member that learns."""
+        chosen = chosen.model_copy(update={"training": chosen.training.model_copy(update={"lora": lora})})
+        made = ["--scratch", str(tmp_path / "scratch"), "--to", str(tmp_path / name), "--set", f"retain={retain}"]
+        assert main(["planning", "train", "--spec", chosen.json, *place, *made]) == 0
+        return tmp_path / name / chosen.members[0].role
+
+    kept = {}
+    for retain in ("final", "adapters"):
+        folder = train(spec(backbones, "reading", ["image"]), f"reading-{retain}", lora, retain)
+        asking = [
+            "--checkpoint",
+            str(folder),
+            *SMALL,
+            "--questions",
+            "reading",
+            "--to",
+            str(tmp_path / "said" / retain),
+        ]
+        assert main(["planning", "answer", *place, *asking]) == 0
+        second = spec(backbones, "distillation", ["image", "symbols+plan"])
+        members = [second.members[0].model_copy(update={"source": str(folder)}), second.members[1]]
+        ended = train(second.model_copy(update={"members": members}), f"mgsd-{retain}", None, "final")
+        kept[retain] = (
+            (tmp_path / "said" / retain / "reading.jsonl").read_bytes(),
+            (ended / "model.safetensors").read_bytes(),
+        )
+    assert {path.name for path in (tmp_path / "reading-adapters").rglob("*.safetensors")} == {
+        "adapter_model.safetensors"
+    }
+    assert kept["final"] == kept["adapters"]
+
+
+def test_a_training_without_adapters_does_not_start_where_they_alone_are_retained(backbones, tasks, tmp_path, capsys):
+    place = ["--states", str(tasks / "states.jsonl"), "--pictures", str(tasks / "pictures")]
+    made = ["--scratch", str(tmp_path / "scratch"), "--to", str(tmp_path / "out"), "--set", "retain=adapters"]
+    chosen = spec(backbones, "distillation", ["image", "symbols+plan"])
+    assert main(["planning", "train", "--spec", chosen.json, *place, *made]) == 2
+    error = capsys.readouterr().err
+    assert "execution.retain is 'adapters', but this training has none (lora: null)" in error
+    assert not (tmp_path / "scratch").exists() and not (tmp_path / "out").exists()
+
+
+def test_members_are_asked_by_their_task_or_in_ones_own_words(backbones, tasks, tmp_path, capsys):
+    place = ["--states", str(tasks / "states.jsonl"), "--pictures", str(tasks / "pictures")]
+    made = ["--scratch", str(tmp_path / "scratch"), "--to", str(tmp_path / "out")]
+    chosen = spec(backbones, "distillation", ["image", "symbols+plan"])
+    assert main(["planning", "train", "--spec", chosen.json, *place, *made]) == 0
+    record = next(record for record in read_records(tasks / "states.jsonl") if record.split == "test")
+    student, image = str(tmp_path / "out/student"), str(tasks / f"pictures/{record.id}.png")
+    asking = ["--checkpoint", student, *SMALL[:3], "--max-new-tokens", "12", "--to", str(tmp_path / "answers")]
+    assert main(["planning", "answer", *place, *asking, "--system", "Be brief."]) == 0
+    lines = map(json.loads, (tmp_path / "answers/image.jsonl").read_text().splitlines())
+    (expected,) = [line["text"] for line in lines if line["id"] == record.id]
+    asked = ["predict", "--image", image, "--json", "--max-new-tokens", "12", "--checkpoint"]
+    for words in (["--turn", "frozenlake"], ["--question", prompt(record, "image").text]):
+        capsys.readouterr()
+        assert main([*asked, student, *words]) == 0
+        assert list(json.loads(capsys.readouterr().out)["answers"].values()) == [expected]
+    assert main([*asked, student]) == 2
+    error = capsys.readouterr().err
+    assert "was trained for planning tasks (distillation, seen as image): frozenlake; say what is asked" in error
+    assert "--turn frozenlake, or --question" in error
+    assert main([*asked, str(tmp_path / "out/teacher"), "--turn", "frozenlake"]) == 2
+    assert "--turn frozenlake: no question of this member; it has none" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,15 @@
 import json
 
 import pytest
-from fake_metrics import ROOT, experiment_with, fake_file
+from fake_metrics import ROOT, experiment_with, fake_file, fake_planning, write_metrics
 
 from gcl.cli import main
 from gcl.evaluation.bootstrap import mean_interval
 from gcl.files import write_json, write_jsonl
-from gcl.reporting.compare import compare, read_scored
+from gcl.reporting.compare import compare
 from gcl.reporting.metrics import metrics_path
+from gcl.reporting.planning import planning_metrics, planning_table
+from gcl.reporting.scored import read_scored
 from gcl.runs import find_run
 
 EXPERIMENT = experiment_with()
@@ -181,3 +183,55 @@ def test_runs_that_are_not_there_are_named(capsys, stored, tmp_path):
     assert "no such file" in fails(capsys, "compare", SFT, GCL, *results, "--scale", "paper")
     path.write_text('{"scale": "miniature"}')
     assert "not a metrics file: run: Field required" in fails(capsys, "compare", path, path)
+
+
+MGSD = "planning/mgsd/qwen3-vl-4b+qwen3-vl-4b/full/seed0"
+READING = "planning/reading/qwen3-vl-4b/default/seed0"
+
+
+@pytest.fixture
+def planned(tmp_path):
+    """Metrics of planning tasks: MGSD reaches all goals, the stage before none of the lakes'."""
+
+    def success(asked, task, k):
+        return 1.0 if asked.run == MGSD else float(task != "frozenlake")
+
+    write_metrics(tmp_path, fake_planning(EXPERIMENT, success))
+    return tmp_path
+
+
+def test_runs_on_planning_tasks_are_compared_state_by_state(planned, capsys):
+    assert main(["compare", READING, MGSD, "--results", str(planned), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["runs"] == [f"{READING}/image", f"{MGSD}/image"] and found["scenes"] == 8
+    (pair,) = found["pairs"]
+    assert pair["roles"] == ["solo", "student"] and pair["models"] == ["qwen3-vl-4b"] * 2
+    success = pair["metrics"]["success"]
+    # Macro means, as in the table: three tasks, one of which differs.
+    assert (success["a"], success["b"]) == (pytest.approx(2 / 3), pytest.approx(1.0))
+    assert success["difference"] == pytest.approx(1 / 3) and (success["a_better"], success["b_better"]) == (0, 4)
+    assert {scene["id"] for scene in pair["worst"]} == {f"frozenlake-{k}" for k in range(4)}
+    table = planning_table(EXPERIMENT, planning_metrics(EXPERIMENT, planned)).set_index(["model", "arm"])
+    row = table.loc[("qwen3-vl-4b", "stages 1 and 2 (MGSD)")]
+    assert (success["low"], success["high"]) == pytest.approx((row["success_gain_low"], row["success_gain_high"]))
+
+
+def test_a_question_can_be_named_and_a_base_model(planned, capsys):
+    base = "planning/base/qwen3-vl-4b/default/seed0"
+    answers = [
+        {"id": f"{task}-{k}", "text": f"Map {k}"} for task in ("frozenlake", "maze", "minibehaviour") for k in range(4)
+    ]
+    write_jsonl(planned / f"miniature/predictions/{MGSD}/image.jsonl", answers)
+    assert main(["compare", base, f"{MGSD}/image", "--results", str(planned)]) == 0
+    text = capsys.readouterr().out
+    assert f"A: {base}/image" in text and "scenes that differ most in Success" in text and "B 1.000  Map 0" in text
+    assert main(["compare", f"{READING}/reading", f"{MGSD}/reading", "--results", str(planned)]) == 0
+    assert "Read without a mistake" in capsys.readouterr().out
+
+
+def test_what_cannot_be_compared_on_planning_tasks_is_refused(planned, stored, capsys):
+    results = ["--results", planned]
+    error = fails(capsys, "compare", READING, f"{MGSD}/reading", *results)
+    assert "scored with different questions (plans, readings)" in error
+    assert "of different methods" in fails(capsys, "compare", stored(SFT, A), f"{MGSD}/image", *results)
+    assert "is no training on planning tasks" in fails(capsys, "compare", READING, f"{MGSD}/looking", *results)

@@ -132,6 +132,25 @@ def test_adapters_alone_give_the_models_that_whole_weights_give(backbones, scena
     assert sizes[1] < sizes[0] / 5
 
 
+def test_a_teacher_can_be_adapters_on_a_base(backbones, scenarios, tmp_path):
+    """Of a training with a frozen member that another training has left; and so is the frozen member that it leaves."""
+    alone = make_run(backbones, members=1, lora={"rank": 4, "alpha": 8.0}, lr=(2e-2,))
+    ends = {}
+    for retain in ("final", "adapters"):
+        execution, place = ExecutionSpec(retain=retain), tmp_path / retain
+        train_run(alone, References.of(scenarios[:4], alone), "data", execution, place / "sft", tmp_path / "scratch")
+        pair = make_run(backbones, lora={"rank": 4, "alpha": 8.0}, lr=(2e-3, 0.0))
+        teacher = pair.members[1].model_copy(update={"source": str(place / "sft/learner")})
+        pair = pair.model_copy(update={"members": [pair.members[0], teacher]})
+        train_run(pair, References.of(scenarios[:4], pair), "data", execution, place / "pair", tmp_path / "scratch")
+        base = [Source(member.source) for member in pair.members]
+        roles = [place / "pair" / member.role for member in pair.members]
+        ends[retain] = [load_trained(folder, start) for folder, start in zip(roles, base, strict=True)]
+    for whole, rebuilt in zip(*ends.values(), strict=True):
+        for (name, one), (_, two) in zip(whole.named_parameters(), rebuilt.named_parameters(), strict=True):
+            assert torch.equal(one, two), name
+
+
 def test_half_precision_is_rebuilt_without_touching_buffers(backbones, scenarios, tmp_path):
     spec = make_run(backbones, members=1, lora={"rank": 4, "alpha": 8.0}, precision="bfloat16")
     for retain in ("final", "adapters"):

@@ -63,7 +63,7 @@ def test_every_row_leads_to_files_that_exist(project):
 
 
 def test_a_number_can_be_followed_to_its_training(project):
-    trace = (sys.executable, "-m", "gcl.cli", "trace", "headline:learner/full:action_f1")
+    trace = (sys.executable, "-m", "gcl", "trace", "headline:learner/full:action_f1")
     done = project.run(*trace)
     assert done.returncode == 0, done.stdout + done.stderr
     for what in ("value", "metrics", "settings", "predictions", "checkpoint", "record", "start", "code", "raw data"):

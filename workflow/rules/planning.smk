@@ -144,7 +144,7 @@ rule planning_train:
         start=PLANNING.start,
         code=code_files("planning"),
     output:
-        checkpoints=directory("results/{scale}/checkpoints/{task_run}"),
+        checkpoints=PLAN.retained(directory("results/{scale}/checkpoints/{task_run}"), temp),
         record="results/{scale}/records/{task_run}.json",
     log:
         "logs/{scale}/train/{task_run}.log",

@@ -1,0 +1,141 @@
+"""The verbs that look after runs know MGSD's trainings as they know the others."""
+
+import json
+
+import pytest
+from conftest import ROOT
+from fake_metrics import experiment_with, fake_planning, write_metrics
+
+from gcl.cli import main
+from gcl.cluster.doctor import examine
+from gcl.cluster.status import status
+from gcl.config import load_experiment, read_yaml
+from gcl.grid import all_runs, all_trainings
+from gcl.planning.grid import trainings
+from gcl.planning.runs import planning_run
+from gcl.reporting.page import _facts
+from gcl.workflow import Plan
+
+MGSD = "planning/mgsd/qwen3-vl-4b+qwen3-vl-4b/full/seed0"
+WORDS = "planning/words/qwen3-vl-4b/default/seed0"
+
+
+@pytest.fixture(autouse=True)
+def in_the_project(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.delenv("GCL_CONFIG", raising=False)
+
+
+@pytest.fixture(scope="module")
+def paper():
+    return load_experiment(read_yaml(ROOT / "config.yaml") | {"scale": "paper"}, ROOT)
+
+
+def said(capsys, *arguments):
+    assert main(arguments) == 0
+    return capsys.readouterr().out
+
+
+def test_runs_lists_the_trainings_of_both_methods(capsys, experiment):
+    listed = said(capsys, "runs").splitlines()
+    assert listed == [*all_runs(experiment), *trainings(experiment)] and MGSD in listed
+
+
+@pytest.mark.parametrize("scale", ["miniature", "paper"])
+def test_memory_is_planned_of_every_training(monkeypatch, capsys, scale, paper, experiment):
+    """An out-of-memory error names this command. At paper scale the configurations are of the hub, so some like them."""
+    from gcl.backbones.miniature import miniature_config
+    from gcl.memory import sizes
+
+    shapes = {name: model.backbone.value for name, model in experiment.models.items()}
+
+    def read_config(source):
+        shape = next(shape for name, shape in shapes.items() if name in source.path.lower())
+        return miniature_config(shape, sizes._Tokens(range(500)), {})
+
+    if scale == "paper":
+        monkeypatch.setattr(sizes, "_read_config", read_config)
+    monkeypatch.setattr("gcl.memory.plan.ALTERNATIVES", [])  # those of every run take a while
+    for run in trainings(paper if scale == "paper" else experiment):
+        text = said(capsys, "plan", "--memory", run, "--scale", scale)
+        assert text.startswith(f"{run}: estimated GiB on each GPU")
+        assert ("answers are drawn between passes" in text) == ("/mgsd/" in run)
+
+
+def test_disk_counts_them_everywhere(capsys, paper, tmp_path):
+    count = len(all_trainings(paper))
+    assert f"checkpoints of {count} trainings" in said(capsys, "plan", "--disk", "--scale", "paper")
+    assert f"checkpoints of {count} trainings" in Plan(paper).disk()
+    assert count - len(all_runs(paper)) == len(trainings(paper)) > 10
+    line = next(finding.what for finding in examine(paper, tmp_path) if finding.what.startswith("checkpoints need"))
+    without = next(
+        finding.what
+        for finding in examine(paper.model_copy(update={"planning": small(paper)}), tmp_path)
+        if finding.what.startswith("checkpoints need")
+    )
+    assert gigabytes(line) > gigabytes(without)
+
+
+def small(paper):
+    """Planning with one model."""
+    models = paper.planning.models.model_copy(update={"value": paper.planning.models.value[:1]})
+    return paper.planning.model_copy(update={"models": models})
+
+
+def gigabytes(line: str) -> int:
+    return int(line.split("up to ")[1].split()[0].replace(",", ""))
+
+
+def test_adapters_of_a_stage_take_less_disk_than_its_weights(paper, tmp_path):
+    from gcl.versioning import disk_plan
+
+    reading = planning_run(paper, "planning/reading/qwen3-vl-4b/default/seed0")
+    assert reading.training.lora is not None and paper.training.lora.value is None
+    retain = paper.execution.retain.model_copy(update={"value": "adapters"})
+    adapters = paper.model_copy(update={"execution": paper.execution.model_copy(update={"retain": retain})})
+    whole, alone = (disk_plan(one, [reading], tmp_path).stay for one in (paper, adapters))
+    assert 0 < alone < whole / 50
+
+
+def test_status_tells_what_is_left_of_each(capsys, experiment, tmp_path):
+    def state(run):
+        (found,) = status(experiment, [planning_run(experiment, run)], tmp_path)
+        return found.state, found.detail
+
+    assert any(one["run"] == MGSD for one in json.loads(said(capsys, "status", "--json")))
+    lease = tmp_path / f"scratch/{MGSD}/abc/lease"
+    lease.parent.mkdir(parents=True)
+    lease.touch()
+    assert state(MGSD) == ("running", "loading")
+    lease.unlink()
+    record = tmp_path / f"results/miniature/checkpoints/{MGSD}/run.json"
+    record.parent.mkdir(parents=True)
+    record.write_text("{}")
+    assert state(MGSD) == ("trained", "not yet scored")
+    metrics = fake_planning(experiment)
+    plans, readings = f"{MGSD}/image", f"{MGSD}/reading"
+    write_metrics(tmp_path / "results", {plans: metrics[plans]})
+    assert state(MGSD) == ("trained", "not yet scored"), "its readings are missing"
+    log = tmp_path / f"logs/miniature/score/{readings}.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("gcl: error: some states have two\n")
+    assert state(MGSD) == ("failed", f"gcl: error: some states have two (logs/miniature/score/{readings}.log)")
+    write_metrics(tmp_path / "results", {readings: metrics[readings]})
+    assert state(MGSD) == ("done", "")
+
+
+def test_a_training_that_makes_a_base_model_is_done_when_that_is_scored(experiment, tmp_path):
+    metrics = {
+        name: content for name, content in fake_planning(experiment).items() if name.startswith("planning/base/")
+    }
+    write_metrics(tmp_path / "results", metrics)
+    (found,) = status(experiment, [planning_run(experiment, WORDS)], tmp_path)
+    assert found.state == "done"
+
+
+def test_the_page_counts_them_among_runs_with_metrics(tmp_path):
+    experiment = experiment_with()
+    write_metrics(tmp_path, fake_planning(experiment))
+    facts = dict(_facts(experiment, tmp_path))
+    assert facts["runs with metrics"] == f"{len(trainings(experiment))} of {len(all_trainings(experiment))}"
+    assert facts["code of MGSD training"] == "t1 (not as here)" and facts["code of GCL training"] == "– (no run yet)"
