@@ -24,8 +24,8 @@ rule train:
     message:
         f"Train {{wildcards.run}} (threads: {{threads}}, GPUs: {PLAN.gpus})"
     shell:
-        "gcl train --run {params.run:q} --data {params.data:q} --manifest {input.manifest}"
-        " --record {output.record} --to {output.checkpoints} > {log} 2>&1"
+        "gcl train --run {params.run:q} --data {params.data:q} --manifest {input.manifest:q}"
+        " --record {output.record:q} --to {output.checkpoints:q} > {log:q} 2>&1"
 
 
 rule generate:
@@ -52,9 +52,9 @@ rule generate:
     message:
         "Answer with {wildcards.run} (threads: {threads}, GPUs: {resources.gpu})"
     shell:
-        "gcl generate --run {params.run:q} --data {params.data:q} --manifest {input.manifest}"
-        " --checkpoints {input.checkpoints} --batch-size {params.batch_size}"
-        " --max-new-tokens {params.max_new_tokens} --to {output} > {log} 2>&1"
+        "gcl generate --run {params.run:q} --data {params.data:q} --manifest {input.manifest:q}"
+        " --checkpoints {input.checkpoints:q} --batch-size {params.batch_size}"
+        " --max-new-tokens {params.max_new_tokens} --to {output:q} > {log:q} 2>&1"
 
 
 rule score:
@@ -79,6 +79,6 @@ rule score:
     message:
         "Score {wildcards.run}"
     shell:
-        "gcl score --run {params.run:q} --score {params.score:q} --predictions {input.predictions}"
-        " --checkpoints {input.checkpoints} --manifests {params.manifests}"
-        " --summary {output.summary} --to {output.metrics} > {log} 2>&1"
+        "gcl score --run {params.run:q} --score {params.score:q} --predictions {input.predictions:q}"
+        " --checkpoints {input.checkpoints:q} --manifests {params.manifests:q}"
+        " --summary {output.summary:q} --to {output.metrics:q} > {log:q} 2>&1"
