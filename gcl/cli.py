@@ -248,9 +248,7 @@ def _parser() -> argparse.ArgumentParser:
     child = verb(commands, "report", verbs_report.report, "Build one table or figure from metrics files, or a page of all.",
                  "gcl report table1 --results results --to results/miniature/tables/table1\n"
                  "  gcl report page --to results/miniature/report.html")  # fmt: skip
-    text = "headline, table1 to table3, controls, rates, controls_best, encoders, costs, components, fig2, fig3, fig4, "
-    text += "fig7, gallery, or page"
-    child.add_argument("name", help=text)
+    child.add_argument("name", metavar="NAME", choices=verbs_report.REPORTS, help=", ".join(verbs_report.REPORTS))
     results(child)
     to(child, "path of the files to write, without suffix; of the page with it")
     return parser

@@ -40,6 +40,11 @@ def add_planning(commands: Any) -> None:
     child.add_argument("source", type=Path, metavar="SOURCE", help="VSP's folder of maps, or a JSONL file")
     to(child, "JSONL file to write")
 
+    child = verb(planning, "gather", verbs_planning.gather, "Put several files of states into one, whole or not at all.",
+                 "gcl planning gather maze-3.jsonl maze-4.jsonl --to states.jsonl")  # fmt: skip
+    child.add_argument("states", nargs="+", type=Path, metavar="FILE", help="JSONL, as generate and import write it")
+    to(child, "JSONL file to write")
+
     child = verb(planning, "render", verbs_planning.render, "Draw a picture of every state of a file.",
                  "gcl planning render --states maze-4.jsonl --out pictures\n"
                  "  gcl planning render --states vsp.jsonl --out vsp --native")  # fmt: skip

@@ -8,7 +8,16 @@ import os
 from pathlib import Path
 
 from gcl.errors import ConfigError, DataError
-from gcl.files import atomic_folder, read_json, read_jsonl, sha256_files, sha256_text, write_json, write_jsonl
+from gcl.files import (
+    atomic_folder,
+    read_json,
+    read_jsonl,
+    sha256_files,
+    sha256_text,
+    write_json,
+    write_jsonl,
+    write_text,
+)
 
 
 def render(options: argparse.Namespace) -> None:
@@ -24,10 +33,24 @@ def render(options: argparse.Namespace) -> None:
     if options.native:
         others = [f"{r.id}: {r.state.task}; leave out --native" for r in records if not isinstance(r.state, FrozenLake)]
         raise_all(others, f"{options.states}: only FrozenLake has a picture of gymnasium's")
-    for record in tqdm(records, desc="drawing", unit="picture", mininterval=2):
-        pixels = options.cell_pixels * record.state.size if options.cell_pixels else options.pixels
-        picture = native(record.state) if options.native else render(record.state, pixels)
-        save_picture(picture, options.out / f"{record.id}.png")
+    _check_replaceable(options.out)
+    with atomic_folder(options.out) as work:
+        for record in tqdm(records, desc="drawing", unit="picture", mininterval=2):
+            pixels = options.cell_pixels * record.state.size if options.cell_pixels else options.pixels
+            picture = native(record.state) if options.native else render(record.state, pixels)
+            save_picture(picture, work / f"{record.id}.png")
+
+
+def _check_replaceable(folder: Path) -> None:
+    """Refuse to put pictures in the place of a folder that holds anything else.
+
+    Raises:
+        DataError: naming what else there is.
+    """
+    others = [path for path in folder.iterdir() if path.suffix != ".png"] if folder.is_dir() else []
+    if others:
+        raise DataError(f"{folder}: holds more than pictures, such as {others[0].name}; choose another folder, this one "
+                        "would be replaced")  # fmt: skip
 
 
 def generate(options: argparse.Namespace) -> None:
@@ -39,6 +62,10 @@ def generate(options: argparse.Namespace) -> None:
     records = generate(options.task, options.level, counts, options.seed, corners=options.corners, exclude=excluded)
     write_records(options.to, records)
     print(summary(records))
+
+
+def gather(options: argparse.Namespace) -> None:
+    write_text(options.to, "".join(path.read_text(encoding="utf-8") for path in options.states))
 
 
 def import_states(options: argparse.Namespace) -> None:

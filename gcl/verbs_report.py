@@ -9,6 +9,8 @@ import json
 from gcl.config import experiment_here
 from gcl.errors import raise_all
 from gcl.files import write_text
+from gcl.schema import Experiment
+from gcl.workflow import FIGURES, TABLES
 
 
 def compare(options: argparse.Namespace) -> None:
@@ -42,21 +44,32 @@ def crate(options: argparse.Namespace) -> None:
 
 
 def report(options: argparse.Namespace) -> None:
-    if options.name == "costs":
-        from gcl.cost.costs import write_costs
-
-        write_costs(options.results, experiment_here().scale, options.to)
-        return
-    if options.name == "gallery":
-        from gcl.reporting.gallery import write_gallery
-
-        write_gallery(experiment_here(), options.results, options.to)
-        return
-    if options.name == "page":
-        from gcl.reporting.page import page
-
-        write_text(options.to, page(experiment_here(), options.results))
+    experiment = experiment_here()
+    if options.name in _OTHERS:
+        _OTHERS[options.name](experiment, options)
         return
     from gcl.reporting.build import build
 
-    build(experiment_here(), options.name, options.results, options.to)
+    build(experiment, options.name, options.results, options.to)
+
+
+def _costs(experiment: Experiment, options: argparse.Namespace) -> None:
+    from gcl.cost.costs import write_costs
+
+    write_costs(options.results, experiment.scale, options.to)
+
+
+def _gallery(experiment: Experiment, options: argparse.Namespace) -> None:
+    from gcl.reporting.gallery import write_gallery
+
+    write_gallery(experiment, options.results, options.to)
+
+
+def _page(experiment: Experiment, options: argparse.Namespace) -> None:
+    from gcl.reporting.page import page
+
+    write_text(options.to, page(experiment, options.results))
+
+
+_OTHERS = {"costs": _costs, "gallery": _gallery, "page": _page}
+REPORTS = (*TABLES, *FIGURES, *_OTHERS)

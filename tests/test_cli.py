@@ -1,30 +1,38 @@
 """The command line as a user meets it: help with examples, one clear line for every mistake, status 2, nothing written."""
 
+import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 from conftest import ROOT
 from PIL import Image
 from raw_case import raw_record
 
-from gcl.cli import main
-from gcl.config import read_yaml
+from gcl.cli import _parser, main
+from gcl.config import load_experiment, read_yaml
 from gcl.files import write_jsonl
+from gcl.reporting.build import _TITLES
+from gcl.reporting.page import _FIGURES
 from gcl.runs import data_spec, find_run
+from gcl.workflow import FIGURES, TABLES, Plan
 
-VERBS = [
-    verb.split()
-    for verb in (
-        "", "settings", "runs", "data", "data generate", "data inspect", "data import", "data validate", "data manifest",
-        "planning", "planning generate", "planning import", "planning render", "backbone", "backbone vocabulary",
-        "backbone ground", "plan", "status", "doctor", "train", "generate", "score",
-        "predict", "compare", "trace", "crate", "report",
-    )
-]  # fmt: skip
+
+def verbs(parser: argparse.ArgumentParser, *words: str) -> Iterator[tuple[list[str], argparse.ArgumentParser]]:
+    """Every command and group of commands of the parser."""
+    yield list(words), parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, child in action.choices.items():
+                yield from verbs(child, *words, name)
+
+
+VERBS = {" ".join(words): child for words, child in verbs(_parser())}
 
 
 @pytest.fixture(autouse=True)
@@ -41,14 +49,61 @@ def fails(capsys, *arguments: str) -> str:
     return error[error.index("gcl: error: ") :]  # behind a progress bar, perhaps
 
 
-@pytest.mark.parametrize("verb", VERBS, ids=" ".join)
+@pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_has_help(capsys, verb):
     with pytest.raises(SystemExit) as caught:
-        main([*verb, "--help"])
+        main([*verb.split(), "--help"])
     assert caught.value.code == 0
     text = capsys.readouterr().out
-    if verb and verb not in (["data"], ["planning"], ["backbone"]):
-        assert "example:\n  gcl " + " ".join(verb) in text
+    if VERBS[verb].get_default("verb"):  # a group of verbs has no example
+        assert f"example:\n  gcl {verb} " in text or f"example:\n  gcl {verb}\n" in text
+
+
+def test_the_list_of_verbs_is_that_of_the_parser():
+    assert {"", "planning", "planning score", "data import", "report"} <= VERBS.keys() and len(VERBS) > 25
+
+
+def test_help_of_report_names_everything_that_can_be_built(capsys):
+    with pytest.raises(SystemExit):
+        main(["report", "--help"])
+    text = capsys.readouterr().out
+    for name in (*TABLES, *FIGURES, "costs", "gallery", "page"):
+        assert re.search(rf"\b{name}\b", text), name
+    with pytest.raises(SystemExit) as caught:
+        main(["report", "table9", "--to", "x"])
+    assert caught.value.code == 2 and "invalid choice: 'table9'" in capsys.readouterr().err
+
+
+def test_everything_that_can_be_built_has_a_title_and_is_a_target():
+    rules = "".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
+    assert set(_TITLES) == set(TABLES) and set(_FIGURES) == set(FIGURES)
+    assert 'name="|".join(FIGURES)' in rules and 'for name in TABLES if name != "encoders"' in rules
+    plan = Plan(load_experiment(read_yaml(ROOT / "config.yaml") | {"scale": "paper"}, ROOT))
+    assert {*plan.tables, *plan.figures} == {*TABLES, *FIGURES} - {"rates", "controls_best"}, (
+        "those have no tuning data"
+    )
+
+
+def test_python_m_gcl_is_the_same_command(tmp_path):
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    for arguments in (["--version"], ["report", "--help"], ["runs", "no/such/run"]):
+        results = [
+            subprocess.run(command, cwd=ROOT, env=environment, text=True, capture_output=True, check=False)
+            for command in (
+                [sys.executable, "-m", "gcl", *arguments],
+                [sys.executable, "-c", "import sys; from gcl.cli import main; sys.exit(main())", *arguments],
+            )
+        ]
+        assert len({(done.returncode, done.stdout, done.stderr) for done in results}) == 1, results
+
+
+def test_a_record_says_gcl_however_the_command_was_started(tmp_path):
+    """The name that stands in records is that of the command, not of a file of the package."""
+    spy = "import runpy, sys; sys.argv = ['x', '--version']\ntry: runpy.run_module('gcl', run_name='__main__')\n"
+    spy += "except SystemExit: pass\nfrom gcl.provenance import command_line; print(command_line())"
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", spy], env=environment, text=True, capture_output=True, check=True)
+    assert done.stdout.splitlines()[-1] == "['gcl', '--version']"
 
 
 def test_misuse_exits_with_2(capsys):
@@ -69,7 +124,8 @@ def test_settings_show_value_and_origin(capsys):
 def test_runs_are_listed_and_shown(capsys):
     assert main(["runs"]) == 0
     ids = capsys.readouterr().out.splitlines()
-    assert len(ids) == 70 + 11 + 4 * 17 + 42 + 5 + 19  # grid, controls, their other seeds, rates, teachers, best rates
+    # Grid, controls, their other seeds, rates, teachers, best rates; trainings of MGSD.
+    assert len(ids) == 70 + 11 + 4 * 17 + 42 + 5 + 19 + 9
     assert main(["runs", ids[0]]) == 0
     assert json.loads(capsys.readouterr().out)["scale"] == "miniature"
 

@@ -54,12 +54,13 @@ class PlanningPlan:
         return [f"{self.folder}/states/{task}-{level}.jsonl" for task in levels for level in levels[task]]
 
     def counts(self, wildcards: Any) -> str:
-        """How many states of each split are drawn, as options; none to test on where there is a public test set."""
+        """How many states of each split are drawn, as options, quoted; none to test on where there is a public test set."""
         states = self.settings.states.value.model_dump()
         if wildcards.task in self.imported:
             states.pop("test")
-        words = [f"--{split} {count}" for split, count in states.items() if count]
-        return " ".join([*words, *(f"--exclude {path}" for path in self.public(wildcards))])
+        drawn = [(f"--{split}", str(count)) for split, count in states.items() if count]
+        left_out = [("--exclude", path) for path in self.public(wildcards)]
+        return shlex.join(word for option in [*drawn, *left_out] for word in option)
 
     def public(self, wildcards: Any) -> list[str]:
         """The public test set of the wildcards' task, or all of them."""

@@ -1,5 +1,6 @@
 """Files of states: what is written is read, what is damaged is named, public test sets come in; the commands do it."""
 
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -264,3 +265,42 @@ def test_a_mistake_is_an_error_of_status_2_and_nothing_is_written(tmp_path, caps
     assert run("import", "--format", "vsp", tmp_path / "nowhere.jsonl", "--to", out) == 2
     assert "nowhere.jsonl: cannot be read" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_files_are_gathered_into_one(tmp_path):
+    write_records(tmp_path / "a.jsonl", RECORDS[:1])
+    write_records(tmp_path / "b.jsonl", RECORDS[1:])
+    assert run("gather", tmp_path / "a.jsonl", tmp_path / "b.jsonl", "--to", tmp_path / "all.jsonl") == 0
+    assert read_records(tmp_path / "all.jsonl") == RECORDS
+
+
+def test_what_cannot_be_gathered_leaves_nothing_half_written(tmp_path, capsys):
+    write_records(tmp_path / "a.jsonl", RECORDS[:1])
+    assert run("gather", tmp_path / "a.jsonl", tmp_path / "missing.jsonl", "--to", tmp_path / "all.jsonl") == 2
+    assert "missing.jsonl: No such file" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["a.jsonl"]
+
+
+def test_a_folder_of_pictures_appears_only_when_it_is_whole(tmp_path, monkeypatch):
+    from gcl.planning import render as drawing
+
+    write_records(tmp_path / "states.jsonl", RECORDS)
+    save, saved = drawing.save_picture, []
+
+    def failing(picture, path):
+        saved.append(path)
+        if len(saved) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        save(picture, path)
+
+    monkeypatch.setattr(drawing, "save_picture", failing)
+    assert run("render", "--states", tmp_path / "states.jsonl", "--out", tmp_path / "out", "--pixels", 96) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["states.jsonl"]
+
+
+def test_a_folder_that_holds_anything_else_is_not_replaced_by_pictures(tmp_path, capsys):
+    write_records(tmp_path / "states.jsonl", RECORDS)
+    render = ["render", "--states", tmp_path / "states.jsonl", "--pixels", 96, "--out"]
+    assert run(*render, tmp_path) == 2
+    assert "holds more than pictures, such as states.jsonl" in capsys.readouterr().err
+    assert [run(*render, tmp_path / "out") for _ in range(2)] == [0, 0], "pictures of an earlier call give way"

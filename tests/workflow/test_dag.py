@@ -108,6 +108,17 @@ def test_mgsd_is_a_target_of_its_own(project):
     assert "train" not in jobs and "ground" not in jobs
 
 
+@pytest.mark.parametrize("retain, removed", [("none", True), ("final", False)])
+def test_what_is_not_retained_is_temporary_of_either_method(project, retain, removed):
+    """A dry run says which outputs would be removed once nobody needs them."""
+    run, mgsd = f"snei/gcl/{PAIR}/full/seed0", "planning/mgsd/qwen3-vl-4b+qwen3-vl-4b/full/seed0"
+    targets = [f"results/miniature/metrics/{name}.json" for name in (run, f"{mgsd}/image", f"{mgsd}/reading")]
+    chosen = f'execution={{"retain": {{"value": "{retain}", "assumed": "test"}}}}'
+    said = project.snakemake("--dry-run", *targets, "--config", chosen)
+    for name in (run, mgsd):
+        assert (f"Would remove temporary output results/miniature/checkpoints/{name}" in said) == removed, name
+
+
 def test_a_public_test_set_takes_the_place_of_drawn_states(project):
     (project.root / "maps").mkdir()
     given = 'planning={"imported": {"value": {"frozenlake": "maps"}}}'

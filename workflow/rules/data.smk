@@ -21,7 +21,7 @@ if PLAN.draws_data:
             "Draw {wildcards.dataset}"
         shell:
             "gcl data generate {params.kind} --data {params.data:q} --seed {params.seed}"
-            " --train {params.scenes[train]} --test {params.scenes[test]} --to {output} > {log} 2>&1"
+            " --train {params.scenes[train]} --test {params.scenes[test]} --to {output:q} > {log:q} 2>&1"
 
     rule import_data:
         """Turn it into a raw folder, as people do with real data."""
@@ -40,7 +40,7 @@ if PLAN.draws_data:
         message:
             "Import {wildcards.dataset}"
         shell:
-            "gcl data import {wildcards.dataset} {input.source} --mapping {input.mapping} --to {output} > {log} 2>&1"
+            "gcl data import {wildcards.dataset} {input.source:q} --mapping {input.mapping:q} --to {output:q} > {log:q} 2>&1"
 
 
 if PLAN.drawn:
@@ -61,7 +61,7 @@ if PLAN.drawn:
         message:
             "Draw and caption {params.scenes} scenes for grounding"
         shell:
-            "gcl data generate captions --train {params.scenes} --seed {params.seed} --to {output} > {log} 2>&1"
+            "gcl data generate captions --train {params.scenes} --seed {params.seed} --to {output:q} > {log:q} 2>&1"
 
 
 rule manifest:
@@ -84,4 +84,4 @@ rule manifest:
     message:
         "Check {wildcards.dataset} and write its manifests"
     shell:
-        "gcl data manifest {wildcards.dataset} > {log} 2>&1"
+        "gcl data manifest {wildcards.dataset} > {log:q} 2>&1"

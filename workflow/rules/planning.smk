@@ -30,7 +30,7 @@ rule planning_cell:
         "Draw states of {wildcards.task} {wildcards.level}"
     shell:
         "gcl planning generate --task {wildcards.task} --level {wildcards.level} {params.counts}"
-        " --seed {params.seed} --to {output} > {log} 2>&1"
+        " --seed {params.seed} --to {output:q} > {log:q} 2>&1"
 
 
 rule planning_import:
@@ -49,7 +49,7 @@ rule planning_import:
     message:
         "Import the public test set of {wildcards.task}"
     shell:
-        "gcl planning import --format {params.format} {input.source:q} --to {output} > {log} 2>&1"
+        "gcl planning import --format {params.format} {input.source:q} --to {output:q} > {log:q} 2>&1"
 
 
 rule planning_states:
@@ -66,7 +66,7 @@ rule planning_states:
     message:
         "Gather the states of all tasks"
     shell:
-        "cat {input} > {output} 2> {log}"
+        "gcl planning gather {input:q} --to {output:q} > {log:q} 2>&1"
 
 
 rule planning_pictures:
@@ -85,7 +85,7 @@ rule planning_pictures:
     message:
         "Draw pictures of the states"
     shell:
-        "gcl planning render --states {input.states} {params.size} --out {output} > {log} 2>&1"
+        "gcl planning render --states {input.states:q} {params.size} --out {output:q} > {log:q} 2>&1"
 
 
 if PLAN.drawn:
@@ -112,8 +112,8 @@ if PLAN.drawn:
         message:
             "Train the miniature tokenizer for planning tasks"
         shell:
-            "gcl planning vocabulary --states {input.states} --size {params.size} --system {params.system:q}"
-            " --to {output} > {log} 2>&1"
+            "gcl planning vocabulary --states {input.states:q} --size {params.size} --system {params.system:q}"
+            " --to {output:q} > {log:q} 2>&1"
 
     rule planning_build:
         """Build an untrained miniature model."""
@@ -132,8 +132,8 @@ if PLAN.drawn:
         message:
             "Build an untrained miniature {wildcards.model}"
         shell:
-            "gcl planning build --architecture {params.architecture:q} --vocabulary {input.vocabulary}"
-            " --pixels {params.pixels} --to {output} > {log} 2>&1"
+            "gcl planning build --architecture {params.architecture:q} --vocabulary {input.vocabulary:q}"
+            " --pixels {params.pixels} --to {output:q} > {log:q} 2>&1"
 
 
 rule planning_train:
@@ -144,7 +144,9 @@ rule planning_train:
         start=PLANNING.start,
         code=code_files("planning"),
     output:
-        checkpoints=PLAN.retained(directory("results/{scale}/checkpoints/{task_run}"), temp),
+        checkpoints=PLAN.retained(
+            directory("results/{scale}/checkpoints/{task_run}"), temp
+        ),
         record="results/{scale}/records/{task_run}.json",
     log:
         "logs/{scale}/train/{task_run}.log",
@@ -158,8 +160,8 @@ rule planning_train:
     message:
         "Train {wildcards.task_run}"
     shell:
-        "gcl planning train --spec {params.spec:q} --states {input.states} --pictures {input.pictures}"
-        " --record {output.record} --to {output.checkpoints} > {log} 2>&1"
+        "gcl planning train --spec {params.spec:q} --states {input.states:q} --pictures {input.pictures:q}"
+        " --record {output.record:q} --to {output.checkpoints:q} > {log:q} 2>&1"
 
 
 rule planning_answer:
@@ -183,8 +185,8 @@ rule planning_answer:
     message:
         "Ask {wildcards.task_run}"
     shell:
-        "gcl planning answer {params.who} --states {input.states} --pictures {input.pictures}"
-        " --to {output} > {log} 2>&1"
+        "gcl planning answer {params.who} --states {input.states:q} --pictures {input.pictures:q}"
+        " --to {output:q} > {log:q} 2>&1"
 
 
 rule planning_score:
@@ -206,8 +208,8 @@ rule planning_score:
     message:
         "Score {wildcards.task_run}, {wildcards.question}"
     shell:
-        "gcl planning score {params.who} --answers {input.answers}/{wildcards.question}.jsonl --states {input.states}"
-        " --resamples {params.resamples} --to {output} > {log} 2>&1"
+        "gcl planning score {params.who} --answers {input.answers:q}/{wildcards.question:q}.jsonl --states {input.states:q}"
+        " --resamples {params.resamples} --to {output:q} > {log:q} 2>&1"
 
 
 rule planning:

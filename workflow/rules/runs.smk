@@ -24,8 +24,8 @@ rule train:
     message:
         f"Train {{wildcards.run}} (threads: {{threads}}, GPUs: {PLAN.gpus})"
     shell:
-        "gcl train --run {params.run:q} --data {params.data:q} --manifest {input.manifest}"
-        " --record {output.record} --to {output.checkpoints} > {log} 2>&1"
+        "gcl train --run {params.run:q} --data {params.data:q} --manifest {input.manifest:q}"
+        " --record {output.record:q} --to {output.checkpoints:q} > {log:q} 2>&1"
 
 
 rule generate:
@@ -53,9 +53,9 @@ rule generate:
     message:
         "Answer with {wildcards.run} (threads: {threads}, GPUs: {resources.gpu})"
     shell:
-        "gcl generate --run {params.run:q} --data {params.data:q} --manifest {input.manifest}"
-        " --checkpoints {input.checkpoints} --batch-size {params.batch_size}"
-        " --max-new-tokens {params.max_new_tokens} --pictures {params.pictures} --to {output} > {log} 2>&1"
+        "gcl generate --run {params.run:q} --data {params.data:q} --manifest {input.manifest:q}"
+        " --checkpoints {input.checkpoints:q} --batch-size {params.batch_size}"
+        " --max-new-tokens {params.max_new_tokens} --pictures {params.pictures} --to {output:q} > {log:q} 2>&1"
 
 
 # The control of table headline: the same questions about the picture of another scene. Nothing is trained for it.
@@ -97,9 +97,9 @@ rule score:
     message:
         "Score {wildcards.run}"
     shell:
-        "gcl score --run {params.run:q} --score {params.score:q} --predictions {input.predictions}"
-        " --checkpoints {input.checkpoints} --manifests {params.manifests} --pictures {params.pictures}"
-        " --summary {output.summary} --to {output.metrics} > {log} 2>&1"
+        "gcl score --run {params.run:q} --score {params.score:q} --predictions {input.predictions:q}"
+        " --checkpoints {input.checkpoints:q} --manifests {params.manifests:q} --pictures {params.pictures}"
+        " --summary {output.summary:q} --to {output.metrics:q} > {log:q} 2>&1"
 
 
 use rule score as score_exchanged with:
