@@ -18,7 +18,6 @@ from PIL import Image
 from raw_case import raw_record
 
 from gcl.cli import main
-from gcl.config import read_yaml
 from gcl.data.manifest import write_manifests
 from gcl.data.raw import read_raw
 from gcl.data.scenario import TURNS
@@ -169,7 +168,7 @@ def test_a_terminal_gets_a_progress_bar(trained, capsys, monkeypatch):
 
 
 def test_actions_of_a_closed_list_are_read_as_scoring_reads_them(trained, asked, tmp_path, monkeypatch):
-    run, config = tmp_path / "run", read_yaml(ROOT / "config.yaml")
+    run = tmp_path / "run"
     shutil.copytree(trained.checkpoints, run)
     record = read_json(run / "run.json")
     record["spec"]["dataset"] = "muson"
@@ -177,8 +176,8 @@ def test_actions_of_a_closed_list_are_read_as_scoring_reads_them(trained, asked,
     text, picture = trained.answers["guide", "s08", "action"], trained.pictures["s08"]
     said = re.search(r"\w+", text)[0]
     for actions, expected in (([said, "Fly away"], said), (["Fly away"], NO_ACTION)):
-        config["datasets"]["muson"]["actions"]["value"] = actions
-        monkeypatch.setenv("GCL_CONFIG", json.dumps(config))
+        changes = {"datasets": {"muson": {"actions": {"value": actions, "assumed": "test"}}}}
+        monkeypatch.setenv("GCL_CONFIG", json.dumps(changes))
         _, (found,), _ = asked(run / "guide", "--image", picture)
         assert (found["answers"]["action"], found["action"]) == (text, expected)
         _, (found,), _ = asked(run / "guide", "--image", picture, "--turn", "perception")
