@@ -4,13 +4,16 @@ from snakemake.utils import min_version
 min_version("9.20")
 
 
+include: "workflow/rules/common.smk"
+
+
+# For Snakemake's own reports and archives. The rules go by PLAN, which has read it before, by stricter rules.
 configfile: "config.yaml"
 
 
 report: "workflow/report/workflow.rst"
 
 
-include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/backbones.smk"
 include: "workflow/rules/runs.smk"

@@ -37,7 +37,7 @@ from transformers import AutoModelForImageTextToText, PretrainedConfig, PreTrain
 from gcl.backbones.bpe import train_vocabulary
 from gcl.backbones.miniature import build_model, build_preprocessor
 from gcl.backbones.vocabulary import shared_vocabulary
-from gcl.config import load_experiment, read_yaml
+from gcl.config import load_experiment
 from gcl.data.encoding import IGNORED, EncodedImage, Encoder, Sample, collate
 from gcl.data.importing.run import import_source
 from gcl.data.miniature.generate import text_corpus, write_dataset
@@ -53,6 +53,7 @@ from gcl.training.member import Member
 from gcl.training.run import seed_everything
 from gcl.training.source import Step
 from gcl.training.world import World
+from gcl.yaml_files import read_yaml
 
 ROOT = Path(__file__).parents[1]
 SUBJECTS = {"learner": [0], "guide": [1], "pair": [0, 1]}  # which members step together

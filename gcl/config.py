@@ -4,103 +4,143 @@ Snakefile, command line and tests all go through it. Every setting carries its o
 so that a dry run of the whole grid takes seconds.
 """
 
-import copy
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from gcl.config_checks import contradictions
-from gcl.config_errors import explain, file_of
+from gcl.config_errors import explain
+from gcl.config_layers import Layers, Overridden
 from gcl.errors import ConfigError
 from gcl.schema import Experiment
-from gcl.schema_types import Setting
+from gcl.schema_types import ORIGINS, Setting
+from gcl.yaml_files import Document, parse_document, read_document
 
 CONFIG_FILE = Path("config.yaml")
 SCALES_FOLDER = Path("workflow/scales")
-# Every job reads the configuration; libyaml, where it is there, is much faster.
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+COMMAND_LINE = "command line (--config)"
 
 
-def load_experiment(config: Mapping[str, Any] | None = None, root: Path | str = ".") -> Experiment:
+def load_experiment(
+    config: Mapping[str, Any] | None = None, root: Path | str = ".", overrides: Sequence[Document] = ()
+) -> Experiment:
     """Read and check the experiment.
 
     Args:
-        config: the contents of config.yaml, maybe changed on Snakemake's command line; None reads the file.
+        config: stands in for the contents of config.yaml; None reads the file.
         root: folder of config.yaml and workflow/.
+        overrides: settings for any scale, the last one wins; see `overrides_of`.
 
     Raises:
-        ConfigError: listing every mistake, one a line: file, field, value, remedy.
+        ConfigError: listing every mistake, one a line: file and line, field, value, remedy.
     """
-    root = Path(root)
-    file = read_yaml(root / CONFIG_FILE)
-    handed = file if config is None else config
-    merged = copy.deepcopy(dict(handed))
-    scale = merged.get("scale")
-    scale_path = SCALES_FOLDER / f"{scale}.yaml"
-    if scale not in get_args(Experiment.model_fields["scale"].annotation):
-        raise ConfigError(f"{CONFIG_FILE}: scale: {scale!r} is not known; use miniature, rehearsal or paper")
-    overrides = _read_scale(root, scale_path)
-    _merge(merged, overrides)
-    changes = _changes(handed, file)  # what --config changed is meant for any scale
-    _merge(merged, changes)
-    layers = [("command line (--config)", changes), (str(scale_path), overrides), (str(CONFIG_FILE), file)]
+    layers = _layers(config, Path(root), overrides)
     try:
-        experiment = Experiment.model_validate(merged)
+        experiment = Experiment.model_validate(layers.tree)
     except ValidationError as error:
         raise ConfigError("\n".join(explain(problem, layers) for problem in error.errors())) from None
     problems = list(contradictions(experiment))
     if problems:
-        raise ConfigError("\n".join(f"{file_of(path, layers)}: {'.'.join(path)}: {text}" for path, text in problems))
+        raise ConfigError("\n".join(f"{layers.place(path)}: {'.'.join(path)}: {text}" for path, text in problems))
     return experiment
 
 
-def experiment_here(scale: str | None = None) -> Experiment:
-    """The experiment of config.yaml here, at another scale if one is named; the workflow hands its own, maybe changed by
-    --config, in the environment.
+def overrides_of(files: Iterable[Path], entries: Iterable[str]) -> list[Document]:
+    """What Snakemake was told besides config.yaml, read by the same rules. A value without an origin is `assumed`, by it.
+
+    Args:
+        files: of `--configfile`.
+        entries: of `--config`, each `name=value` with the value in YAML.
+
+    Raises:
+        ConfigError: if one of them cannot be read.
     """
+    here = Path.cwd()
+    documents = [
+        read_document(file, str(file.relative_to(here) if file.is_relative_to(here) else file)) for file in files
+    ]
+    for entry in entries:
+        name, _, text = entry.partition("=")
+        value = parse_document(text, f"{COMMAND_LINE}: {name}").value
+        documents.append(Document(COMMAND_LINE, {name: value}))
+    return [replace(document, value=_with_origins(document.value, document.name)) for document in documents]
+
+
+def _with_origins(tree: Any, name: str) -> Any:
+    """The same tree, in which each setting has an origin: the document's name where it gives none."""
+    if not isinstance(tree, dict):
+        return tree
+    if "value" in tree:
+        return tree if set(tree) & set(ORIGINS) else tree | {"assumed": f"given by {name}"}
+    return {key: _with_origins(child, name) for key, child in tree.items()}
+
+
+def experiment_here(scale: str | None = None) -> Experiment:
+    """The experiment of config.yaml here, at another scale if one is named.
+
+    The workflow hands what its own command line changed to its jobs, in the environment variable GCL_CONFIG.
+    """
+    named = [] if scale is None else [Document("--scale", {"scale": scale})]
+    return load_experiment(overrides=[*overrides_here(), *named])
+
+
+def replaced(overrides: Sequence[Document] = (), root: Path | str = ".") -> list[Overridden]:
+    """Settings of config.yaml that have no effect, since the scale's file gives them another value."""
+    layers = _layers(None, Path(root), overrides)
+    return [
+        one
+        for one in layers.overridden
+        if one.old.name == str(CONFIG_FILE) and one.new not in overrides and layers.source(one.path) is one.new
+    ]
+
+
+def overrides_here() -> list[Document]:
+    """What the workflow's command line changed, in a job of it."""
     handed = os.environ.get("GCL_CONFIG")
-    config = json.loads(handed) if handed else None
-    if scale is not None:
-        config = (config or read_yaml(CONFIG_FILE)) | {"scale": scale}
-    return load_experiment(config)
+    return [Document("GCL_CONFIG", json.loads(handed))] if handed else []
 
 
 def experiment_anywhere(scale: str | None = None) -> Experiment:
     """The experiment here; where there is no config.yaml, that of the project whose package this is."""
-    here = "GCL_CONFIG" in os.environ or CONFIG_FILE.is_file()
-    if here:
+    if "GCL_CONFIG" in os.environ or CONFIG_FILE.is_file():
         return experiment_here(scale)
-    root = Path(__file__).parents[1]
-    return load_experiment(None if scale is None else read_yaml(root / CONFIG_FILE) | {"scale": scale}, root)
+    named = [] if scale is None else [Document("--scale", {"scale": scale})]
+    return load_experiment(None, Path(__file__).parents[1], named)
 
 
-def _read_scale(root: Path, path: Path) -> dict[str, Any]:
-    """The scale's file, laid over the one that it `extends`, if any."""
-    overrides = read_yaml(root / path)
-    base = overrides.pop("extends", None)
+def _layers(config: Mapping[str, Any] | None, root: Path, overrides: Sequence[Document]) -> Layers:
+    """config.yaml, the scale's files, the overrides; they say which scale it is."""
+    file = read_document(root / CONFIG_FILE, str(CONFIG_FILE)) if config is None else Document(str(CONFIG_FILE), config)
+    layers, scales = Layers(), get_args(Experiment.model_fields["scale"].annotation)
+    layers.lay(file)
+    top = Layers()
+    for document in (file, *overrides):
+        top.lay(document)
+    scale = top.tree.get("scale")
+    if scale not in scales:
+        known = f"{', '.join(scales[:-1])} or {scales[-1]}"
+        raise ConfigError(f"{top.place(['scale'])}: scale: {scale!r} is not known; use {known}")
+    for document in (*_read_scale(root, SCALES_FOLDER / f"{scale}.yaml"), *overrides):
+        layers.lay(document)
+    return layers
+
+
+def _read_scale(root: Path, path: Path, seen: tuple[Path, ...] = ()) -> list[Document]:
+    """The scale's file, behind those that it `extends`."""
+    document = read_document(root / path, str(path))
+    base = document.value.get("extends")
     if base is None:
-        return overrides
-    merged = _read_scale(root, path.with_name(f"{base}.yaml"))
-    _merge(merged, overrides)
-    return merged
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML mapping, or say where it is broken."""
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file; run from the folder that holds config.yaml") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path}: expected a mapping of settings, found {type(content).__name__}")
-    return content
+        return [document]
+    other = path.with_name(f"{base}.yaml")
+    if other in (*seen, path):
+        raise ConfigError(f"{document.place(['extends'])}: extends: {base!r} extends this file; remove one of the two")
+    own = {key: value for key, value in document.value.items() if key != "extends"}
+    return [*_read_scale(root, other, (*seen, path)), replace(document, value=own)]
 
 
 def settings(experiment: Experiment) -> Iterator[tuple[str, Any, str, str]]:
@@ -118,25 +158,3 @@ def settings(experiment: Experiment) -> Iterator[tuple[str, Any, str, str]]:
                 yield from walk(f"{path}.{name}", child)
 
     yield from walk("", experiment)
-
-
-def _merge(base: dict[str, Any], override: Mapping[str, Any]) -> None:
-    """Lay one tree over another; a setting (a mapping with `value`) is replaced whole, with its origin."""
-    for key, new in override.items():
-        old = base.get(key)
-        if isinstance(old, dict) and isinstance(new, Mapping) and "value" not in old:
-            _merge(old, new)
-        else:
-            base[key] = copy.deepcopy(new)
-
-
-def _changes(new: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of one tree that another one has not, or has otherwise."""
-    result = {}
-    for key, value in new.items():
-        if isinstance(value, Mapping) and isinstance(old.get(key), Mapping) and "value" not in value:
-            if nested := _changes(value, old[key]):
-                result[key] = nested
-        elif key not in old or value != old[key]:
-            result[key] = value
-    return result

@@ -1,7 +1,4 @@
-"""Mistakes in the configuration in words: `explain(problem, layers)` gives file, field, value and remedy in one line.
-
-A layer is where settings come from, with what it says: the command line, the scale's file, config.yaml; the first wins.
-"""
+"""Mistakes in the configuration in words: `explain(problem, layers)` gives file and line, field, value, remedy in a line."""
 
 import difflib
 from collections.abc import Mapping
@@ -9,9 +6,8 @@ from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel
 
+from gcl.config_layers import Layers
 from gcl.schema import Experiment
-
-Layers = list[tuple[str, Mapping[str, Any]]]
 
 
 def explain(problem: Mapping[str, Any], layers: Layers) -> str:
@@ -20,7 +16,7 @@ def explain(problem: Mapping[str, Any], layers: Layers) -> str:
     path = [str(part) for part in problem["loc"] if part not in ("Checkpoint", "MiniatureModel", "list[str]")]
     value, kind = problem["input"], problem["type"]
     field = ".".join(path)
-    file = file_of(path, layers)
+    file = layers.place(path)
     if kind == "extra_forbidden":
         names = _keys_beside(path)
         close = difflib.get_close_matches(path[-1], names, n=1)
@@ -33,12 +29,23 @@ def explain(problem: Mapping[str, Any], layers: Layers) -> str:
     if kind in ("float_type", "int_type") and isinstance(value, str):
         try:
             float(value)
-            remedy = f"it is text; write {_yaml_number(value)} without quotes"
+            written = _yaml_number(value) if kind == "float_type" else value
+            remedy = f"it is text; write {written} without quotes"
         except ValueError:
             remedy = "write a number"
-        return f"{file}: {field}: {value!r} is not a number; {remedy}"
+        return f"{file}: {field}: {shown(value)} is not a number; {remedy}"
+    if kind == "model_type" and problem["ctx"]["class_name"].startswith("Setting["):
+        return f'{file}: {field}: {shown(value)} has no origin; write {{value: {shown(value)}, assumed: "why"}}'
+    if kind in ("model_type", "dict_type"):
+        return f"{file}: {field}: {shown(value)} is not possible; write a mapping, `name: value` lines"
     message = problem["msg"].removeprefix("Value error, ")
-    return f"{file}: {field}: {value!r} is not possible; {message[:1].lower()}{message[1:]}"
+    return f"{file}: {field}: {shown(value)} is not possible; {message[:1].lower()}{message[1:]}"
+
+
+def shown(value: Any) -> str:
+    """A value in a message, however long it is."""
+    text = repr(value)
+    return text if len(text) <= 120 else f"{text[:117]}..."
 
 
 def _yaml_number(text: str) -> str:
@@ -46,22 +53,6 @@ def _yaml_number(text: str) -> str:
     mantissa = mantissa if "." in mantissa else f"{mantissa}.0"
     sign = "" if exponent.startswith(("-", "+")) else "+"
     return f"{mantissa}e{sign}{exponent}" if exponent else mantissa
-
-
-def file_of(path: list[str], layers: Layers) -> str:
-    """The file whose value is in force: the first layer that has the whole path, else the one that has most of it."""
-
-    def depth(tree: Any) -> int:
-        for k, part in enumerate(path):
-            if isinstance(tree, list) and part.isdigit() and int(part) < len(tree):
-                tree = tree[int(part)]
-            elif isinstance(tree, Mapping) and part in tree:
-                tree = tree[part]
-            else:
-                return k
-        return len(path)
-
-    return max(layers, key=lambda layer: depth(layer[1]))[0]
 
 
 def _keys_beside(path: list[str]) -> list[str]:

@@ -118,14 +118,14 @@ def hardware() -> dict[str, Any]:
 def git_state(root: Path = ROOT) -> dict[str, Any] | None:
     """The commit of the sources, and whether they differ from it; None where they are in no repository."""
     # In site-packages below some other project the commit would be that project's.
-    if _git(root, "ls-files", "--error-unmatch", "gcl/provenance.py") is None:
+    if git(root, "ls-files", "--error-unmatch", "gcl/provenance.py") is None:
         return None
-    commit, changes = _git(root, "rev-parse", "HEAD"), _git(root, "status", "--porcelain", "--", *_SOURCES)
+    commit, changes = git(root, "rev-parse", "HEAD"), git(root, "status", "--porcelain", "--", *_SOURCES)
     return None if commit is None or changes is None else {"commit": commit.strip(), "dirty": bool(changes.strip())}
 
 
-def _git(root: Path, *arguments: str) -> str | None:
-    """What Git answers; None if it is missing, fails, or takes too long."""
+def git(root: Path, *arguments: str) -> str | None:
+    """What Git answers in a folder; None if it is missing, fails, or takes too long."""
     try:
         # Without the lock, by which many jobs at once would get into the way of somebody's commit.
         command = ["git", "--no-optional-locks", "-C", str(root), *arguments]

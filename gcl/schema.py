@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag
 
 from gcl.planning.schema import Planning
-from gcl.schema_types import Count, Lora, NotNegative, Positive, Setting, Strict
+from gcl.schema_types import Count, Lora, NotNegative, Positive, Seed, Setting, Strict
 
 # What every output of a scale with miniature models says of itself.
 SCALES = {
@@ -172,7 +172,7 @@ class Controls(Strict):
     """What the paper did not compare with. The first arm is what the others are compared with."""
 
     dataset: Setting[str]
-    seeds: Setting[Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]]
+    seeds: Setting[Annotated[list[Seed], Field(min_length=1)]]
     arms: Setting[Annotated[list[Arm], Field(min_length=2)]]
     tuning: Setting[str | None]
     rates: Setting[Annotated[list[Positive], Field(min_length=1)]]
@@ -244,7 +244,7 @@ class Drawing(Strict):
     """The world of miniature models: drawn data sets, and backbones that are grounded in captions of other scenes."""
 
     datasets: Setting[bool]
-    seed: Setting[int]
+    seed: Setting[Seed]
     vocabulary: Setting[Count]
     captions: Setting[Count]
     epochs: Setting[Count]
@@ -257,7 +257,7 @@ class Experiment(Strict):
 
     scale: Literal["miniature", "rehearsal", "paper"]
     data: Setting[str]
-    seeds: Setting[Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]]
+    seeds: Setting[Annotated[list[Seed], Field(min_length=1)]]
     models: dict[str, Model]
     datasets: dict[str, Dataset]
     prompt: Prompt

@@ -9,12 +9,13 @@ T = TypeVar("T")
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # as large as numpy's can be
 
 
 class Strict(BaseModel):
-    """Rejects unknown keys and silent conversions: text is never read as a number."""
+    """Rejects unknown keys and silent conversions: text is never read as a number, and a number is finite."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class Setting(Strict, Generic[T]):

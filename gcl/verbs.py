@@ -18,9 +18,10 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from gcl import launch
-from gcl.config import experiment_anywhere, experiment_here
+from gcl.config import experiment_anywhere, experiment_here, overrides_here, replaced
 from gcl.config import settings as all_settings
 from gcl.config_checks import warnings
+from gcl.config_notes import notes
 from gcl.errors import ConfigError, DataError
 from gcl.execution import changed, execution_spec
 from gcl.files import read_json, read_jsonl, sha256_file, write_json, write_jsonl, write_text
@@ -46,6 +47,8 @@ def settings(options: argparse.Namespace) -> None:
         print(f"{row['setting']:<42} {value:<62} {row['origin']}: {row['note']}")
     for line in warnings(experiment):
         print(f"warning: {line}", file=sys.stderr)
+    for line in notes(replaced(overrides_here())):
+        print(f"note: {line}", file=sys.stderr)
 
 
 def runs(options: argparse.Namespace) -> None:

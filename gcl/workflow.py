@@ -1,17 +1,19 @@
 """What the Snakefile asks of the experiment: specifications that jobs are given, paths they read, targets and their runs.
 
-`PLAN = open_plan(config)` at the top of the workflow; rules use its methods as input and parameter functions. Imports no
+`PLAN = open_plan(workflow)` at the top of the workflow; rules use its methods as input and parameter functions. Imports no
 torch, since every job parses the Snakefile again.
 """
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gcl.config import load_experiment
+from gcl.config import load_experiment, overrides_of, replaced
 from gcl.config_checks import warnings
+from gcl.config_layers import together
+from gcl.config_notes import notes_of_changes
 from gcl.data.manifest import check_current
 from gcl.data.scenario import SPLITS
 from gcl.errors import GCLError
@@ -41,19 +43,28 @@ FIGURE_SUFFIXES = (".png", ".svg")
 T = TypeVar("T")
 
 
-def open_plan(config: Mapping[str, Any]) -> "Plan":
-    """Check the configuration and prepare the environment of jobs; a mistake ends the program with its message alone."""
+def open_plan(workflow: Any) -> "Plan":
+    """Check the configuration and prepare the environment of jobs; a mistake ends the program with its message alone.
+
+    Args:
+        workflow: Snakemake's. Its `config` is not used: Snakemake has merged and typed it by rules of its own.
+    """
+    told = workflow.config_settings
     try:
-        experiment = load_experiment(config)
+        overrides = overrides_of(told.configfiles, told.config_args or [])
+        experiment = load_experiment(overrides=overrides)
     except GCLError as error:
         stop(error)
-    for line in warnings(experiment):
-        print(f"warning: {line}", file=sys.stderr)
+    if workflow.is_main_process:
+        for line in warnings(experiment):
+            print(f"warning: {line}", file=sys.stderr)
+        for line in notes_of_changes(replaced(overrides)):
+            print(f"note: {line}", file=sys.stderr)
     # Jobs use the environment that runs Snakemake, activated or not.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     # Jobs that need the whole experiment read it from here. It is no rule parameter, since then every change of any setting
     # would rerun them; each rule names the settings that it depends on instead.
-    os.environ["GCL_CONFIG"] = canonical_json(config)
+    os.environ["GCL_CONFIG"] = canonical_json(together(overrides))
     if experiment.drawing:
         os.environ["HF_HUB_OFFLINE"] = "1"
     return Plan(experiment)

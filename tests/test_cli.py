@@ -15,12 +15,13 @@ from PIL import Image
 from raw_case import raw_record
 
 from gcl.cli import _parser, main
-from gcl.config import load_experiment, read_yaml
+from gcl.config import load_experiment
 from gcl.files import write_jsonl
 from gcl.reporting.build import _TITLES
 from gcl.reporting.page import _FIGURES
 from gcl.runs import data_spec, find_run
 from gcl.workflow import FIGURES, TABLES, Plan
+from gcl.yaml_files import read_yaml
 
 
 def verbs(parser: argparse.ArgumentParser, *words: str) -> Iterator[tuple[list[str], argparse.ArgumentParser]]:
@@ -155,10 +156,11 @@ def test_a_broken_specification_is_explained(capsys):
 @pytest.fixture
 def raw(tmp_path, experiment, scenarios, monkeypatch):
     """A small SNEI raw folder, and how training reads it; the experiment expects just these scenes."""
-    config = read_yaml(ROOT / "config.yaml")
-    config["data"] = {"value": str(tmp_path), "assumed": "test"}
-    config["datasets"]["snei"]["scenarios"] = {"value": {"train": 3, "test": 2}, "assumed": "test"}
-    monkeypatch.setenv("GCL_CONFIG", json.dumps(config))
+    changes = {
+        "data": {"value": str(tmp_path), "assumed": "test"},
+        "datasets": {"snei": {"scenarios": {"value": {"train": 3, "test": 2}, "assumed": "test"}}},
+    }
+    monkeypatch.setenv("GCL_CONFIG", json.dumps(changes))
     root = tmp_path / "raw/snei"
     (root / "images").mkdir(parents=True)
     for scenario in scenarios[:5]:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoConfig, AutoModelForImageTextToText, Qwen2_5_VLConfig, Qwen3VLConfig
 
-from gcl.config import load_experiment, read_yaml
+from gcl.config import load_experiment
 from gcl.errors import CheckpointError
 from gcl.execution import ExecutionSpec
 from gcl.memory import plan as memory
@@ -16,6 +16,7 @@ from gcl.memory.plan import MemberPlan, memory_plan
 from gcl.memory.sizes import model_configs, model_size
 from gcl.runs import RunSpec, find_run, sft_run
 from gcl.schema_types import Lora
+from gcl.yaml_files import read_yaml
 
 SMALL_TOWER = {"depth": 24, "hidden_size": 1024, "intermediate_size": 4096, "deepstack_visual_indexes": [5, 11, 17]}
 LARGE_TOWER = {"depth": 27, "hidden_size": 1152, "intermediate_size": 4304, "deepstack_visual_indexes": [8, 16, 24]}

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from gcl.planning.views import Form, View
-from gcl.schema_types import Count, Lora, NotNegative, Positive, Setting, Strict
+from gcl.schema_types import Count, Lora, NotNegative, Positive, Seed, Setting, Strict
 
 Whole = Annotated[int, Field(ge=0)]
 
@@ -111,11 +111,11 @@ class Planning(Strict):
     """
 
     models: Setting[Annotated[list[str], Field(min_length=1)]]
-    seeds: Setting[Annotated[list[Whole], Field(min_length=1)]]
+    seeds: Setting[Annotated[list[Seed], Field(min_length=1)]]
     levels: Setting[dict[Literal["frozenlake", "maze", "minibehaviour"], Annotated[list[Count], Field(min_length=1)]]]
     states: Setting[States]
     imported: Setting[dict[Literal["frozenlake", "minibehaviour"], str]]
-    seed: Setting[int]
+    seed: Setting[Seed]
     cell_pixels: Setting[Count | None]
     pixels: Setting[Annotated[list[Count], Field(min_length=2, max_length=2)]]
     system: Setting[str]

@@ -8,7 +8,8 @@ import pytest
 from conftest import ROOT
 
 from gcl.cluster.doctor import examine
-from gcl.config import load_experiment, read_yaml
+from gcl.config import load_experiment
+from gcl.yaml_files import read_yaml
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import os
 import pytest
 from conftest import ROOT
 
-from gcl.config import load_experiment, read_yaml
+from gcl.config import load_experiment
 from gcl.cost.costs import read_records, write_costs
 from gcl.cost.estimate import estimate
 from gcl.cost.plan import Plan, Training, _without
@@ -15,6 +15,7 @@ from gcl.errors import DataError
 from gcl.files import write_json
 from gcl.runs import find_run
 from gcl.training import attempts
+from gcl.yaml_files import read_yaml
 
 RUN = "snei/gcl/qwen2.5-vl-3b+qwen3-vl-4b/full/seed0"
 

@@ -7,12 +7,13 @@ from types import SimpleNamespace
 import pytest
 
 from gcl.cli import _parser, main
-from gcl.config import load_experiment, read_yaml
+from gcl.config import load_experiment
 from gcl.errors import ConfigError
 from gcl.planning.grid import arguments, questions, rows, trainings
 from gcl.planning.runs import PlanningSpec, planning_run
 from gcl.planning.workflow import PlanningPlan
 from gcl.runs import trained_before
+from gcl.yaml_files import read_yaml
 
 ROOT = Path(__file__).parents[2]
 STUDENT = "planning/mgsd/qwen3-vl-4b+qwen3-vl-4b"

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from gcl.backbones.load import Source, load_preprocessor
 from gcl.cli import main
-from gcl.config import load_experiment, read_yaml
+from gcl.config import load_experiment
 from gcl.execution import ExecutionSpec
 from gcl.planning.records import read_records
 from gcl.planning.runs import PlanningSpec
@@ -22,6 +22,7 @@ from gcl.schema_types import Lora
 from gcl.training import loop
 from gcl.training.loop import Stopped
 from gcl.training.run import train_run
+from gcl.yaml_files import read_yaml
 
 ROOT = Path(__file__).parents[2]
 OBJECTIVE = ObjectiveSpec(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from gcl.config import load_experiment, read_yaml
+from gcl.config import load_experiment
 from gcl.grid import all_runs, exchanged_runs
 from gcl.planning.grid import Asked, all_asked, trained
 from gcl.planning.runs import planning_run
@@ -14,6 +14,7 @@ from gcl.planning.scoring import PLAN_SCORES
 from gcl.reporting.metrics import metrics_path
 from gcl.runs import RunSpec
 from gcl.schema import Experiment
+from gcl.yaml_files import Document, read_yaml
 
 ROOT = Path(__file__).parents[2]
 HALF_WIDTH = 0.02
@@ -28,8 +29,8 @@ def experiment_with(
     config["scale"] = scale
     config["report"]["paper_values"]["value"] = paper_values
     config["seeds"]["value"] = list(seeds)
-    config["controls"]["best"]["value"] = {"SFT": 0.5, "GSL + DRL": 2.0, "GSL + DRL + AGO": 1.0}
-    return load_experiment(config, ROOT)
+    best = {"value": {"SFT": 0.5, "GSL + DRL": 2.0, "GSL + DRL + AGO": 1.0}, "assumed": "test"}
+    return load_experiment(config, ROOT, [Document("test", {"controls": {"best": best}})])
 
 
 def constant(run: RunSpec, role: str) -> float:

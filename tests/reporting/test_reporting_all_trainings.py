@@ -9,12 +9,13 @@ from fake_metrics import experiment_with, fake_planning, write_metrics
 from gcl.cli import main
 from gcl.cluster.doctor import examine
 from gcl.cluster.status import status
-from gcl.config import load_experiment, read_yaml
+from gcl.config import load_experiment
 from gcl.grid import all_runs, all_trainings
 from gcl.planning.grid import trainings
 from gcl.planning.runs import planning_run
 from gcl.reporting.page import _facts
 from gcl.workflow import Plan
+from gcl.yaml_files import read_yaml
 
 MGSD = "planning/mgsd/qwen3-vl-4b+qwen3-vl-4b/full/seed0"
 WORDS = "planning/words/qwen3-vl-4b/default/seed0"

@@ -12,7 +12,7 @@ from gcl.workflow import (
     open_plan,
 )
 
-PLAN = open_plan(config)
+PLAN = open_plan(workflow)
 if workflow.is_main_process:
     PLAN.check()
 

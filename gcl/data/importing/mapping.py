@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import Discriminator, Field, Tag, ValidationError
 
 from gcl.data.records import read_text, shown
 from gcl.data.scenario import SPLITS, TURNS
 from gcl.errors import ConfigError
 from gcl.schema_types import Count, Strict
+from gcl.yaml_files import parse_document
 
 CHOOSE = "CHOOSE"  # what `gcl data inspect` writes where it cannot tell
 Format = Literal["conversations", "questions", "table", "socialnav-sub"]
@@ -115,24 +115,6 @@ class Mapping(Strict):
         yield from ((pattern, split) for split, patterns in by_split.items() for pattern in patterns)
 
 
-class _PlainLoader(yaml.SafeLoader):
-    """YAML without what a mapping never needs: aliases, which can grow without bounds, and keys that stand there twice."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError(
-                f"line {self.peek_event().start_mark.line + 1}: write the value instead of an alias (*)"
-            )
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        twice = [str(key) for key in keys if keys.count(key) > 1]
-        if twice:
-            raise yaml.YAMLError(f"line {node.start_mark.line + 1}: {twice[0]!r} stands there twice; remove one")
-        return super().construct_mapping(node, deep)
-
-
 def read_mapping(file: Path) -> Mapping:
     """Read and check a mapping.
 
@@ -143,10 +125,7 @@ def read_mapping(file: Path) -> Mapping:
     text = read_text(file, problems)
     if text is None:
         raise ConfigError(problems[0].replace(file.name, str(file), 1))
-    try:
-        content = yaml.load(text, _PlainLoader)  # safe: derived from SafeLoader
-    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
-        raise ConfigError(f"{file}: not valid YAML: {' '.join(str(error).split())}; correct it") from None
+    content = parse_document(text, str(file)).value
     if not isinstance(content, dict):
         raise ConfigError(f"{file}: not a mapping of keys to values; let `gcl data inspect` propose one")
     unfilled = list(_unfilled("", content))

@@ -226,9 +226,9 @@ MAPPINGS: dict[str, Case] = {
     "no mapping": ("- a\n", {}, "{mapping}: not a mapping of keys to values; let `gcl data inspect` propose one"),
     "empty mapping": ("", {}, "{mapping}: not a mapping of keys to values; let `gcl data inspect` propose one"),
     "word as a key": (CSV | {"split": {"column": "split", "words": {1: "train", "x": "test"}}}, {}, "{mapping}: split.words.1: input should be a valid string; put words that YAML reads otherwise in quotes"),
-    "no YAML": ("format: [", {}, "{mapping}: not valid YAML: while parsing a flow node expected the node content, but found '<stream end>' in \"<unicode string>\", line 1, column 10: format: [ ^; correct it"),
-    "alias": ("a: &a {b: *a}", {}, "{mapping}: not valid YAML: line 1: write the value instead of an alias (*); correct it"),
-    "key that stands there twice": ("format: table\nformat: questions", {}, "{mapping}: not valid YAML: line 1: 'format' stands there twice; remove one; correct it"),
+    "no YAML": ("format: [", {}, "{mapping}:1: not valid YAML: expected the node content, but found '<stream end>'; correct it"),
+    "alias": ("a: &a {b: *a}", {}, "{mapping}:1: not valid YAML: write the value instead of an alias (*); correct it"),
+    "key that stands there twice": ("format: table\nformat: questions", {}, "{mapping}:2: not valid YAML: 'format' stands there twice, first in line 1; remove one; correct it"),
     "impossible date": ("format: 2020-99-99", {}, "{mapping}: not valid YAML: month must be in 1..12; correct it"),
 }  # fmt: skip
 CORPUS = SYNTAX | TABLES | DIALOGUES | PICTURES | MAPPINGS
