@@ -53,28 +53,32 @@ class Prediction:
         answers: text by the question's name, in the order in which they were asked.
         action: entry of the data set's closed list that the action answer names, as scoring reads it; None where there is
             no such list or the turn was not asked.
+        unfinished: names of the questions whose answers were cut at the longest length.
         problem: why the picture cannot be used and what to do; there are no answers then.
     """
 
     image: str
     answers: Mapping[str, str]
     action: str | None = None
+    unfinished: Sequence[str] = ()
     problem: str | None = None
 
     def to_dict(self) -> dict[str, object]:
         """For JSON."""
-        return {"image": self.image, "answers": dict(self.answers), "action": self.action}
+        answers, unfinished = dict(self.answers), list(self.unfinished)
+        return {"image": self.image, "answers": answers, "action": self.action, "unfinished": unfinished}
 
     def __str__(self) -> str:
         width = max(map(len, TURNS)) + 4
         lines = [_printable(self.image)]
         for turn, text in self.answers.items():
-            label = f" [{self.action}]" if turn == "action" and self.action else ""
+            after = f" [{self.action}]" if turn == "action" and self.action else ""
+            after += " (cut: the longest length was reached)" if turn in self.unfinished else ""
             if len(turn) > width - 4:  # a question of the user's own stands above its answer
                 lines.append(f"  {_printable(turn)}")
                 turn = ""
             # Further lines of an answer stand below its first.
-            lines.append(f"  {turn:<{width - 2}}" + (text or "(empty)").replace("\n", "\n" + " " * width) + label)
+            lines.append(f"  {turn:<{width - 2}}" + (text or "(empty)").replace("\n", "\n" + " " * width) + after)
         return "\n".join(lines)
 
 
@@ -206,11 +210,13 @@ def predict(
             if problem is not None:
                 yield Prediction(image, {}, problem=problem)
                 continue
-            said = {turn: next(text).text for turn, text in texts.items()}
+            given = {turn: next(answer) for turn, answer in texts.items()}
+            said = {turn: answer.text for turn, answer in given.items()}
+            unfinished = [turn for turn, answer in given.items() if not answer.ended]
             named = None
             if actions and "action" in said:
                 named = named_action(said["action"], actions) or NO_ACTION
-            yield Prediction(image, said, named)
+            yield Prediction(image, said, named, unfinished)
 
 
 def show(predictions: Iterable[Prediction], total: int | None, *, as_json: bool) -> None:

@@ -61,8 +61,11 @@ def trained(experiment, backbones, scenarios, tmp_path_factory):
         arguments = [*job, "--manifest", str(folder / "test.tsv"), *sizes]
         assert main(["generate", *arguments, "--checkpoints", str(checkpoints), "--to", str(generated)]) == 0
     answers = {(r["role"], r["id"], r["turn"]): r["text"] for r in read_jsonl(generated)}
+    ended = {(r["role"], r["id"], r["turn"]): r["ended"] for r in read_jsonl(generated)}
     pictures = {scenario.id: str(images / f"{scenario.id}.png") for scenario in scenarios[8:]}
-    return SimpleNamespace(checkpoints=checkpoints, pictures=pictures, answers=answers, scenarios=scenarios)
+    return SimpleNamespace(
+        checkpoints=checkpoints, pictures=pictures, answers=answers, ended=ended, scenarios=scenarios
+    )
 
 
 @pytest.fixture
@@ -172,6 +175,17 @@ def test_a_terminal_gets_a_progress_bar(trained, capsys, monkeypatch):
     os.close(ours)
     assert b"4/4 [" in many and b"image" not in one + machine
     assert capsys.readouterr().out.count(".png") == 9
+
+
+def test_answers_that_were_cut_are_named(trained, asked, capsys):
+    folder, picture = trained.checkpoints / "guide", trained.pictures["s08"]
+    _, (whole,), _ = asked(folder, "--image", picture)
+    _, (cut,), _ = asked(folder, "--image", picture, "--max-new-tokens", "1")
+    assert whole["unfinished"] == [turn for turn in TURNS if not trained.ended["guide", "s08", turn]] != list(TURNS)
+    assert cut["unfinished"] == list(TURNS)
+    arguments = ["--image", picture, "--turn", "action", "--max-new-tokens", "1"]
+    assert main(["predict", "--checkpoint", str(folder), *arguments]) == 0
+    assert "(cut: the longest length was reached)" in capsys.readouterr().out
 
 
 def test_actions_of_a_closed_list_are_read_as_scoring_reads_them(trained, asked, tmp_path, capsys):
