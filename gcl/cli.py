@@ -220,11 +220,11 @@ def _parser() -> argparse.ArgumentParser:
 
     child = verb(commands, "compare", verbs_report.compare, "Say how two scored runs differ, scene by scene.",
                  "gcl compare snei/sft/qwen3-vl-4b/default/seed0 snei/gcl/qwen2.5-vl-3b+qwen3-vl-4b/full/seed0")  # fmt: skip
-    text = "two runs, A and B: ids (see gcl runs) or metrics files"
+    text = "two runs, A and B: ids (see gcl runs), of MGSD's maybe with /QUESTION, or metrics files"
     child.add_argument("runs", nargs=2, metavar="RUN", help=text)
     text = "compare this member of A with that one of B (default: every model that is in both)"
     child.add_argument("--members", nargs=2, metavar="ROLE", help=text)
-    text = "list so many of the scenes that differ most in Action-F1 (default: %(default)s)"
+    text = "list so many of the scenes that differ most in the first metric (default: %(default)s)"
     child.add_argument("--worst", type=count, default=5, metavar="N", help=text)
     child.add_argument("--json", action="store_true", help="machine-readable")
     scale(child)

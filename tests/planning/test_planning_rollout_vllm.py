@@ -72,9 +72,15 @@ def copy_of(member: Member, questions, **changes) -> VLLM:
 def test_what_is_chosen(experiment, monkeypatch):
     spec = planning_run(experiment, "planning/mgsd/qwen3-vl-4b+qwen3-vl-4b/full/seed0")
     assert chosen("plain", spec) == "plain" and chosen("vllm", spec) == "vllm"
-    assert chosen("auto", spec) == ("vllm" if available() and torch.cuda.is_available() else "plain")
-    monkeypatch.setattr("gcl.planning.rollout_vllm.available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for installed, gpu, expected in (
+        (False, False, "plain"),
+        (True, False, "plain"),
+        (False, True, "plain"),
+        (True, True, "vllm"),
+    ):
+        monkeypatch.setattr("gcl.planning.rollout_vllm.available", lambda installed=installed: installed)
+        monkeypatch.setattr(torch.cuda, "is_available", lambda gpu=gpu: gpu)
+        assert chosen("auto", spec) == expected, (installed, gpu)
     adapted = spec.model_copy(update={"training": spec.training.model_copy(update={"lora": Lora(rank=2, alpha=4.0)})})
     assert [chosen("auto", each) for each in (spec, adapted)] == ["vllm", "plain"]
     # A teacher who answers is frozen, so that it has no adapters.

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from fake_metrics import experiment_with, fake_metrics
+from fake_metrics import experiment_with, fake_metrics, write_metrics
 
 from gcl.errors import DataError
 from gcl.evaluation.bootstrap import mean_interval, paired_difference
@@ -66,13 +66,9 @@ def test_rates_are_chosen_on_data_of_their_own_and_a_stale_choice_is_named():
     assert choices["GSL", 2.0] == "best"
 
 
-def test_the_note_lists_arms_whose_best_rate_is_not_taken(tmp_path, monkeypatch):
-    metrics = fake_metrics(EXPERIMENT, by_rate)
-    monkeypatch.setattr(
-        "gcl.reporting.build.load_metrics", lambda *_: {r: m for r, m in metrics.items() if "tuning" in r}
-    )
-    monkeypatch.setattr("gcl.reporting.build.sources", lambda _, used: {run: {"run": run} for run in used})
-    build(EXPERIMENT, "rates", tmp_path, tmp_path / "rates")
+def test_the_note_lists_arms_whose_best_rate_is_not_taken(tmp_path):
+    write_metrics(tmp_path / "results", fake_metrics(EXPERIMENT, by_rate))
+    build(EXPERIMENT, "rates", tmp_path / "results", tmp_path / "rates")
     [note] = [line for line in (tmp_path / "rates.md").read_text().splitlines() if "Not as taken" in line]
     assert "SFT, SFT, twice the steps" in note and "GSL + DRL," not in note.replace("GSL + DRL, three members", "")
 
@@ -105,13 +101,9 @@ def test_runs_of_different_code_are_refused():
         controls_table(EXPERIMENT, {run: m for run, m in metrics.items() if "snei" in run})
 
 
-def test_the_table_is_written_with_rates_gains_and_p_values(tmp_path, monkeypatch):
-    metrics = fake_metrics(EXPERIMENT, score)
-    monkeypatch.setattr(
-        "gcl.reporting.build.load_metrics", lambda *_: {r: m for r, m in metrics.items() if "snei" in r}
-    )
-    monkeypatch.setattr("gcl.reporting.build.sources", lambda _, used: {run: {"run": run} for run in used})
-    build(EXPERIMENT, "controls", tmp_path, tmp_path / "controls")
+def test_the_table_is_written_with_rates_gains_and_p_values(tmp_path):
+    write_metrics(tmp_path / "results", fake_metrics(EXPERIMENT, score))
+    build(EXPERIMENT, "controls", tmp_path / "results", tmp_path / "controls")
     text = (tmp_path / "controls.md").read_text()
     assert "| GSL + DRL + AGO | × 2 | 0.660 [" in text and "+0.160 [+0.160, +0.160]" in text
     assert "corrected by Holm" in text

@@ -1,7 +1,7 @@
 """Real DVC around real Snakemake: what each change of the data runs again, and that nothing else does.
 
-One small project at rehearsal scale (imported data, miniature models) goes through a researcher's weeks; tests depend on the
-order in which they stand.
+One small project at rehearsal scale (imported data, miniature models) is run once, and once more with another test scene.
+Each test has a copy of one of these to itself.
 """
 
 import json
@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -108,8 +109,58 @@ def finished(output: str) -> Counter[str]:
     return Counter(re.findall(r"^Finished jobid: \d+ \(Rule: (\w+)\)", output, re.M))
 
 
+@dataclass(frozen=True)
+class Stage:
+    """A project as some change of its data has left it, the jobs that this took, and what DVC said."""
+
+    project: Versioned
+    jobs: Counter[str]
+    output: str
+
+    def copied(self, to: Path) -> Versioned:
+        """With times, since Snakemake goes by them."""
+        subprocess.run(["cp", "--archive", "--reflink=auto", self.project.root, to], check=True)
+        return Versioned(to)
+
+
 @pytest.fixture(scope="module")
-def project(experiment, tmp_path_factory) -> Versioned:
+def first(started) -> Stage:
+    """Everything was run from scratch, committed, pushed and tagged."""
+    jobs, output = started.repro()
+    started.commit("Run everything")
+    started.do("dvc push --quiet && git tag first")
+    return Stage(started, jobs, output)
+
+
+@pytest.fixture(scope="module")
+def second(first, tmp_path_factory) -> Stage:
+    """Later a test scene was added, with a picture of its own, and everything brought up to date."""
+    project = first.copied(tmp_path_factory.mktemp("second") / "project")
+    project.do("snakemake --touch all --config scale=rehearsal")
+    raw = project.root / "data/raw/snei"
+    lines = (raw / "scenarios.jsonl").read_text().splitlines()
+    scene = json.loads(lines[-1]) | {"id": "new", "image": "images/new.png"}
+    picture = next(json.loads(line)["image"] for line in lines)
+    shutil.copy(raw / picture, raw / "images/new.png")
+    with (raw / "images/new.png").open("ab") as stream:
+        stream.write(b"another picture, if only by its bytes")
+    (raw / "scenarios.jsonl").write_text("\n".join([*lines, json.dumps(scene)]) + "\n")
+    project.edit("workflow/scales/rehearsal.yaml", expect(test_scenes=5))
+    jobs, output = project.repro()
+    project.do("dvc add --quiet data/raw/snei")
+    project.commit("Add a test scene")
+    project.do("git tag second")
+    return Stage(project, jobs, output)
+
+
+@pytest.fixture
+def project(first, tmp_path) -> Versioned:
+    """The finished project, for one test alone."""
+    return first.copied(tmp_path / "project")
+
+
+@pytest.fixture(scope="module")
+def started(experiment, tmp_path_factory) -> Versioned:
     root = copy_project(tmp_path_factory.mktemp("project")).root
     for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
         shutil.copy2(ROOT / name, root / name)
@@ -129,21 +180,19 @@ def project(experiment, tmp_path_factory) -> Versioned:
     return project
 
 
-def test_from_scratch_everything_runs_once(project):
-    jobs, _ = project.repro()
+def test_from_scratch_everything_runs_once(first):
     runs = sum(RUNS.values())
-    assert jobs == {
+    assert first.jobs == {
         "captions": 1, "vocabulary": 1, "ground": 2,
         "train": runs, "generate": runs, "score": runs, "table": 5, "encoders": 1, "figure": 5, "gallery": 1,
         "costs": 1, "report_page": 1, "all": 1,
     }  # fmt: skip
-    project.commit("Run everything")
-    tracked = project.do("git ls-files").splitlines()
+    tracked = first.project.do("git ls-files").splitlines()
     assert "results/rehearsal/tables/headline.md" in tracked
     assert sum(name.startswith("results/rehearsal/metrics/") for name in tracked) == runs
     assert not any("/checkpoints/" in name or "/predictions/" in name or "/images/" in name for name in tracked)
-    assert "Rehearsal: real data and tiny models" in (project.root / "results/rehearsal/tables/headline.md").read_text()
-    project.do("dvc push --quiet && git tag first")
+    table = first.project.root / "results/rehearsal/tables/headline.md"
+    assert "Rehearsal: real data and tiny models" in table.read_text()
 
 
 def test_nothing_changed_or_all_touched_runs_nothing(project):
@@ -152,30 +201,18 @@ def test_nothing_changed_or_all_touched_runs_nothing(project):
         path.touch()
     jobs, output = project.repro()
     assert not jobs and "Data and pipelines are up to date." in output
-    project.do("snakemake --touch all --config scale=rehearsal")  # Snakemake alone goes by dates where files are large
 
 
-def test_a_new_test_scene_costs_evaluations_and_no_training(project):
-    raw = project.root / "data/raw/snei"
-    lines = (raw / "scenarios.jsonl").read_text().splitlines()
-    scene = json.loads(lines[-1]) | {"id": "new", "image": "images/new.png"}
-    picture = next(json.loads(line)["image"] for line in lines)
-    shutil.copy(raw / picture, raw / "images/new.png")
-    with (raw / "images/new.png").open("ab") as stream:
-        stream.write(b"another picture, if only by its bytes")
-    (raw / "scenarios.jsonl").write_text("\n".join([*lines, json.dumps(scene)]) + "\n")
-    project.edit("workflow/scales/rehearsal.yaml", expect(test_scenes=5))
-    jobs, output = project.repro()
+def test_a_new_test_scene_costs_evaluations_and_no_training(second):
+    jobs = second.jobs
     assert jobs["train"] == 0
     assert jobs["generate"] == jobs["score"] == RUNS["snei"]
     assert (jobs["table"], jobs["encoders"]) == (4, 1), "all but MUSON's"
-    assert "Running stage 'manifest@muson'" in output, "its bytes came out the same, so nothing followed"
-    project.do("dvc add --quiet data/raw/snei")
-    project.commit("Add a test scene")
-    project.do("git tag second")
+    assert "Running stage 'manifest@muson'" in second.output, "its bytes came out the same, so nothing followed"
 
 
-def test_going_back_to_the_first_data_retrains_nothing(project):
+def test_going_back_to_the_first_data_retrains_nothing(second, tmp_path):
+    project = second.copied(tmp_path / "project")
     project.do("git checkout --quiet first && dvc checkout")
     jobs, output = project.repro()
     assert not jobs and "Data and pipelines are up to date." in output
@@ -202,6 +239,7 @@ def test_editing_raw_data_without_dvc_stops_snakemake_with_the_command_to_type(p
 
 def test_a_corrected_training_label_that_fails_half_way_runs_only_what_is_missing(project):
     """Also: meanwhile a second `dvc repro` is told who is at work."""
+    project.correct("muson", "00003", "perception", "A corrected answer.")
     weights = project.root / "results/miniature/backbones/qwen3-vl-4b/model.safetensors"
     whole = weights.read_bytes()
     weights.write_bytes(whole[:1000])
@@ -224,7 +262,8 @@ def test_a_corrected_training_label_that_fails_half_way_runs_only_what_is_missin
     assert jobs["table"] == 2, "Table 2 and Table 3"
 
 
-def test_dvc_shows_and_compares_results(project):
+def test_dvc_shows_and_compares_results(second, tmp_path):
+    project = second.copied(tmp_path / "project")
     shown = project.do("dvc metrics show --md")
     assert "| Path" in shown and "learner.action_f1" in shown and "muson/gcl/qwen2.5-vl-3b+qwen3-vl-4b/full" in shown
     changed = json.loads(project.do("dvc metrics diff first second --json"))
@@ -232,7 +271,6 @@ def test_dvc_shows_and_compares_results(project):
     project.edit("config.yaml", lambda config: config["objective"]["drl_weight"].update(value=0.3))
     difference = project.do("dvc params diff")
     assert "objective.drl_weight.value" in difference and "0.3" in difference
-    project.edit("config.yaml", lambda config: config["objective"]["drl_weight"].update(value=0.4))
     page = Path(project.do("dvc plots show").strip().splitlines()[-1].removeprefix("file://"))
     assert "components_png" in page.read_text()
 
@@ -241,7 +279,6 @@ def test_a_cache_of_symbolic_links_is_refused(project):
     project.do("dvc config --local cache.type symlink,copy")
     output = project.do("snakemake --dry-run all --config scale=rehearsal", check=False)
     assert "gcl: error: DVC's cache.type has symlink" in output and "dvc checkout --relink" in output
-    project.do("dvc config --local --unset cache.type")
 
 
 def test_retaining_nothing_removes_checkpoints_once_they_are_scored(project):
