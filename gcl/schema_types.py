@@ -1,11 +1,15 @@
 """What schemas are made of: `Strict` models, `Setting` with its origin, kinds of numbers, and what several sections have."""
 
+from pathlib import Path
 from typing import Annotated, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from gcl.errors import ConfigError, DataError
 
 ORIGINS = ("paper", "inferred", "assumed")
 T = TypeVar("T")
+S = TypeVar("S", bound="Strict")
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -44,3 +48,21 @@ class Lora(Strict):
 
     rank: Count
     alpha: Positive
+
+
+def parsed(kind: type[S], text: str) -> S:
+    """A specification as JSON text, or a file that holds it.
+
+    Raises:
+        ConfigError: if it is no valid one.
+        DataError: if the file is no text.
+    """
+    try:
+        text = text if text.lstrip().startswith("{") else Path(text).read_text(encoding="utf-8")
+        return kind.model_validate_json(text)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        field = ".".join(map(str, problem["loc"]))
+        raise ConfigError(f"{kind.__name__}: {field}: {problem['msg']}; `gcl runs ID` prints a valid run") from None
+    except UnicodeDecodeError:
+        raise DataError(f"{text}: not a text file; give JSON or a file that holds JSON") from None

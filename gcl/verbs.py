@@ -13,9 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
-
-from pydantic import ValidationError
+from typing import Any
 
 from gcl import launch
 from gcl.config import experiment_anywhere, experiment_here, overrides_here, replaced
@@ -29,10 +27,8 @@ from gcl.grid import all_trainings
 from gcl.planning.runs import any_run
 from gcl.runs import DataSpec, GroundingSpec, RunSpec, data_spec, manifest_folder
 from gcl.schema import Experiment
-from gcl.schema_types import Strict
+from gcl.schema_types import parsed
 from gcl.versioning import disk_plan
-
-S = TypeVar("S", bound=Strict)
 
 
 def settings(options: argparse.Namespace) -> None:
@@ -252,9 +248,10 @@ def generate(options: argparse.Namespace) -> None:
 
 def score(options: argparse.Namespace) -> None:
     with _unswept():
+        from gcl.closure import code_sha256
         from gcl.data.manifest import read_manifest
         from gcl.evaluation.score import ScoreSpec, means, score_run
-        from gcl.provenance import code_sha256, environment
+        from gcl.provenance import environment
 
     run, score = parsed(RunSpec, options.run), parsed(ScoreSpec, options.score)
     scenes = list(read_manifest(options.manifests / "test.tsv"))
@@ -307,16 +304,3 @@ def _load_split(data: DataSpec, manifest: Path) -> list[Any]:
     from gcl.data.manifest import load_split
 
     return load_split(Path(data.root), manifest, data.questions, data.actions)
-
-
-def parsed(kind: type[S], text: str) -> S:
-    """A specification as JSON text, or a file that holds it."""
-    try:
-        text = text if text.lstrip().startswith("{") else Path(text).read_text(encoding="utf-8")
-        return kind.model_validate_json(text)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        field = ".".join(map(str, problem["loc"]))
-        raise ConfigError(f"{kind.__name__}: {field}: {problem['msg']}; `gcl runs ID` prints a valid run") from None
-    except UnicodeDecodeError:
-        raise DataError(f"{text}: not a text file; give JSON or a file that holds JSON") from None

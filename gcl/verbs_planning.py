@@ -87,7 +87,7 @@ def vocabulary(options: argparse.Namespace) -> None:
 def build(options: argparse.Namespace) -> None:
     from gcl.planning.miniature import build
     from gcl.schema import MiniatureModel
-    from gcl.verbs import parsed
+    from gcl.schema_types import parsed
 
     architecture = parsed(MiniatureModel, options.architecture)
     build(architecture, options.vocabulary, (options.pixels[0], options.pixels[1]), options.seed, options.to)
@@ -105,8 +105,8 @@ def train(options: argparse.Namespace) -> None:
     from gcl.planning.rollout_vllm import chosen
     from gcl.planning.runs import PlanningSpec
     from gcl.planning.samples import picture_questions, source
+    from gcl.schema_types import parsed
     from gcl.training.run import scratch_folder, train_run
-    from gcl.verbs import parsed
 
     spec = parsed(PlanningSpec, options.spec)
     records = [record for record in read_records(options.states) if record.split == "train"]

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from gcl.closure import code_sha256
 from gcl.config import load_experiment, overrides_of, replaced
 from gcl.config_checks import warnings
 from gcl.config_layers import together
@@ -82,6 +83,10 @@ class Plan:
         self.gpus = 0 if self.drawn else experiment.execution.processes.value  # of one training
 
     # Specifications: what a job is given, and what makes it run again.
+
+    def code(self, step: str) -> str:
+        """Hash of the code behind a step; a change that is more than comments runs it again."""
+        return code_sha256(step)
 
     def run(self, wildcards: Any) -> RunSpec:
         """The run that a path names, whether or not a table asks for it."""

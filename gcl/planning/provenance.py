@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+from gcl.closure import code_sha256
 from gcl.errors import CheckpointError
 from gcl.files import canonical_json, read_json, sha256_file, sha256_text
-from gcl.provenance import code_sha256, environment, weights_sha256
+from gcl.provenance import environment, weights_sha256
 
 
 def provenance(checkpoint: str, revision: str | None, states: Path, answers: Path) -> dict[str, Any]:

@@ -13,19 +13,20 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from gcl.closure import code_sha256
 from gcl.data.manifest import check_current
 from gcl.data.scenario import SPLITS
 from gcl.errors import CheckpointError, ConfigError, DataError
 from gcl.evaluation.encoders import encoder_folder, encoder_sha256
 from gcl.files import canonical_json, read_json, sha256_file, sha256_text
 from gcl.planning.runs import any_run, is_planning
-from gcl.provenance import code_sha256, weights_sha256
+from gcl.provenance import weights_sha256
 from gcl.reporting.metrics import MetricsFile
 from gcl.reporting.planning import PlanningFile
 from gcl.runs import data_spec, manifest_folder
 from gcl.schema import Checkpoint, Experiment
 
-# What decides a training and its evaluation, as parts of `gcl.provenance.CODE`.
+# What decides a training and its evaluation, as steps of gcl/closure.py.
 _CODE = {"training": ("training",), "evaluation": ("generation", "scoring")}
 _PLANNING_CODE = {"training": ("planning",), "evaluation": ("answering", "plans")}
 OK, CHANGED, MISSING = "ok", "CHANGED", "MISSING"

@@ -14,12 +14,13 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from gcl import __version__
+from gcl.closure import code_sha256
 from gcl.config import settings
 from gcl.cost.costs import read_records
 from gcl.files import read_json
 from gcl.grid import all_runs, all_trainings, scored_as
 from gcl.planning.grid import all_asked, rows, trainings
-from gcl.provenance import code_sha256, environment, git_state
+from gcl.provenance import environment, git_state
 from gcl.reporting.arrows import MARKS
 from gcl.reporting.curves import curves
 from gcl.reporting.gallery import KINDS, RULE, gallery, gallery_datasets

@@ -19,10 +19,11 @@ from typing import Any
 import torch
 
 from gcl.asking import Questions
+from gcl.closure import code_sha256
 from gcl.errors import TrainingError
 from gcl.execution import ExecutionSpec
 from gcl.files import atomic_folder, canonical_json, read_json, read_jsonl, sha256_text, write_json
-from gcl.provenance import code_sha256, environment, starts, weights_sha256
+from gcl.provenance import environment, starts, weights_sha256
 from gcl.runs import RunSpec
 from gcl.training import attempts
 from gcl.training.checkpoint import Checkpoints

@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 from fake_metrics import experiment_with, fake_planning, write_metrics
 
+from gcl.closure import code_sha256
 from gcl.errors import CheckpointError
 from gcl.files import read_json, write_json, write_jsonl, write_text
 from gcl.planning.grid import all_asked, checkpoint, trainings
 from gcl.planning.provenance import provenance
-from gcl.provenance import code_sha256, starts, weights_sha256
+from gcl.provenance import starts, weights_sha256
 from gcl.reporting.build import build
 from gcl.reporting.trace import trace
 

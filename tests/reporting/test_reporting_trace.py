@@ -10,11 +10,12 @@ from fake_metrics import exchanged, experiment_with, fake_file, fake_metrics, fa
 from raw_case import raw_record
 
 from gcl.cli import main
+from gcl.closure import code_sha256
 from gcl.data.manifest import write_manifests
 from gcl.data.raw import read_raw
 from gcl.errors import ConfigError, DataError
 from gcl.files import read_json, sha256_file, write_json, write_jsonl, write_text
-from gcl.provenance import code_sha256, starts, weights_sha256
+from gcl.provenance import starts, weights_sha256
 from gcl.reporting.build import build
 from gcl.reporting.links import run_links
 from gcl.reporting.trace import Trace, rows, show_rows, trace

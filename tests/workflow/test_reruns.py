@@ -3,15 +3,39 @@
 import hashlib
 import json
 import re
+import shutil
 import sys
 
 import pytest
 from workflow_project import Project, copy_project
 
+from gcl.closure import EXCLUDED, STEPS, modules
+
 pytestmark = pytest.mark.slow
 
 PAIR = "qwen2.5-vl-3b+qwen3-vl-4b"
 FULL = f"results/miniature/metrics/snei/gcl/{PAIR}/full/seed0.json"
+# In every process of the project: note which module of gcl imports which, and what the process was started for.
+NOTING = """
+import atexit, builtins, json, os, pathlib, sys
+real, seen = builtins.__import__, set()
+def noting(name, globals=None, locals=None, fromlist=(), level=0):
+    module = real(name, globals, locals, fromlist, level)
+    who = (globals or {}).get("__name__") or ""
+    if who.startswith("gcl.") and name.partition(".")[0] == "gcl":
+        seen.add((who, name))
+        seen.update((who, f"{name}.{word}") for word in fromlist or () if f"{name}.{word}" in sys.modules)
+    return module
+builtins.__import__ = noting
+folder = pathlib.Path(__file__).with_name("imports")
+@atexit.register
+def write():
+    if seen:
+        (folder / f"{os.getpid()}.json").write_text(json.dumps([sys.argv, sorted(seen)]))
+"""
+DONE = {"data generate": "drawing", "data import": "importing", "data manifest": "manifest", "backbone ground": "backbones",
+        "backbone vocabulary": "vocabulary", "train": "training", "generate": "generation", "score": "scoring",
+        "report": "reporting"}  # fmt: skip
 
 
 def shrink(scale: dict) -> None:
@@ -27,20 +51,22 @@ def shrink(scale: dict) -> None:
 def project(tmp_path_factory) -> Project:
     project = copy_project(tmp_path_factory.mktemp("project"))
     project.edit("workflow/scales/miniature.yaml", shrink)
+    (project.root / "imports").mkdir()
+    (project.root / "sitecustomize.py").write_text(NOTING)
     project.snakemake("headline")
+    (project.root / "sitecustomize.py").unlink()
     return project
 
 
 @pytest.fixture
 def unchanged(project):
     """Put edited files back after a test."""
-    kept = {
-        name: (project.root / name).read_bytes()
-        for name in ("config.yaml", "gcl/evaluation/bootstrap.py", "gcl/training/loop.py")
-    }
+    names = ["config.yaml", *(str(path.relative_to(project.root)) for path in project.root.glob("gcl/**/*.py"))]
+    kept = {name: (project.root / name).read_bytes() for name in names}
     yield
     for name, content in kept.items():
-        (project.root / name).write_bytes(content)
+        if (project.root / name).read_bytes() != content:
+            (project.root / name).write_bytes(content)
 
 
 def test_the_headline_is_built(project):
@@ -93,17 +119,69 @@ def test_another_groups_temperature_touches_nothing_here(project, unchanged):
     assert project.jobs("headline") == {}
 
 
+def test_every_job_imports_only_code_that_its_rule_depends_on(project):
+    """Of all processes of a real run: a module that is neither in the step's code nor excluded was forgotten."""
+    steps = set()
+    for path in (project.root / "imports").iterdir():
+        arguments, seen = json.loads(path.read_text())
+        words = [word for word in arguments[1:3] if not word.startswith("-")]
+        step = DONE.get(" ".join(words)) or DONE.get(words[0] if words else "")
+        if not arguments[0].endswith("/gcl") or step is None:
+            continue
+        steps.add(step)
+        forgotten = [
+            (who, name) for who, name in seen if who in modules(step) and name not in {*modules(step), *EXCLUDED}
+        ]
+        assert not forgotten, (step, forgotten)
+    assert steps == set(DONE.values()) <= set(STEPS)
+
+
+def test_a_comment_costs_nothing_wherever_it_is(project, unchanged):
+    for path in (project.root / "gcl").rglob("*.py"):
+        path.write_text(path.read_text() + "\n# changed\n")
+    assert project.jobs("headline") == {}
+
+
+def change_code(project: Project, name: str, old: str, new: str) -> None:
+    path = project.root / name
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
 def test_scoring_code_causes_no_training(project, unchanged):
-    path = project.root / "gcl/evaluation/bootstrap.py"
-    path.write_text(path.read_text() + "\n# changed\n")
+    change_code(project, "gcl/evaluation/bootstrap.py", " - ", " + ")
     assert project.jobs("headline") == {"score": 6, "table": 1, "figure": 1, "headline": 1}
 
 
-def test_training_code_causes_training(project, unchanged):
-    path = project.root / "gcl/training/loop.py"
-    path.write_text(path.read_text() + "\n# changed\n")
+def test_an_operator_of_the_objective_causes_what_depends_on_it(project, unchanged):
+    change_code(project, "gcl/objective/distribution.py", "logp_NV - other_NV", "logp_NV + other_NV")
     jobs = project.jobs("headline")
-    assert jobs["train"] == 6 and jobs["ground"] == 2 and "draw" not in jobs
+    assert jobs["train"] == 6 and jobs["ground"] == 2 and "draw" not in jobs and "vocabulary" not in jobs
+
+
+def test_results_without_snakemakes_records_are_not_made_again(project):
+    """As after a clone and `dvc pull`: there are files, and no `.snakemake`."""
+    records, kept = project.root / ".snakemake", project.root / "records-of-snakemake"
+    records.rename(kept)
+    try:
+        assert project.jobs("headline") == {}
+    finally:
+        shutil.rmtree(records, ignore_errors=True)
+        kept.rename(records)
+
+
+def test_after_touch_a_clone_sees_changes_of_code(project, unchanged):
+    records, kept = project.root / ".snakemake", project.root / "records-of-snakemake"
+    records.rename(kept)
+    try:
+        project.snakemake("--touch", "headline")
+        assert project.jobs("headline") == {}
+        change_code(project, "gcl/evaluation/bootstrap.py", " - ", " + ")
+        assert project.jobs("headline") == {"score": 6, "table": 1, "figure": 1, "headline": 1}
+    finally:
+        shutil.rmtree(records, ignore_errors=True)
+        kept.rename(records)
 
 
 def test_one_pairing_is_rerun_on_demand(project):

@@ -4,8 +4,6 @@ if PLAN.drawn:
 
     rule vocabulary:
         """Train the tokenizer that all miniature backbones share."""
-        input:
-            code=[*code_files("drawing"), "gcl/backbones/bpe.py"],
         output:
             "results/miniature/backbones/vocabulary.json",
         log:
@@ -13,6 +11,7 @@ if PLAN.drawn:
         conda:
             "../envs/gcl.yaml"
         params:
+            code=PLAN.code("vocabulary"),
             words=PLAN.vocabulary_json(),
         message:
             "Train the miniature tokenizer"
@@ -24,7 +23,6 @@ if PLAN.drawn:
         input:
             captions="data/miniature/captions",
             vocabulary="results/miniature/backbones/vocabulary.json",
-            code=code_files("backbones"),
         output:
             directory("results/miniature/backbones/{model}"),
         log:
@@ -32,6 +30,7 @@ if PLAN.drawn:
         conda:
             "../envs/gcl.yaml"
         params:
+            code=PLAN.code("backbones"),
             spec=PLAN.grounding_json,
         message:
             "Build and ground the miniature {wildcards.model}"

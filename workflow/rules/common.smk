@@ -3,7 +3,6 @@
 import sys
 from pathlib import Path
 
-from gcl.provenance import code_files
 from gcl.workflow import (
     FIGURES,
     PLANNING_FIGURE,

@@ -4,8 +4,6 @@ if PLAN.draws_data:
 
     rule draw:
         """Draw a miniature data set in the shape in which the real one is downloaded."""
-        input:
-            code=code_files("drawing"),
         output:
             directory(f"{PLAN.data}/source/{{dataset}}"),
         log:
@@ -13,6 +11,7 @@ if PLAN.draws_data:
         conda:
             "../envs/gcl.yaml"
         params:
+            code=PLAN.code("drawing"),
             data=PLAN.data_json,
             scenes=PLAN.scenarios,
             kind=PLAN.kind_of_data,
@@ -28,7 +27,6 @@ if PLAN.draws_data:
         input:
             source=f"{PLAN.data}/source/{{dataset}}",
             mapping=PLAN.mapping,
-            code=code_files("importing"),
         output:
             directory(f"{PLAN.data}/raw/{{dataset}}"),
         log:
@@ -36,6 +34,7 @@ if PLAN.draws_data:
         conda:
             "../envs/gcl.yaml"
         params:
+            code=PLAN.code("importing"),
             data=PLAN.data_json,
         message:
             "Import {wildcards.dataset}"
@@ -47,8 +46,6 @@ if PLAN.drawn:
 
     rule captions:
         """Draw and caption the scenes that miniature backbones are grounded in."""
-        input:
-            code=code_files("drawing"),
         output:
             directory("data/miniature/captions"),
         log:
@@ -56,6 +53,7 @@ if PLAN.drawn:
         conda:
             "../envs/gcl.yaml"
         params:
+            code=PLAN.code("drawing"),
             scenes=PLAN.experiment.drawing.captions.value,
             seed=PLAN.experiment.drawing.seed.value,
         message:
@@ -71,7 +69,6 @@ rule manifest:
     # the same bytes as before then causes nothing downstream, which Snakemake alone could not tell.
     input:
         raw=PLAN.raw_folder,
-        code=code_files("manifest") if PLAN.draws_data else [],
     output:
         train=f"{PLAN.data}/manifests/{{dataset}}/train.tsv",
         test=f"{PLAN.data}/manifests/{{dataset}}/test.tsv",
@@ -80,6 +77,7 @@ rule manifest:
     conda:
         "../envs/gcl.yaml"
     params:
+        code=PLAN.code("manifest") if PLAN.draws_data else None,
         settings=PLAN.manifest_json,
     message:
         "Check {wildcards.dataset} and write its manifests"

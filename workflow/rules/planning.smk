@@ -16,7 +16,6 @@ rule planning_cell:
     """States of one task and level, no state twice; train, validation and test differ."""
     input:
         PLANNING.public,
-        code=code_files("states"),
     output:
         f"{PLANNING.folder}/states/{{task}}-{{level}}.jsonl",
     log:
@@ -24,6 +23,7 @@ rule planning_cell:
     conda:
         "../envs/gcl.yaml"
     params:
+        code=PLAN.code("states"),
         counts=PLANNING.counts,
         seed=PLANNING.settings.seed.value,
     message:
@@ -37,7 +37,6 @@ rule planning_import:
     """A public test set."""
     input:
         source=PLANNING.source,
-        code=["gcl/planning/importing.py", *code_files("states")],
     output:
         f"{PLANNING.folder}/states/{{task}}-public.jsonl",
     log:
@@ -45,6 +44,7 @@ rule planning_import:
     conda:
         "../envs/gcl.yaml"
     params:
+        code=PLAN.code("public_states"),
         format=PLANNING.public_format,
     message:
         "Import the public test set of {wildcards.task}"
@@ -63,6 +63,8 @@ rule planning_states:
         "logs/planning/states.log",
     conda:
         "../envs/gcl.yaml"
+    params:
+        code=PLAN.code("all_states"),
     message:
         "Gather the states of all tasks"
     shell:
@@ -73,7 +75,6 @@ rule planning_pictures:
     """A picture of every state."""
     input:
         states=f"{PLANNING.folder}/states.jsonl",
-        code=code_files("states"),
     output:
         directory(f"{PLANNING.folder}/pictures"),
     log:
@@ -81,6 +82,7 @@ rule planning_pictures:
     conda:
         "../envs/gcl.yaml"
     params:
+        code=PLAN.code("pictures"),
         size=PLANNING.picture_size,
     message:
         "Draw pictures of the states"
@@ -94,12 +96,6 @@ if PLAN.drawn:
         """Train the tokenizer of the miniature models for planning tasks."""
         input:
             states=f"{PLANNING.folder}/states.jsonl",
-            code=[
-                *code_files("plans"),
-                "gcl/planning/views.py",
-                "gcl/planning/vocabulary.py",
-                "gcl/backbones/bpe.py",
-            ],
         output:
             "results/miniature/backbones/planning/vocabulary.json",
         log:
@@ -107,6 +103,7 @@ if PLAN.drawn:
         conda:
             "../envs/gcl.yaml"
         params:
+            code=PLAN.code("planning_vocabulary"),
             size=PLANNING.settings.vocabulary.value,
             system=PLANNING.settings.system.value,
         message:
@@ -119,7 +116,6 @@ if PLAN.drawn:
         """Build an untrained miniature model."""
         input:
             vocabulary="results/miniature/backbones/planning/vocabulary.json",
-            code=[*code_files("backbones"), "gcl/planning/miniature.py"],
         output:
             directory("results/miniature/backbones/planning/{model}"),
         log:
@@ -127,6 +123,7 @@ if PLAN.drawn:
         conda:
             "../envs/gcl.yaml"
         params:
+            code=PLAN.code("planning_backbones"),
             architecture=PLANNING.architecture,
             pixels=PLANNING.settings.pixels.value,
         message:
@@ -142,7 +139,6 @@ rule planning_train:
         states=f"{PLANNING.folder}/states.jsonl",
         pictures=f"{PLANNING.folder}/pictures",
         start=PLANNING.start,
-        code=code_files("planning"),
     output:
         checkpoints=PLAN.retained(
             directory("results/{scale}/checkpoints/{task_run}"), temp
@@ -156,6 +152,7 @@ rule planning_train:
     resources:
         **PLAN.training_resources(),
     params:
+        code=PLAN.code("planning"),
         spec=PLANNING.spec_json,
     message:
         "Train {wildcards.task_run}"
@@ -170,7 +167,6 @@ rule planning_answer:
         states=f"{PLANNING.folder}/states.jsonl",
         pictures=f"{PLANNING.folder}/pictures",
         checkpoint=PLANNING.answering,
-        code=code_files("answering"),
     output:
         directory("results/{scale}/predictions/{task_run}"),
     log:
@@ -181,6 +177,7 @@ rule planning_answer:
     resources:
         gpu=0 if PLAN.drawn else 1,
     params:
+        code=PLAN.code("answering"),
         who=PLANNING.answer_arguments,
     message:
         "Ask {wildcards.task_run}"
@@ -195,7 +192,6 @@ rule planning_score:
         states=f"{PLANNING.folder}/states.jsonl",
         answers="results/{scale}/predictions/{task_run}",
         checkpoint=PLANNING.answering,
-        code=code_files("plans"),
     output:
         ensure("results/{scale}/metrics/{task_run}/{question}.json", non_empty=True),
     log:
@@ -203,6 +199,7 @@ rule planning_score:
     conda:
         "../envs/gcl.yaml"
     params:
+        code=PLAN.code("plans"),
         who=PLANNING.score_arguments,
         resamples=PLAN.experiment.evaluation.bootstrap.value,
     message:

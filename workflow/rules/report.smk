@@ -6,7 +6,6 @@ rule table:
     input:
         metrics=PLAN.metrics,
         predictions=PLAN.predictions,
-        code=code_files("reporting"),
     output:
         report(
             multiext("results/{scale}/tables/{name}", ".csv", ".md"),
@@ -22,6 +21,7 @@ rule table:
     conda:
         "../envs/gcl.yaml"
     params:
+        code=PLAN.code("reporting"),
         settings=PLAN.report_json,
         stem="results/{scale}/tables/{name}",
     message:
@@ -40,7 +40,6 @@ rule figure:
     """One figure as PNG and SVG."""
     input:
         metrics=PLAN.metrics,
-        code=code_files("reporting"),
     output:
         report(
             multiext("results/{scale}/figures/{name}", ".png", ".svg"),
@@ -55,6 +54,7 @@ rule figure:
     conda:
         "../envs/gcl.yaml"
     params:
+        code=PLAN.code("reporting"),
         settings=PLAN.report_json,
         stem="results/{scale}/figures/{name}",
     message:
@@ -81,6 +81,7 @@ rule costs:
     conda:
         "../envs/gcl.yaml"
     params:
+        code=PLAN.code("reporting"),
         stem=lambda w, output: Path(output[0]).with_suffix(""),
     message:
         "Table of costs"
@@ -92,7 +93,6 @@ rule gallery:
     """Test scenes with what the learner would do, alone and in competition, failures included."""
     input:
         PLAN.gallery_files(),
-        code=code_files("reporting"),
     output:
         report(
             f"results/{PLAN.scale}/figures/gallery.png",
@@ -105,6 +105,7 @@ rule gallery:
     conda:
         "../envs/gcl.yaml"
     params:
+        code=PLAN.code("reporting"),
         stem=lambda w, output: Path(output[0]).with_suffix(""),
     message:
         "Gallery of test scenes"
@@ -121,7 +122,6 @@ rule report_page:
         [PLAN.figure(name) for name in PLAN.figures],
         rules.gallery.output,
         rules.costs.output,
-        code=code_files("page"),
     output:
         report(
             f"results/{PLAN.scale}/report.html",
@@ -133,6 +133,7 @@ rule report_page:
     conda:
         "../envs/gcl.yaml"
     params:
+        code=PLAN.code("page"),
         settings=PLAN.page_json(),
     message:
         "Page of all results"

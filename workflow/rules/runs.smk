@@ -6,7 +6,6 @@ rule train:
     input:
         manifest=PLAN.train_manifest,
         backbones=PLAN.backbones,
-        code=code_files("training"),
     output:
         checkpoints=PLAN.retained(directory("results/{scale}/checkpoints/{run}"), temp),
         record="results/{scale}/records/{run}.json",
@@ -19,6 +18,7 @@ rule train:
     resources:
         **PLAN.training_resources(),
     params:
+        code=PLAN.code("training"),
         run=PLAN.run_json,
         data=PLAN.data_json,
     message:
@@ -33,7 +33,6 @@ rule generate:
     input:
         manifest=PLAN.test_manifest,
         checkpoints="results/{scale}/checkpoints/{run}",
-        code=code_files("generation"),
     output:
         "results/{scale}/predictions/{run}.jsonl",
     log:
@@ -45,6 +44,7 @@ rule generate:
     resources:
         gpu=0 if PLAN.drawn else 1,
     params:
+        code=PLAN.code("generation"),
         run=PLAN.run_json,
         data=PLAN.data_json,
         batch_size=PLAN.experiment.evaluation.batch_size.value,
@@ -65,6 +65,7 @@ use rule generate as generate_exchanged with:
     log:
         "logs/{scale}/generate/{run}/exchanged.log",
     params:
+        code=PLAN.code("generation"),
         run=PLAN.run_json,
         data=PLAN.data_json,
         batch_size=PLAN.experiment.evaluation.batch_size.value,
@@ -81,7 +82,6 @@ rule score:
         checkpoints="results/{scale}/checkpoints/{run}",
         train=PLAN.train_manifest,
         test=PLAN.test_manifest,
-        code=code_files("scoring"),
     output:
         metrics=ensure("results/{scale}/metrics/{run}.json", non_empty=True),
         summary=ensure("results/{scale}/summary/{run}.json", non_empty=True),
@@ -90,6 +90,7 @@ rule score:
     conda:
         "../envs/gcl.yaml"
     params:
+        code=PLAN.code("scoring"),
         run=PLAN.run_json,
         score=PLAN.score_json,
         manifests=lambda w, input: Path(input.train).parent,
@@ -108,13 +109,13 @@ use rule score as score_exchanged with:
         checkpoints="results/{scale}/checkpoints/{run}",
         train=PLAN.train_manifest,
         test=PLAN.test_manifest,
-        code=code_files("scoring"),
     output:
         metrics=ensure("results/{scale}/metrics/{run}/exchanged.json", non_empty=True),
         summary=ensure("results/{scale}/summary/{run}/exchanged.json", non_empty=True),
     log:
         "logs/{scale}/score/{run}/exchanged.log",
     params:
+        code=PLAN.code("scoring"),
         run=PLAN.run_json,
         score=PLAN.score_json,
         manifests=lambda w, input: Path(input.train).parent,
