@@ -3,7 +3,7 @@ PYTHON ?= python3
 CORES ?= 2
 BIN := .venv/bin
 
-.PHONY: headline all rates planning test test-all test-slurm lint format clean
+.PHONY: headline all rates planning test test-all test-slurm lint schema format clean
 
 headline: .venv/ready
 	@$(BIN)/snakemake headline --config scale=miniature --cores $(CORES) --quiet host --rerun-incomplete --show-failed-logs
@@ -31,6 +31,9 @@ lint: .venv/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --lint
+
+schema: .venv/ready
+	$(BIN)/gcl settings --schema workflow/schemas/config.schema.json
 
 format: .venv/ready
 	$(BIN)/ruff check --fix .

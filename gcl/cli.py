@@ -60,6 +60,8 @@ def _parser() -> argparse.ArgumentParser:
         "gcl settings --json > settings.json",
     )
     child.add_argument("--json", action="store_true", help="machine-readable")
+    text = "instead: write the JSON Schema of config.yaml, for editors"
+    child.add_argument("--schema", type=Path, metavar="PATH", help=text)
 
     child = verb(
         commands,

@@ -2,15 +2,48 @@
 meant.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+from gcl.data.actions import label_of
+from gcl.data.marks import marks
 from gcl.errors import ConfigError
-from gcl.grid import arm_runs, tuned_arms
+from gcl.grid import arm_runs, at_rate, component_runs, sweep_runs, tuned_arms
+from gcl.planning.grid import trainings
+from gcl.runs import group_run
 from gcl.schema import Experiment, MiniatureModel, Pair
 
 
 def contradictions(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
     """Yield (path, message) for values that are fine alone but not together."""
+    problems = list(_contradictions(experiment))
+    yield from problems or _run_problems(experiment)
+
+
+def _run_problems(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
+    """What keeps runs from being made; it would come up in the middle of the workflow otherwise."""
+    seed, controls = experiment.seeds.value[0], experiment.controls
+
+    def attempt(path: list[str], make: Callable[..., object], *arguments: object) -> Iterator[tuple[list[str], str]]:
+        try:
+            make(experiment, *arguments)
+        except ConfigError as error:
+            yield path, str(error)
+
+    for dataset, groups in experiment.groups.items():
+        yield from attempt(["components", "pair", "value"], component_runs, dataset, seed)
+        for k, group in enumerate(groups.value):
+            path = ["groups", dataset, "value", str(k)]
+            yield from attempt(path, group_run, dataset, group.models, "full", seed)
+    for name in experiment.sweeps:
+        yield from attempt(["sweeps", name, "values", "value"], sweep_runs, name, seed)
+    if controls.tuning.value is not None:
+        for ratio in controls.rates.value:
+            for arm in tuned_arms(experiment).values():
+                yield from attempt(["controls", "rates", "value"], at_rate, arm, ratio)
+    yield from attempt(["planning", "arms", "value"], trainings)
+
+
+def _contradictions(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
     models, known = experiment.models, ", ".join(experiment.models)
 
     def check_pair(path: list[str], pair: Pair) -> Iterator[tuple[list[str], str]]:
@@ -40,6 +73,10 @@ def contradictions(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
     for name, dataset in experiment.datasets.items():
         if dataset.like and dataset.like.value not in experiment.groups:
             yield ["datasets", name, "like", "value"], f"use one of {', '.join(experiment.groups)}"
+        for k, action in enumerate(actions := dataset.actions.value or []):
+            if same := label_of(action, actions[:k]):
+                path = ["datasets", name, "actions", "value", str(k)]
+                yield path, f"{action!r} is read as {same!r}, which stands before it; remove one, or name it otherwise"
         if name not in experiment.groups and not dataset.like:
             yield ["groups"], f"no groups for the data set {name!r}; add groups.{name}, or remove the data set"
         for model in dataset.sft_action_f1.value:
@@ -64,6 +101,7 @@ def contradictions(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
     turns = experiment.prompt.questions.value
     if set(turns) != {"perception", "prediction", "reasoning", "action", "explanation"}:
         yield ["prompt", "questions", "value"], f"needs exactly the five turns as keys; found {', '.join(turns)}"
+    yield from _marked_prompts(experiment)
     if experiment.training.pixels.value[0] > experiment.training.pixels.value[1]:
         yield (
             ["training", "pixels", "value"],
@@ -84,6 +122,17 @@ def contradictions(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
     yield from _planning_problems(experiment)
     if experiment.execution.retain.value == "adapters":
         yield from _trainings_without_adapters(experiment)
+
+
+def _marked_prompts(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
+    """Prompts with a word that models take for a picture or the end of a turn."""
+    questions = experiment.prompt.questions.value
+    prompts = {("prompt", "system", "value"): experiment.prompt.system.value}
+    prompts |= {("prompt", "questions", "value", turn): text for turn, text in questions.items()}
+    prompts |= {("planning", "system", "value"): experiment.planning.system.value}
+    for path, text in prompts.items():
+        for word in marks(text):
+            yield [*path], f"{word!r} is a sign that models do not read as text; remove it, pictures are placed anyway"
 
 
 def _trainings_without_adapters(experiment: Experiment) -> Iterator[tuple[list[str], str]]:

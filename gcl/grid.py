@@ -10,6 +10,8 @@ from gcl.planning.grid import answers_of, trainings
 from gcl.planning.runs import PlanningSpec
 from gcl.runs import RunSpec, find_group, find_run, group_run, sft_run, trained_before
 from gcl.schema import Experiment, Sweep
+from gcl.variants import ratio as written_ratio
+from gcl.variants import written
 
 
 def all_runs(experiment: Experiment) -> dict[str, RunSpec]:
@@ -58,7 +60,7 @@ def sweep_points(experiment: Experiment, sweep: Sweep) -> list[tuple[dict[str, f
         taus = group.tau if group else None
         values = sweep.values.value
         return [
-            ({"tau_learner": a, "tau_guide": b}, "full" if [a, b] == taus else f"full-tau{a:g}-{b:g}")
+            ({"tau_learner": a, "tau_guide": b}, "full" if [a, b] == taus else f"full-tau{written(a)}-{written(b)}")
             for a in values
             for b in values
         ]
@@ -70,7 +72,7 @@ def sweep_points(experiment: Experiment, sweep: Sweep) -> list[tuple[dict[str, f
     names = {"gco-gsl0": "drl", "gco-drl0": "gsl"}
     points = []
     for value in sweep.values.value:
-        name = sweep.base if value == default else f"{sweep.base}-{prefix}{value:g}"
+        name = sweep.base if value == default else f"{sweep.base}-{prefix}{written(value)}"
         points.append(({sweep.vary: value}, names.get(name, name)))
     return points
 
@@ -109,7 +111,7 @@ def at_rate(experiment: Experiment, arm: str, ratio: float) -> str:
     variant = re.sub(r"(^|-)ratio[0-9.]+$", "", variant) or "default"
     unit = training.lr_sft.value if run.method == "sft" else training.lr_guide.value
     base = "" if variant == "default" else f"{variant}-"
-    plain, renamed = f"{path}/{variant}", f"{path}/{base}ratio{rate / unit:g}"
+    plain, renamed = f"{path}/{variant}", f"{path}/{base}ratio{written_ratio(rate, unit)}"
     if math.isclose(_arm_run(experiment, plain).members[0].lr, rate):
         renamed = plain
     content = _content(_arm_run(experiment, renamed))

@@ -6,9 +6,11 @@
 So two tables that need the same training name the same run, and anyone can type the name of one that no table has.
 """
 
+import math
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from decimal import Decimal
 
 from gcl.errors import ConfigError
 
@@ -34,6 +36,33 @@ class Changes:
     taus: tuple[float, float] | None = None
     epochs: float | None = None
     ratio: float | None = None
+
+
+def written(number: float) -> str:
+    """A number as it stands in a name: all its digits, no exponent, as short as possible.
+
+    Raises:
+        ConfigError: if that takes more than 20 characters; no file name could hold some of them.
+    """
+    text = format(Decimal(repr(number)).normalize(), "f")
+    if not math.isfinite(number) or len(text) > 20:
+        raise ConfigError(f"{number!r} is too long for the name of a run; use a number of at most 20 characters")
+    return text
+
+
+def ratio(rate: float, unit: float) -> str:
+    """A rate in units of another one, as it stands in a name: the shortest number that gives the rate back.
+
+    Raises:
+        ConfigError: if the two are too far apart.
+    """
+    exact = Decimal(repr(rate)) / Decimal(repr(unit))
+    numbers = (float(f"{exact:.{digits}g}") for digits in range(1, 18))
+    number = next((number for number in numbers if math.isclose(number * unit, rate, rel_tol=1e-12)), 0.0)
+    text = _written(number)
+    if text is None or number == 0:
+        raise ConfigError(f"a rate of {rate!r} cannot be named in units of {unit!r}; use rates that are closer")
+    return text
 
 
 def read_group_variant(name: str, bases: Collection[str]) -> tuple[str, Changes]:
@@ -73,6 +102,13 @@ def read_sft_variant(name: str) -> Changes:
     return changes
 
 
+def _written(number: float) -> str | None:
+    try:
+        return written(number)
+    except ConfigError:
+        return None
+
+
 def _read(text: str) -> Changes | None:
     """None if the text is not well formed, not written as short as possible, or out of bounds."""
     match = _CHANGES.fullmatch(text)
@@ -83,7 +119,7 @@ def _read(text: str) -> Changes | None:
     except ValueError:
         return None
     gsl, drl, tau, other, epochs, ratio = numbers
-    if any(f"{number:g}" != written for number, written in zip(numbers, match.groups(), strict=True) if written):
+    if any(_written(number) != text for number, text in zip(numbers, match.groups(), strict=True) if text):
         return None
     if any(number == 0 for number in (tau, other, epochs, ratio)):
         return None

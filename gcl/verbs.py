@@ -20,6 +20,7 @@ from gcl.config import experiment_anywhere, experiment_here, overrides_here, rep
 from gcl.config import settings as all_settings
 from gcl.config_checks import warnings
 from gcl.config_notes import notes
+from gcl.config_schema import config_schema
 from gcl.errors import ConfigError, DataError
 from gcl.execution import changed, execution_spec
 from gcl.files import read_json, read_jsonl, sha256_file, write_json, write_jsonl, write_text
@@ -32,6 +33,9 @@ from gcl.versioning import disk_plan
 
 
 def settings(options: argparse.Namespace) -> None:
+    if options.schema:
+        write_json(options.schema, config_schema())
+        return
     experiment = experiment_here()
     rows = [dict(zip(("setting", "value", "origin", "note"), row, strict=True)) for row in all_settings(experiment)]
     if options.json:

@@ -8,18 +8,22 @@ import re
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gcl.cost.code_change import CodeChange, changed_trainings, code_changes
 from gcl.cost.costs import read_records
 from gcl.cost.estimate import Estimate, estimate
 from gcl.errors import ConfigError
 from gcl.planning.runs import any_run
+from gcl.runs import RunSpec
 from gcl.schema import SCALES, Experiment
 from gcl.versioning import disk_plan
 
 _JOB = re.compile(r"^Job \d+: (?P<message>.*)\n(?P<reason>Reason: .*)?$", re.M)
+_SCORED = re.compile(r"^Job \d+: Score (?P<run>\S+?)(?:, (?P<question>\S+))?$", re.M)
+_PARAMS = "Params have changed since last execution"  # followed by all of them, whole specifications and hashes
 _COUNTS = re.compile(r"^job +count\n-+ +-+\n(.*?)^total", re.M | re.S)
 
 
@@ -43,12 +47,14 @@ class Plan:
         trainings: each with its reason and its cost.
         jobs: number of jobs of every rule.
         disk: what checkpoints will take, in words.
+        code_changes: what of this is to be made again since code has changed.
     """
 
     scale: str
     trainings: list[Training]
     jobs: dict[str, int]
     disk: str
+    code_changes: list[CodeChange] = field(default_factory=list)
 
     @property
     def gpu_hours(self) -> float:
@@ -71,6 +77,8 @@ class Plan:
                 for t in self.trainings
                 if t.reason == reason
             ]
+        if self.code_changes:
+            lines += ["code has changed since these were made:", *(f"  {change}" for change in self.code_changes)]
         lines.append("jobs: " + ", ".join(f"{count} {rule}" for rule, count in self.jobs.items()))
         lines.append(
             f"in all about {self.gpu_hours:.1f} GPU-hours of training; generation, also that within trainings, and scoring "
@@ -114,7 +122,7 @@ def plan(experiment: Experiment, targets: Sequence[str], tflops: float, results:
             run = any_run(experiment, words[1])
             cost = estimate(run, experiment, records, tflops) if SCALES[run.scale] is None else _on_cpu(records, run.id)
             gpus = experiment.execution.processes.value if SCALES[run.scale] is None else 0
-            reason = _without((job["reason"] or "").removeprefix("Reason: "), run.id)
+            reason = _reason((job["reason"] or "").removeprefix("Reason: "), run, records)
             trainings.append(Training(run.id, reason, gpus, cost.gpu_hours, cost.source))
     counts = _COUNTS.search(done.stdout)
     jobs = dict(re.findall(r"^(\w+) +(\d+)$", counts[1], re.M)) if counts else {}
@@ -122,12 +130,28 @@ def plan(experiment: Experiment, targets: Sequence[str], tflops: float, results:
     if count != len(trainings):
         raise ConfigError(f"Snakemake plans {count} trainings and names {len(trainings)}; report this")
     disk = disk_plan(experiment, [any_run(experiment, training.run) for training in trainings], results)
-    return Plan(experiment.scale, trainings, {rule: int(count) for rule, count in jobs.items()}, str(disk))
+    scored = ["/".join(filter(None, found.groups())) for found in _SCORED.finditer(done.stdout)]
+    trained = [training.run for training in trainings]
+    changes = code_changes(trained, scored, records, results / experiment.scale / "metrics")
+    return Plan(experiment.scale, trainings, {rule: int(count) for rule, count in jobs.items()}, str(disk), changes)
 
 
 def _on_cpu(records: dict[str, Any], run: str) -> Estimate:
     seconds = records[run]["costs"]["seconds"] if run in records else None
     return Estimate(0.0, "a CPU" if seconds is None else f"a CPU, {seconds:.0f} s the last time")
+
+
+def _reason(said: str, run: RunSpec, records: dict[str, Any]) -> str:
+    """Why Snakemake would train a run, without the run's own files and with what has changed in words."""
+    before, changed, _ = said.partition(_PARAMS)
+    parts = [_without(before.removesuffix("; "), run.id)] if before else []
+    if changed and run.id not in records:
+        parts.append("settings or code have changed")
+    elif changed:
+        settings = ["settings have changed"] if records[run.id].get("spec") != run.model_dump() else []
+        code = ["code has changed"] if changed_trainings([run.id], records) else []
+        parts += settings + code or ["what it is given has changed"]
+    return "; ".join(parts)
 
 
 def _without(reason: str, run: str) -> str:

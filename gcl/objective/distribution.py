@@ -17,15 +17,13 @@ M, as the derivation of Eq. 13 and 14 requires; they are closed forms, no autogr
 """
 
 from collections.abc import Sequence
-from typing import get_args
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from gcl.schema import Divergence, SampledDivergence
-
-DIVERGENCES, SAMPLED = get_args(Divergence), get_args(SampledDivergence)
 
 
 def divergence(
@@ -53,20 +51,18 @@ def divergence(
     Raises:
         ValueError: if there is no such divergence, or a sampled one has no labels, or some outside the shared vocabulary.
     """
-    if kind not in DIVERGENCES + SAMPLED:
-        raise ValueError(f"unknown divergence {kind!r}; use one of {', '.join(DIVERGENCES + SAMPLED)}")
+    if kind not in DIVERGENCES | SAMPLED:
+        raise ValueError(f"unknown divergence {kind!r}; use one of {', '.join(DIVERGENCES | SAMPLED)}")
     dtype = torch.promote_types(logits_KNV[0].dtype, torch.float32)
     # Log space: in probability space a token that all members rule out gives 0 * -inf.
     logp_KNV = [F.log_softmax(z_NV.to(dtype) / tau, dim=-1) for z_NV, tau in zip(logits_KNV, taus, strict=True)]
-    if kind in ("jsd", "jsd-detached"):
-        return _from_mean(logp_KNV, taus, wanted, detached=kind == "jsd-detached")
-    if kind in SAMPLED:
-        if labels_N is None or (
-            len(labels_N) and not 0 <= int(labels_N.min()) <= int(labels_N.max()) < logp_KNV[0].shape[1]
-        ):
-            raise ValueError(f"{kind}: every row needs the token that was drawn, inside the shared vocabulary")
-        return _from_samples(logp_KNV, taus, wanted, labels_N)
-    return _from_each_other(logp_KNV, taus, wanted, forward=kind == "forward-kl")
+    if kind in DIVERGENCES:
+        return DIVERGENCES[kind](logp_KNV, taus, wanted)
+    if labels_N is None or (
+        len(labels_N) and not 0 <= int(labels_N.min()) <= int(labels_N.max()) < logp_KNV[0].shape[1]
+    ):
+        raise ValueError(f"{kind}: every row needs the token that was drawn, inside the shared vocabulary")
+    return SAMPLED[kind](logp_KNV, taus, wanted, labels_N)
 
 
 def _from_mean(
@@ -182,3 +178,13 @@ def _relate_to_mean_(logp_KNV: list[Tensor]) -> Tensor:
     for logp_NV in logp_KNV:
         logp_NV.sub_(offset_NV)
     return mean_NV.add_(offset_NV).exp_()
+
+
+# From log P_k, which they may overwrite. The names are those of `Divergence` and `SampledDivergence` in gcl/schema.py.
+DIVERGENCES = {
+    "jsd": partial(_from_mean, detached=False),
+    "jsd-detached": partial(_from_mean, detached=True),
+    "forward-kl": partial(_from_each_other, forward=True),
+    "reverse-kl": partial(_from_each_other, forward=False),
+}
+SAMPLED = {"sampled-reverse-kl": _from_samples}

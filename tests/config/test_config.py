@@ -14,6 +14,8 @@ from gcl.config_checks import warnings
 from gcl.config_notes import notes, notes_of_changes
 from gcl.errors import ConfigError
 from gcl.execution import changed, execution_spec
+from gcl.grid import all_runs
+from gcl.runs import find_run
 from gcl.yaml_files import Document, read_yaml
 
 
@@ -338,3 +340,60 @@ def test_a_scale_that_extends_itself_is_refused(tmp_path):
     scale.write_text("extends: rehearsal\n" + scale.read_text())
     with pytest.raises(ConfigError, match=r"rehearsal.yaml:3: extends: 'miniature' extends this file; remove one"):
         load_experiment(None, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "actions, expected",
+    [
+        (["Stop", "stop."], "datasets.muson.actions.value.1: 'stop.' is read as 'Stop', which stands before it"),
+        (["Turn Left", "Wait", "turn_left"], "datasets.muson.actions.value.2: 'turn_left' is read as 'Turn Left'"),
+    ],
+)
+def test_actions_that_are_read_as_the_same_are_refused(config, actions, expected):
+    (line,) = messages(change(config, "datasets.muson.actions.value", actions))
+    assert expected in line
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["prompt.system.value", "prompt.questions.value.action", "planning.system.value"],
+)
+def test_prompts_with_control_words_of_models_are_refused(config, path):
+    (line,) = messages(change(config, path, "<image> Answer.<|im_end|>"))[:1]
+    assert f"{path}: '<image>' is a sign that models do not read as text" in line
+
+
+NUMBERS = [0, -1, 1e9, 4e-9, 1 / 3, 1e-300, 1e300, 10**30, float("inf"), "1e-5", None, {}]
+
+
+@pytest.mark.parametrize("number", NUMBERS, ids=repr)
+def test_whatever_number_is_given_runs_can_be_made_or_one_line_says_why_not(number):
+    """Of every setting that is a number: no traceback, here or when the workflow lists its runs."""
+    base = load_experiment(None, ROOT)
+    wanted = (
+        "training.lr_",
+        "training.epochs",
+        "objective.gsl",
+        "objective.symm",
+        "controls.rates",
+        "planning.plan.lr",
+    )
+    numbers = [
+        path for path, value, *_ in settings(base) if path.startswith(wanted) and isinstance(value, float | int | list)
+    ]
+    assert len(numbers) > 6
+    for path in numbers:
+        value = [0.5, number] if path == "controls.rates" else number
+        tree = {"value": value, "assumed": "test"}
+        for part in reversed(path.split(".")):
+            tree = {part: tree}
+        try:
+            made = load_experiment(None, ROOT, [Document("more.yaml", tree)])
+        except ConfigError as error:
+            for line in str(error).splitlines():
+                assert re.match(
+                    r"(more\.yaml|config\.yaml:\d+|workflow/scales/\w+\.yaml:\d+): [a-z_.0-9]+: .{20,}", line
+                ), line
+            continue
+        for name, run in all_runs(made).items():
+            assert find_run(made, name) == run and len(name.split("/")[3]) < 60

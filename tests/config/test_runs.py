@@ -8,8 +8,10 @@ from conftest import ROOT
 
 from gcl.config import load_experiment
 from gcl.errors import ConfigError
-from gcl.grid import all_runs, at_rate, sweep_points
+from gcl.grid import all_runs, at_rate, sweep_points, sweep_runs
 from gcl.runs import find_run, trained_before
+from gcl.variants import ratio, written
+from gcl.yaml_files import Document
 
 PAIR = "snei/gcl/qwen2.5-vl-3b+qwen3-vl-4b"
 
@@ -210,3 +212,40 @@ def test_arms_are_of_one_model_and_begin_with_sft():
 def test_a_frozen_guide_has_no_gsl(experiment):
     with pytest.raises(ConfigError, match="a frozen guide learns no projection"):
         find_run(experiment, f"{PAIR}/teacher_jsd-gsl0.5/seed0")
+
+
+@pytest.mark.parametrize(
+    "number, text",
+    [
+        (2.0, "2"),
+        (0.25, "0.25"),
+        (1e12, "1000000000000"),
+        (2e-06, "0.000002"),
+        (0.1 + 0.2, "0.30000000000000004"),
+        (0, "0"),
+    ],
+)
+def test_numbers_in_names_have_all_their_digits_and_no_exponent(number, text):
+    assert written(number) == text and float(text) == number
+
+
+@pytest.mark.parametrize("number", [1e300, 1e-300, float("inf"), float("nan")])
+def test_numbers_that_no_name_can_hold_are_refused(number):
+    with pytest.raises(ConfigError, match="too long for the name of a run"):
+        written(number)
+
+
+@pytest.mark.parametrize(
+    "rate, unit, text",
+    [(3 * 1e-5, 1e-5, "3"), (1e9, 1e-3, "1000000000000"), (4e-9, 2e-3, "0.000002"), (1.0, 3.0, "0.333333333333")],
+)
+def test_a_ratio_is_the_shortest_number_that_gives_the_rate_back(rate, unit, text):
+    assert ratio(rate, unit) == text
+    assert float(text) * unit == pytest.approx(rate, rel=1e-11)
+
+
+def test_a_weight_keeps_all_its_digits_in_the_name_of_its_run():
+    weight = {"sweeps": {"fig2a": {"values": {"value": [0.12345678], "assumed": "test"}}}}
+    made = load_experiment(None, ROOT, [Document("test", {"scale": "paper"} | weight)])
+    (run,) = sweep_runs(made, "fig2a", 0)
+    assert run.objective.gsl_weight == 0.12345678 and find_run(made, run.id) == run

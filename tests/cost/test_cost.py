@@ -7,10 +7,12 @@ import os
 import pytest
 from conftest import ROOT
 
+from gcl.closure import code_sha256
 from gcl.config import load_experiment
+from gcl.cost.code_change import CodeChange, code_changes
 from gcl.cost.costs import read_records, write_costs
 from gcl.cost.estimate import estimate
-from gcl.cost.plan import Plan, Training, _without
+from gcl.cost.plan import Plan, Training, _reason, _without
 from gcl.errors import DataError
 from gcl.files import write_json
 from gcl.runs import find_run
@@ -102,3 +104,50 @@ def test_an_attempt_that_was_killed_ends_with_the_last_thing_it_wrote(tmp_path, 
     made = attempts.finished(tmp_path)
     assert [(a["seconds"], a["node"], a["job"]) for a in made] == [(60.0, "n1", "5"), (30.5, "n1", "6")]
     assert json.loads((tmp_path / "attempts.json").read_text())[1]["seconds"] is None
+
+
+def made(run, hours: float, code: str) -> dict:
+    return record(run, hours) | {"code_sha256": code}
+
+
+def test_a_change_of_code_has_its_price_in_runs_and_gpu_hours(paper, tmp_path):
+    names = (RUN, RUN.replace("full", "gco"), RUN.replace("full", "gsl"))
+    old, older, current = (find_run(paper, name) for name in names)
+    now = code_sha256("training")
+    records = {old.id: made(old, 12.5, "t1"), older.id: made(older, 8.0, "t0"), current.id: made(current, 4.0, now)}
+    for name, code in (
+        (names[0], "e1"),
+        (names[2], "e1"),
+        (RUN.replace("full", "drl"), code_sha256("generation", "scoring")),
+    ):
+        write_json(tmp_path / f"{name}.json", {"provenance": {"code_sha256": {"evaluation": code}}})
+    scored = [*names, RUN.replace("full", "drl")]
+    training, evaluation = code_changes(names[:2], scored, records, tmp_path)
+    assert training == CodeChange("training", 2, 20.5, 20.5 / 8)
+    assert str(training) == "training: 2 runs again, about 20.5 GPU-hours, as they took before"
+    assert str(evaluation) == "evaluation: 1 run again, not estimated", "what is trained again is scored again anyway"
+    assert code_changes([current.id], [], records, tmp_path) == []
+    text = str(
+        Plan(
+            "paper", [Training(RUN, "code has changed", 8, 12.5, "its last training")], {"train": 1}, "disk", [training]
+        )
+    )
+    assert "code has changed since these were made:\n  training: 2 runs again, about 20.5 GPU-hours" in text
+
+
+def test_a_change_of_parameters_is_a_reason_in_words(paper):
+    run, now = find_run(paper, RUN), code_sha256("training")
+    other = run.model_copy(update={"seed": 1})
+    said = "Params have changed since last execution: Union of exclusive params before: '{\"a\": 1}' now: 'b'"
+    for stored, reason in (
+        (made(run, 1.0, "t1"), "code has changed"),
+        (record(other, 1.0) | {"code_sha256": now}, "settings have changed"),
+        (record(other, 1.0) | {"code_sha256": "t1"}, "settings have changed; code has changed"),
+        (made(run, 1.0, now), "what it is given has changed"),
+    ):
+        assert _reason(said, run, {run.id: stored}) == reason
+    assert _reason(said, run, {}) == "settings or code have changed"
+    assert (
+        _reason(f"Missing output files: results/{RUN}; {said}", run, {})
+        == "Missing output files; settings or code have changed"
+    )

@@ -1,15 +1,19 @@
 """The controls' divergences and matching: values against the float64 reference, gradients against finite differences."""
 
+from typing import get_args
+
 import numpy as np
 import objective_reference as reference
 import pytest
 import torch
 from objective_cases import head_case, numeric_gradient, random_logits, relative_error
 
-from gcl.objective.distribution import DIVERGENCES, divergence
+from gcl.objective.distribution import DIVERGENCES, SAMPLED, divergence
 from gcl.objective.group import MemberOutput, Share, group_loss
 from gcl.objective.head import competitive_head
 from gcl.objective.semantic import semantic_loss
+from gcl.planning.schema import PlanningVariant
+from gcl.schema import Divergence, SampledDivergence
 
 TAUS = [[1.0, 1.0], [2.0, 2.0], [3.0, 2.0], [1.0, 2.0, 3.0]]
 KL = [("forward-kl", True), ("reverse-kl", False)]
@@ -124,3 +128,28 @@ def test_unknown_names_are_refused():
         divergence(random_logits(2, 1, 3), [1.0, 1.0], [True, True], "kl")
     with pytest.raises(ValueError, match="unknown way of matching 'l2'"):
         semantic_loss([torch.eye(2), torch.eye(2)], 1.0, "l2")
+
+
+def test_the_names_that_settings_allow_are_those_of_the_table():
+    """A name without an entry here would be refused in the middle of a training; an entry without a name never used."""
+    assert set(get_args(Divergence)) == set(DIVERGENCES)
+    assert set(get_args(SampledDivergence)) == set(SAMPLED)
+    planning = get_args(PlanningVariant.model_fields["divergence"].annotation)
+    assert set(planning) <= set(DIVERGENCES) | set(SAMPLED)
+
+
+def test_an_unknown_name_is_refused():
+    logits = list(random_logits(2, 3, 5))
+    with pytest.raises(ValueError, match="unknown divergence 'alpha'; use one of jsd, jsd-detached, forward-kl"):
+        divergence(logits, [1.0, 1.0], [True, True], "alpha")
+
+
+@pytest.mark.parametrize("kind", DIVERGENCES)
+def test_every_divergence_is_another_one(kind):
+    """Told apart by value or gradient, so that no name stands for another's function."""
+    logits = list(random_logits(2, 3, 5))
+    value, gradients = divergence(logits, [1.0, 2.0], [True, True], kind)
+    for other in set(DIVERGENCES) - {kind}:
+        else_value, else_gradients = divergence(logits, [1.0, 2.0], [True, True], other)
+        same = torch.isclose(value, else_value) and all(map(torch.allclose, gradients, else_gradients))
+        assert not same, other

@@ -150,7 +150,7 @@ def change_code(project: Project, name: str, old: str, new: str) -> None:
 
 
 def test_scoring_code_causes_no_training(project, unchanged):
-    change_code(project, "gcl/evaluation/bootstrap.py", " - ", " + ")
+    change_code(project, "gcl/evaluation/bootstrap.py", "default_rng(0)", "default_rng(1)")
     assert project.jobs("headline") == {"score": 6, "table": 1, "figure": 1, "headline": 1}
 
 
@@ -165,7 +165,7 @@ def test_results_without_snakemakes_records_are_not_made_again(project):
     records, kept = project.root / ".snakemake", project.root / "records-of-snakemake"
     records.rename(kept)
     try:
-        assert project.jobs("headline") == {}
+        assert project.jobs(FULL) == {}
     finally:
         shutil.rmtree(records, ignore_errors=True)
         kept.rename(records)
@@ -175,9 +175,9 @@ def test_after_touch_a_clone_sees_changes_of_code(project, unchanged):
     records, kept = project.root / ".snakemake", project.root / "records-of-snakemake"
     records.rename(kept)
     try:
-        project.snakemake("--touch", "headline")
+        project.snakemake("--touch", "--forceall", "headline")
         assert project.jobs("headline") == {}
-        change_code(project, "gcl/evaluation/bootstrap.py", " - ", " + ")
+        change_code(project, "gcl/evaluation/bootstrap.py", "default_rng(0)", "default_rng(1)")
         assert project.jobs("headline") == {"score": 6, "table": 1, "figure": 1, "headline": 1}
     finally:
         shutil.rmtree(records, ignore_errors=True)
