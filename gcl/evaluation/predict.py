@@ -94,7 +94,8 @@ def find_member(name: str) -> Found:
     """
     folder = Path(name)
     if not folder.is_dir():
-        if hub := _HUB_ID.fullmatch(name):
+        hub = _HUB_ID.fullmatch(name)
+        if hub and not folder.parent.is_dir():  # nobody's name on the hub, but a folder here
             return Found(Source(hub["path"], hub["commit"] or "main"), None)
         raise CheckpointError(f"{name}: no such folder; give a trained member's, {_EXAMPLE}, a model's, or a hub id")
     if (folder / MEMBER_FILE).is_file():

@@ -234,6 +234,7 @@ def test_folders_that_are_no_member_are_explained(trained, asked, tmp_path):
     for role, model in (("learner", "m0"), ("guide", "m1")):
         assert f"--checkpoint {trained.checkpoints / role} ({model})" in error
     assert "no such folder" in refused(tmp_path / "nowhere")
+    assert "gcl/nowhere: no such folder" in refused("gcl/nowhere"), "no hub id, since there is a folder gcl"
     assert "those of learner, guide" in refused(trained.checkpoints / "tensorboard")
     assert "neither gcl.json nor config.json" in refused(tmp_path)
     run = tmp_path / "run"

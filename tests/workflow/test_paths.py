@@ -1,12 +1,15 @@
 """The workflow where paths have blanks and letters beyond ASCII: of the checkout and of the data."""
 
+import json
 import re
+import sys
 
 import pytest
 from workflow_project import Project, copy_project
 
 DATA = "meine Daten ö"
 PAIR = "qwen2.5-vl-3b+qwen3-vl-4b"
+MGSD = "planning/mgsd/qwen3-vl-4b+qwen3-vl-4b/full/seed0"
 
 
 def shrink(scale: dict) -> None:
@@ -56,6 +59,15 @@ def test_everything_else_can_be_planned(project):
 @pytest.mark.slow
 def test_members_are_trained_asked_and_scored(project):
     run = f"results/miniature/metrics/snei/gcl/{PAIR}/full/seed0.json"
-    mgsd = "results/miniature/metrics/planning/mgsd/qwen3-vl-4b+qwen3-vl-4b/full/seed0/image.json"
-    project.snakemake(run, mgsd)
-    assert (project.root / run).is_file() and (project.root / mgsd).is_file()
+    project.snakemake(run, "planning")
+    assert (project.root / run).is_file()
+    table = (project.root / "results/miniature/tables/planning.md").read_text()
+    assert "stages 1 and 2 (MGSD)" in table and "off-policy" in table
+    assert (project.root / "results/miniature/figures/plans.png").is_file()
+    for verb in (["status", "--json"], ["compare", MGSD, MGSD.replace("/full/", "/off_policy/"), "--json"]):
+        done = project.run(sys.executable, "-m", "gcl", *verb)
+        assert done.returncode == 0, done.stderr
+        found = json.loads(done.stdout)
+        assert found["scenes"] == 4 if verb[0] == "compare" else (
+            {"run": MGSD, "state": "done", "detail": ""} in found
+        )  # fmt: skip
