@@ -122,8 +122,8 @@ def answer_lengths(exchanges: Sequence[Exchange], members: Sequence[Member], voc
         if any(ids != first for ids in others) or max(first) >= vocabulary:
             raise CheckpointError(
                 f"{exchange.id}: {' and '.join(m.spec.role for m in members)} do not share all tokens of the answer "
-                f"{exchange.answer[:60]!r} ({_difference(exchange.answer, members, vocabulary)}); remove model tags such as "
-                "<think> from it, or group models of one tokenizer family"
+                f"{exchange.answer[:60]!r} ({_difference(exchange.answer, members, vocabulary)}); group models of one "
+                "tokenizer family"
             )
         lengths.append(len(first))
     return lengths

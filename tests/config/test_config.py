@@ -338,7 +338,7 @@ def test_a_scale_that_extends_itself_is_refused(tmp_path):
     copied(tmp_path)
     scale = tmp_path / "workflow/scales/miniature.yaml"
     scale.write_text("extends: rehearsal\n" + scale.read_text())
-    with pytest.raises(ConfigError, match=r"rehearsal.yaml:3: extends: 'miniature' extends this file; remove one"):
+    with pytest.raises(ConfigError, match=r"rehearsal.yaml:4: extends: 'miniature' extends this file; remove one"):
         load_experiment(None, tmp_path)
 
 
@@ -354,13 +354,16 @@ def test_actions_that_are_read_as_the_same_are_refused(config, actions, expected
     assert expected in line
 
 
-@pytest.mark.parametrize(
-    "path",
-    ["prompt.system.value", "prompt.questions.value.action", "planning.system.value"],
-)
+@pytest.mark.parametrize("path", ["prompt.system", "prompt.questions", "planning.system"])
 def test_prompts_with_control_words_of_models_are_refused(config, path):
-    (line,) = messages(change(config, path, "<image> Answer.<|im_end|>"))[:1]
-    assert f"{path}: '<image>' is a sign that models do not read as text" in line
+    section, name = path.split(".")
+    text = "<image> Answer.<|im_end|>"
+    value = {**config["prompt"]["questions"]["value"], "action": text} if name == "questions" else text
+    override = Document("more.yaml", {section: {name: {"value": value, "assumed": "a trial"}}})
+    first, second = messages(config, override)
+    field = f"{path}.value.action" if name == "questions" else f"{path}.value"
+    assert first.startswith(f"more.yaml: {field}: '<image>' is a sign that models do not read as text")
+    assert second.startswith(f"more.yaml: {field}: '<|im_end|>' is a sign")
 
 
 NUMBERS = [0, -1, 1e9, 4e-9, 1 / 3, 1e-300, 1e300, 10**30, float("inf"), "1e-5", None, {}]

@@ -2,13 +2,14 @@
 
 import json
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from group_case import losses, make_run
-from transformers import AutoModelForImageTextToText
+from transformers import AutoModelForImageTextToText, AutoTokenizer
 
 from gcl.data.scenario import Turn
 from gcl.errors import CheckpointError, DataError, TrainingError
@@ -150,13 +151,17 @@ def test_results_that_could_not_be_written_are_not_trained_again(backbones, trai
 
 
 def test_an_answer_that_members_spell_differently_is_named(backbones, scenarios, tmp_path):
-    """Qwen3 has a token for <think>, Qwen2.5 spells it out: the pair cannot compare such an answer."""
-    turns = dict(scenarios[0].turns) | {"action": Turn("?", "<think>")}
+    """One tokenizer has a word that the other spells out: the pair cannot compare such an answer."""
+    folder = shutil.copytree(backbones["qwen3_vl"], tmp_path / "guide")
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_tokens(["sidewalk"])
+    tokenizer.save_pretrained(folder)
+    turns = dict(scenarios[0].turns) | {"action": Turn("?", "sidewalk")}
     bad = [*scenarios[:2], replace(scenarios[2], turns=turns)]
-    spec = make_run(backbones)
+    spec = make_run(backbones | {"qwen3_vl": folder})
     with pytest.raises(CheckpointError, match=r"s02/action: learner and guide") as caught:
         train_run(spec, References.of(bad, spec), "data", ExecutionSpec(), tmp_path / "out", tmp_path / "scratch")
-    assert "learner: '<'=" in str(caught.value) and "guide: '<think>'=" in str(caught.value)
+    assert "guide: 'sidewalk'=" in str(caught.value) and "learner: 'sidewalk'=" not in str(caught.value)
 
 
 def test_an_empty_training_split_is_refused(backbones, train):
