@@ -125,8 +125,7 @@ def test_settings_show_value_and_origin(capsys):
 def test_runs_are_listed_and_shown(capsys):
     assert main(["runs"]) == 0
     ids = capsys.readouterr().out.splitlines()
-    # Grid, controls, their other seeds, rates, teachers, best rates; trainings of MGSD.
-    assert len(ids) == 70 + 11 + 4 * 17 + 42 + 5 + 19 + 9
+    assert len(set(ids)) == len(ids) and "snei/gcl/qwen2.5-vl-3b+qwen3-vl-4b/full/seed0" in ids
     assert main(["runs", ids[0]]) == 0
     assert json.loads(capsys.readouterr().out)["scale"] == "miniature"
 
