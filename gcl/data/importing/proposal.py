@@ -15,6 +15,7 @@ import yaml
 from gcl.data.importing import conversations, socialnav
 from gcl.data.importing.mapping import CHOOSE
 from gcl.data.scenario import TURNS
+from gcl.yaml_files import parse_document
 
 if TYPE_CHECKING:
     from gcl.data.importing.inspect import Look
@@ -169,12 +170,12 @@ def _yaml(value: str | list[str] | dict[str, str] | None) -> str:
     """A value on one line."""
     texts = [value] if isinstance(value, str) else [*(value or [])]
     plain = all(text.isprintable() for text in texts)
-    text = yaml.safe_dump(
-        value,
-        default_flow_style=True,
-        default_style=None if plain else '"',  # which escapes line breaks and the like
-        width=float("inf"),
-        allow_unicode=plain,
-        sort_keys=False,
-    )
-    return text.removesuffix("\n").removesuffix("\n...")
+
+    def dump(style: str | None) -> str:
+        options = {"default_flow_style": True, "default_style": style, "width": float("inf"), "sort_keys": False}
+        text = yaml.safe_dump(value, allow_unicode=plain, **options)
+        return text.removesuffix("\n").removesuffix("\n...")
+
+    # In quotes, line breaks and the like are escaped, and 1e5 is no number, as which YAML 1.2 would read it.
+    text = dump(None)
+    return text if plain and parse_document(text, "").value == value else dump('"')

@@ -140,3 +140,11 @@ def test_source_without_annotations_is_named(tmp_path: Path) -> None:
         inspect_source(source)
     with pytest.raises(DataError, match=r"nowhere: no such file or folder; name what was downloaded"):
         inspect_source(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    "text", ["1e5", "1_0", "0o17", "no", "12:30", "2020-01-01", "a: b", "~", "line\nbreak", "ünter", ".5e1"]
+)
+def test_proposed_words_are_read_back_as_the_same_words(text: str) -> None:
+    for value in (text, [text, "b"], {text: "train"}):
+        assert parse_document(_yaml(value), "x").value == value
