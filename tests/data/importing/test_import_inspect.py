@@ -22,7 +22,9 @@ from import_cases import scenes as imported
 
 from gcl.data.importing.inspect import inspect_source
 from gcl.data.importing.mapping import read_mapping
+from gcl.data.importing.proposal import _yaml
 from gcl.errors import ConfigError, DataError
+from gcl.yaml_files import parse_document
 
 ROWS = [row(k) for k in range(3)]
 
