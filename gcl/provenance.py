@@ -27,7 +27,9 @@ _LOADING = (
     *(f"gcl/backbones/{name}.py" for name in ("load", "vision", "adapters")),
     *(f"gcl/data/{name}.py" for name in ("encoding", "images", "scenario")),
 )
-_RAW = tuple(f"gcl/data/{name}.py" for name in ("raw", "records", "images", "scenario"))
+_RAW = tuple(
+    f"gcl/data/{name}.py" for name in ("raw", "records", "json_text", "actions", "marks", "images", "scenario")
+)
 
 
 def _planning(*names: str) -> tuple[str, ...]:

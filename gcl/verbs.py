@@ -80,11 +80,11 @@ def data_inspect(options: argparse.Namespace) -> None:
 
 
 def data_import(options: argparse.Namespace) -> None:
-    from gcl.data.importing.run import FORMATS, import_source
+    from gcl.data.importing.run import KINDS, import_source
 
     datasets = experiment_here(options.scale).datasets
-    if options.kind not in {*datasets, *FORMATS}:
-        known = ", ".join(dict.fromkeys([*datasets, *FORMATS]))
+    if options.kind not in {*datasets, *KINDS}:
+        known = ", ".join(dict.fromkeys([*datasets, *KINDS]))
         raise ConfigError(f"unknown kind of data {options.kind!r}; use one of {known}, or add it to config.yaml")
     actions = datasets[options.kind].actions.value if options.kind in datasets else None
     print(import_source(options.kind, options.source, options.mapping, options.to, actions, options.show))

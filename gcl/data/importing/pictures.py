@@ -30,16 +30,15 @@ class Pictures:
         changes: what was changed in how many pictures.
     """
 
-    def __init__(self, source: Path, base: str, folder: Path, hashed: bool) -> None:
+    def __init__(self, source: Path, folder: Path, hashed: bool) -> None:
         """Prepare to store pictures.
 
         Args:
             source: folder of the download; no picture outside it is read.
-            base: folder that paths start from, relative to `source`.
             folder: the raw folder.
             hashed: whether perceptual hashes are needed.
         """
-        self._source, self._base, self._folder, self._hashed = source, PurePosixPath(base), folder, hashed
+        self._source, self._folder, self._hashed = source, folder, hashed
         self._known: dict[PurePosixPath | bytes, int | None] = {}
         self._taken: set[str] = set()
         self.names: list[str] = []
@@ -57,12 +56,18 @@ class Pictures:
         Raises:
             PictureError: saying, on its first use, why it cannot be used and what to do.
         """
-        embedded = picture.data is not None
-        key = hashlib.sha256(picture.data).digest() if embedded else self._base / picture.path
+        if picture.data is None and picture.place is None:
+            raise PictureError("an address, and nothing is fetched; download the pictures and write their paths")
+        key = picture.place if picture.data is None else hashlib.sha256(picture.data).digest()
         if key not in self._known:
             self._known[key] = None
-            self._known[key] = self._store(picture.data if embedded else key)
+            self._known[key] = self._store(key if picture.data is None else picture.data)
         return self._known[key]
+
+    @property
+    def tried(self) -> int:
+        """How many different pictures there were, sound or not."""
+        return len(self._known)
 
     def remove_unused(self, used: set[int]) -> None:
         """Delete pictures of scenes that were left out."""
@@ -83,6 +88,8 @@ class Pictures:
             path = PurePosixPath(FOLDER) / f"{len(self.names):06d}{_suffix(data)}"
         else:
             path = origin if origin.parts[0] == FOLDER else FOLDER / origin
+        if path.suffix.lower() == ".mpo":
+            path = path.with_suffix(".jpg")
         name = self._free(path.with_suffix(".png") if changes else path)
         target = self._folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -108,4 +115,4 @@ class Pictures:
 
 def _suffix(data: bytes) -> str:
     with Image.open(BytesIO(data), formats=FORMATS) as file:
-        return {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp", "BMP": ".bmp"}[file.format]
+        return {"PNG": ".png", "WEBP": ".webp", "BMP": ".bmp"}.get(file.format, ".jpg")  # JPEG, or MPO, which is one
