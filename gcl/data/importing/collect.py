@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 
 from gcl.data import raw
@@ -32,20 +32,28 @@ _NAMED = 5  # places in a note
 
 @dataclass
 class Scenes:
-    """What is kept of the scenes while the rest waits in a file: lists with one entry for each."""
+    """What is kept of the scenes while the rest waits in a file: lists with one entry for each, if there is no mistake."""
 
     ids: list[str] = field(default_factory=list)
     wheres: list[str] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
     pictures: list[int] = field(default_factory=list)
     splits: list[str | None] = field(default_factory=list)
+    count: int = 0  # of all that were read, sound or not
+    failures: list[Failure] = field(default_factory=list)
 
 
-def read_scenes(files: Sequence[SourceFile], reading: Reading) -> Iterator[Scene]:
-    """All scenes, each with what its file or its record says of its split."""
+def read_scenes(files: Sequence[SourceFile], reading: Reading, limit: int | None = None) -> Iterator[Scene]:
+    """All scenes, each with what its file or its record says of its split.
+
+    Args:
+        files: to read.
+        reading: the import.
+        limit: records of each file that are read; None for all.
+    """
     skip, used = set(reading.mapping.skip or ()), set()
     for split, group in groupby(files, key=lambda file: file.split):
-        found = _unskipped(_read(list(group), reading, skip, used), reading, skip, used)
+        found = _unskipped(_read(list(group), reading, limit, skip, used), reading, skip, used)
         scenes = rounds.scenes(found, reading) if reading.mapping.format in _PARTS else found
         yield from (replace(scene, split=split) if split else scene for scene in scenes)
     for name in skip - used:
@@ -58,13 +66,12 @@ def collect(
     found: Iterable[Scene], reading: Reading, pictures: Pictures, actions: Sequence[str] | None, waiting: Path
 ) -> Scenes:
     """Check and store everything but the splits; scenes wait in a file."""
-    scenes, problems, failures = Scenes(), reading.problems, []
+    scenes, problems = Scenes(), reading.problems
     first: dict[str, str] = {}
     void: list[str] = []
-    count = 0
     with waiting.open("w", encoding="utf-8", newline="\n") as stream:
         for scene in found:
-            count += 1
+            scenes.count += 1
             if scene.split is None and isinstance(reading.mapping.split, ByColumn):
                 word = shown(reading.left_out.get(scene.where, ""))
                 reading.notes[f"scenes left out, their {reading.mapping.split.column} being {word}"] += 1
@@ -75,12 +82,12 @@ def collect(
                 void += [f"{scene.where} {turn}"] * (answer.casefold() in VOID)
             problems += raw.unfit(scene.id, "id", scene.where)
             problems += raw.unfit(scene.picture and scene.picture.path, "image", scene.where)
-            picture = _take(scene, pictures, reading.file, failures)
+            picture = _take(scene, pictures, reading.file, scenes.failures)
             other = scene.where if scene.id is None else first.setdefault(scene.id, scene.where)
             if other != scene.where:
                 what = f"{shown(scene.id)} is a duplicate (see {other}); give each scene its own id"
                 problems.append(f"{scene.where}: id: {what}")
-            if problems or failures:
+            if problems or scenes.failures:
                 continue  # nothing will be written; what follows is read only for its mistakes
             scenes.ids.append(scene.id)
             scenes.wheres.append(scene.where)
@@ -95,18 +102,22 @@ def collect(
         reading.notes[f"answers that only say nan, none, null or the like ({', '.join(void[:_NAMED])}{more})"] = len(
             void
         )
-    problems[:] = [*explained(failures, pictures.tried, reading), *_once(problems, count)]
     return scenes
 
 
+def told(scenes: Scenes, reading: Reading, tried: int) -> list[str]:
+    """The problems of an import, each cause once; `tried` is the number of different pictures."""
+    return [*explained(scenes.failures, tried, reading), *_once(reading.problems, scenes.count)]
+
+
 def _read(
-    files: Sequence[SourceFile], reading: Reading, skip: set[str], used: set[str]
+    files: Sequence[SourceFile], reading: Reading, limit: int | None, skip: set[str], used: set[str]
 ) -> Iterator[Part] | Iterator[Scene]:
     """What the records of these files hold."""
     reader = (_PARTS | _SCENES)[reading.mapping.format]
     for file in files:
         reading.file = file.name
-        yield from reader(read_records(file, reading.problems, skip, used), reading)
+        yield from reader(islice(read_records(file, reading.problems, skip, used), limit), reading)
 
 
 def _unskipped(

@@ -15,7 +15,7 @@ import yaml
 from tqdm import tqdm
 
 from gcl.data import raw
-from gcl.data.importing.collect import FORMATS, Scenes, collect, read_scenes
+from gcl.data.importing.collect import FORMATS, Scenes, collect, read_scenes, told
 from gcl.data.importing.layout import ByFile, Seeded
 from gcl.data.importing.mapping import read_mapping
 from gcl.data.importing.pictures import Pictures
@@ -101,6 +101,7 @@ def import_source(
         waiting = work / ".scenes.jsonl"
         found = tqdm(read_scenes(files, reading), desc="importing", unit="scene", mininterval=2)
         scenes = collect(found, reading, pictures, actions, waiting)
+        reading.problems = told(scenes, reading, pictures.tried)
         if not reading.problems:
             _decide(scenes, reading, pictures)
         raise_all(reading.problems, str(source), show)
@@ -112,6 +113,21 @@ def import_source(
         summary = Summary(to, counts, scenes.splits.count(None), len(used), notes, time.monotonic() - start)
         _write_record(work / RECORD, kind, files, reading, summary)
     return summary
+
+
+def kind_of_import(folder: Path) -> str:
+    """What a raw folder was imported as.
+
+    Raises:
+        DataError: if nothing in it says so.
+    """
+    remedy = "name its data set: gcl data validate DATASET --folder DIR"
+    try:
+        return str(yaml.safe_load((folder / RECORD).read_text(encoding="utf-8"))["kind"])
+    except OSError as error:
+        raise DataError(f"{folder / RECORD}: cannot be read ({error.strerror}); {remedy}") from None
+    except (yaml.YAMLError, ValueError, TypeError, KeyError):
+        raise DataError(f"{folder / RECORD}: does not say what kind of data it is; {remedy}") from None
 
 
 def _decide(scenes: Scenes, reading: Reading, pictures: Pictures) -> None:

@@ -77,7 +77,7 @@ def test_dialogues_of_other_lengths_leave_the_turns_to_choose(tmp_path: Path) ->
     files = {"train.json": as_json([record]), "test.json": as_json([talk(2)])}
     source = write_source(tmp_path / "source", files)
     turns = _proposed(source)["turns"]
-    assert turns == dict.fromkeys(WORDINGS.values(), "CHOOSE") | {"What should the robot do?": "action"}
+    assert turns == dict.fromkeys(WORDINGS.values(), "CHOOSE") | {"What should the robot do?": None}
     (tmp_path / "m.yaml").write_text(inspect_source(source).mapping)
     with pytest.raises(ConfigError, match=r"turns\.What about perception\?: CHOOSE stands where nothing could be told"):
         read_mapping(tmp_path / "m.yaml")
