@@ -88,7 +88,10 @@ def _parser() -> argparse.ArgumentParser:
     child = verb(data, "inspect", verbs.data_inspect, "Show what a download holds, and propose how to import it.",
                  "gcl data inspect ~/Downloads/MUSON --to muson.yaml")  # fmt: skip
     child.add_argument("source", type=Path, metavar="SOURCE", help="folder or annotation file")
+    text = "the data set of config.yaml that it is to be: its actions and sizes count (default: found out)"
+    child.add_argument("--for", dest="data_set", metavar="DATASET", help=text)
     child.add_argument("--to", type=Path, metavar="PATH", help="write the proposed mapping here, for you to confirm")
+    scale(child)
 
     child = verb(data, "import", verbs.data_import, "Turn a download into a raw folder of the pipeline.",
                  "gcl data import muson ~/Downloads/MUSON --mapping muson.yaml --to data/raw/muson")  # fmt: skip
@@ -101,8 +104,11 @@ def _parser() -> argparse.ArgumentParser:
     to(child, "raw folder to make, usually data/raw/<data set>")
 
     child = verb(data, "validate", verbs.data_validate, "Check a raw folder for all that would spoil a result.",
-                 "gcl data validate muson --scale paper --html muson.html")  # fmt: skip
-    child.add_argument("name", metavar="DATASET", help="its name in config.yaml")
+                 "gcl data validate muson --scale paper --html muson.html\n"
+                 "  gcl data validate --folder data/raw/other")  # fmt: skip
+    child.add_argument("name", nargs="?", metavar="DATASET", help="its name in config.yaml")
+    text = "this raw folder; without DATASET any size will do, and actions are those of its import's KIND"
+    child.add_argument("--folder", type=Path, metavar="DIR", help=text)
     child.add_argument("--json", type=Path, metavar="PATH", help="write everything as JSON, too")
     child.add_argument("--html", type=Path, metavar="PATH", help="write a page with sampled scenes, too")
     scale(child)

@@ -73,35 +73,51 @@ def data_generate(options: argparse.Namespace) -> None:
 
 def data_inspect(options: argparse.Namespace) -> None:
     from gcl.data.importing.inspect import inspect_source
+    from gcl.data.importing.proposal import Known
 
-    inspection = inspect_source(options.source)
+    datasets = experiment_here(options.scale).datasets
+    if options.data_set not in {None, *datasets}:
+        raise ConfigError(f"unknown data set {options.data_set!r}; use one of {', '.join(datasets)} (see config.yaml)")
+    known = {name: Known(data.actions.value, data.scenarios.value.model_dump()) for name, data in datasets.items()}
+    inspection = inspect_source(options.source, known, options.data_set)
     print(inspection.text())
+    if inspection.mapping is None:
+        raise DataError(inspection.reason)
     if options.to:
         write_text(options.to, inspection.mapping)
         print(f"\nProposed mapping: {options.to}. Check every line, then give it to `gcl data import --mapping`.")
 
 
 def data_import(options: argparse.Namespace) -> None:
-    from gcl.data.importing.run import FORMATS, import_source
+    from gcl.data.importing.run import KINDS, import_source
 
     datasets = experiment_here(options.scale).datasets
-    if options.kind not in {*datasets, *FORMATS}:
-        known = ", ".join(dict.fromkeys([*datasets, *FORMATS]))
+    if options.kind not in {*datasets, *KINDS}:
+        known = ", ".join(dict.fromkeys([*datasets, *KINDS]))
         raise ConfigError(f"unknown kind of data {options.kind!r}; use one of {known}, or add it to config.yaml")
     actions = datasets[options.kind].actions.value if options.kind in datasets else None
     print(import_source(options.kind, options.source, options.mapping, options.to, actions, options.show))
 
 
 def data_validate(options: argparse.Namespace) -> None:
+    from gcl.data.importing.run import kind_of_import
     from gcl.data.validation.run import validate
     from gcl.evaluation.readers import readers
 
     experiment = experiment_here(options.scale)
-    data = _known_data(experiment, options.name)
-    expected = experiment.datasets[data.name].scenarios.value.model_dump()
+    if options.name is None and options.folder is None:
+        raise ConfigError(f"name a data set ({', '.join(experiment.datasets)}), or a folder: --folder DIR")
+    if options.name is not None:
+        _known_data(experiment, options.name)
+    kind = options.name or kind_of_import(options.folder)
+    data = data_spec(experiment, kind) if kind in experiment.datasets else None
+    root = options.folder or Path(data.root)
+    # A folder of its own may have any size.
+    expected = experiment.datasets[options.name].scenarios.value.model_dump() if options.name else None
+    questions, actions = experiment.prompt.questions.value, data.actions if data else None
     limits, uncounted = readers(experiment)
     validation = validate(
-        data.name, Path(data.root), data.questions, data.actions, expected, readers=limits, uncounted=uncounted
+        options.name or root.name, root, questions, actions, expected, readers=limits, uncounted=uncounted
     )
     print(validation.text())
     if options.json:
@@ -109,7 +125,7 @@ def data_validate(options: argparse.Namespace) -> None:
     if options.html:
         write_text(options.html, validation.html())
     if validation.errors:
-        raise DataError(f"{data.root}: errors: {len(validation.errors)}; mend them, nothing can be trained on this")
+        raise DataError(f"{root}: errors: {len(validation.errors)}; mend them, nothing can be trained on this")
 
 
 def data_manifest(options: argparse.Namespace) -> None:

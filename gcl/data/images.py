@@ -22,6 +22,8 @@ MAX_ASPECT = 200
 MAX_MEGABYTES = 8 * MAX_MEGAPIXELS
 # Pillow reads many more formats, some through outside programs (EPS starts Ghostscript): nothing for downloaded files.
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
+# How the file begins that Git LFS leaves where the content was not fetched.
+POINTER = b"version https://git-lfs.github.com/spec/"
 _ORIENTATION = 0x0112  # EXIF tag; how its values other than 1 are made upright
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -83,6 +85,8 @@ def load_picture(source: Path | bytes) -> tuple[Image.Image, tuple[str, ...]]:
     data = read_picture(source) if isinstance(source, Path) else source
     if not data:
         raise PictureError("empty file (0 bytes); fetch it again")
+    if data.startswith(POINTER):
+        raise PictureError("a Git LFS pointer instead of the picture; run `git lfs pull` in the download")
     with warnings.catch_warnings():
         # Pillow warns of large and of untidy pictures; the size is judged here, and what decodes is good enough.
         warnings.simplefilter("ignore")
@@ -113,7 +117,8 @@ def _decode(data: bytes) -> tuple[Image.Image, tuple[str, ...]]:
 def _plain(picture: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
     """Upright 8-bit RGB, and what was changed."""
     changes = []
-    if getattr(picture, "n_frames", 1) > 1:
+    # What phones add to a JPEG as further frames (MPO) is no other moment: a preview, depth, the right eye.
+    if getattr(picture, "n_frames", 1) > 1 and picture.format != "MPO":
         changes.append("only the first of several frames used")
     turn = _UPRIGHT.get(_orientation(picture))
     if turn is not None:

@@ -8,21 +8,18 @@ A file that cannot be read on raises a one-line `DataError`, which `read_json` a
 import codecs
 import io
 import json
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gcl.data.json_text import MAX_RECORD, JsonText, syntax, too_large
 from gcl.errors import DataError
 
-MAX_RECORD = 16 * 2**20  # characters; more is no scene, and would have to be held in memory
 _BLOCK = 2**18  # bytes
 _LINES = (".jsonl", ".ndjson")
+KEY, VALUE = "(key)", "(value)"  # fields of a record that stands under a key, the second if it is no object
 _MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
-_SPACE = re.compile(r"[ \t\r\n]*")
-_NUMBER = re.compile(r"[-+.0-9eE]*")
-_DECODER = json.JSONDecoder()
 _KINDS = {
     type(None): "null",
     bool: "true or false",
@@ -68,24 +65,25 @@ def text_lines(path: Path, name: str) -> Iterator[str]:
         yield from lines
         number += len(lines)
         if len(rest) > MAX_RECORD:
-            raise DataError(f"{name}:{number}: {_too_large('a line')}")
+            raise DataError(f"{name}:{number}: {too_large('a line')}")
     if rest:
         yield rest
 
 
-def read_json(path: Path, problems: list[str], name: str | None = None) -> Iterator[Record]:
-    """Records of a .json file (a list of objects) or a .jsonl file (one object a line, empty lines allowed).
+def read_json(path: Path, problems: list[str], name: str | None = None, at: str | None = None) -> Iterator[Record]:
+    """Records of a JSON file: a list of objects, one object a line (empty lines allowed), or a single object.
 
     Args:
         path: of the file.
         problems: gets one line for each flaw.
         name: of the file in messages, if not the last part of its path.
+        at: keys joined by dots that lead to the list of records inside the file, or to the object that has them by
+            name; "." is the file's own object. Such a record gets its name as the field `KEY`.
     """
     name, before, empty = name or path.name, len(problems), True
     try:
-        for where, value in (
-            _json_lines(path, name, problems) if path.suffix.lower() in _LINES else _json_list(path, name)
-        ):
+        by_lines = at is None and _is_by_lines(path, name)
+        for where, value in _json_lines(path, name, problems) if by_lines else _json_values(path, name, at):
             empty = False
             if _is_object(where, value, problems):
                 yield Record(where, value)
@@ -166,122 +164,65 @@ def _json_lines(path: Path, name: str, problems: list[str]) -> Iterator[tuple[st
         try:
             yield f"{name}:{number}", json.loads(line)
         except (ValueError, RecursionError) as error:
-            problems.append(f"{name}:{number}: {_syntax(error, getattr(error, 'colno', 0))}")
+            problems.append(f"{name}:{number}: {syntax(error, getattr(error, 'colno', 0))}")
 
 
-def _json_list(path: Path, name: str) -> Iterator[tuple[str, Any]]:
-    text = _JsonText(_text_blocks(path, name), name)
-    first = text.next_sign()
-    if not first:
+def _json_values(path: Path, name: str, at: str | None) -> Iterator[tuple[str, Any]]:
+    """Records of a file that is one JSON value, or several objects one after another."""
+    text = JsonText(_text_blocks(path, name), name)
+    if not text.next_sign():
         return
-    if first != "[":
+    if at is None and text.next_sign() not in ("[", "{"):
         what = f"the file holds {kind(text.value())} instead of a list"
-        raise DataError(f"{name}: {what}; put the records between [ and ], or call a file of one record a line .jsonl")
-    text.skip()
-    number, last_line, more = 0, 0, text.next_sign() != "]"
-    while more:
-        text.next_sign()
-        number, line = number + 1, text.line
+        raise DataError(f"{name}: {what}; put the records between [ and ]")
+    keys = () if at is None else tuple(filter(None, at.split(".")))
+    found = _walk(text, keys, name) if at is not None or text.next_sign() == "[" else _objects(text)
+    number, last_line = 0, 0
+    for number, (line, value) in enumerate(found, start=1):
         # Many records on one line: the line alone would not tell which.
-        where = f"{name}:{line} (record {number})" if line == last_line else f"{name}:{line}"
+        yield f"{name}:{line} (record {number})" if line == last_line else f"{name}:{line}", value
         last_line = line
-        yield where, text.value()
-        more = text.next_sign() == ","
-        if more:
-            text.skip()
-    text.expect("]", "Expecting ',' delimiter")
-    text.skip()
     text.expect("", "Extra data")
+    if not number and keys:
+        raise DataError(f"{name}: no records at {at}; correct records in the mapping")
 
 
-class _JsonText:
-    """A window that slides over JSON text and holds no more than one record and a block."""
-
-    def __init__(self, blocks: Iterator[str], name: str) -> None:
-        self._blocks, self._name = blocks, name
-        self._text, self._at = "", 0
-        self.line, self._column = 1, 1
-
-    def next_sign(self) -> str:
-        """The next character that is no whitespace, or nothing at the end of the file."""
-        while True:
-            self._advance(_SPACE.match(self._text, self._at).end())
-            if self._at < len(self._text):
-                return self._text[self._at]
-            if not self._refill():
-                return ""
-
-    def skip(self) -> None:
-        """Go past one character."""
-        self._advance(self._at + 1)
-
-    def expect(self, sign: str, complaint: str) -> None:
-        """Complain unless this is the next sign."""
-        if self.next_sign() != sign:
-            raise self._fault(json.JSONDecodeError(complaint, self._text, self._at))
-
-    def value(self) -> Any:
-        """Decode the value that begins here, and go past it."""
-        while True:
-            try:
-                value, end = _DECODER.raw_decode(self._text, self._at)
-            except json.JSONDecodeError as error:
-                fault = self._fault(error)
-                if not self._cut_off(error) or not self._refill():
-                    raise fault from None
-            except (ValueError, RecursionError) as error:
-                raise self._fault(error) from None
-            else:
-                if end - self._at > MAX_RECORD:
-                    raise DataError(f"{self._name}:{self.line}: {_too_large('a record')}")
-                # A number that ends with the window, or shortly before it ("1e"), may go on behind it.
-                length, whole = end - self._at, _NUMBER.match(self._text, end).end() < len(self._text)
-                if whole or not self._refill():  # which moves the window's beginning here
-                    self._advance(self._at + length)
-                    return value
-
-    def _cut_off(self, error: json.JSONDecodeError) -> bool:
-        """Whether the error may be due to the window's end: the decoder names a string's start, else where it stopped."""
-        return error.msg.startswith("Unterminated") or error.pos > len(self._text) - 16
-
-    def _advance(self, to: int) -> None:
-        lines = self._text.count("\n", self._at, to)
-        self.line += lines
-        self._column = to - self._text.rfind("\n", 0, to) if lines else self._column + to - self._at
-        self._at = to
-
-    def _refill(self) -> bool:
-        """Add at least as much text as there is, so that a long record is not decoded again for each block."""
-        self._text, self._at = self._text[self._at :], 0
-        if len(self._text) > MAX_RECORD:
-            raise DataError(f"{self._name}:{self.line}: {_too_large('a record')}")
-        parts, missing = [self._text], max(len(self._text), 1)
-        for block in self._blocks:
-            parts.append(block)
-            missing -= len(block)
-            if missing <= 0:
-                break
-        before, self._text = len(self._text), "".join(parts)
-        return len(self._text) > before
-
-    def _fault(self, error: Exception) -> DataError:
-        line, column = self.line, self._column
-        if isinstance(error, json.JSONDecodeError):
-            lines = self._text.count("\n", self._at, error.pos)
-            line += lines
-            column = error.pos - self._text.rfind("\n", 0, error.pos) if lines else column + error.pos - self._at
-        return DataError(f"{self._name}:{line}: {_syntax(error, column)}")
+def _objects(text: JsonText) -> Iterator[tuple[int, Any]]:
+    while text.next_sign() == "{":
+        yield text.line, text.value()
 
 
-def _syntax(error: Exception, column: int) -> str:
-    if isinstance(error, json.JSONDecodeError):
-        return f"not valid JSON: {error.msg} at column {column}; correct it"
-    what = "nested too deeply" if isinstance(error, RecursionError) else "a number with thousands of digits"
-    return f"not valid JSON for a data set: {what}; correct it"
+def _walk(text: JsonText, keys: Sequence[str], name: str) -> Iterator[tuple[int, Any]]:
+    """Line and value of each record of the list or keyed object to which the keys lead."""
+    if text.next_sign() not in ("[", "{") or (keys and text.next_sign() == "["):
+        what = f"{kind(text.value())} where the records" + (f" of {keys[0]} should be" if keys else " should be")
+        raise DataError(f"{name}:{text.line}: {what}; correct records in the mapping")
+    for key in text.entries():
+        if keys and key != keys[0]:
+            text.pass_over()
+        elif keys:
+            yield from _walk(text, keys[1:], name)
+        else:
+            line, value = text.line, text.value()
+            yield line, value if key is None else _keyed(key, value)
 
 
-def _too_large(what: str) -> str:
-    return f"{what} of more than {MAX_RECORD // 2**20} MiB is no scene; check that the file is whole"
+def _keyed(key: str, value: Any) -> Any:
+    """A record of an object that has its records by name: the key becomes a field."""
+    if isinstance(value, dict):
+        return {KEY: key, **value}
+    return {KEY: key, VALUE: value} if isinstance(value, (list, str)) else value
+
+
+def _is_by_lines(path: Path, name: str) -> bool:
+    """Whether each line is a record of its own. The content decides: .json and .jsonl are often taken for each other."""
+    start = next((block.lstrip() for block in _text_blocks(path, name) if block.strip()), "")
+    if path.suffix.lower() in _LINES:
+        return not start.startswith("[")
+    try:
+        return isinstance(json.loads(start.partition("\n")[0]), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _is_object(where: str, value: Any, problems: list[str]) -> bool:

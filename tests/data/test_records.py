@@ -13,7 +13,7 @@ from gcl.data.records import Record, read_json, read_text, text_field, text_line
 from gcl.errors import DataError
 
 OBJECT = '{"a": 1}'
-LIST = "; put the records between [ and ], or call a file of one record a line .jsonl"
+LIST = "; put the records between [ and ]"
 BROKEN_JSON = {
     "comma": (
         "a.json",
@@ -21,7 +21,7 @@ BROKEN_JSON = {
         "a.json:3: not valid JSON: Expecting value at column 2; correct it",
     ),
     "empty": ("a.json", "", "a.json: no records; add the scenes"),
-    "object": ("a.json", OBJECT, f"a.json: the file holds an object instead of a list{LIST}"),
+    "text alone": ("a.json", '"a"', f"a.json: the file holds text instead of a list{LIST}"),
     "lone NaN": ("a.json", "NaN", f"a.json: the file holds a decimal number instead of a list{LIST}"),
     "infinite": ("a.json", '[{"a": -Infinity}]', "a.json:1: NaN or Infinity is not JSON; write null or text"),
     "overflow": ("a.json", '[\n{"a": [1e999]}]', "a.json:2: NaN or Infinity is not JSON; write null or text"),
@@ -176,7 +176,7 @@ def test_line_that_is_too_long_ends_the_reading(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("a\n" + "b" * 200)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(records, "MAX_RECORD", 100)
-        with pytest.raises(DataError, match=r"a.txt:2: a line of more than 0 MiB is no scene"):
+        with pytest.raises(DataError, match=r"a.txt:2: a line of more than 16 MiB is no scene"):
             list(text_lines(tmp_path / "a.txt", "a.txt"))
 
 
@@ -199,3 +199,71 @@ def test_field_that_holds_no_text_is_named(fields: dict[str, object], expected: 
 
 def test_text_comes_without_surrounding_whitespace() -> None:
     assert text_field({"a": " b c\n"}, "a", "here", []) == "b c"
+
+
+WRAPPED = '{"info": {"a": [1, [2]]}, "data":\n {"x": {"a": 1},\n "y": [2], "z": "w"}, "more": "}"}'
+
+
+@pytest.mark.parametrize(
+    ("text", "at", "expected"),
+    [
+        ('{"a": 1}', None, [("a.json:1", {"a": 1})]),
+        ('{"a": 1}\n{"a": 2}\n', None, [("a.json:1", {"a": 1}), ("a.json:2", {"a": 2})]),
+        ('{"a":\n1}\n{"a":\n2}\n', None, [("a.json:1", {"a": 1}), ("a.json:3", {"a": 2})]),
+        ('{"d": [{"a": 1},\n{"a": 2}]}', "d", [("a.json:1", {"a": 1}), ("a.json:2", {"a": 2})]),
+        ('{"x": {"a": 1}}', ".", [("a.json:1", {"(key)": "x", "a": 1})]),
+        (
+            WRAPPED,
+            "data",
+            [
+                ("a.json:2", {"(key)": "x", "a": 1}),
+                ("a.json:3", {"(key)": "y", "(value)": [2]}),
+                ("a.json:3 (record 3)", {"(key)": "z", "(value)": "w"}),
+            ],
+        ),
+        ('{"d": {"e": {"x": {"a": 1}}}}', "d.e", [("a.json:1", {"(key)": "x", "a": 1})]),
+    ],
+)
+def test_records_are_found_where_the_file_has_them(
+    tmp_path: Path, text: str, at: str | None, expected: list[tuple[str, dict]]
+) -> None:
+    (tmp_path / "a.json").write_text(text)
+    problems: list[str] = []
+    found = [(record.where, record.fields) for record in read_json(tmp_path / "a.json", problems, at=at)]
+    assert (found, problems) == (expected, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "at", "expected"),
+    [
+        ('{"d": [{"a": 1}]}', "e", "a.json: no records at e; correct records in the mapping"),
+        ("[]", "e", "a.json:1: a list where the records of e should be; correct records in the mapping"),
+        ('{"d": 1}', "d", "a.json:1: a whole number where the records should be; correct records in the mapping"),
+        ('{"d": [{"a": 1}]', "d", "a.json:1: not valid JSON: Expecting ',' delimiter at column 17; correct it"),
+        ('{"d": [{"a": 1}] "e"', "d", "a.json:1: not valid JSON: Expecting ',' delimiter at column 18; correct it"),
+    ],
+)  # fmt: skip
+def test_records_that_are_not_there_are_named(tmp_path: Path, text: str, at: str, expected: str) -> None:
+    (tmp_path / "a.json").write_text(text)
+    problems: list[str] = []
+    list(read_json(tmp_path / "a.json", problems, at=at))
+    assert problems == [expected]
+
+
+def test_lines_called_json_and_a_list_called_jsonl_are_read_by_content(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(f"{OBJECT}\n{{\n{OBJECT}\n")
+    (tmp_path / "b.jsonl").write_text(f"[{OBJECT},\n{OBJECT}]")
+    problems: list[str] = []
+    assert len(list(read_json(tmp_path / "a.json", problems))) == 2
+    assert len(problems) == 1
+    assert len(list(read_json(tmp_path / "b.jsonl", problems))) == 2
+    assert len(problems) == 1
+
+
+def test_foreign_parts_of_a_wrapped_file_may_be_large_and_deep(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"big": [' + ",".join(['"' + "x" * 2**20 + '"'] * 17) + '], "d": [{"a": 1}]}')
+    problems: list[str] = []
+    assert [record.fields for record in read_json(tmp_path / "a.json", problems, at="d")] == [{"a": 1}]
+    (tmp_path / "b.json").write_text('{"deep": ' + "[" * 99_999)
+    assert list(read_json(tmp_path / "b.json", problems, at="d")) == []
+    assert problems == ["b.json:1: not valid JSON for a data set: nested too deeply; correct it"]

@@ -18,6 +18,7 @@ from gcl.data.similar import perceptual_hash
 from gcl.files import sha256_file
 
 FOLDER = "images"
+ADDRESS = "an address, and nothing is fetched; download the pictures and write their paths"
 
 
 class Pictures:
@@ -30,17 +31,16 @@ class Pictures:
         changes: what was changed in how many pictures.
     """
 
-    def __init__(self, source: Path, base: str, folder: Path, hashed: bool) -> None:
+    def __init__(self, source: Path, folder: Path, hashed: bool) -> None:
         """Prepare to store pictures.
 
         Args:
             source: folder of the download; no picture outside it is read.
-            base: folder that paths start from, relative to `source`.
             folder: the raw folder.
             hashed: whether perceptual hashes are needed.
         """
-        self._source, self._base, self._folder, self._hashed = source, PurePosixPath(base), folder, hashed
-        self._known: dict[PurePosixPath | bytes, int | None] = {}
+        self._source, self._folder, self._hashed = source, folder, hashed
+        self._known: dict[PurePosixPath | bytes | str, int | None] = {}
         self._taken: set[str] = set()
         self.names: list[str] = []
         self.sha256: list[str] = []
@@ -57,12 +57,16 @@ class Pictures:
         Raises:
             PictureError: saying, on its first use, why it cannot be used and what to do.
         """
-        embedded = picture.data is not None
-        key = hashlib.sha256(picture.data).digest() if embedded else self._base / picture.path
+        key = picture.place or picture.path if picture.data is None else hashlib.sha256(picture.data).digest()
         if key not in self._known:
             self._known[key] = None
-            self._known[key] = self._store(picture.data if embedded else key)
+            self._known[key] = self._store(key if picture.data is None else picture.data)
         return self._known[key]
+
+    @property
+    def tried(self) -> int:
+        """How many different pictures there were, sound or not."""
+        return len(self._known)
 
     def remove_unused(self, used: set[int]) -> None:
         """Delete pictures of scenes that were left out."""
@@ -70,7 +74,9 @@ class Pictures:
             if number not in used:
                 (self._folder / name).unlink()
 
-    def _store(self, origin: PurePosixPath | bytes) -> int:
+    def _store(self, origin: PurePosixPath | bytes | str) -> int:
+        if isinstance(origin, str):
+            raise PictureError(ADDRESS)
         if isinstance(origin, bytes):
             data = origin
         else:
@@ -83,6 +89,8 @@ class Pictures:
             path = PurePosixPath(FOLDER) / f"{len(self.names):06d}{_suffix(data)}"
         else:
             path = origin if origin.parts[0] == FOLDER else FOLDER / origin
+        if path.suffix.lower() == ".mpo":
+            path = path.with_suffix(".jpg")
         name = self._free(path.with_suffix(".png") if changes else path)
         target = self._folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -108,4 +116,4 @@ class Pictures:
 
 def _suffix(data: bytes) -> str:
     with Image.open(BytesIO(data), formats=FORMATS) as file:
-        return {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp", "BMP": ".bmp"}[file.format]
+        return {"PNG": ".png", "WEBP": ".webp", "BMP": ".bmp"}.get(file.format, ".jpg")  # JPEG, or MPO, which is one

@@ -1,181 +1,293 @@
-"""The mapping that `gcl data inspect` proposes, as commented YAML: `proposed_mapping(root, looks)`.
+"""The mapping that `gcl data inspect` proposes: `propose(source, looks, index, known, name)`.
 
-Names decide: columns by what they are usually called, splits by words in file names. Where no name helps, CHOOSE stands,
-which `gcl data import` refuses: a guess must not pass for knowledge.
+Guesses come from names and contents, and each is tried before it is proposed (gcl/data/importing/trial.py): a mapping that
+its import would refuse is none. Where nothing can be told, CHOOSE stands, which `gcl data import` refuses: a guess must not
+pass for knowledge.
 """
 
-import re
-from collections.abc import Iterator, Sequence
-from itertools import chain
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import product
+from pathlib import Path
+from typing import Any
 
-import yaml
-
-from gcl.data.importing import conversations, socialnav
+from gcl.data.importing import guesses
+from gcl.data.importing.chat import LISTS, is_prompt_completion
+from gcl.data.importing.choices import file_keys, files_of, split_of
+from gcl.data.importing.conversations import PICTURES
+from gcl.data.importing.look import SAMPLE, Look
 from gcl.data.importing.mapping import CHOOSE
+from gcl.data.importing.paths import Index, suggested
+from gcl.data.importing.trial import Outcome, outcome
 from gcl.data.scenario import TURNS
-from gcl.yaml_files import parse_document
 
-if TYPE_CHECKING:
-    from gcl.data.importing.inspect import Look
-
-# ESocialNav's code has this wording of the action question; the others are not published.
-KNOWN_WORDINGS = {"What should the robot do?": "action"}
-_NAMES = {
-    "id": ("id", "scene", "scene_id", "sample", "sample_id", "sample_name", "uid", "index"),
-    "image": ("image", "img", "image_path", "img_path", "image_file", "file_name", "filename", "picture", "frame"),
-    "perception": ("perception", "q1", "a1", "answer1", "observation", "scene_description"),
-    "prediction": ("prediction", "q2", "a2", "answer2"),
-    "reasoning": ("reasoning", "q3", "a3", "answer3", "chain_of_thought", "cot"),
-    "action": ("action", "q4", "a4", "answer4", "decision"),
-    "explanation": ("explanation", "q5", "a5", "answer5", "justification"),
-    "label": ("label", "action_label", "class"),
-}
-_SPLIT_COLUMNS = ("split", "subset", "partition", "fold", "set")
-_WORDS = {
-    "train": "train", "training": "train", "val": "train", "valid": "train", "validation": "train", "dev": "train",
-    "test": "test", "testing": "test", "eval": "test",
-}  # fmt: skip
-_SHARD = re.compile(r"\d+-of-\d+")
+_COMMON = 60  # wordings that a mapping may list
+_PATHS = 300
 
 
-def proposed_mapping(root: Path, looks: Sequence["Look"]) -> str:
-    """A mapping for the files that look alike, as YAML.
+@dataclass(frozen=True)
+class Known:
+    """What config.yaml says of a data set: its closed list of actions, and how many scenes each split should have."""
+
+    actions: Sequence[str] | None = None
+    scenes: Mapping[str, int] | None = None
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A mapping that was tried, or why there is none.
+
+    Attributes:
+        content: the mapping, as YAML holds it; None if there is none.
+        look: the file that it was made for.
+        remarks: what a person should know besides.
+        outcome: of the trial.
+        reason: why there is no mapping.
+        actions: closed list that it was tried with.
+    """
+
+    content: Mapping[str, Any] | None = None
+    look: Look | None = None
+    remarks: Sequence[str] = ()
+    outcome: Outcome | None = None
+    reason: str | None = None
+    actions: Sequence[str] | None = None
+
+
+@dataclass
+class _Draft:
+    """What is said of a download while guesses are tried."""
+
+    source: Path
+    looks: Sequence[Look]
+    format: str
+    roles: Mapping[str, str | None]
+    images: Any
+    actions: Sequence[str] | None
+    base: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def look(self) -> Look:
+        return self.looks[0]
+
+
+def propose(
+    source: Path, looks: Sequence[Look], index: Index, known: Mapping[str, Known], name: str | None
+) -> Proposal:
+    """A mapping for the files that together are a data set.
 
     Args:
-        root: folder of the download.
-        looks: its annotation files, as `gcl data inspect` saw them.
+        source: folder of the download.
+        looks: its annotation files.
+        index: its pictures.
+        known: the data sets of config.yaml.
+        name: of the data set that it is to be, if somebody said it.
     """
-    return "\n".join(_lines(root, looks)) + "\n"
+    format, chosen, others = files_of(looks)
+    if not chosen:
+        return Proposal(reason=_no_data(source, looks))
+    first: Proposal | None = None
+    for files in (chosen, chosen[:1]) if len(chosen) > 1 and not split_of(chosen) else (chosen,):
+        draft = _drafted(source, files, format, index, known, name)
+        for content in _candidates(draft, looks):
+            tried = outcome(source, content, draft.actions, guesses.spare(draft.look, draft.roles))
+            more = [*others, *(look for look in chosen if look not in files)]
+            if tried.works:
+                proposal = Proposal(content, draft.look, _remarks(more), tried, None, draft.actions)
+                return _with_sizes(proposal, known, name)
+            first = first or Proposal(None, draft.look, (), tried, _reason(draft, tried))
+    return first or Proposal(None, chosen[0], (), None, _reason(draft, None))
 
 
-def _lines(root: Path, looks: Sequence["Look"]) -> Iterator[str]:
-    chosen = _chosen(looks)
-    first = chosen[0]
-    yield "# Proposed by `gcl data inspect`. Check every line: what people call things was guessed from names."
-    yield f"format: {first.format or CHOOSE}  # conversations, questions, table or socialnav-sub"
-    by_split = _by_split(chosen)
-    if by_split:
-        yield "files:  # the split from words in the names"
-        yield from (f"  {split}: {_yaml(_patterns(part))}" for split, part in by_split.items())
-    else:
-        yield f"files: {_yaml(_patterns(chosen))}"
-    names = _column_names(first)
-    yield from _images(root, first, names)
-    if first.format == "socialnav-sub" or names["id"] is not None or first.format == "questions":
-        yield "ids: field  # field, picture (the name of its file) or row (the number of the record)"
-    else:
-        yield "ids: picture  # no field is called like an id: the name of the picture's file; or row"
-    if first.format == "table":
-        yield from _columns(first, names)
-    if first.format in ("conversations", "questions"):
-        yield from _turns(chosen)
-    if not by_split:
-        yield from _split(first, looks)
+def _drafted(
+    source: Path, looks: Sequence[Look], format: str, index: Index, known: Mapping[str, Known], name: str | None
+) -> _Draft:
+    look = looks[0]
+    roles = guesses.roles(look)
+    lists = {key: value.actions for key, value in known.items() if value.actions}
+    column = look.columns.get(roles["label"] or roles["action"] or "")
+    values = _values(looks, roles["label"] or roles["action"])
+    actions = known[name].actions if name in known else guesses.closed_list(values, lists) if column else None
+    column = look.columns.get(roles["image"] or "")
+    paths = column.paths[:_PATHS] if column else []
+    images = suggested(source, paths, look.names[0], index) if paths else "."
+    base: dict[str, Any] = {"format": format, **file_keys(looks)}
+    if format != "socialnav-sub":
+        base["images"] = "." if images is None else images
+        if column and column.several:
+            base["picture"] = CHOOSE
+    return _Draft(source, looks, format, roles, images, actions, base)
 
 
-def _chosen(looks: Sequence["Look"]) -> list["Look"]:
-    """The files that together are the data set: those of the most telling format."""
-    for format in ("socialnav-sub", "conversations", "questions", "table", None):
-        found = [look for look in looks if look.format == format]
-        with_answers = [look for look in found if format != "questions" or "answer" in look.fields]
-        if with_answers:
-            return with_answers
-    return list(looks)
+def _candidates(draft: _Draft, looks: Sequence[Look]) -> Iterator[dict[str, Any]]:
+    """Mappings that might fit, the most likely first."""
+    splits = list(_splits(draft, looks))
+    readers = {"table": _tables, "questions": _questions, "conversations": _dialogues, "socialnav-sub": lambda _: [{}]}
+    for part, split in product(readers[draft.format](draft), splits):
+        yield {**draft.base, **part, **({"split": split} if split else {})}
 
 
-def _by_split(looks: Sequence["Look"]) -> dict[str, list["Look"]] | None:
-    parts: dict[str, list[Look]] = {"train": [], "test": []}
+def _splits(draft: _Draft, looks: Sequence[Look]) -> Iterator[Any]:
+    if isinstance(draft.base["files"], dict) or isinstance(draft.base.get("records"), dict):
+        yield None
+        return
+    if column := guesses.split_column(draft.look):
+        yield {"column": column[0], "words": column[1]}
     for look in looks:
-        words = {_WORDS[word] for word in re.split(r"[^a-z]+", look.file.name.lower()) if word in _WORDS}
-        if len(words) != 1:
-            return None
-        parts[words.pop()].append(look)
-    return parts if all(parts.values()) else None
+        if guesses.format_of(look) == "questions" and not guesses.roles(look)["answer"]:
+            yield {"file": look.names[0]}
+    yield {"train": CHOOSE, "test": CHOOSE, "seed": 0}
 
 
-def _patterns(looks: Sequence["Look"]) -> list[str]:
-    return list(dict.fromkeys(_SHARD.sub("*", look.file.name) for look in looks))
+def _tables(draft: _Draft) -> Iterator[dict[str, Any]]:
+    look, roles = draft.look, draft.roles
+    columns: dict[str, Any] = {}
+    for turn in TURNS:
+        answer = roles[turn]
+        asked = answer and guesses.question_of(look, turn, answer)
+        columns[turn] = {"question": asked, "answer": answer} if asked else answer or CHOOSE
+    if any(isinstance(column, dict) for column in columns.values()):
+        columns = {turn: c if isinstance(c, dict) else {"question": CHOOSE, "answer": c} for turn, c in columns.items()}
+    tail = {"label": roles["label"]}
+    translated = _actions(draft, roles["label"] or roles["action"])
+    for ids, id in _ids(draft):
+        yield {"ids": ids, "columns": {"id": id, "image": roles["image"], **columns, **tail}, **translated}
 
 
-def _column_names(look: "Look") -> dict[str, str | None]:
-    """The field that is called like each of the columns."""
-    there = {name.strip().casefold().replace(" ", "_"): name for name in look.fields}
-    return {role: next((there[name] for name in names if name in there), None) for role, names in _NAMES.items()}
+def _ids(draft: _Draft) -> Iterator[tuple[str, str | None]]:
+    id = draft.roles["id"]
+    if id is not None:
+        yield "field", id
+    yield "picture", None
+    yield "row", None
 
 
-def _images(root: Path, look: "Look", names: dict[str, str | None]) -> Iterator[str]:
-    field = {"socialnav-sub": socialnav.FRAMES, "table": names["image"]}.get(look.format)
-    fields = [field] if field else [*conversations.PICTURES, names["image"]]
-    value: Any = next(
-        (look.sample.fields[name] for name in fields if look.sample and look.sample.fields.get(name)), None
-    )
-    value = value[0] if isinstance(value, list) and value else value
-    if not isinstance(value, str) or look.format == "socialnav-sub":
-        yield "images: .  # embedded, or relative to the download"
-        return
-    folders = chain([root], sorted(path for path in root.rglob("*") if path.is_dir()))
-    base = next(
-        (folder for folder in folders if "\0" not in value and len(value) < 1000 and (folder / value).is_file()), None
-    )
-    if base is None:
-        yield f"images: {CHOOSE}  # the folder that paths like {_yaml(value)} start from; no such file was found"
+def _questions(draft: _Draft) -> Iterator[dict[str, Any]]:
+    look, roles = draft.look, draft.roles
+    own = {
+        "image": ("image", roles["image"]),
+        "question": ("text", roles["question"]),
+        "answer": ("answer", roles["answer"]),
+    }
+    columns = {role: name for role, (usual, name) in own.items() if name != usual}
+    if roles["label"]:
+        columns["label"] = roles["label"]
+    numbered = "question_id" in look.fields
+    keys = [("field", {})] if numbered else []
+    keys += [("field", {"id": roles["id"]})] if roles["id"] else []
+    for turns, (ids, id) in product(_turns(draft), [*keys, ("picture", {}), ("row", {})]):
+        if turns != "by suffix" or numbered or id:
+            own_columns = {**id, **columns}
+            yield {"ids": ids, **({"columns": own_columns} if own_columns else {}), "turns": turns}
+
+
+def _dialogues(draft: _Draft) -> Iterator[dict[str, Any]]:
+    look, roles = draft.look, draft.roles
+    columns: dict[str, Any] = {}
+    if roles["image"] and roles["image"] not in PICTURES and not look.pictured:
+        columns["image"] = roles["image"]
+    if look.dialogue not in LISTS and not is_prompt_completion(look.sample.fields) and "history" not in look.fields:
+        columns["dialogue"] = look.dialogue
+    if roles["label"]:
+        columns["label"] = roles["label"]
+    translated = _actions(draft, roles["label"])
+    alone = set(look.rounds) == {len(TURNS)}
+    for join in (False,) if alone else (False, True):
+        for turns, (ids, id) in product(_turns(draft) if not alone else ("by order",), _ids(draft)):
+            own = {**({"id": id} if id not in (None, "id") else {}), **columns}
+            extra = {"join": True} if join else {}
+            if join or not (turns == "by suffix" or (isinstance(turns, dict) and set(turns) == {"column", "words"})):
+                yield {"ids": ids, **extra, **({"columns": own} if own else {}), "turns": turns, **translated}
+
+
+def _turns(draft: _Draft) -> Iterator[Any]:
+    """Ways to tell questions apart, the surest first."""
+    looks = draft.looks
+    if draft.format == "questions" or set(draft.look.rounds) == {1}:
+        yield "by suffix"
+        if column := guesses.turn_column(draft.look, draft.roles):
+            yield {"column": column[0], "words": column[1]}
+    if draft.format == "questions":
+        wordings = {text: n for look in looks for text, n in look.columns[draft.roles["question"]].values.items()}
     else:
-        yield f"images: {_yaml(PurePosixPath(base.relative_to(root)).as_posix())}  # {_yaml(value)} is in this folder"
+        wordings = {text: n for look in looks for place in look.wordings for text, n in place.items()}
+    known = guesses.wordings(wordings)
+    if known is not None and len(known) <= _COMMON:
+        yield known
+    yield "by order"
 
 
-def _columns(look: "Look", names: dict[str, str | None]) -> Iterator[str]:
-    yield f"columns:  # there are: {', '.join(_yaml(name) for name in look.fields)}"
-    yield f"  id: {_yaml(names['id'])}"
-    for role in ("image", *TURNS):
-        yield f"  {role}: {_yaml(names[role] or CHOOSE)}"
-    yield f"  label: {_yaml(names['label'])}  # of a closed list of actions, if it is not the answer to the action question"
+def _actions(draft: _Draft, name: str | None) -> dict[str, Any]:
+    """The mapping's `actions`, where labels are none of the closed list."""
+    if not draft.actions or name is None or not guesses.is_label(draft.look.columns[name]):
+        return {}
+    words = guesses.action_words(_values(draft.looks, name), draft.actions)
+    return {"actions": words} if words else {}
 
 
-def _turns(looks: Sequence["Look"]) -> Iterator[str]:
-    numbered = looks[0].format == "questions"
-    if numbered:
-        yield "turns: by suffix  # _q1 to _q5 of question_id: " + ", ".join(TURNS)
-        return
-    if all(set(look.rounds) == {len(TURNS)} for look in looks):
-        yield "turns: by order  # every dialogue has five rounds: " + ", ".join(TURNS)
-        for turn, wordings in zip(TURNS, looks[0].wordings, strict=True):
-            yield f"  # {turn}: {_yaml(wordings.most_common(1)[0][0])}"
-        return
-    yield f"turns:  # not all dialogues have five rounds; one of {', '.join(TURNS)}, or null for a question not used"
-    wordings = dict.fromkeys(text for look in looks for place in look.wordings for text, _ in place.most_common(20))
-    for text in list(wordings)[:60]:
-        # YAML wants keys of more than 1024 characters announced.
-        key = _yaml(text) if len(_yaml(text)) < 1000 else f"? {_yaml(text)}\n  "
-        yield f"  {key}: {KNOWN_WORDINGS.get(text, CHOOSE)}"
+def _values(looks: Sequence[Look], name: str | None) -> list[str]:
+    return list(dict.fromkeys(value for look in looks if name in look.columns for value in look.columns[name].values))
 
 
-def _split(look: "Look", looks: Sequence["Look"]) -> Iterator[str]:
-    column = next((name for name in look.fields if name.casefold() in _SPLIT_COLUMNS and name in look.values), None)
-    listed = [other for other in looks if other.format == "questions" and "answer" not in other.fields]
-    if column is not None:
-        words = {word: _WORDS.get(word.casefold(), CHOOSE) for word in sorted(look.values[column])}
-        yield "split:  # train, test, or null to leave such scenes out"
-        yield f"  column: {_yaml(column)}"
-        yield f"  words: {_yaml(words)}"
-    elif listed:
-        yield f"split: {{file: {_yaml(listed[0].file.name)}}}  # its questions have no answers: they name the test scenes"
-    else:
-        yield "split:  # nothing says it: a split is drawn, of exactly these sizes; or {file: ...} with ids of test scenes"
-        yield f"  {{train: {CHOOSE}, test: {CHOOSE}, seed: 0}}"
+def _with_sizes(proposal: Proposal, known: Mapping[str, Known], name: str | None) -> Proposal:
+    """The sizes of a drawn split, where all scenes are just as many as a data set should have."""
+    content, count = dict(proposal.content), proposal.outcome.scenes
+    if (content.get("split") or {}).get("train") != CHOOSE or count >= SAMPLE:
+        return proposal
+    same = [
+        plan for key, plan in known.items() if name in (None, key) and plan.actions == proposal.actions and plan.scenes
+    ]
+    fitting = [plan.scenes for plan in same if sum(plan.scenes.values()) == count]
+    if len(fitting) != 1:
+        return proposal
+    return replace(proposal, content={**content, "split": {**fitting[0], "seed": 0}})
 
 
-def _yaml(value: str | list[str] | dict[str, str] | None) -> str:
-    """A value on one line."""
-    texts = [value] if isinstance(value, str) else [*(value or [])]
-    plain = all(text.isprintable() for text in texts)
+def _remarks(others: Sequence[Look]) -> list[str]:
+    return [f"not used, as it has scenes of the files above: {look.names[0]}" for look in others]
 
-    def dump(style: str | None) -> str:
-        options = {"default_flow_style": True, "default_style": style, "width": float("inf"), "sort_keys": False}
-        text = yaml.safe_dump(value, allow_unicode=plain, **options)
-        return text.removesuffix("\n").removesuffix("\n...")
 
-    # In quotes, line breaks and the like are escaped, and 1e5 is no number, as which YAML 1.2 would read it.
-    text = dump(None)
-    return text if plain and parse_document(text, "").value == value else dump('"')
+def _no_data(source: Path, looks: Sequence[Look]) -> str:
+    """Why no file of a download can be scenes."""
+    for look in looks:
+        if guesses.is_answers_of_a_model(look):
+            return (
+                f"{look.names[0]}: answers of a model (answer_id, model_id), no data; name the folder of the data set"
+            )
+    for look in looks:
+        roles = guesses.roles(look)
+        if roles["question"] and not roles["answer"] and "question_id" in look.fields:
+            return f"{look.names[0]}: questions without answers, which can only say which scenes are for the test"
+    for look in looks:
+        if guesses.is_by_columns(look):
+            return (
+                f"{look.names[0]}: columns instead of records; write it again with a record for each scene "
+                "(orient='records')"
+            )
+    unread = next((look.problems[0] for look in looks if not look.records and look.problems), None)
+    if unread:
+        return unread
+    look = max(looks, key=lambda look: look.records)
+    there = ", ".join(name for name in look.columns if not name.startswith("(")) or "nothing"
+    if not any(column.pictures or column.named for column in look.columns.values()):
+        return f"{look.names[0]}: no field names a picture (there are: {there}); scenes need a picture and five turns"
+    return f"{look.names[0]}: no five texts to a picture (there are: {there}); scenes need {', '.join(TURNS)}"
+
+
+def _reason(draft: _Draft, tried: Outcome | None) -> str:
+    """Why a download that looks like data cannot be imported."""
+    look = draft.look
+    column = look.columns.get(draft.roles["image"] or "")
+    if column and column.addresses:
+        return f"{look.names[0]}: pictures are addresses, and nothing is fetched; download them and write their paths"
+    if look.rounds and len(look.rounds) == 1 and set(look.rounds) != {len(TURNS)}:
+        number = next(iter(look.rounds))
+        what = f"dialogues of {number} round{'' if number == 1 else 's'}"
+        if (
+            number < len(TURNS)
+            or guesses.wordings({text: n for place in look.wordings for text, n in place.items()}) is None
+        ):
+            return f"{look.names[0]}: {what}; a scene here has five turns ({', '.join(TURNS)}), so this is no data yet"
+    if tried is None or not tried.problems:
+        return f"{look.names[0]}: {look.problems[0] if look.problems else 'nothing that could be scenes'}"
+    return tried.problems[0]

@@ -1,65 +1,48 @@
-"""One line for each question, as in ESocialNav's evaluation files: `scenes(records, reading)` joins those of a scene.
+"""One question a record, as in ESocialNav's evaluation files: `parts(records, reading)`.
 
     {"question_id": "0017_q4", "image": "0017.png", "text": "What should the robot do?", "answer": "Stop."}
 
-The suffixes _q1 to _q5 number the turns; the wording can tell them apart, too. Files without answers hold no scenes that
-could be trained on, but can say which scenes are for the test.
+A column, the suffixes _q1 to _q5 or the wording tell the turns apart. Files without answers hold no scenes that could be
+trained on, but can say which scenes are for the test.
 """
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from gcl.data.importing.conversations import without_tag
-from gcl.data.importing.scene import Picture, Reading, Scene, Words, id_of, picture_of, split_of
-from gcl.data.records import Record, shown, text_field
-from gcl.data.scenario import TURNS
+from gcl.data.importing.fields import field, text
+from gcl.data.importing.layout import Columns, TurnWords
+from gcl.data.importing.rounds import Part, Round
+from gcl.data.importing.scene import Picture, Reading, id_of, label_in, picture_of, split_of
+from gcl.data.marks import PICTURE_MARK, without_picture_mark
+from gcl.data.records import Record, shown
 
 _SUFFIX = re.compile(r"(.+)_q(\d+)")
 
 
-@dataclass
-class _Open:
-    """The scene whose lines are being read."""
-
-    record: Record
-    key: str
-    id: str
-    picture: Picture | None
-    split: str | None
-    turns: dict[str, Words] = field(default_factory=dict)
-    sound: bool = True
-
-
-def scenes(records: Iterable[Record], reading: Reading) -> Iterator[Scene]:
-    """The scene of each run of lines that belong together."""
-    problems, open_scene, done = reading.problems, None, {}
+def parts(records: Iterable[Record], reading: Reading) -> Iterator[Part]:
+    """What each record holds."""
+    mapping, problems = reading.mapping, reading.problems
+    columns = mapping.columns or Columns()
+    image, asked, answered = columns.image or "image", columns.question or "text", columns.answer or "answer"
+    word_name = mapping.turns.column if isinstance(mapping.turns, TurnWords) else None
     for record in records:
-        if "answer" not in record.fields:
+        before = len(problems)
+        if not field(record.fields, answered):
             what = "no answer; such a file can only say which scenes are for the test"
             problems.append(f"{record.where}: {what}: split: {{file: ...}} in {reading.mapping_name}")
             return
-        picture = picture_of(record, ("image",), problems)
-        key, number = _key(record, picture, reading)
-        if key is None:
-            continue
-        if open_scene is None or key != open_scene.key:
-            if open_scene is not None:
-                yield _closed(open_scene, reading)
-            if key in done:
-                remedy = "put the lines of a scene next to each other"
-                problems.append(
-                    f"{record.where}: question_id: scene {shown(key)} ended before (see {done[key]}); {remedy}"
-                )
-            done[key] = record.where
-            id = key if reading.mapping.ids == "field" else PurePosixPath(key).stem
-            open_scene = _Open(record, key, id, picture, split_of(record, reading))
-        elif picture != open_scene.picture:
-            problems.append(f"{record.where}: image: not that of {open_scene.record.where}; a scene has one picture")
-        _add(open_scene, record, number, reading)
-    if open_scene is not None:
-        yield _closed(open_scene, reading)
+        picture = picture_of(record, (image,), reading)
+        id, number = _id(record, columns.id or "question_id", picture, reading)
+        question, answer = text(record, asked, problems), text(record, answered, problems)
+        if question is not None and not without_picture_mark(question):
+            problems.append(f"{record.where}: {asked}: empty but for {PICTURE_MARK}; write the question")
+        word = None if word_name is None else text(record, word_name, problems)
+        label, split = label_in(record, columns.label, reading), split_of(record, reading)
+        sound = len(problems) == before
+        rounds = [Round(record.where, without_picture_mark(question), answer, number, word)] if sound else []
+        reading.count_unread(record, (image, columns.id or "question_id", asked, answered, word_name, columns.label))
+        yield Part(record.where, id, picture, rounds, label, split, sound)
 
 
 def scene_of_question(id: str) -> tuple[str, int | None]:
@@ -68,44 +51,23 @@ def scene_of_question(id: str) -> tuple[str, int | None]:
     return (match[1], int(match[2])) if match else (id, None)
 
 
-def _key(record: Record, picture: Picture | None, reading: Reading) -> tuple[str | None, int | None]:
-    """What the lines of one scene have in common, and the question's number."""
-    id = id_of(record, "question_id", reading.problems)
-    if id is None:
-        return None, None
-    scene, number = scene_of_question(id)
-    if reading.mapping.ids == "picture":
-        return (None if picture is None else picture.path), number
-    if number is None:
-        remedy = f"number the questions of a scene, or write ids: picture in {reading.mapping_name}"
-        reading.problems.append(f"{record.where}: question_id: {shown(id)} does not end with _q1 to _q5; {remedy}")
-        return None, None
-    return scene, number
-
-
-def _add(scene: _Open, record: Record, number: int | None, reading: Reading) -> None:
-    problems, where = reading.problems, record.where
-    question = text_field(record.fields, "text", where, problems)
-    answer = text_field(record.fields, "answer", where, problems)
-    if question is None or answer is None:
-        scene.sound = False
-        return
-    question = without_tag(question)
-    if reading.mapping.turns != "by suffix":
-        turn = reading.turn_of(question, where)
-    elif number in range(1, len(TURNS) + 1):
-        turn = TURNS[number - 1]
-    else:
-        problems.append(
-            f"{where}: question_id: no suffix from _q1 to _q5; correct it, or name the turns by their wording"
-        )
-        turn = ""
-    scene.sound = scene.sound and turn != ""
-    if turn:
-        reading.add_turn(scene.turns, turn, (question, answer), where)
-
-
-def _closed(scene: _Open, reading: Reading) -> Scene:
-    if scene.sound:
-        reading.check_complete(scene.turns, scene.record.where)
-    return Scene(scene.record.where, scene.id, scene.picture, scene.turns, split=scene.split)
+def _id(record: Record, name: str, picture: Picture | None, reading: Reading) -> tuple[str | None, int | None]:
+    """The scene's id, and the question's number if its id says it."""
+    mapping, by_suffix = reading.mapping, reading.mapping.turns == "by suffix"
+    id, number = None, None
+    if mapping.ids == "field" or by_suffix:
+        id = id_of(record, name, reading.problems)
+        scene, number = (None, None) if id is None else scene_of_question(id)
+        if mapping.ids == "field":
+            if id is not None and number is None and by_suffix:
+                remedy = f"number the questions of a scene, or write ids: picture in {reading.mapping_name}"
+                reading.problems.append(f"{record.where}: {name}: {shown(id)} does not end with _q1 to _q5; {remedy}")
+                return None, None
+            return scene, number
+    if mapping.ids == "picture" and picture is not None:
+        if picture.path is None:
+            remedy = f"write ids: field or ids: row in {reading.mapping_name}"
+            reading.problems.append(f"{record.where}: id: the picture has no name that could be the id; {remedy}")
+            return None, number
+        return PurePosixPath(picture.path).stem, number
+    return None, number

@@ -6,8 +6,8 @@ Scenes go to a temporary file first; once all are known, their splits are decide
 
 import json
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,12 @@ import yaml
 from tqdm import tqdm
 
 from gcl.data import raw
-from gcl.data.images import PictureError
-from gcl.data.importing import conversations, questions, socialnav, table
-from gcl.data.importing.mapping import ByFile, Seeded, read_mapping
+from gcl.data.importing.collect import FORMATS, Scenes, collect, read_scenes, told
+from gcl.data.importing.layout import ByFile, Seeded
+from gcl.data.importing.mapping import read_mapping
 from gcl.data.importing.pictures import Pictures
-from gcl.data.importing.scene import Reading, Scene
-from gcl.data.importing.sources import SourceFile, find_files, read_records
+from gcl.data.importing.scene import Reading
+from gcl.data.importing.sources import SourceFile, find_files
 from gcl.data.importing.splits import draw_split, read_test_ids
 from gcl.data.records import shown
 from gcl.data.scenario import SPLITS
@@ -29,14 +29,8 @@ from gcl.errors import ConfigError, DataError, raise_all
 from gcl.files import atomic_folder, sha256_file, write_text
 
 RECORD = "import.yaml"
-READERS = {
-    "conversations": conversations.scenes,
-    "questions": questions.scenes,
-    "table": table.scenes,
-    "socialnav-sub": socialnav.scenes,
-}
 # Layouts that a kind of data can have. Those of SNEI and MUSON are not described in public.
-FORMATS = {
+KINDS = {
     "snei": ("conversations", "questions", "table"),
     "muson": ("table", "conversations", "questions"),
     "llava": ("conversations",),
@@ -73,17 +67,6 @@ class Summary:
         return "\n".join([*lines, f"  {self.seconds:.1f} s, {rate:.0f} scenes a second"])
 
 
-@dataclass
-class _Scenes:
-    """What is kept of the scenes while the rest waits in a file: lists with one entry for each."""
-
-    ids: list[str] = field(default_factory=list)
-    wheres: list[str] = field(default_factory=list)
-    labels: list[str] = field(default_factory=list)
-    pictures: list[int] = field(default_factory=list)
-    splits: list[str | None] = field(default_factory=list)
-
-
 def import_source(
     kind: str, source: Path, mapping_file: Path, to: Path, actions: Sequence[str] | None, show: int = 20
 ) -> Summary:
@@ -103,7 +86,7 @@ def import_source(
     """
     start = time.monotonic()
     mapping = read_mapping(mapping_file)
-    formats = FORMATS.get(kind, tuple(READERS))
+    formats = KINDS.get(kind, FORMATS)
     if mapping.format not in formats:
         raise ConfigError(f"{mapping_file}: format: {mapping.format} does not fit {kind}; use {' or '.join(formats)}")
     source = source.parent if source.is_file() else source
@@ -114,9 +97,11 @@ def import_source(
     with atomic_folder(to, replace=False) as work:
         reading = Reading(source, mapping, mapping_file.name)
         files = find_files(source, mapping, reading.problems)
-        pictures = Pictures(source, mapping.images, work, hashed=isinstance(mapping.split, Seeded))
+        pictures = Pictures(source, work, hashed=isinstance(mapping.split, Seeded))
         waiting = work / ".scenes.jsonl"
-        scenes = _collect(files, reading, pictures, actions, waiting)
+        found = tqdm(read_scenes(files, reading), desc="importing", unit="scene", mininterval=2)
+        scenes = collect(found, reading, pictures, actions, waiting)
+        reading.problems = told(scenes, reading, pictures.tried)
         if not reading.problems:
             _decide(scenes, reading, pictures)
         raise_all(reading.problems, str(source), show)
@@ -130,66 +115,22 @@ def import_source(
     return summary
 
 
-def _collect(
-    files: Sequence[SourceFile], reading: Reading, pictures: Pictures, actions: Sequence[str] | None, waiting: Path
-) -> _Scenes:
-    """Read, check and store everything but the splits; scenes wait in a file."""
-    scenes, problems = _Scenes(), reading.problems
-    first: dict[str, str] = {}
-    with waiting.open("w", encoding="utf-8", newline="\n") as stream:
-        for scene, split in tqdm(_read(files, reading), desc="importing", unit="scene", mininterval=2):
-            label = _label(scene, actions, problems)
-            for turn, (question, answer) in scene.turns.items():
-                problems += raw.text_problems(question, answer, f"{scene.where}: turns.{turn}")
-            problems += raw.unfit(scene.id, "id", scene.where)
-            problems += raw.unfit(scene.picture and scene.picture.path, "image", scene.where)
-            picture = _take(scene, pictures, problems)
-            other = scene.where if scene.id is None else first.setdefault(scene.id, scene.where)
-            if other != scene.where:
-                what = f"{shown(scene.id)} is a duplicate (see {other}); give each scene its own id"
-                problems.append(f"{scene.where}: id: {what}")
-            if problems:
-                continue  # nothing will be written; what follows is read only for its mistakes
-            scenes.ids.append(scene.id)
-            scenes.wheres.append(scene.where)
-            scenes.labels.append(label)
-            scenes.pictures.append(picture)
-            scenes.splits.append(split)
-            own = label if scene.label is not None else None
-            record = raw.scene_record(scene.id, pictures.names[picture], "", scene.turns, own)
-            stream.write(json.dumps(record, ensure_ascii=False) + "\n")
-    return scenes
+def kind_of_import(folder: Path) -> str:
+    """What a raw folder was imported as.
 
-
-def _label(scene: Scene, actions: Sequence[str] | None, problems: list[str]) -> str | None:
-    """The scene's action: its label if the data has one, else what its answer names; free text as it stands."""
-    answer = scene.turns["action"][1] if "action" in scene.turns else None
-    if actions is None or (scene.label is None and answer is None):
-        return scene.label if scene.label is not None else answer
-    if scene.label is not None:
-        return raw.closed_label(scene.label, actions, scene.where, problems)
-    return raw.answered_label(answer, actions, scene.where, problems)
-
-
-def _read(files: Sequence[SourceFile], reading: Reading) -> Iterator[tuple[Scene, str | None]]:
-    """All scenes, each with what its file or its record says of its split."""
-    for file in files:
-        for scene in READERS[reading.mapping.format](read_records(file, reading.problems), reading):
-            yield scene, file.split if file.split else scene.split
-
-
-def _take(scene: Scene, pictures: Pictures, problems: list[str]) -> int | None:
-    if scene.picture is None:
-        return None
+    Raises:
+        DataError: if nothing in it says so.
+    """
+    remedy = "name its data set: gcl data validate DATASET --folder DIR"
     try:
-        return pictures.take(scene.picture)
-    except PictureError as error:
-        name = shown(scene.picture.path) if scene.picture.path else "embedded"
-        problems.append(f"{scene.where}: image: {name}: {error}")
-        return None
+        return str(yaml.safe_load((folder / RECORD).read_text(encoding="utf-8"))["kind"])
+    except OSError as error:
+        raise DataError(f"{folder / RECORD}: cannot be read ({error.strerror}); {remedy}") from None
+    except (yaml.YAMLError, ValueError, TypeError, KeyError):
+        raise DataError(f"{folder / RECORD}: does not say what kind of data it is; {remedy}") from None
 
 
-def _decide(scenes: _Scenes, reading: Reading, pictures: Pictures) -> None:
+def _decide(scenes: Scenes, reading: Reading, pictures: Pictures) -> None:
     """Give each scene its split, and check that the splits can be told apart."""
     rule, problems = reading.mapping.split, reading.problems
     if isinstance(rule, ByFile):
@@ -222,7 +163,7 @@ def _decide(scenes: _Scenes, reading: Reading, pictures: Pictures) -> None:
         seen.setdefault((pictures.sha256[picture], split), where)
 
 
-def _decide_by_file(scenes: _Scenes, rule: ByFile, reading: Reading) -> None:
+def _decide_by_file(scenes: Scenes, rule: ByFile, reading: Reading) -> None:
     ids = read_test_ids(reading.source / rule.file, rule.file, reading.problems)
     if reading.problems:
         return
@@ -233,7 +174,7 @@ def _decide_by_file(scenes: _Scenes, rule: ByFile, reading: Reading) -> None:
     scenes.splits = ["test" if id in ids else "train" for id in scenes.ids]
 
 
-def _write(work: Path, waiting: Path, scenes: _Scenes) -> None:
+def _write(work: Path, waiting: Path, scenes: Scenes) -> None:
     with (
         waiting.open(encoding="utf-8") as source,
         (work / raw.FILE).open("w", encoding="utf-8", newline="\n") as target,
@@ -244,7 +185,7 @@ def _write(work: Path, waiting: Path, scenes: _Scenes) -> None:
     waiting.unlink()
 
 
-def _notes(reading: Reading, pictures: Pictures, scenes: _Scenes) -> list[str]:
+def _notes(reading: Reading, pictures: Pictures, scenes: Scenes) -> list[str]:
     notes = [
         f"{count} picture{'s' * (count > 1)}: {change.replace(' its ', ' their ') if count > 1 else change}"
         for change, count in sorted(pictures.changes.items())
@@ -266,7 +207,7 @@ def _write_record(path: Path, kind: str, files: Sequence[SourceFile], reading: R
         sources |= {f"{name}/{part.relative_to(file)}" if part != file else name: sha256_file(part) for part in parts}
     content: dict[str, Any] = {
         "kind": kind,
-        "mapping": reading.mapping.model_dump(exclude_defaults=True),
+        "mapping": reading.mapping.model_dump(exclude_defaults=True, by_alias=True),
         "sources": sources,
         "scenes": summary.scenes,
         "left_out": summary.left_out,

@@ -1,15 +1,18 @@
 """What all readers share: the scene that a reader makes of a record, and the fields that every format has."""
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as Map
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
+from typing import Any
 
-from gcl.data.importing.mapping import ByColumn, Mapping
+from gcl.data.actions import label_of
+from gcl.data.importing import fields
+from gcl.data.importing.layout import ByColumn, Mapping
+from gcl.data.importing.paths import Paths, contents, is_address, plain, written
 from gcl.data.records import Record, shown, text_field
-from gcl.data.scenario import TURNS
 
 # Question (None: the data has none, config.yaml's wording is used) and answer.
 Words = tuple[str | None, str]
@@ -17,9 +20,16 @@ Words = tuple[str | None, str]
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture's path as the data writes it, if it has one, and its contents, if the data embeds them."""
+    """A picture as the data names it, and where it is.
+
+    Attributes:
+        path: as the data writes it; None if it has no name.
+        place: relative to the source; None if the data embeds it, or the path is an address.
+        data: its contents, if the data embeds it.
+    """
 
     path: str | None
+    place: PurePosixPath | None = None
     data: bytes | None = None
 
 
@@ -57,6 +67,8 @@ class Reading:
         unknown: wordings of questions that the mapping does not know.
         numbered: records that got their number as id, in all files.
         also_read: files beside those that the mapping names, relative to the source.
+        file: the annotation file that is being read, relative to the source.
+        left_out: word of each record that the mapping leaves out for its split, by the record's place.
     """
 
     source: Path
@@ -67,6 +79,13 @@ class Reading:
     unknown: set[str] = field(default_factory=set)
     numbered: int = 0
     also_read: list[str] = field(default_factory=list)
+    file: str = ""
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def paths(self) -> Paths:
+        """Where picture paths of the data lead."""
+        return Paths(self.source, self.mapping.images)
 
     @cached_property
     def _turns(self) -> dict[str, str | None]:
@@ -84,36 +103,40 @@ class Reading:
                 self.problems.append(f"{where}: unknown question {wording!r}; {remedy}")
             self.unknown.add(wording)
             return ""
-        if self._turns[wording] is None:
-            self.notes["questions left out, as the mapping does not use them"] += 1
         return self._turns[wording]
 
     def is_unknown(self, wording: str) -> bool:
         """Whether `turn_of` did not know this wording."""
         return " ".join(wording.split()) in self.unknown
 
-    def add_turn(self, turns: dict[str, Words], turn: str, words: Words, where: str) -> None:
-        """Take a turn, of which there must be only one."""
-        if turn in turns:
-            self.problems.append(f"{where}: a second question on {turn}; keep one")
-        turns[turn] = words
+    def count_unread(self, record: Record, names: Iterable[str | None]) -> None:
+        """Count the fields of a record that are none of those that were read."""
+        rule = self.mapping.split
+        known = {name for name in names if name is not None} | ({rule.column} if isinstance(rule, ByColumn) else set())
+        for name in fields.unread(record.fields, known):
+            self.notes[f"records whose {shown(name)[1:-1]} is not read"] += 1
 
-    def check_complete(self, turns: Map[str, Words], where: str) -> None:
-        """Complain of turns that a scene lacks."""
-        missing = [turn for turn in TURNS if turn not in turns]
-        if missing:
-            self.problems.append(f"{where}: no question on {', '.join(missing)}; add it, or remove the scene")
+    def translated(self, label: str) -> str:
+        """A label as the closed list has it, where the mapping says so."""
+        actions = self.mapping.actions or {}
+        known = label_of(label, list(actions))
+        return label if known is None else actions[known]
 
 
 def id_of(record: Record, name: str, problems: list[str]) -> str | None:
     """An id, which may be a whole number."""
-    value = record.fields.get(name)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return text_field(record.fields, name, record.where, problems)
+    return _number_or_text(record, name, problems)
 
 
-def scene_id(record: Record, name: str | None, picture: Picture | None, reading: Reading) -> str | None:
+def label_in(record: Record, name: str | None, reading: Reading) -> str | None:
+    """The action label of a record, which may be a whole number; None where the data has none."""
+    if name is None:
+        return None
+    label = _number_or_text(record, name, reading.problems)
+    return None if label is None else reading.translated(label)
+
+
+def scene_id(record: Record, name: str, picture: Picture | None, reading: Reading) -> str | None:
     """A scene's id, from where the mapping says: the field `name`, the picture's name, or the record's number."""
     if reading.mapping.ids == "field":
         return id_of(record, name, reading.problems)
@@ -129,25 +152,46 @@ def scene_id(record: Record, name: str | None, picture: Picture | None, reading:
     return PurePosixPath(picture.path).stem
 
 
-def picture_of(record: Record, names: Sequence[str], problems: list[str]) -> Picture | None:
+def picture_of(record: Record, names: Sequence[str], reading: Reading, beside: Sequence[Any] = ()) -> Picture | None:
     """A scene's picture, from the first of the fields that is there.
 
     A list of one picture counts as the picture. Hugging Face data sets hold {"bytes": ..., "path": ...}.
+
+    Args:
+        record: of the scene.
+        names: of the fields.
+        reading: gets one line for each flaw.
+        beside: pictures that the record has elsewhere, which count if there is no such field.
     """
-    name = next((name for name in names if record.fields.get(name) is not None), names[0])
-    value = record.fields.get(name)
+    name = next((name for name in names if field_value(record, name) is not None), names[0])
+    value = fields.decoded(field_value(record, name))
+    if value is None and beside:
+        value = list(beside)
+    place = f"{record.where}: {name}"
     if isinstance(value, list):
-        if len(value) != 1:
-            problems.append(f"{record.where}: {name}: {len(value)} pictures instead of one; choose one")
+        value = _one(value, place, reading)
+        if value is None:
             return None
-        value = value[0]
-    path = None
-    if isinstance(value, dict) and set(value) == {"bytes", "path"}:
-        path, value = value["path"], value["path"] if value["bytes"] is None else value["bytes"]
-    if isinstance(value, bytes):
-        return Picture(path if isinstance(path, str) else None, value)
-    path = text_field({name: value} if name in record.fields else {}, name, record.where, problems)
-    return None if path is None else Picture(path)
+    path, value = written(value)
+    try:
+        data = contents(value)
+    except ValueError:
+        reading.problems.append(f"{place}: {shown(value)} is no picture as text; fetch the file again")
+        return None
+    if data is not None:
+        return Picture(plain(path) if isinstance(path, str) else None, None, data)
+    there = {} if value is None and not fields.field(record.fields, name) else {name: value}
+    path = text_field(there, name, record.where, reading.problems)
+    if path is None:
+        return None
+    if is_address(path):
+        return Picture(path)
+    return Picture(plain(path), reading.paths.place(path, reading.file))
+
+
+def field_value(record: Record, name: str) -> Any:
+    """The value of a field, None where it is missing."""
+    return fields.field(record.fields, name).get(name)
 
 
 def split_of(record: Record, reading: Reading) -> str | None:
@@ -155,7 +199,7 @@ def split_of(record: Record, reading: Reading) -> str | None:
     rule = reading.mapping.split
     if not isinstance(rule, ByColumn):
         return ""
-    word = text_field(record.fields, rule.column, record.where, reading.problems)
+    word = fields.text(record, rule.column, reading.problems)
     if word is None:
         return ""
     if word not in rule.words:
@@ -163,5 +207,28 @@ def split_of(record: Record, reading: Reading) -> str | None:
         reading.problems.append(f"{record.where}: {rule.column}: unknown word {shown(word)}; {remedy}")
         return ""
     if rule.words[word] is None:
-        reading.notes[f"scenes left out, their {rule.column} being {shown(word)}"] += 1
+        reading.left_out[record.where] = word
     return rule.words[word]
+
+
+def _number_or_text(record: Record, name: str, problems: list[str]) -> str | None:
+    value = field_value(record, name)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return fields.text(record, name, problems)
+
+
+def _one(values: list[Any], place: str, reading: Reading) -> Any:
+    """Of several pictures the one that the mapping says; the same one twice is one."""
+    values = [value for value in values if value is not None]
+    different = list({repr(written(value)): value for value in values}.values())
+    if len(different) == 1:
+        return different[0]
+    rule = reading.mapping.picture
+    number = {"first": 1, "last": len(values), None: 0}.get(rule, rule)
+    if 1 <= number <= len(values):
+        reading.notes["records of which one picture of several is used"] += 1
+        return values[number - 1]
+    remedy = f"write picture: last, first or a number in {reading.mapping_name}" if values else "add it"
+    reading.problems.append(f"{place}: {len(different)} pictures instead of one; {remedy}")
+    return None

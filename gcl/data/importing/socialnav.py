@@ -40,7 +40,7 @@ def scenes(records: Iterable[Record], reading: Reading) -> Iterator[Scene]:
     """The scene of each sample."""
     for record in records:
         id = id_of(record, "sample_name", reading.problems)
-        picture = _last_frame(record, reading.problems)
+        picture = _last_frame(record, reading)
         answers = _answers(record, reading)
         turns = {} if answers is None else {turn: (None, text) for turn, text in compose(answers).items() if text}
         if answers is not None:
@@ -48,6 +48,7 @@ def scenes(records: Iterable[Record], reading: Reading) -> Iterator[Scene]:
                 if turn not in turns:
                     what = f"no answers to the questions that {turn} is composed from"
                     reading.problems.append(f"{record.where}: {record.fields[ANSWERS]}: {what}; remove the sample")
+        reading.count_unread(record, ("sample_name", ANSWERS, FRAMES))
         yield Scene(record.where, id, picture, turns, split=split_of(record, reading))
 
 
@@ -96,15 +97,15 @@ def _by_person(answers: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
     return dict(sorted(people.items()))
 
 
-def _last_frame(record: Record, problems: list[str]) -> Picture | None:
-    cell = text_field(record.fields, FRAMES, record.where, problems)
+def _last_frame(record: Record, reading: Reading) -> Picture | None:
+    cell = text_field(record.fields, FRAMES, record.where, reading.problems)
     if cell is None:
         return None
     paths = [path.strip(" '\"") for path in cell.strip("[]").split(",")]
     if not paths[-1]:
-        problems.append(f"{record.where}: {FRAMES}: {shown(cell)} names no picture; write [first, ..., last]")
+        reading.problems.append(f"{record.where}: {FRAMES}: {shown(cell)} names no picture; write [first, ..., last]")
         return None
-    return Picture(paths[-1])
+    return Picture(paths[-1], reading.paths.place(paths[-1], reading.file))
 
 
 def _answers(record: Record, reading: Reading) -> dict[str, Any] | None:

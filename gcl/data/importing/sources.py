@@ -1,16 +1,17 @@
-"""What a researcher downloaded, record by record: `find_files(reading)` and `read_records(file, problems)`.
+"""What a researcher downloaded, record by record: `find_files(source, mapping, problems)`, `read_records(file, problems)`.
 
 JSON, JSONL, CSV, TSV, Parquet and Hugging Face `datasets` folders all become the same `Record`s, one at a time, so that a
 file's size does not matter. What the records mean is the formats' business.
 """
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gcl.data.importing.mapping import Mapping
+from gcl.data.images import POINTER
+from gcl.data.importing.layout import Mapping
 from gcl.data.raw import leads_out
 from gcl.data.records import Record, read_json, shown, text_lines
 from gcl.errors import DataError
@@ -19,23 +20,32 @@ JSON, CSV, PARQUET = (".json", ".jsonl", ".ndjson"), (".csv", ".tsv"), (".parque
 SUFFIXES = (*JSON, *CSV, *PARQUET)
 # What `save_to_disk` writes: a data set, or one folder for each of its splits.
 SAVED, SAVED_SPLITS = "state.json", "dataset_dict.json"
+FILE = "(file)"  # field of a record of JSON: the name of its file, without suffix
 _DELIMITERS = ",;\t"
 _BATCH = 64  # rows of a Parquet file in memory at once: they may hold pictures
 
 
 @dataclass(frozen=True)
 class SourceFile:
-    """An annotation file, or the folder of a saved data set; `split` is what the mapping says of all its scenes."""
+    """An annotation file, or the folder of a saved data set.
+
+    Attributes:
+        path: where it is.
+        name: relative to the download.
+        split: what the mapping says of all its scenes.
+        records: keys that lead to the records inside a JSON file.
+    """
 
     path: Path
     name: str
-    split: str | None
+    split: str | None = None
+    records: str | None = None
 
 
 def find_files(source: Path, mapping: Mapping, problems: list[str]) -> list[SourceFile]:
     """The annotation files of a download, in the order of the mapping, matches of a pattern in the order of their names."""
-    files: dict[Path, SourceFile] = {}
-    for pattern, split in mapping.patterns():
+    files: dict[tuple[Path, str | None], SourceFile] = {}
+    for pattern, split, records in mapping.patterns():
         matches = sorted(source.glob(pattern)) if any(sign in pattern for sign in "*?[") else [source / pattern]
         if not matches or not all(match.exists() for match in matches):
             problems.append(f"{pattern}: no such file in {source}; correct files in the mapping")
@@ -45,35 +55,72 @@ def find_files(source: Path, mapping: Mapping, problems: list[str]) -> list[Sour
             if problem := leads_out(name, source):
                 problems.append(f"{name}: {problem.replace('picture', 'file')}")
                 continue
-            if match in files:
+            if (match, records) in files:
                 problems.append(f"{name}: named twice by files in the mapping; name it once")
-            files[match] = SourceFile(match, name, split)
+            files[match, records] = SourceFile(match, name, split, records)
     return list(files.values())
 
 
-def read_records(file: SourceFile, problems: list[str]) -> Iterator[Record]:
-    """Records of one file; each flaw becomes one line of `problems`."""
-    before, empty = len(problems), True
-    try:
-        for record in _records(file, problems):
-            empty = False
+def read_records(
+    file: SourceFile, problems: list[str], skip: Set[str] = frozenset(), skipped: set[str] | None = None
+) -> Iterator[Record]:
+    """Records of one file; each flaw becomes one line of `problems`.
+
+    Args:
+        file: to read.
+        problems: gets the lines.
+        skip: places of records that are left out; nothing is said of them.
+        skipped: gets those that were found.
+    """
+    empty, skipped = True, set() if skipped is None else skipped
+    flaws: list[str] = []
+    records = _records(file, flaws)
+    while True:
+        try:
+            record = next(records, None)
+        except DataError as error:
+            record = None
+            flaws.append(str(error))
+        for flaw in flaws:
+            place = next((place for place in skip if flaw.startswith(f"{place}: ")), None)
+            if place is None:
+                problems.append(flaw)
+            else:
+                skipped.add(place)
+        empty = empty and not flaws and record is None
+        flaws.clear()
+        if record is None:
+            break
+        if record.where in skip:
+            skipped.add(record.where)
+        else:
             yield record
-    except DataError as error:
-        problems.append(str(error))
-    if empty and len(problems) == before:
+    if empty:
         problems.append(f"{file.name}: no records; add the scenes")
 
 
 def _records(file: SourceFile, problems: list[str]) -> Iterator[Record]:
     suffix = file.path.suffix.lower()
+    if _is_pointer(file.path):
+        raise DataError(f"{file.name}: a Git LFS pointer instead of the file; run `git lfs pull` in the download")
     if file.path.is_dir() or suffix in PARQUET:
         yield from _read_datasets(file)
     elif suffix in JSON:
-        yield from read_json(file.path, problems, file.name)
+        alone = suffix == ".json" and file.records is None
+        for record in read_json(file.path, problems, file.name, file.records):
+            # Where each scene has a file, the file's name may say which picture it is.
+            yield Record(record.where, {FILE: file.path.stem, **record.fields}) if alone else record
     elif suffix in CSV:
         yield from _read_csv(file, problems)
     else:
         raise DataError(f"{file.name}: not a file of annotations; known are {', '.join(SUFFIXES)} and saved data sets")
+
+
+def _is_pointer(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as stream:
+        return stream.read(len(POINTER)) == POINTER
 
 
 def _read_csv(file: SourceFile, problems: list[str]) -> Iterator[Record]:

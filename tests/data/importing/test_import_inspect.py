@@ -22,7 +22,7 @@ from import_cases import scenes as imported
 
 from gcl.data.importing.inspect import inspect_source
 from gcl.data.importing.mapping import read_mapping
-from gcl.data.importing.proposal import _yaml
+from gcl.data.importing.mapping_text import in_yaml
 from gcl.errors import ConfigError, DataError
 from gcl.yaml_files import parse_document
 
@@ -79,7 +79,7 @@ def test_dialogues_of_other_lengths_leave_the_turns_to_choose(tmp_path: Path) ->
     files = {"train.json": as_json([record]), "test.json": as_json([talk(2)])}
     source = write_source(tmp_path / "source", files)
     turns = _proposed(source)["turns"]
-    assert turns == dict.fromkeys(WORDINGS.values(), "CHOOSE") | {"What should the robot do?": "action"}
+    assert turns == dict.fromkeys(WORDINGS.values(), "CHOOSE") | {"What should the robot do?": None}
     (tmp_path / "m.yaml").write_text(inspect_source(source).mapping)
     with pytest.raises(ConfigError, match=r"turns\.What about perception\?: CHOOSE stands where nothing could be told"):
         read_mapping(tmp_path / "m.yaml")
@@ -149,4 +149,4 @@ def test_source_without_annotations_is_named(tmp_path: Path) -> None:
 )
 def test_proposed_words_are_read_back_as_the_same_words(text: str) -> None:
     for value in (text, [text, "b"], {text: "train"}):
-        assert parse_document(_yaml(value), "x").value == value
+        assert parse_document(in_yaml(value), "x").value == value

@@ -107,8 +107,8 @@ SYNTAX: dict[str, Case] = {
     "empty file": (TALK_FILES, _raw(""), "train.json: no records; add the scenes"),
     "only spaces": (TALK_FILES, _raw(" \r\n "), "train.json: no records; add the scenes"),
     "empty list": (TALK_FILES, _raw("[ ]"), "train.json: no records; add the scenes"),
-    "object": (TALK_FILES, _raw('{"a": 1}\n{"a": 2}'), "train.json: the file holds an object instead of a list; put the records between [ and ], or call a file of one record a line .jsonl"),
-    "number": (TALK_FILES, _raw("7"), "train.json: the file holds a whole number instead of a list; put the records between [ and ], or call a file of one record a line .jsonl"),
+    "object": (TALK_FILES, _raw('{"a": 1}\n{"a": 2}'), "train.json:1: no dialogue (there are: 'a'); name it under columns.dialogue, or say where the records are, in mapping.yaml"),
+    "number": (TALK_FILES, _raw("7"), "train.json: the file holds a whole number instead of a list; put the records between [ and ]"),
     "depth": (TALK_FILES, _raw("[" * 200_000), "train.json:1: not valid JSON for a data set: nested too deeply; correct it"),
     "digits": (TALK_FILES, _raw("[\n" + "1" * 5000 + "]"), "train.json:2: not valid JSON for a data set: a number with thousands of digits; correct it"),
     "NaN": (TALK_FILES, _changed(score=float("nan")), "train.json:3: NaN or Infinity is not JSON; write null or text"),
@@ -193,12 +193,12 @@ PICTURES: dict[str, Case] = {
     "folder as picture": (JSONL, _rows(image="images"), "a.jsonl:2: image: 'images': not a file; name the picture itself"),
     "long name": (JSONL, _rows(image="a" * 300), f"a.jsonl:2: image: '{'a' * 76}...: file name too long; correct the path, or make the file readable"),
     "picture as number": (JSONL, _rows(image=7), "a.jsonl:2: image: a whole number instead of text; write text in double quotes"),
-    "two pictures": (JSONL, _rows(image=["a.png", "b.png"]), "a.jsonl:2: image: 2 pictures instead of one; choose one"),
-    "no picture in the list": (JSONL, _rows(image=[]), "a.jsonl:2: image: 0 pictures instead of one; choose one"),
+    "two pictures": (JSONL, _rows(image=["a.png", "b.png"]), "a.jsonl:2: image: 2 pictures instead of one; write picture: last, first or a number in mapping.yaml"),
+    "no picture in the list": (JSONL, _rows(image=[]), "a.jsonl:2: image: 0 pictures instead of one; add it"),
 }  # fmt: skip
 MAPPINGS: dict[str, Case] = {
     "unknown key": (CSV | {"colums": {}}, {}, "{mapping}: colums: unknown key; did you mean 'columns'?"),
-    "unknown column": (CSV | {"columns": ROW_COLUMNS | {"mood": "x"}}, {}, "{mapping}: columns.mood: unknown key; use id, image, perception, prediction, reasoning, action, explanation, label"),
+    "unknown column": (CSV | {"columns": ROW_COLUMNS | {"mood": "x"}}, {}, "{mapping}: columns.mood: unknown key; use id, image, perception, prediction, reasoning, action, explanation, question, answer, dialogue, label"),
     "missing column": (CSV | {"columns": _without(ROW_COLUMNS, "action")}, {}, "{mapping}: columns.action: missing; add it"),
     "left to choose": (CSV | {"columns": ROW_COLUMNS | {"action": "CHOOSE"}}, {}, "{mapping}: columns.action: CHOOSE stands where nothing could be told; fill it in"),
     "no format": ({"files": ["a.csv"]}, {}, "{mapping}: format: missing; add it"),
@@ -207,7 +207,7 @@ MAPPINGS: dict[str, Case] = {
     "files of one split": (_without(CSV, "split") | {"files": {"train": ["a.csv"]}}, {}, "{mapping}: files: needs both splits; write {{train: [...], test: [...]}}, or a list and split"),
     "files of a third split": (_without(CSV, "split") | {"files": {"train": ["a"], "test": ["b"], "dev": ["c"]}}, {}, "{mapping}: files.dev: 'dev' is not possible; input should be 'train' or 'test'"),
     "file outside": (CSV | {"files": ["../a.csv"]}, {}, "{mapping}: files: '../a.csv' is not inside the source; write a path relative to it, without '..'"),
-    "pictures outside": (CSV | {"images": "/tmp"}, {}, "{mapping}: images: '/tmp' is not inside the source; write a path relative to it, without '..'"),
+    "pictures outside": (CSV | {"images": "/tmp"}, {}, "{mapping}: images: '/tmp' is not inside the source; write a path relative to it, without '..'; for paths of another computer: {{strip: THEIR FOLDER, from: FOLDER HERE}}"),
     "split twice": (CSV | {"files": {"train": ["a.csv"], "test": ["b.csv"]}}, {}, "{mapping}: split: the files name the splits already; remove it, or write files as a list"),
     "no split": (_without(CSV, "split"), {}, "{mapping}: split: missing; say which scenes are for the test (see docs/data.md), or write files by split"),
     "no test": (CSV | {"split": {"column": "split", "words": {"a": "train"}}}, {}, "{mapping}: split.words: needs a word for train and one for test; add it"),
@@ -216,13 +216,13 @@ MAPPINGS: dict[str, Case] = {
     "no columns": (_without(CSV, "columns"), {}, "{mapping}: columns: missing; name the columns of the table"),
     "no id column": (CSV | {"columns": _without(ROW_COLUMNS, "id")}, {}, "{mapping}: columns.id: missing; name the column, or write ids: picture or ids: row"),
     "two kinds of ids": (CSV | {"ids": "row"}, {}, "{mapping}: columns.id: ids: row does not read it; remove one of the two"),
-    "columns of dialogues": (TALK_FILES | {"columns": ROW_COLUMNS}, {}, "{mapping}: columns: only a table has columns, not conversations; remove it, or correct format"),
+    "columns of dialogues": (TALK_FILES | {"columns": ROW_COLUMNS}, {}, "{mapping}: columns: conversations has no perception, prediction, reasoning, action, explanation; use id, image, dialogue, label, or correct format"),
     "turns of a table": (CSV | {"turns": "by order"}, {}, "{mapping}: turns: table has no questions to tell apart; remove it, or correct format"),
     "no turns": (_without(TALK_FILES, "turns"), {}, "{mapping}: turns: missing; write by order, or the wording of each question and its turn"),
     "dialogues by suffix": (TALK_FILES | {"turns": "by suffix"}, {}, "{mapping}: turns: 'by suffix' is not possible for conversations; write by order, or the wordings"),
     "not all turns": (TALK_FILES | {"turns": {"a": "action"}}, {}, "{mapping}: turns: no wording for perception, prediction, reasoning, explanation; add it"),
     "unknown turn": (BY_WORDING | {"turns": {"a": "mood"}}, {}, "{mapping}: turns.a: 'mood' is not possible; input should be 'perception', 'prediction', 'reasoning', 'action' or 'explanation'"),
-    "numbered questions": (ASKED | {"ids": "row"}, {}, "{mapping}: ids: records of questions are no scenes that could be numbered; use field or picture"),
+    "numbered samples": (_without(CSV, "columns") | {"format": "socialnav-sub", "ids": "row"}, {}, "{mapping}: ids: socialnav-sub has its own; remove it, or correct format"),
     "no mapping": ("- a\n", {}, "{mapping}: not a mapping of keys to values; let `gcl data inspect` propose one"),
     "empty mapping": ("", {}, "{mapping}: not a mapping of keys to values; let `gcl data inspect` propose one"),
     "word as a key": (CSV | {"split": {"column": "split", "words": {1: "train", "x": "test"}}}, {}, "{mapping}: split.words.1: input should be a valid string; put words that YAML reads otherwise in quotes"),
@@ -299,7 +299,7 @@ def test_all_mistakes_come_together_and_the_rest_is_counted(tmp_path: Path) -> N
     from gcl.data.importing.run import import_source
     from gcl.errors import DataError
 
-    rows = [ROWS[0] | {"id": f"s{k}", "reasoning": "", "image": "x.png"} for k in range(23)]
+    rows = [ROWS[0] | {"id": f"s{k}", "reasoning": "", "image": "x.png"} for k in range(23)] + [ROWS[1] | {"id": "x"}]
     source = write_source(tmp_path / "source", {"a.csv": as_csv(rows)})
     with pytest.raises(DataError) as caught:
         import_source("muson", source, write_mapping(tmp_path / "m.yaml", CSV), tmp_path / "raw", ACTIONS, show=5)

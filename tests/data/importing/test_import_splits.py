@@ -110,7 +110,10 @@ def test_near_identical_pictures_stay_on_one_side_of_an_imported_split(tmp_path:
     mapping = TABLE | {"files": ["a.jsonl"], "split": {"train": 6, "test": 4, "seed": 3}}
     summary = run_import(source, mapping)
     assert (summary.scenes, summary.left_out, summary.pictures) == ({"train": 6, "test": 4}, 2, 10)
-    assert summary.notes == ["scenes left out, being more than the split asks for: 2"]
+    assert summary.notes == [
+        "records whose split is not read: 12",
+        "scenes left out, being more than the split asks for: 2",
+    ]
     split = {int(scene["id"][1:]): scene["split"] for scene in scenes(source)}
     assert all(split.get(2 * k) == split.get(2 * k + 1) for k in range(6))
     assert len(list((summary.to / "images").iterdir())) == 10

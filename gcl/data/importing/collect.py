@@ -1,0 +1,184 @@
+"""Scenes of a download, read and checked: `read_scenes(files, reading)` yields them, `collect(...)` keeps what is needed.
+
+The import and the trial of a proposed mapping share it, so that both find the same mistakes.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby, islice
+from pathlib import Path
+
+from gcl.data import raw
+from gcl.data.images import PictureError
+from gcl.data.importing import conversations, questions, rounds, socialnav, table
+from gcl.data.importing.fields import VOID
+from gcl.data.importing.layout import ByColumn
+from gcl.data.importing.missing import Failure, explained
+from gcl.data.importing.pictures import Pictures
+from gcl.data.importing.rounds import Part
+from gcl.data.importing.scene import Reading, Scene
+from gcl.data.importing.sources import SourceFile, read_records
+from gcl.data.records import shown
+
+_SCENES = {"table": table.scenes, "socialnav-sub": socialnav.scenes}
+_PARTS = {"conversations": conversations.parts, "questions": questions.parts}
+FORMATS = (*_PARTS, *_SCENES)
+_PLACE = re.compile(r"(.+?(?::\d+(?: \(record \d+\))?|: row \d+)): (.+)", re.DOTALL)
+_ALIKE = 3  # records with the same mistake that are listed one by one
+_NAMED = 5  # places in a note
+
+
+@dataclass
+class Scenes:
+    """What is kept of the scenes while the rest waits in a file: lists with one entry for each, if there is no mistake."""
+
+    ids: list[str] = field(default_factory=list)
+    wheres: list[str] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    pictures: list[int] = field(default_factory=list)
+    splits: list[str | None] = field(default_factory=list)
+    count: int = 0  # of all that were read, sound or not
+    failures: list[Failure] = field(default_factory=list)
+
+
+def read_scenes(files: Sequence[SourceFile], reading: Reading, limit: int | None = None) -> Iterator[Scene]:
+    """All scenes, each with what its file or its record says of its split.
+
+    Args:
+        files: to read.
+        reading: the import.
+        limit: records of each file that are read; None for all.
+    """
+    skip, used = set(reading.mapping.skip or ()), set()
+    for split, group in groupby(files, key=lambda file: file.split):
+        found = _unskipped(_read(list(group), reading, limit, skip, used), reading, skip, used)
+        scenes = rounds.scenes(found, reading) if reading.mapping.format in _PARTS else found
+        yield from (replace(scene, split=split) if split else scene for scene in scenes)
+    for name in skip - used:
+        what = f"{shown(name)} is no record of the data"
+        reading.problems.append(f"{reading.mapping_name}: skip: {what}; write its place, like train.json:17, or its id")
+    reading.notes["records left out, as skip names them"] += len(used)
+
+
+def collect(
+    found: Iterable[Scene], reading: Reading, pictures: Pictures, actions: Sequence[str] | None, waiting: Path
+) -> Scenes:
+    """Check and store everything but the splits; scenes wait in a file."""
+    scenes, problems = Scenes(), reading.problems
+    first: dict[str, str] = {}
+    void: list[str] = []
+    with waiting.open("w", encoding="utf-8", newline="\n") as stream:
+        for scene in found:
+            scenes.count += 1
+            if scene.split is None and isinstance(reading.mapping.split, ByColumn):
+                word = shown(reading.left_out.get(scene.where, ""))
+                reading.notes[f"scenes left out, their {reading.mapping.split.column} being {word}"] += 1
+            turns = _translated(scene, reading)
+            label = _label(scene, turns, actions, problems)
+            for turn, (question, answer) in turns.items():
+                problems += raw.text_problems(question, answer, f"{scene.where}: turns.{turn}")
+                void += [f"{scene.where} {turn}"] * (answer.casefold() in VOID)
+            problems += raw.unfit(scene.id, "id", scene.where)
+            problems += raw.unfit(scene.picture and scene.picture.path, "image", scene.where)
+            picture = _take(scene, pictures, reading.file, scenes.failures)
+            other = scene.where if scene.id is None else first.setdefault(scene.id, scene.where)
+            if other != scene.where:
+                what = f"{shown(scene.id)} is a duplicate (see {other}); give each scene its own id"
+                problems.append(f"{scene.where}: id: {what}")
+            if problems or scenes.failures:
+                continue  # nothing will be written; what follows is read only for its mistakes
+            scenes.ids.append(scene.id)
+            scenes.wheres.append(scene.where)
+            scenes.labels.append(label)
+            scenes.pictures.append(picture)
+            scenes.splits.append(scene.split)
+            own = label if scene.label is not None else None
+            record = raw.scene_record(scene.id, pictures.names[picture], "", turns, own)
+            stream.write(json.dumps(record, ensure_ascii=False) + "\n")
+    if void:
+        more = f" and {len(void) - _NAMED} more" if len(void) > _NAMED else ""
+        reading.notes[f"answers that only say nan, none, null or the like ({', '.join(void[:_NAMED])}{more})"] = len(
+            void
+        )
+    return scenes
+
+
+def told(scenes: Scenes, reading: Reading, tried: int) -> list[str]:
+    """The problems of an import, each cause once; `tried` is the number of different pictures."""
+    return [*explained(scenes.failures, tried, reading), *_once(reading.problems, scenes.count)]
+
+
+def _read(
+    files: Sequence[SourceFile], reading: Reading, limit: int | None, skip: set[str], used: set[str]
+) -> Iterator[Part] | Iterator[Scene]:
+    """What the records of these files hold."""
+    reader = (_PARTS | _SCENES)[reading.mapping.format]
+    for file in files:
+        reading.file = file.name
+        yield from reader(islice(read_records(file, reading.problems, skip, used), limit), reading)
+
+
+def _unskipped(
+    found: Iterable[Part] | Iterable[Scene], reading: Reading, skip: set[str], used: set[str]
+) -> Iterator[Part] | Iterator[Scene]:
+    """All but those whose id the mapping skips, of which no mistake is told either."""
+    before = len(reading.problems)
+    for part in found:
+        if part.id in skip:
+            used.add(part.id)
+            del reading.problems[before:]
+        else:
+            yield part
+        before = len(reading.problems)
+
+
+def _translated(scene: Scene, reading: Reading) -> dict[str, tuple[str | None, str]]:
+    """The turns, an action by a number or a word of the data's own written as the closed list has it."""
+    turns = dict(scene.turns)
+    if "action" in turns:
+        question, answer = turns["action"]
+        label = reading.translated(answer)
+        reading.notes["answers written as actions in the mapping says"] += label != answer
+        turns["action"] = (question, label)
+    return turns
+
+
+def _label(
+    scene: Scene, turns: dict[str, tuple[str | None, str]], actions: Sequence[str] | None, problems: list[str]
+) -> str | None:
+    """The scene's action: its label if the data has one, else what its answer names; free text as it stands."""
+    answer = turns["action"][1] if "action" in turns else None
+    if actions is None or (scene.label is None and answer is None):
+        return scene.label if scene.label is not None else answer
+    if scene.label is not None:
+        return raw.closed_label(scene.label, actions, scene.where, problems)
+    return raw.answered_label(answer, actions, scene.where, problems)
+
+
+def _take(scene: Scene, pictures: Pictures, file: str, failures: list[Failure]) -> int | None:
+    if scene.picture is None:
+        return None
+    try:
+        return pictures.take(scene.picture)
+    except PictureError as error:
+        failures.append(Failure(scene.where, file, scene.picture, str(error)))
+        return None
+
+
+def _once(problems: Sequence[str], records: int) -> Iterator[str]:
+    """The problems, what is wrong with every record said once: then the mapping is at fault, or the whole file."""
+    matches = [_PLACE.fullmatch(problem) for problem in problems]
+    places: dict[str, set[str]] = {}
+    for match in filter(None, matches):
+        places.setdefault(match[2], set()).add(match[1])
+    said = set()
+    for problem, match in zip(problems, matches, strict=True):
+        count = len(places[match[2]]) if match else 0
+        if count <= _ALIKE or count < records:
+            yield problem
+        elif match[2] not in said:
+            said.add(match[2])
+            what, _, remedy = match[2].partition("; ")
+            yield f"{match[1]}: {what}, as in all {count} records; {remedy}"

@@ -1,0 +1,214 @@
+"""What the fields of a download might mean: `roles(look)`, `format_of(look)`, `split_words(...)`, `action_words(...)`.
+
+Names decide, and what the fields hold; gcl/data/importing/trial.py tries whether a guess can be read at all.
+"""
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from gcl.data.actions import label_of, named_actions, normalized
+from gcl.data.importing import socialnav
+from gcl.data.importing.look import Column, Look
+from gcl.data.importing.mapping import CHOOSE
+from gcl.data.importing.sources import FILE
+from gcl.data.records import KEY
+from gcl.data.scenario import TURNS
+
+# ESocialNav's code has this wording of the action question; the others are not published.
+KNOWN_WORDINGS = {"What should the robot do?": "action"}
+_NAMES = {
+    "id": ("id", "scene", "scene_id", "sample", "sample_id", "sample_name", "scenario_id", "uid", "index",
+           "(key)", "(file)"),
+    "image": (
+        "image", "img", "image_path", "img_path", "image_file", "file_name", "filename", "picture", "photo", "frame",
+        "frame_path", "images", "image_name", "image_id", "path",
+    ),
+    "perception": ("perception", "a1", "answer1", "answer_1", "observation", "scene_description", "q1"),
+    "prediction": ("prediction", "a2", "answer2", "answer_2", "q2"),
+    "reasoning": ("reasoning", "a3", "answer3", "answer_3", "chain_of_thought", "cot", "q3"),
+    "action": ("action", "a4", "answer4", "answer_4", "decision", "action_answer", "action_description", "action_text",
+               "q4"),
+    "explanation": ("explanation", "a5", "answer5", "answer_5", "justification", "rationale", "q5"),
+    "label": ("label", "action_label", "class", "action_class", "action"),
+    "question": ("question", "text", "query", "prompt", "instruction", "q"),
+    "answer": ("answer", "response", "completion", "output", "a", "answers"),
+    "turn": ("category", "turn", "type", "question_type", "stage", "level", "task", "step", "aspect"),
+}  # fmt: skip
+_QUESTIONS = {turn: (f"{turn}_question", f"question{n}", f"question_{n}", f"q{n}") for n, turn in enumerate(TURNS, 1)}
+_TURN_WORDS = {
+    "perception": "perception", "perceive": "perception", "observation": "perception",
+    "prediction": "prediction", "predict": "prediction",
+    "reasoning": "reasoning", "chain of thought": "reasoning", "chain of thought reasoning": "reasoning", "cot": "reasoning",
+    "action": "action", "decision": "action",
+    "explanation": "explanation", "justification": "explanation",
+}  # fmt: skip
+_SPLIT_COLUMNS = ("split", "subset", "partition", "fold", "set")
+_SPLIT_WORDS = {
+    "train": "train", "training": "train", "val": "train", "valid": "train", "validation": "train", "dev": "train",
+    "test": "test", "testing": "test", "eval": "test",
+}  # fmt: skip
+_FEW = 20  # different values of a label
+_LABEL_WORDS = 5
+_CLOSE = 0.85
+
+
+def format_of(look: Look) -> str | None:
+    """The mapping's format that a file looks like; None for what holds no scenes."""
+    names = set(look.fields)
+    if {socialnav.ANSWERS, socialnav.FRAMES} <= names:
+        return "socialnav-sub"
+    if is_answers_of_a_model(look):
+        return None
+    if look.dialogue:
+        return "conversations"
+    found = roles(look)
+    if found["question"] and (found["answer"] or "question_id" in names):
+        return "questions"
+    if (
+        found["image"]
+        and not is_by_columns(look)
+        and len(spare(look, found)) >= sum(found[turn] is None for turn in TURNS)
+    ):
+        return "table"
+    return None
+
+
+def is_answers_of_a_model(look: Look) -> bool:
+    """Whether a file holds what a model answered, as LLaVA's evaluations write it."""
+    return {"answer_id", "model_id"} <= set(look.fields)
+
+
+def roles(look: Look) -> dict[str, str | None]:
+    """The field that is called like each part of a scene; nested fields count by their last name, too."""
+    there: dict[str, str] = {}
+    for name in look.columns:
+        for key in (_plain(name), _plain(name.rpartition(".")[2])):
+            there.setdefault(key, name)
+    found = {role: next((there[name] for name in names if name in there), None) for role, names in _NAMES.items()}
+    pictures = {name: column for name, column in look.columns.items() if column.pictures}
+    named = {name: column for name, column in look.columns.items() if column.named}
+    if found["image"] not in {*pictures, *named} and (pictures or named):
+        rest = pictures or {name: column for name, column in named.items() if column.named == look.records} or named
+        # Of several the one that most records have; what is called like an id, or a key, is only the last resort.
+        found["image"] = max(
+            rest,
+            key=lambda name: (rest[name].pictures, not name.startswith("("), name == found["id"], rest[name].named),
+        )
+    if found["label"] == found["action"]:
+        others = [there[name] for name in _NAMES["action"] if name in there and there[name] != found["action"]]
+        prose = next((name for name in others if _is_prose(look.columns[name])), None)
+        if found["action"] and prose and is_label(look.columns[found["action"]]):
+            found["action"] = prose
+        else:
+            found["label"] = None
+    if found["label"] and not is_label(look.columns[found["label"]]):
+        found["label"] = None
+    return found
+
+
+def is_by_columns(look: Look) -> bool:
+    """Whether a file holds columns instead of records, as data frames are often written."""
+    values = list(look.sample.fields.values()) if look.sample and look.records == 1 else []
+    values = [value for value in values if isinstance(value, list | dict)]
+    alike = {tuple(value) if isinstance(value, dict) else len(value) for value in values}
+    return len(values) >= len(TURNS) and len(alike) == 1
+
+
+def spare(look: Look, found: Mapping[str, str | None]) -> list[str]:
+    """Columns of texts that are not told by their names, and so may be turns of a table."""
+    known = {name for role, name in found.items() if name and role in ("id", "image", "label", *TURNS)}
+    return [
+        name
+        for name, column in look.columns.items()
+        if name not in known
+        and column.texts
+        and not column.pictures
+        and _plain(name) not in (*_SPLIT_COLUMNS, FILE, KEY)
+    ]
+
+
+def question_of(look: Look, turn: str, answer: str) -> str | None:
+    """The column with the question of a table's turn, if it has one beside the answer."""
+    there = {_plain(name): name for name in look.columns}
+    return next((there[name] for name in _QUESTIONS[turn] if name in there and there[name] != answer), None)
+
+
+def is_label(column: Column) -> bool:
+    """Whether a column holds few, short values: names of actions, or their numbers."""
+    return 0 < len(column.values) <= _FEW and column.longest <= _LABEL_WORDS and not column.pictures
+
+
+def _is_prose(column: Column) -> bool:
+    return column.texts == column.count > 0 and not is_label(column)
+
+
+def split_of_name(name: str) -> str | None:
+    """The split that words of a path name; None for none or two."""
+    words = {_SPLIT_WORDS[word] for word in re.split(r"[^a-z]+", name.lower()) if word in _SPLIT_WORDS}
+    return words.pop() if len(words) == 1 else None
+
+
+def split_column(look: Look) -> tuple[str, dict[str, str]] | None:
+    """The column that says the split, and its words with their splits or CHOOSE; None unless it can name both."""
+    for name, column in look.columns.items():
+        if _plain(name) in _SPLIT_COLUMNS and 1 < len(column.values) <= _FEW:
+            words = {word: _SPLIT_WORDS.get(word.casefold(), CHOOSE) for word in sorted(column.values)}
+            open_words = sum(split == CHOOSE for split in words.values())
+            if len({"train", "test"} - set(words.values())) <= open_words:
+                return name, words
+    return None
+
+
+def turn_column(look: Look, found: Mapping[str, str | None]) -> tuple[str, dict[str, str]] | None:
+    """The column that says which turn a question is, and its words; None unless each turn has one or could have one."""
+    name = found["turn"]
+    if name is None or not len(TURNS) <= len(look.columns[name].values) <= _FEW:
+        return None
+    words = {word: _TURN_WORDS.get(" ".join(normalized(word).split()), CHOOSE) for word in look.columns[name].values}
+    open_words = sum(turn == CHOOSE for turn in words.values())
+    return (name, words) if len(set(TURNS) - set(words.values())) <= open_words else None
+
+
+def closed_list(values: Iterable[str], lists: Mapping[str, Sequence[str]]) -> Sequence[str] | None:
+    """The closed list of actions of which most of the values are names; None if they are free text.
+
+    Args:
+        values: labels, or answers to the action question.
+        lists: of each data set.
+    """
+    values = list(values)
+    named = {name: sum(len(named_actions(value, actions)) == 1 for value in values) for name, actions in lists.items()}
+    best = max(named, key=lambda name: named[name], default=None)
+    if best is not None and values and 2 * named[best] >= len(values):
+        return lists[best]
+    # Numbers name nothing, but are no free text either.
+    return next(iter(lists.values())) if len(lists) == 1 and values and all(v.isdecimal() for v in values) else None
+
+
+def action_words(values: Iterable[str], actions: Sequence[str]) -> dict[str, str]:
+    """What a label that is none of the list may mean: the one that it is nearly called like, or CHOOSE."""
+    words = {}
+    names = {normalized(action): action for action in actions}
+    for value in values:
+        if label_of(value, actions) is None and len(named_actions(value, actions)) != 1:
+            close = difflib.get_close_matches(normalized(value), names, cutoff=_CLOSE)
+            words[value] = names[close[0]] if len(close) == 1 else CHOOSE
+    return words
+
+
+def _plain(name: str) -> str:
+    return name.strip().casefold().replace(" ", "_").replace("-", "_")
+
+
+def wordings(counts: Mapping[str, int]) -> dict[str, str | None] | None:
+    """A turn, CHOOSE or None for each question; None if no five questions are asked of every scene.
+
+    Args:
+        counts: how often each question is asked.
+    """
+    often = max(counts.values(), default=0)
+    common = [text for text, count in counts.items() if count == often]
+    if len(common) < len(TURNS) or often < 2:
+        return None
+    return {text: KNOWN_WORDINGS.get(text, CHOOSE) if text in common else None for text in counts}

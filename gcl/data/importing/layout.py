@@ -1,0 +1,199 @@
+"""What a mapping may say: `Mapping` and its parts, checked by Pydantic. gcl/data/importing/mapping.py reads them from YAML.
+
+docs/data.md explains each key. Nothing that could be understood in two ways has a default.
+"""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Discriminator, Field, Tag
+
+from gcl.schema_types import Count, Strict
+
+BESIDE = "(beside)"  # as `images`: the folder of the annotation file itself
+Format = Literal["conversations", "questions", "table", "socialnav-sub"]
+Split = Literal["train", "test"]
+Turn = Literal["perception", "prediction", "reasoning", "action", "explanation"]
+Files = Annotated[list[str], Field(min_length=1)]
+# Tags of alternatives, which are no keys of the file.
+BRANCHES = (
+    "by name", "by split", "word", "by wording", "ByColumn", "ByFile", "Seeded", "one", "each split", "folder", "Moved",
+    "TurnColumn", "answer alone", "Asked", "place", "number",
+)  # fmt: skip
+
+
+def _as_text(key: Any) -> Any:
+    """A key that YAML reads as a number is the text that stands in the data."""
+    return {str(k) if type(k) is int else k: v for k, v in key.items()} if isinstance(key, dict) else key
+
+
+class Asked(Strict):
+    """A turn of a table whose question has a column of its own."""
+
+    question: str
+    answer: str
+
+
+def _kind_of_column(value: Any) -> str:
+    return "Asked" if isinstance(value, dict | Asked) else "answer alone"
+
+
+TurnColumn = (
+    Annotated[Annotated[str, Tag("answer alone")] | Annotated[Asked, Tag("Asked")], Discriminator(_kind_of_column)]
+    | None
+)
+
+
+class Columns(Strict):
+    """Names of columns or fields; dots lead into nested ones. Which of them a format has, mapping_checks.py says."""
+
+    id: str | None = None
+    image: str | None = None
+    perception: TurnColumn = None
+    prediction: TurnColumn = None
+    reasoning: TurnColumn = None
+    action: TurnColumn = None
+    explanation: TurnColumn = None
+    question: str | None = None
+    answer: str | None = None
+    dialogue: str | None = None
+    label: str | None = None
+
+
+class ByColumn(Strict):
+    """A column or field says the split; `words` translates it, null leaves the scene out."""
+
+    column: str
+    words: dict[str, Split | None]
+
+
+class TurnWords(Strict):
+    """A column or field says which turn a question is; `words` translates it, null leaves the question out."""
+
+    column: str
+    words: Annotated[dict[str, Turn | None], BeforeValidator(_as_text)]
+
+
+class ByFile(Strict):
+    """A file lists the ids of the test scenes; all others are for training."""
+
+    file: str
+
+
+class Seeded(Strict):
+    """Nobody says the split: draw one of exactly these sizes (gcl/data/importing/splits.py)."""
+
+    train: Count
+    test: Count
+    seed: Annotated[int, Field(ge=0)]
+
+
+class Moved(Strict):
+    """Picture paths start with a folder that is not here: `strip` is taken off, the rest is found in `folder`."""
+
+    strip: str | list[str]
+    folder: Annotated[str, Field(alias="from")] = "."
+
+
+def _kind_of_files(value: Any) -> str:
+    return "by split" if isinstance(value, dict) else "by name"
+
+
+def _kind_of_records(value: Any) -> str:
+    return "each split" if isinstance(value, dict) else "one"
+
+
+def _kind_of_turns(value: Any) -> str:
+    if isinstance(value, TurnWords) or (isinstance(value, dict) and set(value) == {"column", "words"}):
+        return "TurnColumn"
+    return "by wording" if isinstance(value, dict) else "word"
+
+
+def _kind_of_images(value: Any) -> str:
+    return "Moved" if isinstance(value, dict | Moved) else "folder"
+
+
+def _kind_of_picture(value: Any) -> str:
+    return "number" if isinstance(value, int) else "place"
+
+
+def _kind_of_split(value: Any) -> str:
+    keys = value if isinstance(value, dict) else getattr(value, "__dict__", {})  # asked when written, too
+    return "ByColumn" if "column" in keys or "words" in keys else "ByFile" if "file" in keys else "Seeded"
+
+
+class Mapping(Strict):
+    """How to read a download.
+
+    Attributes:
+        format: layout of the annotation files.
+        files: annotation files (patterns like data/train-*.parquet allowed), maybe by split; relative to the source.
+        records: keys joined by dots that lead to the records inside a JSON file, maybe by split; "." for an object that
+            has them by name.
+        images: folder that picture paths start from, relative to the source; "(beside)" for the annotation file's own.
+        picture: which of several pictures of a record counts.
+        ids: where a scene's id comes from: a field, the picture's name, or the record's number.
+        join: whether all dialogues of one id, or of one picture, are one scene.
+        columns: where the parts of a record are, if not under the format's usual names.
+        turns: which question is which turn: by order, by the suffix of its id, by a column, or by its wording (null: not
+            used).
+        actions: labels as the data writes them, and those of the closed list.
+        split: which scenes are for training and which for the test, unless `files` or `records` says so.
+        skip: records to leave out, by their place ("train.json:17") or by the scene's id.
+    """
+
+    format: Format
+    files: Annotated[
+        Annotated[Files, Tag("by name")] | Annotated[dict[Split, Files], Tag("by split")], Discriminator(_kind_of_files)
+    ]
+    records: (
+        Annotated[
+            Annotated[str, Tag("one")] | Annotated[dict[Split, str], Tag("each split")],
+            Discriminator(_kind_of_records),
+        ]
+        | None
+    ) = None
+    images: Annotated[
+        Annotated[str, Tag("folder")] | Annotated[Moved, Tag("Moved")], Discriminator(_kind_of_images)
+    ] = "."
+    picture: (
+        Annotated[
+            Annotated[Literal["first", "last"], Tag("place")] | Annotated[Count, Tag("number")],
+            Discriminator(_kind_of_picture),
+        ]
+        | None
+    ) = None
+    ids: Literal["field", "picture", "row"] = "field"
+    join: bool = False
+    columns: Columns | None = None
+    turns: (
+        Annotated[
+            Annotated[Literal["by order", "by suffix"], Tag("word")]
+            | Annotated[TurnWords, Tag("TurnColumn")]
+            | Annotated[dict[str, Turn | None], Tag("by wording")],
+            Discriminator(_kind_of_turns),
+        ]
+        | None
+    ) = None
+    actions: Annotated[dict[str, str], BeforeValidator(_as_text)] | None = None
+    split: (
+        Annotated[
+            Annotated[ByColumn, Tag("ByColumn")] | Annotated[ByFile, Tag("ByFile")] | Annotated[Seeded, Tag("Seeded")],
+            Discriminator(_kind_of_split),
+        ]
+        | None
+    ) = None
+    skip: Files | None = None
+
+    def patterns(self) -> Iterator[tuple[str, str | None, str | None]]:
+        """Each pattern of `files` with the split that it is read for, if it names one, and where its records are."""
+        by_split = self.files if isinstance(self.files, dict) else {None: self.files}
+        records = self.records if isinstance(self.records, dict) else {None: self.records}
+        for split, patterns in by_split.items():
+            for part, at in records.items():
+                yield from ((pattern, split or part, at) for pattern in patterns)
+
+    @property
+    def joins(self) -> bool:
+        """Whether several records make a scene."""
+        return self.join or self.format == "questions"

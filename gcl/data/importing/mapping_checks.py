@@ -1,0 +1,110 @@
+"""Values of a mapping that are fine alone, but not together: `contradictions(mapping)`, one line each."""
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from gcl.data.importing.layout import BESIDE, Asked, ByColumn, ByFile, Columns, Mapping, Moved, TurnWords
+from gcl.data.records import shown
+from gcl.data.scenario import SPLITS, TURNS
+
+# Columns that a format has; of a table all but id and label are needed, of the others none.
+_COLUMNS = {
+    "table": ("id", "image", *TURNS, "label"),
+    "questions": ("id", "image", "question", "answer", "label"),
+    "conversations": ("id", "image", "dialogue", "label"),
+}
+_TURNS = {"conversations": ("by order", "by suffix"), "questions": ("by suffix", "by order")}
+
+
+def contradictions(mapping: Mapping) -> Iterator[str]:
+    """What does not go together: key, what, remedy."""
+    yield from _paths(mapping)
+    yield from _splits(mapping)
+    yield from _columns(mapping)
+    yield from _turns(mapping)
+    if mapping.join and mapping.format != "conversations":
+        yield f"join: {mapping.format} does not know it: only dialogues can be joined; remove it, or correct format"
+    if mapping.format == "socialnav-sub":
+        for key in ("picture", "actions", "records"):
+            if getattr(mapping, key) is not None:
+                yield f"{key}: socialnav-sub has its own; remove it, or correct format"
+        if mapping.ids != "field":
+            yield "ids: socialnav-sub has its own; remove it, or correct format"
+
+
+def _paths(mapping: Mapping) -> Iterator[str]:
+    moved = isinstance(mapping.images, Moved)
+    images = mapping.images.folder if moved else mapping.images
+    paths = [("files", pattern) for pattern in dict.fromkeys(pattern for pattern, _, _ in mapping.patterns())]
+    if images != BESIDE:
+        paths.append(("images.from" if moved else "images", images))
+    if isinstance(mapping.split, ByFile):
+        paths.append(("split.file", mapping.split.file))
+    for field, path in paths:
+        if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts or not path or "\0" in path:
+            remedy = "write a path relative to it, without '..'"
+            if field == "images":
+                remedy += "; for paths of another computer: {strip: THEIR FOLDER, from: FOLDER HERE}"
+            yield f"{field}: {shown(path)} is not inside the source; {remedy}"
+
+
+def _splits(mapping: Mapping) -> Iterator[str]:
+    for key in ("files", "records"):
+        value = getattr(mapping, key)
+        if isinstance(value, dict) and set(value) != set(SPLITS):
+            example, instead = ("...", "one place") if key == "records" else ("[...]", "a list")
+            yield f"{key}: needs both splits; write {{train: {example}, test: {example}}}, or {instead} and split"
+    by_files, by_records = isinstance(mapping.files, dict), isinstance(mapping.records, dict)
+    if by_files and by_records:
+        yield "records: the files name the splits already; write one place, or files as a list"
+    elif by_files or by_records:
+        if mapping.split is not None:
+            key, instead = ("files", "files as a list") if by_files else ("records", "one place in records")
+            yield f"split: the {key} name the splits already; remove it, or write {instead}"
+    elif mapping.split is None:
+        yield "split: missing; say which scenes are for the test (see docs/data.md), or write files by split"
+    if isinstance(mapping.split, ByColumn) and not set(SPLITS) <= set(mapping.split.words.values()):
+        yield "split.words: needs a word for train and one for test; add it"
+
+
+def _columns(mapping: Mapping) -> Iterator[str]:
+    columns, known = mapping.columns or Columns(), _COLUMNS.get(mapping.format, ())
+    if mapping.format == "table" and mapping.columns is None:
+        yield "columns: missing; name the columns of the table"
+        return
+    named = [name for name in Columns.model_fields if getattr(columns, name) is not None]
+    if named and not known:
+        yield f"columns: {mapping.format} has its own; remove it, or correct format"
+    elif strange := [name for name in named if name not in known]:
+        yield f"columns: {mapping.format} has no {', '.join(strange)}; use {', '.join(known)}, or correct format"
+    if mapping.format == "table":
+        for name in ("image", *TURNS):
+            if getattr(columns, name) is None:
+                yield f"columns.{name}: missing; add it"
+        asked = [isinstance(getattr(columns, turn), Asked) for turn in TURNS]
+        if any(asked) and not all(asked):
+            yield "columns: some turns have a question and some have none; give each one {question: ..., answer: ...}"
+        if mapping.ids == "field" and columns.id is None:
+            yield "columns.id: missing; name the column, or write ids: picture or ids: row"
+    if mapping.ids != "field" and columns.id is not None and mapping.turns != "by suffix":
+        yield f"columns.id: ids: {mapping.ids} does not read it; remove one of the two"
+
+
+def _turns(mapping: Mapping) -> Iterator[str]:
+    if mapping.format not in _TURNS:
+        if mapping.turns is not None:
+            yield f"turns: {mapping.format} has no questions to tell apart; remove it, or correct format"
+        return
+    usual = _TURNS[mapping.format][0]
+    if mapping.turns is None:
+        yield f"turns: missing; write {usual}, or the wording of each question and its turn"
+        return
+    if mapping.turns == "by suffix" and not mapping.joins:
+        yield f"turns: 'by suffix' is not possible for {mapping.format}; write {usual}, or the wordings"
+    if isinstance(mapping.turns, TurnWords) and not mapping.joins:
+        yield "turns: a dialogue has no column for each of its questions; write join: true, by order, or the wordings"
+    words = mapping.turns.words if isinstance(mapping.turns, TurnWords) else mapping.turns
+    absent = [turn for turn in TURNS if turn not in words.values()] if isinstance(words, dict) else []
+    if absent:
+        what = "word" if isinstance(mapping.turns, TurnWords) else "wording"
+        yield f"turns: no {what} for {', '.join(absent)}; add it"

@@ -1,0 +1,82 @@
+"""Why pictures could not be used, the cause once: `explained(failures, tried, reading)`.
+
+A download whose pictures lie elsewhere, or are still packed, would else be answered with one line for each of its scenes.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gcl.data.importing.paths import index_of, pictures_in, suggested
+from gcl.data.importing.scene import Picture, Reading
+from gcl.data.records import shown
+
+ARCHIVES = {".zip": "unzip", ".tar": "tar -xf", ".tgz": "tar -xf", ".gz": "tar -xf", ".7z": "7z x", ".rar": "unrar x"}
+_SAMPLE = 200  # paths from which a pattern is told
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A picture that could not be used: where it is named, in which file, and why it could not."""
+
+    where: str
+    file: str
+    picture: Picture
+    reason: str
+
+    def line(self) -> str:
+        """What a user reads of it."""
+        name = shown(self.picture.path) if self.picture.path else "embedded"
+        return f"{self.where}: image: {name}: {self.reason}"
+
+
+def explained(failures: Sequence[Failure], tried: int, reading: Reading) -> Iterator[str]:
+    """One line for each picture, or for all of them where they have one cause.
+
+    Args:
+        failures: the pictures.
+        tried: how many different ones the data has.
+        reading: the import.
+    """
+    all_failed = len(failures) == tried > 1
+    absent = [failure for failure in failures if _is_absent(failure)]
+    if all_failed and len(absent) == tried:
+        yield _absent(absent, reading)
+        return
+    by_reason: dict[str, list[Failure]] = {}
+    for failure in failures:
+        by_reason.setdefault(failure.reason, []).append(failure)
+    for reason, alike in by_reason.items():
+        if len(alike) > 1 and (len(alike) == tried or "Git LFS" in reason):
+            what, _, remedy = reason.partition("; ")
+            how_many = "all" if len(alike) == tried else f"{len(alike)} of"
+            yield f"{alike[0].line().removesuffix(reason)}{what}, like {how_many} {tried} pictures; {remedy}"
+        else:
+            yield from (failure.line() for failure in alike)
+
+
+def archives(source: Path) -> list[str]:
+    """Packed files in a download, each with the command that unpacks it."""
+    found = (path for path in sorted(source.rglob("*")) if path.suffix.lower() in ARCHIVES and path.is_file())
+    return [f"{ARCHIVES[path.suffix.lower()]} {path.relative_to(source).as_posix()}" for path in found]
+
+
+def _is_absent(failure: Failure) -> bool:
+    place = failure.picture.place
+    return place is not None and (
+        "no such file" in failure.reason or (place.is_absolute() and "leads out" in failure.reason)
+    )
+
+
+def _absent(failures: Sequence[Failure], reading: Reading) -> str:
+    """The line for a download of which no picture is where the data says."""
+    first = failures[0]
+    name = f"{first.where}: image: {shown(first.picture.path)}: no such file, like all {len(failures)} pictures"
+    texts = [failure.picture.path for failure in failures if failure.file == first.file][:_SAMPLE]
+    images = suggested(reading.source, texts, first.file, index_of(pictures_in(reading.source)))
+    if images is not None:
+        value = f"{{strip: {images['strip']}, from: {images['from']}}}" if isinstance(images, dict) else images
+        return f"{name}; write images: {value} in {reading.mapping_name}"
+    if packed := archives(reading.source):
+        return f"{name}; unpack them first: {packed[0]}"
+    return f"{name}; put the pictures into the download, or correct images in {reading.mapping_name}"

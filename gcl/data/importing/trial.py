@@ -1,0 +1,160 @@
+"""Whether a mapping can be read at all: `outcome(source, content, actions)` imports with it, but stores nothing.
+
+It reads the first records of each file with the import's own readers. Of the pictures the first are decoded; of the others
+it must be enough that they are there.
+"""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+from gcl.data.images import PictureError, load_picture, read_picture
+from gcl.data.importing.collect import collect, read_scenes, told
+from gcl.data.importing.layout import ByFile
+from gcl.data.importing.look import SAMPLE
+from gcl.data.importing.mapping import CHOOSE, checked_mapping
+from gcl.data.importing.pictures import ADDRESS
+from gcl.data.importing.scene import Picture, Reading
+from gcl.data.importing.sources import find_files
+from gcl.data.importing.splits import read_test_ids
+from gcl.data.raw import leads_out
+from gcl.data.scenario import TURNS
+from gcl.errors import ConfigError
+
+_DECODED = 20
+_PLACE = re.compile(r"^(.+?(?::\d+(?: \(record \d+\))?|: row \d+)): ")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a trial.
+
+    Attributes:
+        scenes: number read.
+        problems: what is wrong, one a line.
+        wrong: number of records with mistakes.
+    """
+
+    scenes: int
+    problems: Sequence[str]
+    wrong: int
+
+    @property
+    def works(self) -> bool:
+        """Whether the mapping fits; single records may have mistakes all the same."""
+        return (
+            self.scenes > 0
+            and not any("as in all" in line or "like all" in line for line in self.problems)
+            and (2 * self.wrong < self.scenes)
+        )
+
+
+def outcome(
+    source: Path, content: Mapping[str, Any], actions: Sequence[str] | None, spare: Sequence[str] = ()
+) -> Outcome:
+    """Try a mapping; where it is left to choose which turn is which, each order in turn.
+
+    Args:
+        source: folder of the download.
+        content: the mapping as YAML would hold it.
+        actions: closed list of labels, or None where actions are free text.
+        spare: columns that a person could choose.
+    """
+    tried = []
+    for first in range(len(TURNS)):
+        choice = filled(content, actions, spare, TURNS[first:] + TURNS[:first])
+        if tried and choice == tried[0][0]:
+            break
+        tried.append((choice, _imported(source, choice, actions)))
+        if tried[-1][1].works:
+            return tried[-1][1]
+    return tried[0][1]
+
+
+def _imported(source: Path, content: Mapping[str, Any], actions: Sequence[str] | None) -> Outcome:
+    name = "the mapping"
+    try:
+        mapping = checked_mapping(content, name)
+    except ConfigError as error:
+        return Outcome(0, str(error).split("\n"), 0)
+    reading = Reading(source, mapping, name)
+    files = find_files(source, mapping, reading.problems)
+    glance = _Glance(source)
+    found = read_scenes(files, reading, None if mapping.joins else SAMPLE)
+    scenes = collect(found, reading, glance, actions, Path(os.devnull))
+    places = [_PLACE.match(line) for line in reading.problems]
+    problems = told(scenes, reading, glance.tried)
+    rule = mapping.split
+    if isinstance(rule, ByFile) and not problems and (scenes.count < SAMPLE or mapping.joins):
+        ids = read_test_ids(source / rule.file, rule.file, problems)
+        if problems or not set(ids) < set(scenes.ids):
+            return Outcome(0, [*problems, f"{name}: split: {rule.file} names other scenes"], 0)
+    # A mistake without a place is one of the whole.
+    wrong = scenes.count if None in places else len({place[1] for place in places} | {f.where for f in scenes.failures})
+    return Outcome(scenes.count, problems, wrong)
+
+
+def filled(
+    content: Mapping[str, Any], actions: Sequence[str] | None, spare: Sequence[str], turns: Sequence[str]
+) -> dict[str, Any]:
+    """A mapping with CHOOSE replaced by something that a person might choose; open turns in the order given."""
+    result = {key: dict(value) if isinstance(value, dict) else value for key, value in content.items()}
+    split, own, columns = result.get("split") or {}, result.get("turns"), result.get("columns") or {}
+    if "words" in split:
+        split["words"] = _chosen(split["words"], ("train", "test"), "train")
+    split.update({part: 1 for part in ("train", "test") if split.get(part) == CHOOSE})
+    if isinstance(own, dict) and set(own) == {"column", "words"}:
+        own["words"] = _chosen(own["words"], turns, None)
+    elif isinstance(own, dict):
+        result["turns"] = _chosen(own, turns, None)
+    if result.get("picture") == CHOOSE:
+        result["picture"] = "last"
+    open_columns = [turn for turn in turns if columns.get(turn) == CHOOSE]
+    columns.update(zip(open_columns, spare, strict=False))
+    if "actions" in result:
+        labels = cycle(actions)
+        result["actions"] = {word: next(labels) if a == CHOOSE else a for word, a in result["actions"].items()}
+    return result
+
+
+def _chosen(words: Mapping[str, Any], names: Sequence[str], rest: Any) -> dict[str, Any]:
+    """Words with their meanings: for CHOOSE what no other word means yet."""
+    missing = iter([name for name in names if name not in words.values()])
+    return {word: next(missing, rest) if meaning == CHOOSE else meaning for word, meaning in words.items()}
+
+
+class _Glance:
+    """What `Pictures` is to an import: looks whether pictures are there, and stores nothing."""
+
+    def __init__(self, source: Path) -> None:
+        self._source = source
+        self._known: dict[Any, int] = {}
+        self.names: list[str] = []
+
+    @property
+    def tried(self) -> int:
+        return len(self._known)
+
+    def take(self, picture: Picture) -> int:
+        """The number of a picture.
+
+        Raises:
+            PictureError: if it is not there, or, for one of the first, cannot be decoded.
+        """
+        key = picture.place or picture.path if picture.data is None else hash(picture.data)
+        if key not in self._known:
+            self._known[key] = len(self.names)
+            self.names.append("")
+            if isinstance(key, str):
+                raise PictureError(ADDRESS)
+            if picture.data is None and (problem := leads_out(str(key), self._source)):
+                raise PictureError(problem)
+            if len(self.names) <= _DECODED:
+                load_picture(self._source / key if picture.data is None else picture.data)
+            elif picture.data is None and not (self._source / key).is_file():
+                read_picture(self._source / key)
+        return self._known[key]
