@@ -223,7 +223,7 @@ def _in_one_piece(message: Mapping[str, Any], name: str, result: Dialogue) -> di
         elif isinstance(part.get("text"), str) and sort in (*_TEXT_PARTS, None):
             texts.append(part["text"])
         elif sort not in ("image", "image_url", "input_image", *_TEXT_PARTS):
-            result.notes[f"parts of messages that are not read, being of type {sort}"] += 1
+            result.notes[f"parts of messages that are not read, being of type {shown(str(sort))[1:-1]}"] += 1
     return {**message, name: "\n".join(texts)}
 
 

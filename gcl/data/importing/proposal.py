@@ -19,6 +19,7 @@ from gcl.data.importing.look import SAMPLE, Look
 from gcl.data.importing.mapping import CHOOSE
 from gcl.data.importing.paths import Index, suggested
 from gcl.data.importing.trial import Outcome, outcome
+from gcl.data.records import shown
 from gcl.data.scenario import TURNS
 
 _COMMON = 60  # wordings that a mapping may list
@@ -268,7 +269,7 @@ def _no_data(source: Path, looks: Sequence[Look]) -> str:
     if unread:
         return unread
     look = max(looks, key=lambda look: look.records)
-    there = ", ".join(name for name in look.columns if not name.startswith("(")) or "nothing"
+    there = ", ".join(shown(name)[1:-1] for name in look.columns if not name.startswith("(")) or "nothing"
     if not any(column.pictures or column.named for column in look.columns.values()):
         return f"{look.names[0]}: no field names a picture (there are: {there}); scenes need a picture and five turns"
     return f"{look.names[0]}: no five texts to a picture (there are: {there}); scenes need {', '.join(TURNS)}"

@@ -101,9 +101,9 @@ def test_questions_with_answers_are_recognised(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_told_is_left_to_choose(tmp_path: Path) -> None:
-    rows = [{"a": "1", "photo": "x.png", "b": "", "c": "", "d": "", "e": "", "f": ""}]
+    rows = [{"a": f"{k}", "photo": f"images/{k}.png"} | {name: f"{name} {k}" for name in "bcdef"} for k in range(3)]
     proposed = _proposed(write_source(tmp_path / "source", {"a.csv": as_csv(rows)}))
-    assert proposed["columns"] == {"id": None} | dict.fromkeys(("image", *WORDINGS), "CHOOSE") | {"label": None}
+    assert {name: proposed["columns"][name] for name in WORDINGS} == dict.fromkeys(WORDINGS, "CHOOSE")
     assert proposed["split"] == {"train": "CHOOSE", "test": "CHOOSE", "seed": 0}
 
 
