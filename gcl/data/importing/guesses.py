@@ -11,6 +11,8 @@ from gcl.data.actions import label_of, named_actions, normalized
 from gcl.data.importing import socialnav
 from gcl.data.importing.look import Column, Look
 from gcl.data.importing.mapping import CHOOSE
+from gcl.data.importing.sources import FILE
+from gcl.data.records import KEY
 from gcl.data.scenario import TURNS
 
 # ESocialNav's code has this wording of the action question; the others are not published.
@@ -63,8 +65,11 @@ def format_of(look: Look) -> str | None:
     found = roles(look)
     if found["question"] and (found["answer"] or "question_id" in names):
         return "questions"
-    texts = [name for name in look.columns if name not in taken(found) and look.columns[name].texts]
-    if found["image"] and len(texts) + sum(found[turn] is not None for turn in TURNS) >= len(TURNS):
+    if (
+        found["image"]
+        and not is_by_columns(look)
+        and len(spare(look, found)) >= sum(found[turn] is None for turn in TURNS)
+    ):
         return "table"
     return None
 
@@ -82,10 +87,14 @@ def roles(look: Look) -> dict[str, str | None]:
             there.setdefault(key, name)
     found = {role: next((there[name] for name in names if name in there), None) for role, names in _NAMES.items()}
     pictures = {name: column for name, column in look.columns.items() if column.pictures}
-    if found["image"] not in pictures and pictures:
-        rest = [name for name in pictures if name != found["id"]] or list(pictures)
-        # Of several the one that most records have; a key in front of the fields is only the last resort.
-        found["image"] = max(rest, key=lambda name: (pictures[name].pictures, not name.startswith("(")))
+    named = {name: column for name, column in look.columns.items() if column.named}
+    if found["image"] not in {*pictures, *named} and (pictures or named):
+        rest = pictures or {name: column for name, column in named.items() if column.named == look.records} or named
+        # Of several the one that most records have; what is called like an id, or a key, is only the last resort.
+        found["image"] = max(
+            rest,
+            key=lambda name: (rest[name].pictures, not name.startswith("("), name == found["id"], rest[name].named),
+        )
     if found["label"] == found["action"]:
         others = [there[name] for name in _NAMES["action"] if name in there and there[name] != found["action"]]
         prose = next((name for name in others if _is_prose(look.columns[name])), None)
@@ -98,9 +107,25 @@ def roles(look: Look) -> dict[str, str | None]:
     return found
 
 
-def taken(found: Mapping[str, str | None]) -> set[str]:
-    """Fields that are no turn of a table."""
-    return {name for role, name in found.items() if name and role in ("id", "image", "label", *TURNS)}
+def is_by_columns(look: Look) -> bool:
+    """Whether a file holds columns instead of records, as data frames are often written."""
+    values = list(look.sample.fields.values()) if look.sample and look.records == 1 else []
+    values = [value for value in values if isinstance(value, list | dict)]
+    alike = {tuple(value) if isinstance(value, dict) else len(value) for value in values}
+    return len(values) >= len(TURNS) and len(alike) == 1
+
+
+def spare(look: Look, found: Mapping[str, str | None]) -> list[str]:
+    """Columns of texts that are not told by their names, and so may be turns of a table."""
+    known = {name for role, name in found.items() if name and role in ("id", "image", "label", *TURNS)}
+    return [
+        name
+        for name, column in look.columns.items()
+        if name not in known
+        and column.texts
+        and not column.pictures
+        and _plain(name) not in (*_SPLIT_COLUMNS, FILE, KEY)
+    ]
 
 
 def question_of(look: Look, turn: str, answer: str) -> str | None:

@@ -30,6 +30,7 @@ class Column:
     Attributes:
         count: records with a value.
         pictures: records of which it could be the picture.
+        named: records in which a picture without its suffix is called so.
         several: whether some have several pictures.
         paths: paths of pictures.
         addresses: whether some of them are addresses.
@@ -41,6 +42,7 @@ class Column:
 
     count: int = 0
     pictures: int = 0
+    named: int = 0
     several: bool = False
     paths: list[str] = field(default_factory=list)
     addresses: bool = False
@@ -226,7 +228,9 @@ def _add(column: Column, value: Any, index: Index) -> None:
     column.count += 1
     value = decoded(value)
     if _is_picture(value, index):
-        column.pictures += 1
+        sure = looks_like_picture(value)
+        column.pictures += sure
+        column.named += not sure
         several = value if isinstance(value, list) else [value]
         column.several = column.several or len({repr(written(one)) for one in several}) > 1
         for one in several:
@@ -269,11 +273,8 @@ def _absorb(look: Look, other: Look) -> None:
     look.problems += other.problems
     for name, column in other.columns.items():
         own = look.columns.setdefault(name, Column())
-        own.count, own.pictures, own.texts = (
-            own.count + column.count,
-            own.pictures + column.pictures,
-            own.texts + column.texts,
-        )
+        own.count, own.texts = own.count + column.count, own.texts + column.texts
+        own.pictures, own.named = own.pictures + column.pictures, own.named + column.named
         own.several, own.addresses = own.several or column.several, own.addresses or column.addresses
         own.asked, own.longest = own.asked or column.asked, max(own.longest, column.longest)
         own.paths += column.paths

@@ -18,6 +18,7 @@ from gcl.data.similar import perceptual_hash
 from gcl.files import sha256_file
 
 FOLDER = "images"
+ADDRESS = "an address, and nothing is fetched; download the pictures and write their paths"
 
 
 class Pictures:
@@ -39,7 +40,7 @@ class Pictures:
             hashed: whether perceptual hashes are needed.
         """
         self._source, self._folder, self._hashed = source, folder, hashed
-        self._known: dict[PurePosixPath | bytes, int | None] = {}
+        self._known: dict[PurePosixPath | bytes | str, int | None] = {}
         self._taken: set[str] = set()
         self.names: list[str] = []
         self.sha256: list[str] = []
@@ -56,9 +57,7 @@ class Pictures:
         Raises:
             PictureError: saying, on its first use, why it cannot be used and what to do.
         """
-        if picture.data is None and picture.place is None:
-            raise PictureError("an address, and nothing is fetched; download the pictures and write their paths")
-        key = picture.place if picture.data is None else hashlib.sha256(picture.data).digest()
+        key = picture.place or picture.path if picture.data is None else hashlib.sha256(picture.data).digest()
         if key not in self._known:
             self._known[key] = None
             self._known[key] = self._store(key if picture.data is None else picture.data)
@@ -75,7 +74,9 @@ class Pictures:
             if number not in used:
                 (self._folder / name).unlink()
 
-    def _store(self, origin: PurePosixPath | bytes) -> int:
+    def _store(self, origin: PurePosixPath | bytes | str) -> int:
+        if isinstance(origin, str):
+            raise PictureError(ADDRESS)
         if isinstance(origin, bytes):
             data = origin
         else:

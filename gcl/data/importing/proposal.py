@@ -90,7 +90,7 @@ def propose(
     for files in (chosen, chosen[:1]) if len(chosen) > 1 and not split_of(chosen) else (chosen,):
         draft = _drafted(source, files, format, index, known, name)
         for content in _candidates(draft, looks):
-            tried = outcome(source, content, draft.actions, "the mapping")
+            tried = outcome(source, content, draft.actions, guesses.spare(draft.look, draft.roles))
             more = [*others, *(look for look in chosen if look not in files)]
             if tried.works:
                 proposal = Proposal(content, draft.look, _remarks(more), tried, None, draft.actions)
@@ -258,12 +258,15 @@ def _no_data(source: Path, looks: Sequence[Look]) -> str:
         roles = guesses.roles(look)
         if roles["question"] and not roles["answer"] and "question_id" in look.fields:
             return f"{look.names[0]}: questions without answers, which can only say which scenes are for the test"
+    for look in looks:
+        if guesses.is_by_columns(look):
+            return f"{look.names[0]}: columns instead of records; write a record for each scene (orient='records')"
     unread = next((look.problems[0] for look in looks if not look.records and look.problems), None)
     if unread:
         return unread
     look = max(looks, key=lambda look: look.records)
     there = ", ".join(name for name in look.columns if not name.startswith("(")) or "nothing"
-    if not any(column.pictures for column in look.columns.values()):
+    if not any(column.pictures or column.named for column in look.columns.values()):
         return f"{look.names[0]}: no field names a picture (there are: {there}); scenes need a picture and five turns"
     return f"{look.names[0]}: no five texts to a picture (there are: {there}); scenes need {', '.join(TURNS)}"
 

@@ -17,6 +17,7 @@ from gcl.data.importing.collect import collect, read_scenes, told
 from gcl.data.importing.layout import ByFile
 from gcl.data.importing.look import SAMPLE
 from gcl.data.importing.mapping import CHOOSE, checked_mapping
+from gcl.data.importing.pictures import ADDRESS
 from gcl.data.importing.scene import Picture, Reading
 from gcl.data.importing.sources import find_files
 from gcl.data.importing.splits import read_test_ids
@@ -52,17 +53,32 @@ class Outcome:
         )
 
 
-def outcome(source: Path, content: Mapping[str, Any], actions: Sequence[str] | None, name: str) -> Outcome:
-    """Try a mapping.
+def outcome(
+    source: Path, content: Mapping[str, Any], actions: Sequence[str] | None, spare: Sequence[str] = ()
+) -> Outcome:
+    """Try a mapping; where it is left to choose which turn is which, each order in turn.
 
     Args:
         source: folder of the download.
-        content: the mapping as YAML would hold it; CHOOSE is filled in as a person might.
+        content: the mapping as YAML would hold it.
         actions: closed list of labels, or None where actions are free text.
-        name: of the mapping in messages.
+        spare: columns that a person could choose.
     """
+    tried = []
+    for first in range(len(TURNS)):
+        choice = filled(content, actions, spare, TURNS[first:] + TURNS[:first])
+        if tried and choice == tried[0][0]:
+            break
+        tried.append((choice, _imported(source, choice, actions)))
+        if tried[-1][1].works:
+            return tried[-1][1]
+    return tried[0][1]
+
+
+def _imported(source: Path, content: Mapping[str, Any], actions: Sequence[str] | None) -> Outcome:
+    name = "the mapping"
     try:
-        mapping = checked_mapping(filled(content, actions), name)
+        mapping = checked_mapping(content, name)
     except ConfigError as error:
         return Outcome(0, str(error).split("\n"), 0)
     reading = Reading(source, mapping, name)
@@ -82,23 +98,26 @@ def outcome(source: Path, content: Mapping[str, Any], actions: Sequence[str] | N
     return Outcome(scenes.count, problems, wrong)
 
 
-def filled(content: Mapping[str, Any], actions: Sequence[str] | None) -> dict[str, Any]:
-    """A mapping with CHOOSE replaced by something that a person might choose."""
+def filled(
+    content: Mapping[str, Any], actions: Sequence[str] | None, spare: Sequence[str], turns: Sequence[str]
+) -> dict[str, Any]:
+    """A mapping with CHOOSE replaced by something that a person might choose; open turns in the order given."""
     result = {key: dict(value) if isinstance(value, dict) else value for key, value in content.items()}
-    if isinstance(result.get("split"), dict):
-        if "words" in result["split"]:
-            result["split"]["words"] = _chosen(result["split"]["words"], ("train", "test"), "train")
-        result["split"] |= {part: 1 for part in ("train", "test") if result["split"].get(part) == CHOOSE}
-    if isinstance(result.get("turns"), dict):
-        if set(result["turns"]) == {"column", "words"}:
-            result["turns"]["words"] = _chosen(result["turns"]["words"], TURNS, None)
-        else:
-            result["turns"] = _chosen(result["turns"], TURNS, None)
+    split, own, columns = result.get("split") or {}, result.get("turns"), result.get("columns") or {}
+    if "words" in split:
+        split["words"] = _chosen(split["words"], ("train", "test"), "train")
+    split.update({part: 1 for part in ("train", "test") if split.get(part) == CHOOSE})
+    if isinstance(own, dict) and set(own) == {"column", "words"}:
+        own["words"] = _chosen(own["words"], turns, None)
+    elif isinstance(own, dict):
+        result["turns"] = _chosen(own, turns, None)
     if result.get("picture") == CHOOSE:
         result["picture"] = "last"
-    if isinstance(result.get("actions"), dict):
-        labels = cycle(actions or ["?"])
-        result["actions"] = {k: next(labels) if v == CHOOSE else v for k, v in result["actions"].items()}
+    open_columns = [turn for turn in turns if columns.get(turn) == CHOOSE]
+    columns.update(zip(open_columns, spare, strict=False))
+    if "actions" in result:
+        labels = cycle(actions)
+        result["actions"] = {word: next(labels) if a == CHOOSE else a for word, a in result["actions"].items()}
     return result
 
 
@@ -126,12 +145,12 @@ class _Glance:
         Raises:
             PictureError: if it is not there, or, for one of the first, cannot be decoded.
         """
-        if picture.data is None and picture.place is None:
-            raise PictureError("an address, and nothing is fetched; download the pictures and write their paths")
-        key = picture.place if picture.data is None else hash(picture.data)
+        key = picture.place or picture.path if picture.data is None else hash(picture.data)
         if key not in self._known:
             self._known[key] = len(self.names)
             self.names.append("")
+            if isinstance(key, str):
+                raise PictureError(ADDRESS)
             if picture.data is None and (problem := leads_out(str(key), self._source)):
                 raise PictureError(problem)
             if len(self.names) <= _DECODED:

@@ -36,7 +36,8 @@ def _filled(content: dict[str, Any]) -> dict[str, Any]:
     columns.update({role: next(open_columns) for role, name in columns.items() if name == "CHOOSE"})
     turns = content.get("turns")
     if isinstance(turns, dict):
-        words = turns["words"] if "words" in turns else turns
+        words = turns.get("words", turns)
+        words.update({word: turn for word in words for turn in TURNS if words[word] == "CHOOSE" and turn in word})
         missing = iter([turn for turn in TURNS if turn not in words.values()])
         words.update({word: next(missing, None) for word, turn in words.items() if turn == "CHOOSE"})
     return {key: value for key, value in content.items() if value is not None}
