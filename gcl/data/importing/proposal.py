@@ -261,10 +261,7 @@ def _no_data(source: Path, looks: Sequence[Look]) -> str:
             return f"{look.names[0]}: questions without answers, which can only say which scenes are for the test"
     for look in looks:
         if guesses.is_by_columns(look):
-            return (
-                f"{look.names[0]}: columns instead of records; write it again with a record for each scene "
-                "(orient='records')"
-            )
+            return f"{look.names[0]}: columns instead of records; write a record for each scene (orient='records')"
     unread = next((look.problems[0] for look in looks if not look.records and look.problems), None)
     if unread:
         return unread

@@ -182,7 +182,7 @@ TABLES: dict[str, Shape] = {
     "one JSON a picture": Shape({f"ann/{k}.json": dumped(plain(k)) for k in range(3)}),
     "one JSON a picture, told by its name": Shape({f"ann/{k}.json": dumped(answers(k)) for k in range(3)}),
     "one JSON a picture beside it": Shape({f"images/{k}.json": dumped(answers(k) | {"filename": f"{k}.png"}) for k in range(3)}),
-    "columns as a data frame writes them": Shape({"a.json": dumped({name: {str(k): r[name] for k, r in enumerate(ROWS)} for name in ROWS[0]})}, "a.json: columns instead of records; write it again with a record for each scene (orient='records')"),
+    "columns as a data frame writes them": Shape({"a.json": dumped({name: {str(k): r[name] for k, r in enumerate(ROWS)} for name in ROWS[0]})}, "a.json: columns instead of records; write a record for each scene (orient='records')"),
     "Parquet with paths": Shape({"a.parquet": parquet(ROWS)}),
     "Parquet with pictures without a name": Shape({"a.parquet": parquet([answers(k) | {"image": {"bytes": png(k), "path": None}} for k in range(3)], {"image": datasets.Image()})}),
     "Parquet with named pictures": Shape({"a.parquet": parquet([answers(k) | {"image": {"bytes": png(k), "path": f"p{k}.png"}} for k in range(3)], {"image": datasets.Image()})}),

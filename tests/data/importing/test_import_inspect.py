@@ -101,10 +101,48 @@ def test_questions_with_answers_are_recognised(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_told_is_left_to_choose(tmp_path: Path) -> None:
-    rows = [{"a": f"{k}", "photo": f"images/{k}.png"} | {name: f"{name} {k}" for name in "bcdef"} for k in range(3)]
+    rows = [{"x": f"images/{k}.png", **{name: f"{name}{k}" for name in "bcdef"}} for k in range(3)]
     proposed = _proposed(write_source(tmp_path / "source", {"a.csv": as_csv(rows)}))
-    assert {name: proposed["columns"][name] for name in WORDINGS} == dict.fromkeys(WORDINGS, "CHOOSE")
+    assert proposed["columns"] == {"id": None, "image": "x"} | dict.fromkeys(WORDINGS, "CHOOSE") | {"label": None}
     assert proposed["split"] == {"train": "CHOOSE", "test": "CHOOSE", "seed": 0}
+
+
+def test_a_table_of_too_few_texts_is_no_data_rather_than_a_mapping_that_cannot_work(tmp_path: Path) -> None:
+    rows = [{"x": f"images/{k}.png", "b": "b", "c": "c"} for k in range(3)]
+    inspection = inspect_source(write_source(tmp_path / "source", {"a.csv": as_csv(rows)}))
+    what = "no five texts to a picture (there are: x, b, c)"
+    assert (inspection.mapping, inspection.reason) == (
+        None,
+        f"a.csv: {what}; scenes need perception, prediction, reasoning, action, explanation",
+    )
+
+
+def test_records_with_mistakes_are_told_beside_a_mapping_that_fits_the_rest(tmp_path: Path) -> None:
+    rows = [row(0), row(1), row(2) | {"reasoning": ""}]
+    mapping = inspect_source(write_source(tmp_path / "source", {"a.jsonl": as_jsonl(rows)})).mapping
+    assert (
+        "# Records with mistakes: 1 of 3 that were tried. The first: 'a.jsonl:3: reasoning: empty; fill it in'"
+        in mapping
+    )
+    assert yaml.safe_load(mapping)["format"] == "table"
+
+
+def test_sizes_of_a_drawn_split_come_from_the_data_set_that_is_just_as_large(tmp_path: Path) -> None:
+    from gcl.data.importing.proposal import Known
+
+    rows = [{name: text for name, text in r.items() if name != "split"} for r in ROWS]
+    source = write_source(tmp_path / "source", {"a.csv": as_csv(rows)})
+    known = {"muson": Known(ACTIONS, {"train": 2, "test": 1})}
+    assert yaml.safe_load(inspect_source(source, known).mapping)["split"] == {"train": 2, "test": 1, "seed": 0}
+    other = {"muson": Known(ACTIONS, {"train": 640, "test": 160})}
+    assert yaml.safe_load(inspect_source(source, other).mapping)["split"]["train"] == "CHOOSE"
+
+
+def test_files_whose_scenes_are_in_others_are_named_and_not_used(tmp_path: Path) -> None:
+    source = write_source(tmp_path / "source", {"a.csv": as_csv(ROWS), "b.csv": as_csv(ROWS[:2])})
+    mapping = inspect_source(source).mapping
+    assert yaml.safe_load(mapping)["files"] == ["a.csv"]
+    assert "# not used, as it has scenes of the files above: b.csv\n" in mapping
 
 
 def test_shards_become_a_pattern_and_saved_splits_are_found(tmp_path: Path) -> None:
