@@ -1,8 +1,7 @@
 """YAML as people write it: `read_yaml(path)` gives values and the line of each, or says where the file is broken.
 
 Configuration and mappings are read here alone. The rules are those of YAML 1.2: 1e-5 is a number and `no` is a word.
-A key that stands twice is refused, since one of its two values would be lost. An alias (*) is refused, too: aliases of
-aliases grow without bounds, and every setting has a value and an origin of its own.
+A key that stands twice is refused, since one of its two values would be lost.
 """
 
 from collections.abc import Mapping, Sequence
@@ -76,14 +75,19 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return read_document(path).value
 
 
-def parse_document(text: str, name: str) -> Document:
+def parse_document(text: str, name: str, *, aliases: bool = True) -> Document:
     """Read YAML from text.
+
+    Args:
+        text: with one document.
+        name: of the file, in messages.
+        aliases: whether a value may be an alias (*). Not in files of others: aliases of aliases grow without bounds.
 
     Raises:
         ConfigError: in one line, with the line of the mistake.
     """
     yaml = YAML(typ="safe", pure=True)  # one parser everywhere, so that messages are the same, too
-    yaml.Composer = _Composer
+    yaml.Composer = Composer if aliases else _Composer
     lines: dict[Keys, int] = {}
     try:
         node = yaml.compose(text)
@@ -103,7 +107,7 @@ def parse_document(text: str, name: str) -> Document:
 
 
 class _Composer(Composer):
-    """Refuses aliases before what they stand for is copied."""
+    """Refuses aliases before anything goes through what they stand for."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.parser.check_event(AliasEvent):

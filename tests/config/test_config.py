@@ -293,6 +293,15 @@ def test_numbers_are_numbers_and_words_are_words(tmp_path):
     assert read_yaml(path) == {"a": 1e-5, "b": 4e-9, "c": "no", "d": 1000, "e": "1e-5"}
 
 
+def test_an_alias_stands_for_its_value_and_one_without_end_is_refused(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("a: &stage {epochs: 1}\nb: *stage\n")
+    assert read_yaml(path) == {"a": {"epochs": 1}, "b": {"epochs": 1}}
+    path.write_text("a: &all {b: *all}\n")
+    with pytest.raises(ConfigError, match=r"config.yaml: not valid YAML: nested too deeply"):
+        read_yaml(path)
+
+
 def copied(tmp_path, **lines: str):
     """A copy of the configuration in which lines are other ones."""
     shutil.copytree(ROOT / "workflow/scales", tmp_path / "workflow/scales")

@@ -29,7 +29,7 @@ def read_mapping(file: Path) -> Mapping:
     text = read_text(file, problems)
     if text is None:
         raise ConfigError(problems[0].replace(file.name, str(file), 1))
-    content = parse_document(text, str(file)).value
+    content = parse_document(text, str(file), aliases=False).value
     if not isinstance(content, dict):
         raise ConfigError(f"{file}: not a mapping of keys to values; let `gcl data inspect` propose one")
     unfilled = list(_unfilled("", content))
