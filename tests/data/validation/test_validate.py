@@ -105,7 +105,7 @@ WRONG_PICTURES = {
     "truncated": (_truncate, "truncated or corrupt image"),
     "empty": (lambda path: path.write_bytes(b""), "empty file (0 bytes)"),
     "bomb": (_bomb, "10000 x 6000 pixels, more than 50 megapixels"),
-    "text": (lambda path: path.write_text("version https://git-lfs.github.com/spec/v1"), "not an image"),
+    "text": (lambda path: path.write_text("hello"), "not an image"),
     "folder": (_folder, "not a file"),
     "pipe": (_pipe, "not a file"),
     "missing": (lambda path: path.unlink(), "no such file or directory"),
