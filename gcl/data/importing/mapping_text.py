@@ -5,6 +5,7 @@ from typing import Any
 
 import yaml
 
+from gcl.data.importing.guesses import roles
 from gcl.data.importing.layout import BESIDE
 from gcl.data.importing.look import Look
 from gcl.data.importing.mapping import CHOOSE
@@ -90,7 +91,8 @@ def _files(content: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _where(images: Any, look: Look) -> str:
-    paths = next((column.paths for column in look.columns.values() if column.paths), [])
+    column = look.columns.get(roles(look)["image"] or "")
+    paths = column.paths if column else []
     if not paths:
         return "  # embedded, or relative to the download"
     if images == BESIDE:

@@ -79,10 +79,11 @@ def _scene(group: Sequence[Part], reading: Reading) -> Scene:
         if part.split != first.split:
             problems.append(f"{part.where}: split: not that of {first.where}; keep the scene in one split")
         if part.label != label and part.label is not None:
-            if label is not None:
+            if label is None:
+                label = part.label
+            else:
                 what = f"{shown(part.label)}, but {shown(label)} in {first.where}"
                 problems.append(f"{part.where}: label: {what}; a scene has one action")
-            label = part.label
     rounds = [round for part in group for round in part.rounds]
     turns = _turns(rounds, first.where, reading) if sound else {}
     id = first.id
