@@ -118,8 +118,8 @@ class Reading:
 
     def translated(self, label: str) -> str:
         """A label as the closed list has it, where the mapping says so."""
-        actions = self.mapping.actions or {}
-        known = label_of(label, list(actions))
+        actions = self.mapping.actions
+        known = label_of(label, list(actions)) if actions else None
         return label if known is None else actions[known]
 
 

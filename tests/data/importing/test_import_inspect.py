@@ -64,7 +64,7 @@ def test_dialogues_by_split_are_recognised(tmp_path: Path) -> None:
         "turns": "by order",
     }
     assert "# perception: What about perception?" in inspection.mapping
-    assert "images: .  # images/0.png is in this folder" in inspection.mapping
+    assert "images: .  # images/2.png is in this folder" in inspection.mapping
     assert "  rounds in a dialogue: 5 in 2" in inspection.text()
     assert "source, pictures: 3\n  3 (.png) in images\n" in inspection.text()
     run_import(source, inspection.mapping)
