@@ -5,7 +5,7 @@ The import and the trial of a proposed mapping share it, so that both find the s
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
 from itertools import groupby, islice
 from pathlib import Path
@@ -39,7 +39,7 @@ class Scenes:
     labels: list[str] = field(default_factory=list)
     pictures: list[int] = field(default_factory=list)
     splits: list[str | None] = field(default_factory=list)
-    count: int = 0  # of all that were read, sound or not
+    places: set[str] = field(default_factory=set)  # of all that were read, sound or not
     failures: list[Failure] = field(default_factory=list)
 
 
@@ -71,7 +71,7 @@ def collect(
     void: list[str] = []
     with waiting.open("w", encoding="utf-8", newline="\n") as stream:
         for scene in found:
-            scenes.count += 1
+            scenes.places.add(scene.where)
             if scene.split is None and isinstance(reading.mapping.split, ByColumn):
                 word = shown(reading.left_out.get(scene.where, ""))
                 reading.notes[f"scenes left out, their {reading.mapping.split.column} being {word}"] += 1
@@ -107,7 +107,7 @@ def collect(
 
 def told(scenes: Scenes, reading: Reading, tried: int) -> list[str]:
     """The problems of an import, each cause once; `tried` is the number of different pictures."""
-    return [*explained(scenes.failures, tried, reading), *_once(reading.problems, scenes.count)]
+    return [*explained(scenes.failures, tried, reading), *_once(reading.problems, scenes.places, reading.records)]
 
 
 def _read(
@@ -117,7 +117,8 @@ def _read(
     reader = (_PARTS | _SCENES)[reading.mapping.format]
     for file in files:
         reading.file = file.name
-        yield from reader(islice(read_records(file, reading.problems, skip, used), limit), reading)
+        records = islice(read_records(file, reading.problems, skip, used), limit)
+        yield from reader(reading.counted(records), reading)
 
 
 def _unskipped(
@@ -167,8 +168,14 @@ def _take(scene: Scene, pictures: Pictures, file: str, failures: list[Failure]) 
         return None
 
 
-def _once(problems: Sequence[str], records: int) -> Iterator[str]:
-    """The problems, what is wrong with every record said once: then the mapping is at fault, or the whole file."""
+def _once(problems: Sequence[str], scenes: Set[str], records: int) -> Iterator[str]:
+    """The problems, what is wrong with every record, or every scene, said once: the mapping is at fault, or the whole file.
+
+    Args:
+        problems: one line each.
+        scenes: their places; a scene of several records has the place of the first.
+        records: how many were read.
+    """
     matches = [_PLACE.fullmatch(problem) for problem in problems]
     places: dict[str, set[str]] = {}
     for match in filter(None, matches):
@@ -176,7 +183,8 @@ def _once(problems: Sequence[str], records: int) -> Iterator[str]:
     said = set()
     for problem, match in zip(problems, matches, strict=True):
         count = len(places[match[2]]) if match else 0
-        if count <= _ALIKE or count < records:
+        every = len(scenes) if match and places[match[2]] <= scenes else records
+        if count <= _ALIKE or count < every:
             yield problem
         elif match[2] not in said:
             said.add(match[2])

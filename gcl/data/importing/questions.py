@@ -66,7 +66,7 @@ def _id(record: Record, name: str, picture: Picture | None, reading: Reading) ->
             return scene, number
     if mapping.ids == "picture" and picture is not None:
         if picture.path is None:
-            remedy = f"write ids: field or ids: row in {reading.mapping_name}"
+            remedy = f"write ids: field in {reading.mapping_name}"
             reading.problems.append(f"{record.where}: id: the picture has no name that could be the id; {remedy}")
             return None, number
         return PurePosixPath(picture.path).stem, number

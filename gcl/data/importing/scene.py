@@ -1,7 +1,7 @@
 """What all readers share: the scene that a reader makes of a record, and the fields that every format has."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -66,6 +66,7 @@ class Reading:
         notes: what was dropped or changed, and how often.
         unknown: wordings of questions that the mapping does not know.
         numbered: records that got their number as id, in all files.
+        records: how many were read, in all files.
         also_read: files beside those that the mapping names, relative to the source.
         file: the annotation file that is being read, relative to the source.
         left_out: word of each record that the mapping leaves out for its split, by the record's place.
@@ -78,9 +79,16 @@ class Reading:
     notes: Counter[str] = field(default_factory=Counter)
     unknown: set[str] = field(default_factory=set)
     numbered: int = 0
+    records: int = 0
     also_read: list[str] = field(default_factory=list)
     file: str = ""
     left_out: dict[str, str] = field(default_factory=dict)
+
+    def counted(self, records: Iterable[Record]) -> Iterator[Record]:
+        """The same records; how many there were is known afterwards."""
+        for record in records:
+            self.records += 1
+            yield record
 
     @cached_property
     def paths(self) -> Paths:

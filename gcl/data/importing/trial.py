@@ -89,13 +89,17 @@ def _imported(source: Path, content: Mapping[str, Any], actions: Sequence[str] |
     places = [_PLACE.match(line) for line in reading.problems]
     problems = told(scenes, reading, glance.tried)
     rule = mapping.split
-    if isinstance(rule, ByFile) and not problems and (scenes.count < SAMPLE or mapping.joins):
+    if isinstance(rule, ByFile) and not problems and (len(scenes.places) < SAMPLE or mapping.joins):
         ids = read_test_ids(source / rule.file, rule.file, problems)
         if problems or not set(ids) < set(scenes.ids):
             return Outcome(0, [*problems, f"{name}: split: {rule.file} names other scenes"], 0)
     # A mistake without a place is one of the whole.
-    wrong = scenes.count if None in places else len({place[1] for place in places} | {f.where for f in scenes.failures})
-    return Outcome(scenes.count, problems, wrong)
+    wrong = (
+        len(scenes.places)
+        if None in places
+        else len({place[1] for place in places} | {f.where for f in scenes.failures})
+    )
+    return Outcome(len(scenes.places), problems, wrong)
 
 
 def filled(

@@ -4,9 +4,24 @@ from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
+import datasets
 import numpy as np
 import pytest
-from import_cases import ROW_COLUMNS, TABLE, as_jsonl, colour, row, run_import, scenes, write_source
+from import_cases import (
+    QUESTIONS,
+    ROW_COLUMNS,
+    SPLITS,
+    TABLE,
+    as_jsonl,
+    colour,
+    questions,
+    refused,
+    row,
+    run_import,
+    scenes,
+    write_source,
+)
+from import_shapes import parquet
 from PIL import Image
 
 from gcl.data.images import load_picture
@@ -135,3 +150,18 @@ def test_embedded_pictures_are_numbered_and_their_names_can_be_ids(tmp_path: Pat
         ("y", "images/000001.jpg"),
         ("z", "images/000002.png"),
     ]
+
+
+def test_a_question_whose_embedded_picture_has_no_name_is_refused_and_not_dropped(tmp_path: Path) -> None:
+    """Of question rows in Parquet, joined by the picture's name, one scene's picture came without it."""
+    rows = []
+    for number in range(3):
+        data = (write_source(tmp_path / f"made{number}", {}) / "images" / f"{number}.png").read_bytes()
+        picture = {"bytes": data, "path": None if number == 1 else f"{number}.png"}
+        rows += [line | {"image": picture, "split": SPLITS[number]} for line in questions(number)]
+    source = write_source(tmp_path / "rows/source", {"a.parquet": parquet(rows, {"image": datasets.Image()})})
+    mapping = QUESTIONS | {"files": ["a.parquet"], "ids": "picture", "split": TABLE["split"]}
+    lines = refused(source, mapping)
+    assert lines[0] == (
+        "a.parquet: row 6: id: the picture has no name that could be the id; write ids: field in mapping.yaml"
+    )
