@@ -10,7 +10,7 @@ import pytest
 from conftest import ROOT
 
 from gcl.cli import _parser
-from gcl.closure import EXCLUDED, STEPS, code_files, modules, tree_sha256
+from gcl.closure import EXCLUDED, STEPS, VERIFIED, code_files, excluded, modules, tree_sha256
 
 MODULES = sorted(path for path in (ROOT / "gcl").rglob("*.py"))
 CODE = """
@@ -92,7 +92,7 @@ def test_every_module_that_a_step_really_imports_is_in_its_code_or_excluded():
     seen = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
     assert len(seen) > 200
     for step in STEPS:
-        known = {*modules(step), *EXCLUDED}
+        known = {*modules(step), *excluded(step)}
         forgotten = {(who, what) for who, what in seen if who in modules(step) and what not in known}
         assert not forgotten, step
 
@@ -112,7 +112,16 @@ def test_every_excluded_module_is_met_by_a_step_and_says_why():
             for node in ast.walk(ast.parse((ROOT / file).read_bytes())):
                 if isinstance(node, ast.ImportFrom) and node.module:
                     imported |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    assert set(EXCLUDED) <= imported and all(EXCLUDED.values())
+    assert {*EXCLUDED, *VERIFIED} <= imported and all(EXCLUDED.values())
+
+
+def test_how_data_is_read_costs_no_training_since_its_manifest_has_the_hashes():
+    """A change of these changes what is trained only with another manifest, which is an input of the rule."""
+    readers = {f"gcl.data.{name}" for name in ("raw", "records", "json_text", "actions", "manifest")}
+    assert readers <= set(modules("manifest"))
+    for step in ("training", "generation"):
+        assert not readers & set(modules(step)), step
+    assert readers & set(modules("scoring")) == {"gcl.data.actions"}, "which reads answers"
 
 
 def test_every_rule_that_calls_a_verb_depends_on_the_code_of_that_verb():
