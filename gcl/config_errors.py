@@ -1,7 +1,9 @@
 """Mistakes in the configuration in words: `explain(problem, layers)` gives file and line, field, value, remedy in a line."""
 
 import difflib
+import math
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel
@@ -27,12 +29,11 @@ def explain(problem: Mapping[str, Any], layers: Layers) -> str:
     if kind == "missing":
         return f'{file}: {field}: missing; add it, a setting as {path[-1]}: {{value: ..., assumed: "why"}}'
     if kind in ("float_type", "int_type") and isinstance(value, str):
-        try:
-            float(value)
-            written = _yaml_number(value) if kind == "float_type" else value
-            remedy = f"it is text; write {written} without quotes"
-        except ValueError:
-            remedy = "write a number"
+        remedy = "write a number"
+        with suppress(ValueError):
+            if math.isfinite(float(value)):
+                written = _yaml_number(value) if kind == "float_type" else value
+                remedy = f"it is text; write {written} without quotes"
         return f"{file}: {field}: {shown(value)} is not a number; {remedy}"
     if kind == "model_type" and problem["ctx"]["class_name"].startswith("Setting["):
         return f'{file}: {field}: {shown(value)} has no origin; write {{value: {shown(value)}, assumed: "why"}}'

@@ -6,9 +6,12 @@ a sentence, such as a model's answer.
 Both compare normalised texts: case, width and kind of white space, hyphens, underscores and full stops do not matter. A
 sentence names an action by whole words, the longest name first: "move forward-left" is Move Forward Left, not Move Forward.
 
-A name does not count where it is negated: directly after a negation ("do not turn left"), a few small words between them
-apart ("no need to stop"), or joined to such a name by "or" ("do not stop or turn left"). Negations are the English ones
-below. What else a sentence says is not understood: "stopping would block her" names nothing.
+Between the words of a name may stand commas, slashes, brackets, and "and", "to", "the": "move forward to the left" is Move
+Forward Left, too.
+
+A name does not count where it is negated: directly after a negation ("do not turn left"), a few small words or an aside
+between commas apart ("no need to stop"), or joined to such a name by "or" or "nor" ("do not stop or turn left"). The English
+negations below are known. What else a sentence says is not understood: "stopping would block her" names nothing.
 """
 
 import re
@@ -20,9 +23,13 @@ from functools import lru_cache
 _STOPS = ".。।॥۔։።᙮။…"
 _LOOSE = re.compile(r"[\s_]+")
 _ENDS = re.compile(rf"^[\s\"'`“”‘’«»()\[\]*]+|[\s\"'`“”‘’«»()\[\]*!{_STOPS}]+$")
-# Between the words of a name: "move forward, left" names the same as "Move Forward Left".
-_GAP = r"[\s,]+"
-_NEGATION = r"(?:\w+n['’]t|not|never|cannot|avoid|without|instead of|rather than|no need to|no reason to)"
+# Between the words of a name: "move forward (left)" and "move forward and left" name the same as "Move Forward Left".
+_GAP = r"(?:[\s,/()&+]|\b(?:and|to|the|towards?)\b)+"
+_VERBS = "ca|wo|sha|do|does|did|should|would|could|must|might|need|is|are|was|were|has|have|had"
+_NEGATION = (
+    rf"(?:(?:{_VERBS})n['’]?t|not|no|never|neither|nor|cannot|avoid|without|instead of|rather than|no need to|no reason to)"
+    r"(?:,[^,.;:!?]{1,60},)?"
+)
 _SMALL = r"(?:a|an|the|any|be|to|have|need|needed|try|attempt|start|begin|just|yet|now|ever|simply|suddenly|abruptly)"
 _NEGATED = re.compile(rf"\b{_NEGATION}(?:\s+{_SMALL})*\s+$")
 _JOINED = re.compile(rf"^(?:\s*,)?\s+(?:or|nor)(?:\s+{_SMALL})*\s+$")
@@ -61,13 +68,18 @@ def named_actions(text: str, actions: Sequence[str]) -> list[str]:
             negated_until = match.end()
             continue
         negated_until = -1
-        found.append(names[" ".join(re.split(_GAP, match[0]))])
+        found.append(names[_words(match[0])])
     return list(dict.fromkeys(found))
 
 
 def _key(name: str) -> str:
-    """A name as it is compared; commas between its words do not matter either."""
-    return " ".join(re.split(_GAP, _ENDS.sub("", normalized(name)))).strip()
+    """A name as it is compared."""
+    return _words(_ENDS.sub("", normalized(name)))
+
+
+def _words(name: str) -> str:
+    """The words of a name, without what may stand between them."""
+    return " ".join(filter(None, re.split(_GAP, name))) or name
 
 
 @lru_cache(maxsize=32)

@@ -24,6 +24,7 @@ from gcl.backbones.load import ADAPTER, Source
 from gcl.data.actions import named_action
 from gcl.data.encoding import Encoder
 from gcl.data.images import PictureError
+from gcl.data.marks import marks
 from gcl.data.scenario import TURNS, Scenario, Turn
 from gcl.errors import CheckpointError, ConfigError, DataError
 from gcl.evaluation.accuracy import NO_ACTION
@@ -154,6 +155,11 @@ def chosen_questions(file: MemberFile, turns: Sequence[str] | None, own: Sequenc
         ConfigError: if the member has no such question, or one has to be chosen.
     """
     asked = file.asked
+    for text in own or ():
+        if not text.strip():
+            raise ConfigError("--question: empty; write the question")
+        if word := next(iter(marks(text)), None):
+            raise ConfigError(f"--question: {word!r} is a sign that models do not read as text; leave it out")
     unknown = [turn for turn in turns or () if turn not in asked.questions]
     if unknown:
         known = f"use some of {', '.join(asked.questions)}" if asked.questions else "it has none"

@@ -375,6 +375,12 @@ def test_prompts_with_control_words_of_models_are_refused(config, path):
     assert second.startswith(f"more.yaml: {field}: '<|im_end|>' is a sign")
 
 
+@pytest.mark.parametrize("text", ["nan", "inf", "-inf", "many"])
+def test_what_is_no_number_is_not_advised_to_be_one(config, text):
+    (line,) = messages(config, Document("more.yaml", {"training": {"lr_sft": {"value": text, "assumed": "a trial"}}}))
+    assert line == f"more.yaml: training.lr_sft.value: {text!r} is not a number; write a number"
+
+
 NUMBERS = [0, -1, 1e9, 4e-9, 1 / 3, 1e-300, 1e300, 10**30, float("inf"), "1e-5", None, {}]
 
 

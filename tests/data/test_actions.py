@@ -22,6 +22,10 @@ ACTIONS = ["Move Forward", "Move Forward Left", "Move Forward Right", "Stop", "T
         "Ｍove Forward Left．",
         "“Move forward left!”",
         "**Move Forward Left**",
+        "Move Forward/Left",
+        "Move forward (left)",
+        "Move forward and left",
+        "move forward to the left",
     ],
 )
 def test_a_label_is_read_in_every_spelling(text):
@@ -66,6 +70,13 @@ def test_a_sentence_names_actions_by_the_longest_whole_words(text, named):
         ("Instead of a stop, move forward.", ["Move Forward"]),
         ("It is not busy, so move forward.", ["Move Forward"]),
         ("Stop, not because of her", ["Stop"]),
+        ("Do not, under any circumstances, turn left.", []),
+        ("It shouldnt turn left", []),
+        ("We can't stop; move forward", ["Move Forward"]),
+        ("No stop.", []),
+        ("No, turn left.", ["Turn Left"]),
+        ("Neither stop nor turn left; move forward", ["Move Forward"]),
+        ("She went past; stop", ["Stop"]),
     ],
 )
 def test_a_negated_name_does_not_count(text, named):
@@ -82,7 +93,8 @@ def test_a_label_with_a_hyphen_is_found_without_it():
 
 
 def test_signs_of_regular_expressions_in_labels_are_letters():
-    assert named_action("Take exit (2+).", ["exit (2+", "exit 2"]) == "exit (2+"
+    assert named_action("Take exit 2.*1.", ["exit 2.*1", "exit 2331"]) == "exit 2.*1"
+    assert named_action("Take exit 2331.", ["exit 2.*1", "exit 2331"]) == "exit 2331"
 
 
 @given(st.sampled_from(ACTIONS), st.text(alphabet="aZ .,-_\n\t'’。", max_size=12))

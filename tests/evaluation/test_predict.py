@@ -315,3 +315,12 @@ def test_a_model_of_the_hub_is_asked_by_its_id(trained, asked, backbones, tmp_pa
         assert status == 0 and found == expected and "note: lab/model@" in note
     status, _, error = asked("lab/other", "--image", picture)
     assert status == 2 and "lab/other@main: cannot be loaded" in error
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"), [(" ", "--question: empty; write"), ("Is <image> it?", "'<image>' is a sign")]
+)
+def test_a_question_that_is_none_or_holds_a_control_word_is_refused(trained, capsys, words, expected):
+    arguments = ["--image", trained.pictures["s08"], "--question", words]
+    assert main(["predict", "--checkpoint", str(trained.checkpoints / "learner"), *arguments]) == 2
+    assert expected in capsys.readouterr().err

@@ -176,7 +176,7 @@ MISTAKES: dict[str, tuple[str, list[Any], str]] = {
         "optimal length: 7, but a shortest plan has 6 actions",
     ),
     "no distance": ("visualplanning", [original(distance_map_to_printer={})], "best_paths: no length follows"),
-    "no object": ("visualplanning", [[1]], "a list instead of an object"),
+    "no object": ("visualplanning", [[1]], "a whole number instead of an object"),
 }
 
 

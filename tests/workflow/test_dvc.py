@@ -184,12 +184,14 @@ def test_from_scratch_everything_runs_once(first):
     runs = sum(RUNS.values())
     assert first.jobs == {
         "captions": 1, "vocabulary": 1, "ground": 2,
-        "train": runs, "generate": runs, "score": runs, "table": 5, "encoders": 1, "figure": 5, "gallery": 1,
-        "costs": 1, "report_page": 1, "all": 1,
+        "train": runs, "generate": runs, "score": runs, "generate_exchanged": 3, "score_exchanged": 3,
+        "table": 5, "encoders": 1, "figure": 5, "gallery": 1, "costs": 1, "report_page": 1, "all": 1,
     }  # fmt: skip
     tracked = first.project.do("git ls-files").splitlines()
     assert "results/rehearsal/tables/headline.md" in tracked
-    assert sum(name.startswith("results/rehearsal/metrics/") for name in tracked) == runs
+    assert sum(name.startswith("results/rehearsal/metrics/") for name in tracked) == runs + 3, (
+        "3 with exchanged pictures"
+    )
     assert not any("/checkpoints/" in name or "/predictions/" in name or "/images/" in name for name in tracked)
     table = first.project.root / "results/rehearsal/tables/headline.md"
     assert "Rehearsal: real data and tiny models" in table.read_text()

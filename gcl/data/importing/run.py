@@ -121,7 +121,11 @@ def kind_of_import(folder: Path) -> str:
     Raises:
         DataError: if nothing in it says so.
     """
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder; name one that `gcl data import` has made")
     remedy = "name its data set: gcl data validate DATASET --folder DIR"
+    if not (folder / RECORD).exists():
+        raise DataError(f"{folder}: no {RECORD} in it; import the download first with `gcl data import`, or {remedy}")
     try:
         return str(yaml.safe_load((folder / RECORD).read_text(encoding="utf-8"))["kind"])
     except OSError as error:
