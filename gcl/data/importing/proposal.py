@@ -13,7 +13,7 @@ from typing import Any
 
 from gcl.data.importing import guesses
 from gcl.data.importing.chat import LISTS, is_prompt_completion
-from gcl.data.importing.choices import file_keys, files_of, split_of
+from gcl.data.importing.choices import file_keys, files_of, named_pictures, split_of
 from gcl.data.importing.conversations import PICTURES
 from gcl.data.importing.look import SAMPLE, Look
 from gcl.data.importing.mapping import CHOOSE
@@ -84,7 +84,7 @@ def propose(
         known: the data sets of config.yaml.
         name: of the data set that it is to be, if somebody said it.
     """
-    format, chosen, others = files_of(looks)
+    format, chosen, others = files_of(source, looks, index)
     if not chosen:
         return Proposal(reason=_no_data(source, looks))
     first: Proposal | None = None
@@ -110,8 +110,8 @@ def _drafted(
     values = _values(looks, roles["label"] or roles["action"])
     actions = known[name].actions if name in known else guesses.closed_list(values, lists) if column else None
     column = look.columns.get(roles["image"] or "")
-    paths = column.paths[:_PATHS] if column else []
-    images = suggested(source, paths, look.names[0], index) if paths else "."
+    named = [one for look in looks for one in named_pictures([look], roles["image"] or "")[:_PATHS]]
+    images = suggested(source, named, index) if named else "."
     base: dict[str, Any] = {"format": format, **file_keys(looks)}
     if format != "socialnav-sub":
         base["images"] = "." if images is None else images

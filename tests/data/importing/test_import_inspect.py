@@ -1,5 +1,6 @@
 """What a download holds is shown, and the proposed mapping imports it wherever nothing had to be chosen."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -189,3 +190,38 @@ def test_source_without_annotations_is_named(tmp_path: Path) -> None:
 def test_proposed_words_are_read_back_as_the_same_words(text: str) -> None:
     for value in (text, [text, "b"], {text: "train"}):
         assert parse_document(in_yaml(value), "x").value == value
+
+
+def _in_folders(folder: Path, names: list[str], file: str, **fields: str) -> Path:
+    """Folders whose pictures are all called 0.png and so on, each with annotations beside them."""
+    source = write_source(folder, {})
+    (source / "images").rename(source / "spare")
+    for number, name in enumerate(names):
+        (source / name).mkdir()
+        (source / f"spare/{number}.png").rename(source / name / "0.png")
+        record = {"file_name": "0.png", **{turn: row(number)[turn] for turn in WORDINGS}, **fields}
+        (source / name / file).write_bytes(as_jsonl([record]))
+    shutil.rmtree(source / "spare")
+    return source
+
+
+@pytest.mark.parametrize("fields", [{}, {"id": "1"}], ids=["names", "ids"])
+def test_files_that_call_other_pictures_by_the_same_name_have_no_scene_in_common(tmp_path: Path, fields: dict) -> None:
+    source = _in_folders(tmp_path / "source", ["train", "test"], "metadata.jsonl", **fields)
+    mapping = inspect_source(source).mapping
+    assert "not used" not in mapping
+    proposed = yaml.safe_load(mapping)
+    assert proposed["files"] == {"train": ["train/metadata.jsonl"], "test": ["test/metadata.jsonl"]}
+    run_import(source, mapping, actions=ACTIONS)
+    assert [(scene["id"], scene["image"], scene["split"]) for scene in imported(source)] == [
+        ("0", "images/train/0.png", "train"),
+        ("test/0", "images/test/0.png", "test"),
+    ]
+
+
+def test_folders_that_each_count_their_pictures_from_0_are_all_proposed(tmp_path: Path) -> None:
+    source = _in_folders(tmp_path / "source", ["bag1", "bag2", "bag3"], "labels.jsonl")
+    proposed = _proposed(source)
+    assert proposed["files"] == [f"bag{k}/labels.jsonl" for k in (1, 2, 3)]
+    run_import(source, proposed | {"split": {"train": 2, "test": 1, "seed": 0}}, actions=ACTIONS)
+    assert [scene["id"] for scene in imported(source)] == ["0", "bag2/0", "bag3/0"]
