@@ -73,6 +73,31 @@ def places_of(source: Path, named: Named, index: Index) -> list[PurePosixPath] |
     return [paths.place(*one) for one in named]
 
 
+def picture_columns(source: Path, looks: Sequence[Look], first: str, index: Index) -> tuple[list[str], list[str]]:
+    """Columns of pictures that are here: those with other pictures each, and those that repeat the first of them.
+
+    Args:
+        source: folder of the download.
+        looks: the files of the data set.
+        first: the column that its name speaks for.
+        index: the pictures that are there.
+    """
+    look = looks[0]
+    id = guesses.roles(look)["id"]
+    often = [name for name, column in look.columns.items() if 2 * column.pictures >= look.records]
+    others = [name for name in often if name not in (first, id) and not name.startswith("(")]
+    led: dict[str, list[PurePosixPath]] = {}
+    same = []
+    for name in (first, *others):
+        named = named_pictures(looks, name)
+        places = places_of(source, named, index) if named else []
+        if places is not None and places in led.values() and places:
+            same.append(name)
+        elif places is not None:
+            led[name] = places
+    return list(led) or [first], same
+
+
 def _apart(looks: Sequence[Look], scenes: Sequence["_Scenes"]) -> tuple[list[Look], list[Look]]:
     """Files of which no scene is in another one, and the rest."""
     chosen: list[Look] = []
