@@ -1,23 +1,31 @@
-"""Which files of a download together are a data set: `files_of(looks)`, and how a mapping names them: `file_keys(looks)`."""
+"""Which files of a download together are a data set: `files_of(source, looks, index)`, and how a mapping names them.
+
+`file_keys(looks)` names the files, `named_pictures(looks, column)` says which pictures they name.
+"""
 
 import re
-from collections.abc import Mapping, Sequence
-from pathlib import PurePosixPath
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from gcl.data.importing import guesses
+from gcl.data.importing.layout import Moved
 from gcl.data.importing.look import Look
+from gcl.data.importing.paths import Index, Named, Paths, suggested
 from gcl.data.scenario import TURNS
 
 _FORMATS = ("socialnav-sub", "conversations", "questions", "table")
 _SHARD = re.compile(r"\d+-of-\d+")
 
 
-def files_of(looks: Sequence[Look]) -> tuple[str | None, list[Look], list[Look]]:
+def files_of(source: Path, looks: Sequence[Look], index: Index) -> tuple[str | None, list[Look], list[Look]]:
     """The files of the most telling format.
 
     Args:
-        looks: all files of the download.
+        source: folder of the download.
+        looks: all its files.
+        index: its pictures.
 
     Returns:
         The format, its files, and those that are left out, since their scenes are in the others, too.
@@ -26,7 +34,7 @@ def files_of(looks: Sequence[Look]) -> tuple[str | None, list[Look], list[Look]]
         found = [look for look in looks if guesses.format_of(look) == format]
         found = [look for look in found if format != "questions" or guesses.roles(look)["answer"]]
         if found:
-            return format, *_apart(found, format)
+            return format, *_apart(found, [_scenes(look, format, source, index) for look in found])
     return None, [], []
 
 
@@ -51,7 +59,46 @@ def file_keys(looks: Sequence[Look]) -> dict[str, Any]:
     return {"files": _patterns(looks), "records": records or looks[0].file.records}
 
 
-def _apart(looks: Sequence[Look], format: str) -> tuple[list[Look], list[Look]]:
+def named_pictures(looks: Sequence[Look], name: str) -> Named:
+    """The paths in a column, each with the file that names it."""
+    return [(path, look.names[0]) for look in looks if name in look.columns for path in look.columns[name].paths]
+
+
+def places_of(source: Path, named: Named, index: Index) -> list[PurePosixPath] | None:
+    """Where paths lead if the mapping's `images` is as suggested; None if they lead nowhere."""
+    images = suggested(source, named, index)
+    if images is None:
+        return None
+    paths = Paths(source, Moved(**images) if isinstance(images, dict) else images)
+    return [paths.place(*one) for one in named]
+
+
+def picture_columns(source: Path, looks: Sequence[Look], first: str, index: Index) -> tuple[list[str], list[str]]:
+    """Columns of pictures that are here: those with other pictures each, and those that repeat the first of them.
+
+    Args:
+        source: folder of the download.
+        looks: the files of the data set.
+        first: the column that its name speaks for.
+        index: the pictures that are there.
+    """
+    look = looks[0]
+    id = guesses.roles(look)["id"]
+    often = [name for name, column in look.columns.items() if 2 * column.pictures >= look.records]
+    others = [name for name in often if name not in (first, id) and not name.startswith("(")]
+    led: dict[str, list[PurePosixPath]] = {}
+    same = []
+    for name in (first, *others):
+        named = named_pictures(looks, name)
+        places = places_of(source, named, index) if named else []
+        if places is not None and places in led.values() and places:
+            same.append(name)
+        elif places is not None:
+            led[name] = places
+    return list(led) or [first], same
+
+
+def _apart(looks: Sequence[Look], scenes: Sequence["_Scenes"]) -> tuple[list[Look], list[Look]]:
     """Files of which no scene is in another one, and the rest."""
     chosen: list[Look] = []
     order = {id(look): number for number, look in enumerate(looks)}
@@ -61,7 +108,7 @@ def _apart(looks: Sequence[Look], format: str) -> tuple[list[Look], list[Look]]:
         doubled = len({other.file.records for other in [*chosen, look]}) > 1 and guesses.split_of_name(
             look.file.records or ""
         ) in {guesses.split_of_name(other.file.records or "") for other in chosen}
-        if mixed or doubled or any(_overlap(look, other, format) for other in chosen):
+        if mixed or doubled or any(_overlap(*(scenes[order[id(one)]] for one in (look, other))) for other in chosen):
             continue
         if chosen and not mixed and not _alike(look, chosen[0]):
             continue
@@ -85,20 +132,33 @@ def _alike(look: Look, other: Look) -> bool:
     return all(roles[name] == own[name] for name in names) and look.dialogue == other.dialogue
 
 
-def _overlap(look: Look, other: Look, format: str) -> bool:
+@dataclass(frozen=True)
+class _Scenes:
+    """What tells a file's scenes apart: ids, pictures, and whether a record is only one question of a scene."""
+
+    ids: Set[str]
+    pictures: Set[PurePosixPath]
+    single: bool
+
+
+def _overlap(mine: _Scenes, theirs: _Scenes) -> bool:
     """Whether two files have a scene in common; questions of one scene may be in different files."""
-    mine, theirs = _scenes(look, format), _scenes(other, format)
-    return bool(mine & theirs)
+    same = bool(mine.pictures & theirs.pictures)
+    if mine.ids and theirs.ids:
+        # Folders that each count from 0 have ids in common, but no pictures.
+        return bool(mine.ids & theirs.ids) and (same or not mine.pictures or not theirs.pictures)
+    return same and not mine.single and not theirs.single
 
 
-def _scenes(look: Look, format: str) -> set[str]:
+def _scenes(look: Look, format: str, source: Path, index: Index) -> _Scenes:
     roles = guesses.roles(look)
+    named = named_pictures([look], roles["image"] or "")
+    places = places_of(source, named, index) or [PurePosixPath(text) for text, _ in named]
+    single = format == "questions" or set(look.rounds) == {1}
     column = look.columns.get("question_id" if "question_id" in look.fields else roles["id"] or "")
     if column and len(column.values) >= look.records and not (roles["id"] or "").startswith("(file"):
-        return set(column.values)
-    column = look.columns.get(roles["image"] or "")
-    single = format == "questions" or set(look.rounds) == {1}
-    return set() if single or column is None else set(column.paths)
+        return _Scenes(set(column.values), set(places), single)
+    return _Scenes(set(), set(places), single)
 
 
 def _patterns(looks: Sequence[Look]) -> list[str]:

@@ -38,7 +38,7 @@ def _lines(proposal: Proposal) -> Iterator[str]:
     yield f"format: {content['format']}  # conversations, questions, table or socialnav-sub"
     yield from _files(content)
     if "images" in content:
-        yield f"images: {in_yaml(content['images'])}{_where(content['images'], look)}"
+        yield f"images: {in_yaml(content['images'])}{_where(proposal)}"
     if "picture" in content:
         yield f"picture: {in_yaml(content['picture'])}  # some records have several: last, first or a number"
     if "ids" in content:
@@ -50,7 +50,7 @@ def _lines(proposal: Proposal) -> Iterator[str]:
         there = ", ".join(in_yaml(name) for name in look.columns if not name.startswith("(file"))
         yield f"columns:  # there are: {there}"
         for role, name in content["columns"].items():
-            yield f"  {role}: {in_yaml(name)}{_of_column(role, name)}"
+            yield f"  {role}: {in_yaml(name)}{_of_column(role, name, proposal.comments)}"
     yield from _turns(content.get("turns"), look)
     if "actions" in content:
         yield f"actions:  # to the closed list: {', '.join(proposal.actions)}"
@@ -90,8 +90,14 @@ def _files(content: Mapping[str, Any]) -> Iterator[str]:
         yield f"records: {in_yaml(content['records'])}  # where they are inside the file{what}"
 
 
-def _where(images: Any, look: Look) -> str:
-    column = look.columns.get(roles(look)["image"] or "")
+def _where(proposal: Proposal) -> str:
+    images, look = proposal.content["images"], proposal.look
+    if images == CHOOSE:
+        return (
+            f"  # {proposal.comments['images']}; if each scene has its own folder, write it into the paths of the data"
+        )
+    name = (proposal.content.get("columns") or {}).get("image", CHOOSE)
+    column = look.columns.get((roles(look)["image"] if name == CHOOSE else name) or "")
     paths = column.paths if column else []
     if not paths:
         return "  # embedded, or relative to the download"
@@ -102,7 +108,9 @@ def _where(images: Any, look: Look) -> str:
     return f"  # {in_yaml(paths[0])} is in this folder"
 
 
-def _of_column(role: str, name: Any) -> str:
+def _of_column(role: str, name: Any, comments: Mapping[str, str]) -> str:
+    if role in comments:
+        return f"  # {comments[role]}"
     if role == "label":
         return "  # of a closed list of actions, if it is not the answer to the action question"
     return "  # no name told it" if name == CHOOSE else ""

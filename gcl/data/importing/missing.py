@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gcl.data.importing.paths import index_of, pictures_in, suggested
+from gcl.data.importing.paths import index_of, pictures_in, rivals, suggested
 from gcl.data.importing.scene import Picture, Reading
 from gcl.data.records import shown
 
@@ -72,9 +72,10 @@ def _absent(failures: Sequence[Failure], reading: Reading) -> str:
     """The line for a download of which no picture is where the data says."""
     first = failures[0]
     name = f"{first.where}: image: {shown(first.picture.path)}: no such file, like all {len(failures)} pictures"
-    texts = [failure.picture.path for failure in failures if failure.file == first.file][:_SAMPLE]
-    images = suggested(reading.source, texts, first.file, index_of(pictures_in(reading.source)))
-    if images is not None:
+    named = [(failure.picture.path, failure.file) for failure in failures][:_SAMPLE]
+    index = index_of(pictures_in(reading.source))
+    images = suggested(reading.source, named, index)
+    if images is not None and not rivals(named, index):
         value = f"{{strip: {images['strip']}, from: {images['from']}}}" if isinstance(images, dict) else images
         return f"{name}; write images: {value} in {reading.mapping_name}"
     if packed := archives(reading.source):

@@ -1,7 +1,7 @@
 r"""Picture paths as data writes them, and where they lead: `Paths(source, images).place(path, file)`.
 
 Paths come from other computers: C:\data\0.png, file:///home/x/0.png, a folder in front that is not here, no suffix.
-`suggested(source, paths, file, index)` finds what the mapping must say of `images` so that they lead to pictures here.
+`suggested(source, named, index)` finds what the mapping must say of `images` so that they lead to pictures here.
 """
 
 import base64
@@ -25,6 +25,7 @@ _BASE64 = ("iVBORw0KGgo", "/9j/", "UklGR")
 _MANY = 200  # characters
 _STRIPPED = 8  # prefixes that a mapping may have to name
 Index = Mapping[str, Sequence[PurePosixPath]]
+Named = Sequence[tuple[str, str]]  # paths as the data writes them, each with the annotation file that names it
 
 
 class Paths:
@@ -130,20 +131,20 @@ def index_of(pictures: Iterable[PurePosixPath]) -> Index:
     return index
 
 
-def suggested(source: Path, texts: Sequence[str], file: str, index: Index) -> Any:
+def suggested(source: Path, named: Named, index: Index) -> Any:
     """What the mapping's `images` must be so that these paths lead to pictures that are there; None if nothing does.
 
     Args:
         source: folder of the download.
-        texts: paths as the data writes them.
-        file: the annotation file that they are from.
+        named: the paths.
         index: the pictures that are there.
     """
-    texts = list(dict.fromkeys(texts))
+    named = list(dict.fromkeys(named))
     for images in (".", BESIDE):
         paths = Paths(source, images)
-        if texts and all(_is_there(source, paths.place(text, file)) for text in texts):
+        if named and all(_is_there(source, paths.place(*one)) for one in named):
             return images
+    texts = list(dict.fromkeys(text for text, _ in named))
     found = Counter(filter(None, (_moved(PurePosixPath(plain(text)), index) for text in texts)))
     for (_, folder), _ in found.most_common():
         strips = [strip for strip, own in found if own == folder and strip]
@@ -152,27 +153,46 @@ def suggested(source: Path, texts: Sequence[str], file: str, index: Index) -> An
         strip = strips[0] if len(strips) == 1 else strips
         images = {"strip": strip, "from": folder} if strips else folder
         paths = Paths(source, Moved(**images) if strips else images)
-        places = {paths.place(text, file) for text in texts}
+        places = {paths.place(text, "") for text in texts}
         there = sum(_is_there(source, place) for place in places)
         if len(places) == len(texts) and 2 * there > len(texts):
             return images
     return None
 
 
+def rivals(named: Named, index: Index) -> tuple[str, list[str]] | None:
+    """A path that fits pictures in several folders equally well, and the folders; None if each path fits one at most."""
+    for text, _ in named:
+        best, _ = _nearest(PurePosixPath(plain(text)), index)
+        folders = list(dict.fromkeys(str(picture.parent) for picture in best))
+        if len(folders) > 1:
+            return text, folders
+    return None
+
+
 def _moved(path: PurePosixPath, index: Index) -> tuple[str, str] | None:
     """What stands before the common end of a path and the picture that agrees with it most: in the path, on this disk."""
-    best, longest = None, 0
+    best, longest = _nearest(path, index)
+    if not best:
+        return None
+    before, here = path.parts[:-longest], best[0].parts[:-longest]
+    return str(PurePosixPath(*before)) if before else "", str(PurePosixPath(*here)) if here else "."
+
+
+def _nearest(path: PurePosixPath, index: Index) -> tuple[list[PurePosixPath], int]:
+    """The pictures that have the longest end in common with a path, and its length."""
+    best: list[PurePosixPath] = []
+    longest = 0
     for picture in index.get(path.name, ()):
         own = (*picture.parts[:-1], path.name)
         same = 0
         while same < min(len(own), len(path.parts)) and own[-1 - same] == path.parts[-1 - same]:
             same += 1
         if same > longest:
-            best, longest = picture, same
-    if best is None:
-        return None
-    before, here = path.parts[:-longest], best.parts[:-longest]
-    return str(PurePosixPath(*before)) if before else "", str(PurePosixPath(*here)) if here else "."
+            best, longest = [], same
+        if same == longest:
+            best.append(picture)
+    return best, longest
 
 
 def _is_there(source: Path, place: PurePosixPath) -> bool:

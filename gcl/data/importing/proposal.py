@@ -13,11 +13,12 @@ from typing import Any
 
 from gcl.data.importing import guesses
 from gcl.data.importing.chat import LISTS, is_prompt_completion
-from gcl.data.importing.choices import file_keys, files_of, split_of
+from gcl.data.importing.choices import file_keys, files_of, named_pictures, picture_columns, split_of
 from gcl.data.importing.conversations import PICTURES
+from gcl.data.importing.layout import BESIDE
 from gcl.data.importing.look import SAMPLE, Look
 from gcl.data.importing.mapping import CHOOSE
-from gcl.data.importing.paths import Index, suggested
+from gcl.data.importing.paths import Index, rivals, suggested
 from gcl.data.importing.trial import Outcome, outcome
 from gcl.data.records import shown
 from gcl.data.scenario import TURNS
@@ -45,6 +46,7 @@ class Proposal:
         outcome: of the trial.
         reason: why there is no mapping.
         actions: closed list that it was tried with.
+        comments: what a person should know of `images`, and of the column of the pictures (`image`).
     """
 
     content: Mapping[str, Any] | None = None
@@ -53,11 +55,12 @@ class Proposal:
     outcome: Outcome | None = None
     reason: str | None = None
     actions: Sequence[str] | None = None
+    comments: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
 class _Draft:
-    """What is said of a download while guesses are tried."""
+    """What is said of a download while guesses are tried; of what is open only one choice is."""
 
     source: Path
     looks: Sequence[Look]
@@ -66,6 +69,8 @@ class _Draft:
     images: Any
     actions: Sequence[str] | None
     base: dict[str, Any] = field(default_factory=dict)
+    comments: dict[str, str] = field(default_factory=dict)
+    open: set[str] = field(default_factory=set)
 
     @property
     def look(self) -> Look:
@@ -84,7 +89,7 @@ def propose(
         known: the data sets of config.yaml.
         name: of the data set that it is to be, if somebody said it.
     """
-    format, chosen, others = files_of(looks)
+    format, chosen, others = files_of(source, looks, index)
     if not chosen:
         return Proposal(reason=_no_data(source, looks))
     first: Proposal | None = None
@@ -94,7 +99,8 @@ def propose(
             tried = outcome(source, content, draft.actions, guesses.spare(draft.look, draft.roles))
             more = [*others, *(look for look in chosen if look not in files)]
             if tried.works:
-                proposal = Proposal(content, draft.look, _remarks(more), tried, None, draft.actions)
+                content, remarks = _opened(content, draft), _remarks(more)
+                proposal = Proposal(content, draft.look, remarks, tried, None, draft.actions, draft.comments)
                 return _with_sizes(proposal, known, name)
             first = first or Proposal(None, draft.look, (), tried, _reason(draft, tried))
     return first or Proposal(None, chosen[0], (), None, _reason(draft, None))
@@ -109,15 +115,35 @@ def _drafted(
     column = look.columns.get(roles["label"] or roles["action"] or "")
     values = _values(looks, roles["label"] or roles["action"])
     actions = known[name].actions if name in known else guesses.closed_list(values, lists) if column else None
+    comments, open = {}, set()
+    if roles["image"]:
+        columns, same = picture_columns(source, looks, roles["image"], index)
+        roles["image"] = columns[0]
+        if len(columns) > 1:
+            comments["image"], open = " or ".join(columns), {"image"}
+        elif same:
+            comments["image"] = f"the same pictures are in {', '.join(same)}"
     column = look.columns.get(roles["image"] or "")
-    paths = column.paths[:_PATHS] if column else []
-    images = suggested(source, paths, look.names[0], index) if paths else "."
+    named = [one for look in looks for one in named_pictures([look], roles["image"] or "")[:_PATHS]]
+    images = suggested(source, named, index) if named else "."
+    if images not in (None, ".", BESIDE) and (rival := rivals(named, index)):
+        comments["images"], open = f"{shown(rival[0])[1:-1]} is in {', '.join(rival[1])}", open | {"images"}
     base: dict[str, Any] = {"format": format, **file_keys(looks)}
     if format != "socialnav-sub":
         base["images"] = "." if images is None else images
         if column and column.several:
             base["picture"] = CHOOSE
-    return _Draft(source, looks, format, roles, images, actions, base)
+    return _Draft(source, looks, format, roles, images, actions, base, comments, open)
+
+
+def _opened(content: Mapping[str, Any], draft: _Draft) -> dict[str, Any]:
+    """A mapping that was tried, with CHOOSE for what only a person can tell."""
+    result = dict(content)
+    if "images" in draft.open:
+        result["images"] = CHOOSE
+    if "image" in draft.open:
+        result["columns"] = {**content.get("columns", {}), "image": CHOOSE}
+    return result
 
 
 def _candidates(draft: _Draft, looks: Sequence[Look]) -> Iterator[dict[str, Any]]:

@@ -8,12 +8,11 @@ trained on, but can say which scenes are for the test.
 
 import re
 from collections.abc import Iterable, Iterator
-from pathlib import PurePosixPath
 
 from gcl.data.importing.fields import field, text
 from gcl.data.importing.layout import Columns, TurnWords
 from gcl.data.importing.rounds import Part, Round
-from gcl.data.importing.scene import Picture, Reading, id_of, label_in, picture_of, split_of
+from gcl.data.importing.scene import Picture, Reading, id_of, label_in, picture_id, picture_of, split_of
 from gcl.data.marks import PICTURE_MARK, without_picture_mark
 from gcl.data.records import Record, shown
 
@@ -64,10 +63,6 @@ def _id(record: Record, name: str, picture: Picture | None, reading: Reading) ->
                 reading.problems.append(f"{record.where}: {name}: {shown(id)} does not end with _q1 to _q5; {remedy}")
                 return None, None
             return scene, number
-    if mapping.ids == "picture" and picture is not None:
-        if picture.path is None:
-            remedy = f"write ids: field in {reading.mapping_name}"
-            reading.problems.append(f"{record.where}: id: the picture has no name that could be the id; {remedy}")
-            return None, number
-        return PurePosixPath(picture.path).stem, number
+    if mapping.ids == "picture":
+        return picture_id(record, picture, reading, "ids: field"), number
     return None, number

@@ -70,6 +70,7 @@ class Reading:
         also_read: files beside those that the mapping names, relative to the source.
         file: the annotation file that is being read, relative to the source.
         left_out: word of each record that the mapping leaves out for its split, by the record's place.
+        named: the first picture of each name.
     """
 
     source: Path
@@ -83,6 +84,7 @@ class Reading:
     also_read: list[str] = field(default_factory=list)
     file: str = ""
     left_out: dict[str, str] = field(default_factory=dict)
+    named: dict[str, PurePosixPath] = field(default_factory=dict)
 
     def counted(self, records: Iterable[Record]) -> Iterator[Record]:
         """The same records; how many there were is known afterwards."""
@@ -151,13 +153,29 @@ def scene_id(record: Record, name: str, picture: Picture | None, reading: Readin
     if reading.mapping.ids == "row":
         reading.numbered += 1
         return str(reading.numbered)
+    return picture_id(record, picture, reading, "ids: field or ids: row")
+
+
+def picture_id(record: Record, picture: Picture | None, reading: Reading, other: str) -> str | None:
+    """The name of a picture as an id; with its folder where another folder had a picture of this name before.
+
+    Args:
+        record: of the scene.
+        picture: of the scene, None if it could not be read.
+        reading: gets a line for a picture without a name.
+        other: the mapping's lines that would do without names.
+    """
     if picture is None:
         return None
     if picture.path is None:
-        remedy = f"write ids: field or ids: row in {reading.mapping_name}"
+        remedy = f"write {other} in {reading.mapping_name}"
         reading.problems.append(f"{record.where}: id: the picture has no name that could be the id; {remedy}")
         return None
-    return PurePosixPath(picture.path).stem
+    place = picture.place or PurePosixPath(picture.path)
+    if reading.named.setdefault(place.stem, place) == place:
+        return place.stem
+    # Without a folder its name is all that tells it from the first.
+    return str(place.with_suffix("")) if place.parent.parts else place.name
 
 
 def picture_of(record: Record, names: Sequence[str], reading: Reading, beside: Sequence[Any] = ()) -> Picture | None:

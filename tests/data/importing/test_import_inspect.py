@@ -1,5 +1,6 @@
 """What a download holds is shown, and the proposed mapping imports it wherever nothing had to be chosen."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -189,3 +190,101 @@ def test_source_without_annotations_is_named(tmp_path: Path) -> None:
 def test_proposed_words_are_read_back_as_the_same_words(text: str) -> None:
     for value in (text, [text, "b"], {text: "train"}):
         assert parse_document(in_yaml(value), "x").value == value
+
+
+def _in_folders(folder: Path, names: list[str], file: str, **fields: str) -> Path:
+    """Folders whose pictures are all called 0.png and so on, each with annotations beside them."""
+    source = write_source(folder, {})
+    (source / "images").rename(source / "spare")
+    for number, name in enumerate(names):
+        (source / name).mkdir()
+        (source / f"spare/{number}.png").rename(source / name / "0.png")
+        record = {"file_name": "0.png", **{turn: row(number)[turn] for turn in WORDINGS}, **fields}
+        (source / name / file).write_bytes(as_jsonl([record]))
+    shutil.rmtree(source / "spare")
+    return source
+
+
+@pytest.mark.parametrize("fields", [{}, {"id": "1"}], ids=["names", "ids"])
+def test_files_that_call_other_pictures_by_the_same_name_have_no_scene_in_common(tmp_path: Path, fields: dict) -> None:
+    source = _in_folders(tmp_path / "source", ["train", "test"], "metadata.jsonl", **fields)
+    mapping = inspect_source(source).mapping
+    assert "not used" not in mapping
+    proposed = yaml.safe_load(mapping)
+    assert proposed["files"] == {"train": ["train/metadata.jsonl"], "test": ["test/metadata.jsonl"]}
+    run_import(source, mapping, actions=ACTIONS)
+    assert [(scene["id"], scene["image"], scene["split"]) for scene in imported(source)] == [
+        ("0", "images/train/0.png", "train"),
+        ("test/0", "images/test/0.png", "test"),
+    ]
+
+
+def test_folders_that_each_count_their_pictures_from_0_are_all_proposed(tmp_path: Path) -> None:
+    source = _in_folders(tmp_path / "source", ["bag1", "bag2", "bag3"], "labels.jsonl")
+    proposed = _proposed(source)
+    assert proposed["files"] == [f"bag{k}/labels.jsonl" for k in (1, 2, 3)]
+    run_import(source, proposed | {"split": {"train": 2, "test": 1, "seed": 0}}, actions=ACTIONS)
+    assert [scene["id"] for scene in imported(source)] == ["0", "bag2/0", "bag3/0"]
+
+
+def test_a_picture_that_several_folders_have_leaves_the_folder_to_choose(tmp_path: Path) -> None:
+    source = write_source(tmp_path / "source", {"a.csv": as_csv([r | {"image": r["image"][7:]} for r in ROWS])})
+    (source / "depth").mkdir()
+    (source / "depth/1.png").write_bytes((source / "images/2.png").read_bytes())
+    mapping = inspect_source(source).mapping
+    assert "images: CHOOSE  # 1.png is in depth, images; " in mapping
+    (tmp_path / "m.yaml").write_text(mapping)
+    with pytest.raises(ConfigError, match="images: CHOOSE stands where nothing could be told"):
+        read_mapping(tmp_path / "m.yaml")
+    run_import(source, mapping.replace("CHOOSE", "images"), actions=ACTIONS)
+    assert [scene["image"] for scene in imported(source)] == [f"images/{k}.png" for k in range(3)]
+
+
+def test_a_folder_in_the_path_tells_pictures_of_one_name_apart(tmp_path: Path) -> None:
+    source = write_source(tmp_path / "source", {"a.csv": as_csv([r | {"image": f"x/{r['image']}"} for r in ROWS])})
+    (source / "depth").mkdir()
+    (source / "depth/1.png").write_bytes((source / "images/2.png").read_bytes())
+    assert _proposed(source)["images"] == {"strip": "x", "from": "."}
+
+
+def _without_picture(record: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in record.items() if name != "image"}
+
+
+@pytest.mark.parametrize(
+    ("pictures", "columns"),
+    [
+        (("front_image", "rear_image"), "front_image or rear_image"),
+        (("image", "image_path"), "image or image_path"),
+        ("images", "images.front or images.rear"),
+    ],
+    ids=["front and rear", "usual names", "object"],
+)
+@pytest.mark.parametrize("record", [row, talk], ids=["table", "dialogues"])
+def test_of_columns_with_other_pictures_each_none_is_taken_unasked(
+    tmp_path: Path, pictures: tuple[str, str] | str, columns: str, record: Any
+) -> None:
+    records = []
+    for k in range(3):
+        values = (f"images/{k}.png", f"images/{(k + 1) % 3}.png")
+        named = (
+            {pictures: dict(zip(("front", "rear"), values, strict=True))}
+            if isinstance(pictures, str)
+            else dict(zip(pictures, values, strict=True))
+        )
+        records.append(_without_picture(record(k)) | named)
+    mapping = inspect_source(write_source(tmp_path / "source", {"a.json": as_json(records)})).mapping
+    assert f"  image: CHOOSE  # {columns}\n" in mapping
+
+
+def test_columns_of_the_same_pictures_are_one(tmp_path: Path) -> None:
+    records = [r | {"file_name": r["image"][7:]} for r in ROWS]
+    mapping = inspect_source(write_source(tmp_path / "source", {"a.json": as_json(records)})).mapping
+    assert "  image: image  # the same pictures are in file_name\n" in mapping
+
+
+def test_a_column_whose_pictures_are_not_here_is_no_choice(tmp_path: Path) -> None:
+    records = [r | {"image": f"lost/{k}.jpg", "image_path": r["image"]} for k, r in enumerate(ROWS)]
+    assert (
+        _proposed(write_source(tmp_path / "source", {"a.json": as_json(records)}))["columns"]["image"] == "image_path"
+    )
