@@ -18,6 +18,7 @@ from gcl.data.importing.conversations import PICTURES
 from gcl.data.importing.layout import BESIDE
 from gcl.data.importing.look import SAMPLE, Look
 from gcl.data.importing.mapping import CHOOSE
+from gcl.data.importing.missing import PUT
 from gcl.data.importing.paths import Index, rivals, suggested
 from gcl.data.importing.trial import Outcome, outcome
 from gcl.data.records import shown
@@ -314,4 +315,6 @@ def _reason(draft: _Draft, tried: Outcome | None) -> str:
             return f"{look.names[0]}: {what}; a scene here has five turns ({', '.join(TURNS)}), so this is no data yet"
     if tried is None or not tried.problems:
         return f"{look.names[0]}: {look.problems[0] if look.problems else 'nothing that could be scenes'}"
-    return tried.problems[0]
+    problem = tried.problems[0]
+    # No mapping is written that could be corrected.
+    return f"{problem.partition(PUT)[0]}{PUT}" if f"; {PUT}, or " in problem else problem

@@ -288,3 +288,10 @@ def test_a_column_whose_pictures_are_not_here_is_no_choice(tmp_path: Path) -> No
     assert (
         _proposed(write_source(tmp_path / "source", {"a.json": as_json(records)}))["columns"]["image"] == "image_path"
     )
+
+
+def test_no_mapping_is_to_be_corrected_where_none_is_written(tmp_path: Path) -> None:
+    rows = [r | {"image": f"nowhere/x{k}.png"} for k, r in enumerate(ROWS)]
+    inspection = inspect_source(write_source(tmp_path / "source", {"a.json": as_json(rows)}))
+    what = "'nowhere/x0.png': no such file, like all 3 pictures; put the pictures into the download"
+    assert (inspection.mapping, inspection.reason) == (None, f"a.json:2: image: {what}")
