@@ -100,7 +100,7 @@ def propose(
             tried = outcome(source, content, draft.actions, guesses.spare(draft.look, draft.roles))
             more = [*others, *(look for look in chosen if look not in files)]
             if tried.works:
-                content, remarks = _opened(content, draft), _remarks(more)
+                content, remarks = _opened(content, draft), _remarks(more, draft)
                 proposal = Proposal(content, draft.look, remarks, tried, None, draft.actions, draft.comments)
                 return _with_sizes(proposal, known, name)
             first = first or Proposal(None, draft.look, (), tried, _reason(draft, tried))
@@ -271,8 +271,15 @@ def _with_sizes(proposal: Proposal, known: Mapping[str, Known], name: str | None
     return replace(proposal, content={**content, "split": {**fitting[0], "seed": 0}})
 
 
-def _remarks(others: Sequence[Look]) -> list[str]:
-    return [f"not used, as it has scenes of the files above: {look.names[0]}" for look in others]
+def _remarks(others: Sequence[Look], draft: _Draft) -> list[str]:
+    # While folders are to choose, the same names may be other pictures.
+    open = "images" in draft.open
+    why = (
+        "it names pictures as the files above do; add it if these are others"
+        if open
+        else "it has scenes of the files above"
+    )
+    return [f"not used, as {why}: {look.names[0]}" for look in others]
 
 
 def _no_data(source: Path, looks: Sequence[Look]) -> str:
