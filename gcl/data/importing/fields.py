@@ -36,6 +36,15 @@ def text(record: Record, name: str, problems: list[str]) -> str | None:
     )
 
 
+def one_action(record: Record, name: str, problems: list[str]) -> str | None:
+    """The text of an action. Several in a list are a problem: joined they would be an action that nobody named."""
+    value = decoded(field(record.fields, name).get(name))
+    if isinstance(value, list) and len(value) > 1:
+        problems.append(f"{record.where}: {name}: several actions in a list; keep one")
+        return None
+    return text(record, name, problems)
+
+
 def joined(value: Any) -> Any:
     """A list of sentences as one text; anything else as it is."""
     if isinstance(value, list) and value and all(isinstance(part, str) for part in value):

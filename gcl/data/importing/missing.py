@@ -5,13 +5,15 @@ A download whose pictures lie elsewhere, or are still packed, would else be answ
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
 
-from gcl.data.importing.paths import index_of, pictures_in, rivals, suggested
+from gcl.data.importing.paths import index_of, pictures_in, plain, rivals, suggested
 from gcl.data.importing.scene import Picture, Reading
 from gcl.data.records import shown
 
 ARCHIVES = {".zip": "unzip", ".tar": "tar -xf", ".tgz": "tar -xf", ".gz": "tar -xf", ".7z": "7z x", ".rar": "unrar x"}
+PUT = "put the pictures into the download"
 _SAMPLE = 200  # paths from which a pattern is told
 
 
@@ -52,7 +54,11 @@ def explained(failures: Sequence[Failure], tried: int, reading: Reading) -> Iter
             how_many = "all" if len(alike) == tried else f"{len(alike)} of"
             yield f"{alike[0].line().removesuffix(reason)}{what}, like {how_many} {tried} pictures; {remedy}"
         else:
-            yield from (failure.line() for failure in alike)
+            near = _Near(reading.source) if any(map(_is_absent, alike)) else None
+            for failure in alike:
+                hint = near.hint(failure.picture.path) if near and _is_absent(failure) else None
+                what = reason.partition("; ")[0]
+                yield f"{failure.line().removesuffix(reason)}{what}; {hint}" if hint else failure.line()
 
 
 def archives(source: Path) -> list[str]:
@@ -78,6 +84,41 @@ def _absent(failures: Sequence[Failure], reading: Reading) -> str:
     if images is not None and not rivals(named, index):
         value = f"{{strip: {images['strip']}, from: {images['from']}}}" if isinstance(images, dict) else images
         return f"{name}; write images: {value} in {reading.mapping_name}"
+    if hint := _Near(reading.source).hint(first.picture.path):
+        return f"{name}; {hint}"
     if packed := archives(reading.source):
         return f"{name}; unpack them first: {packed[0]}"
-    return f"{name}; put the pictures into the download, or correct images in {reading.mapping_name}"
+    return f"{name}; {PUT}, or correct images in {reading.mapping_name}"
+
+
+class _Near:
+    """Pictures whose names are nearly those of the data: letter case, suffix and %20 aside."""
+
+    def __init__(self, source: Path) -> None:
+        self._pictures: dict[str, list[PurePosixPath]] = {}
+        for picture in pictures_in(source):
+            self._pictures.setdefault(picture.stem.casefold(), []).append(picture)
+
+    def hint(self, text: str) -> str | None:
+        """Which picture is nearly called so, in what it differs and what to do; None if none is."""
+        path = PurePosixPath(plain(text))
+        bare = PurePosixPath(unquote(str(path)))
+        found = self._pictures.get(bare.stem.casefold(), self._pictures.get(bare.name.casefold(), ()))
+        if not found:
+            return None
+        if not path.suffix and len(found) > 1:
+            names = ", ".join(shown(str(picture))[1:-1] for picture in found[:2])
+            return f"several pictures are called so ({names}); write the folder and the suffix in the data"
+        folder = bare.parent.as_posix().casefold()
+        near = max(
+            found, key=lambda picture: (picture.name == path.name, picture.parent.as_posix().casefold() == folder)
+        )
+        if near.name == path.name:
+            differs = "in another folder"
+        elif near.name == bare.name:
+            differs = "its name has no % signs"
+        elif near.name.casefold() == bare.name.casefold():
+            differs = "its letter case differs"
+        else:
+            differs = "its suffix differs"
+        return f"{shown(str(near))[1:-1]} is there: {differs}; rename the pictures, or correct the paths in the data"

@@ -18,6 +18,7 @@ from gcl.data.importing.conversations import PICTURES
 from gcl.data.importing.layout import BESIDE
 from gcl.data.importing.look import SAMPLE, Look
 from gcl.data.importing.mapping import CHOOSE
+from gcl.data.importing.missing import PUT
 from gcl.data.importing.paths import Index, rivals, suggested
 from gcl.data.importing.trial import Outcome, outcome
 from gcl.data.records import shown
@@ -99,7 +100,7 @@ def propose(
             tried = outcome(source, content, draft.actions, guesses.spare(draft.look, draft.roles))
             more = [*others, *(look for look in chosen if look not in files)]
             if tried.works:
-                content, remarks = _opened(content, draft), _remarks(more)
+                content, remarks = _opened(content, draft), _remarks(more, draft)
                 proposal = Proposal(content, draft.look, remarks, tried, None, draft.actions, draft.comments)
                 return _with_sizes(proposal, known, name)
             first = first or Proposal(None, draft.look, (), tried, _reason(draft, tried))
@@ -270,8 +271,15 @@ def _with_sizes(proposal: Proposal, known: Mapping[str, Known], name: str | None
     return replace(proposal, content={**content, "split": {**fitting[0], "seed": 0}})
 
 
-def _remarks(others: Sequence[Look]) -> list[str]:
-    return [f"not used, as it has scenes of the files above: {look.names[0]}" for look in others]
+def _remarks(others: Sequence[Look], draft: _Draft) -> list[str]:
+    # While folders are to choose, the same names may be other pictures.
+    open = "images" in draft.open
+    why = (
+        "it names pictures as the files above do; add it if these are others"
+        if open
+        else "it has scenes of the files above"
+    )
+    return [f"not used, as {why}: {look.names[0]}" for look in others]
 
 
 def _no_data(source: Path, looks: Sequence[Look]) -> str:
@@ -314,4 +322,6 @@ def _reason(draft: _Draft, tried: Outcome | None) -> str:
             return f"{look.names[0]}: {what}; a scene here has five turns ({', '.join(TURNS)}), so this is no data yet"
     if tried is None or not tried.problems:
         return f"{look.names[0]}: {look.problems[0] if look.problems else 'nothing that could be scenes'}"
-    return tried.problems[0]
+    problem = tried.problems[0]
+    # No mapping is written that could be corrected.
+    return f"{problem.partition(PUT)[0]}{PUT}" if f"; {PUT}, or " in problem else problem

@@ -142,7 +142,9 @@ def label_in(record: Record, name: str | None, reading: Reading) -> str | None:
     """The action label of a record, which may be a whole number; None where the data has none."""
     if name is None:
         return None
-    label = _number_or_text(record, name, reading.problems)
+    value = field_value(record, name)
+    read = fields.one_action if isinstance(value, list | str) else _number_or_text
+    label = read(record, name, reading.problems)
     return None if label is None else reading.translated(label)
 
 

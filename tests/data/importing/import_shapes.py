@@ -112,6 +112,11 @@ def moved(to: str) -> Callable[[Path], None]:
     return change
 
 
+def blanks(source: Path) -> None:
+    for picture in sorted((source / "images").iterdir()):
+        picture.rename(picture.with_name(f"my {picture.name}"))
+
+
 def emptied(source: Path) -> None:
     for picture in (source / "images").iterdir():
         picture.unlink()
@@ -178,7 +183,10 @@ TABLES: dict[str, Shape] = {
     "nested and with more in it": Shape({"a.json": as_json([spoken(k, annotation=answers(k) | {"weather": "fine"}) for k in range(3)])}, notes=("records whose annotation.weather is not read: 3",)),
     "question and answer a turn": Shape({"a.json": as_json([spoken(k, **dict(zip(TURNS, asked(k), strict=True))) for k in range(3)])}),
     "question and answer a turn, nested": Shape({"a.json": as_json([spoken(k, turns=dict(zip(TURNS, asked(k), strict=True))) for k in range(3)])}),
-    "lists of sentences": Shape({"a.json": as_json([spoken(k, **{t: [a, "So."] for t, a in answers(k).items()}) for k in range(3)])}, answers=lambda k: {t: f"{a} So." for t, a in answers(k).items()}),
+    "lists of sentences": Shape({"a.json": as_json([spoken(k, **{t: [a] if t == "action" else [a, "So."] for t, a in answers(k).items()}) for k in range(3)])}, answers=lambda k: {t: a if t == "action" else f"{a} So." for t, a in answers(k).items()}),
+    "lists of actions": Shape({"a.json": as_json([spoken(k, **answers(k) | {"action": ["Stop.", "Wait."]}) for k in range(3)])}, "a.json:2: action: several actions in a list; keep one"),
+    "lists of actions in cells": Shape({"a.csv": as_csv([spoken(k, **answers(k) | {"action": '["Stop.", "Wait."]'}) for k in range(3)])}, "a.csv:2: action: several actions in a list; keep one"),
+    "lists of labels": Shape({"a.json": as_json([r | {"action": f"Wait for number {k} to pass us before going on.", "label": ["Stop", "Move Forward"]} for k, r in enumerate(ROWS)])}, "a.json:2: label: several actions in a list; keep one"),
     "one JSON a picture": Shape({f"ann/{k}.json": dumped(plain(k)) for k in range(3)}),
     "one JSON a picture, told by its name": Shape({f"ann/{k}.json": dumped(answers(k)) for k in range(3)}),
     "one JSON a picture beside it": Shape({f"images/{k}.json": dumped(answers(k) | {"filename": f"{k}.png"}) for k in range(3)}),
@@ -289,7 +297,10 @@ PLACES: dict[str, Shape] = {
     "pointers of Git LFS": Shape({"a.json": as_json(ROWS)}, "a.json:2: image: 'images/0.png': a Git LFS pointer instead of the picture, like all 3 pictures; run `git lfs pull` in the download", change=pointers),
     "annotations as a pointer of Git LFS": Shape({"a.json": b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3\n"}, "a.json: a Git LFS pointer instead of the file; run `git lfs pull` in the download"),
     "pictures still packed": Shape({"a.json": as_json(ROWS), "images.zip": b"PK\3\4"}, "a.json:2: image: 'images/0.png': no such file, like all 3 pictures; unpack them first: unzip images.zip", change=emptied),
-    "pictures not there": Shape({"a.json": as_json(ROWS)}, "a.json:2: image: 'images/0.png': no such file, like all 3 pictures; put the pictures into the download, or correct images in the mapping", change=emptied),
+    "pictures not there": Shape({"a.json": as_json(ROWS)}, "a.json:2: image: 'images/0.png': no such file, like all 3 pictures; put the pictures into the download", change=emptied),
+    "pictures with other letter case": Shape({"a.json": as_json([r | {"image": f"Images/{k}.PNG"} for k, r in enumerate(ROWS)])}, "a.json:2: image: 'Images/0.PNG': no such file, like all 3 pictures; images/0.png is there: its letter case differs; rename the pictures, or correct the paths in the data"),
+    "pictures with another suffix": Shape({"a.json": as_json([r | {"image": f"images/{k}.jpg"} for k, r in enumerate(ROWS)])}, "a.json:2: image: 'images/0.jpg': no such file, like all 3 pictures; images/0.png is there: its suffix differs; rename the pictures, or correct the paths in the data"),
+    "pictures with a blank for %20": Shape({"a.json": as_json([r | {"image": f"images/my%20{k}.png"} for k, r in enumerate(ROWS)])}, "a.json:2: image: 'images/my%200.png': no such file, like all 3 pictures; images/my 0.png is there: its name has no % signs; rename the pictures, or correct the paths in the data", change=blanks),
     "no pictures named": Shape({"a.json": as_json([answers(k) for k in range(3)])}, "a.json: no field names a picture (there are: perception, prediction, reasoning, action, explanation); scenes need a picture and five turns"),
     "broken JSON": Shape({"a.json": b"{"}, "a.json:1: not valid JSON: Expecting property name enclosed in double quotes at column 2; correct it"),
 }  # fmt: skip

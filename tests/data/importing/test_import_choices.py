@@ -165,3 +165,29 @@ def test_muson_s_published_tree_takes_three_commands(tmp_path: Path, capsys: pyt
     Path(mapping).write_text(text)
     assert main(["data", "import", "muson", str(source), "--mapping", mapping, "--to", to]) == 0
     assert main(["data", "validate", "--folder", to]) == 0
+
+
+def test_a_single_picture_that_is_nearly_called_so_is_named(tmp_path: Path) -> None:
+    rows = [ROWS[0] | {"image": "images/0.JPG"}, *ROWS[1:]]
+    source = write_source(tmp_path / "source", {"a.jsonl": as_jsonl(rows)})
+    what = "no such file or directory; images/0.png is there: its suffix differs"
+    assert refused(source, JSONL) == [
+        f"a.jsonl:1: image: 'images/0.JPG': {what}; rename the pictures, or correct the paths in the data"
+    ]
+
+
+def test_pictures_that_are_nowhere_send_an_import_to_its_mapping(tmp_path: Path) -> None:
+    rows = [r | {"image": f"nowhere/x{k}.png"} for k, r in enumerate(ROWS)]
+    source = write_source(tmp_path / "source", {"a.jsonl": as_jsonl(rows)})
+    what = "'nowhere/x0.png': no such file, like all 3 pictures"
+    assert refused(source, JSONL) == [
+        f"a.jsonl:1: image: {what}; put the pictures into the download, or correct images in mapping.yaml"
+    ]
+
+
+def test_a_name_without_suffix_that_two_pictures_have_is_told_as_such(tmp_path: Path) -> None:
+    rows = [ROWS[0] | {"image": "images/0"}, *ROWS[1:]]
+    source = write_source(tmp_path / "source", {"a.jsonl": as_jsonl(rows)})
+    (source / "images/0.jpg").write_bytes((source / "images/0.png").read_bytes())
+    what = "several pictures are called so (images/0.jpg, images/0.png); write the folder and the suffix in the data"
+    assert refused(source, JSONL) == [f"a.jsonl:1: image: 'images/0': no such file or directory; {what}"]

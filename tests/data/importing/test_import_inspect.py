@@ -288,3 +288,22 @@ def test_a_column_whose_pictures_are_not_here_is_no_choice(tmp_path: Path) -> No
     assert (
         _proposed(write_source(tmp_path / "source", {"a.json": as_json(records)}))["columns"]["image"] == "image_path"
     )
+
+
+def test_no_mapping_is_to_be_corrected_where_none_is_written(tmp_path: Path) -> None:
+    rows = [r | {"image": f"nowhere/x{k}.png"} for k, r in enumerate(ROWS)]
+    inspection = inspect_source(write_source(tmp_path / "source", {"a.json": as_json(rows)}))
+    what = "'nowhere/x0.png': no such file, like all 3 pictures; put the pictures into the download"
+    assert (inspection.mapping, inspection.reason) == (None, f"a.json:2: image: {what}")
+
+
+def test_a_file_is_not_said_to_repeat_scenes_while_the_folder_of_its_pictures_is_open(tmp_path: Path) -> None:
+    plain = [{"image": r["image"][7:], **{turn: r[turn] for turn in WORDINGS}} for r in ROWS]
+    files = {f"labels/{k}.json": as_json([r | {"reasoning": f"reasoning {k}"} for r in plain]) for k in (0, 1)}
+    source = write_source(tmp_path / "source", files)
+    shutil.copytree(source / "images", source / "more")
+    mapping = inspect_source(source).mapping
+    assert (
+        "# not used, as it names pictures as the files above do; add it if these are others: labels/1.json\n" in mapping
+    )
+    assert yaml.safe_load(mapping)["images"] == "CHOOSE"
