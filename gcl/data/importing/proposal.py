@@ -18,6 +18,7 @@ from gcl.data.importing.conversations import PICTURES
 from gcl.data.importing.look import SAMPLE, Look
 from gcl.data.importing.mapping import CHOOSE
 from gcl.data.importing.paths import Index, suggested
+from gcl.data.importing.pictures import ADDRESS
 from gcl.data.importing.trial import Outcome, outcome
 from gcl.data.records import shown
 from gcl.data.scenario import TURNS
@@ -276,7 +277,8 @@ def _reason(draft: _Draft, tried: Outcome | None) -> str:
     """Why a download that looks like data cannot be imported."""
     look = draft.look
     column = look.columns.get(draft.roles["image"] or "")
-    if column and column.addresses:
+    inside = tried is not None and any(ADDRESS in problem for problem in tried.problems)
+    if inside or (column and column.addresses):
         return f"{look.names[0]}: pictures are addresses, and nothing is fetched; download them and write their paths"
     if look.rounds and len(look.rounds) == 1 and set(look.rounds) != {len(TURNS)}:
         number = next(iter(look.rounds))

@@ -67,7 +67,9 @@ def _key(part: Part, reading: Reading) -> object:
         return part.id
     if part.picture is None:
         return None
-    return part.picture.place or hashlib.sha256(part.picture.data).digest()
+    if part.picture.data is not None:
+        return hashlib.sha256(part.picture.data).digest()
+    return part.picture.place or part.picture.path  # an address has no place
 
 
 def _scene(group: Sequence[Part], reading: Reading) -> Scene:

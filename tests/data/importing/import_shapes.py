@@ -285,6 +285,7 @@ PLACES: dict[str, Shape] = {
     "base64 in the field": Shape({"a.jsonl": as_jsonl([r | {"image": base64.b64encode(png(k)).decode()} for k, r in enumerate(ROWS)])}),
     "object with a path": Shape({"a.jsonl": as_jsonl([r | {"image": {"path": r["image"]}} for r in ROWS])}),
     "pictures deeper down": Shape({"a.json": as_json([r | {"image": f"images/{k}.png"} for k, r in enumerate(ROWS)])}, change=moved("data/v1/images")),
+    "addresses in messages of one round": Shape({"a.jsonl": as_jsonl([{"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": f"https://x.org/{k}.png"}}, {"type": "text", "text": "What do you see?"}]}, {"role": "assistant", "content": "x"}]} for k in range(3)])}, "a.jsonl: pictures are addresses, and nothing is fetched; download them and write their paths"),
     "addresses in the field": Shape({"a.json": as_json([r | {"image": f"s3://bucket/{k}.png"} for k, r in enumerate(ROWS)])}, "a.json: pictures are addresses, and nothing is fetched; download them and write their paths"),
     "pointers of Git LFS": Shape({"a.json": as_json(ROWS)}, "a.json:2: image: 'images/0.png': a Git LFS pointer instead of the picture, like all 3 pictures; run `git lfs pull` in the download", change=pointers),
     "annotations as a pointer of Git LFS": Shape({"a.json": b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3\n"}, "a.json: a Git LFS pointer instead of the file; run `git lfs pull` in the download"),
