@@ -12,7 +12,7 @@ from gcl.data.importing import socialnav
 from gcl.data.importing.look import Column, Look
 from gcl.data.importing.mapping import CHOOSE
 from gcl.data.importing.sources import FILE
-from gcl.data.records import KEY
+from gcl.data.records import KEY, shown
 from gcl.data.scenario import TURNS
 
 # ESocialNav's code has this wording of the action question; the others are not published.
@@ -201,14 +201,33 @@ def _plain(name: str) -> str:
     return name.strip().casefold().replace(" ", "_").replace("-", "_")
 
 
-def wordings(counts: Mapping[str, int]) -> dict[str, str | None] | None:
+def out_of_order(places: Sequence[Mapping[str, int]], known: Mapping[str, str]) -> str | None:
+    """Why the place of a question in its dialogue does not say its turn, in a few words; None if it may.
+
+    Args:
+        places: the questions at each of the five places, and how often each is asked there.
+        known: wordings of which the turn is known.
+    """
+    first: dict[str, int] = {}
+    for number, (turn, wordings) in enumerate(zip(TURNS, places, strict=True), start=1):
+        for text in wordings:
+            if text in first:
+                return f"{shown(text)} is question {first[text]} here and question {number} there"
+            first[text] = number
+            if known.get(text, turn) != turn:
+                return f"{shown(text)}, which is known as the question on {known[text]}, is question {number}"
+    return None
+
+
+def wordings(counts: Mapping[str, int], known: Mapping[str, str]) -> dict[str, str | None] | None:
     """A turn, CHOOSE or None for each question; None if no five questions are asked of every scene.
 
     Args:
         counts: how often each question is asked.
+        known: wordings of which the turn is known.
     """
     often = max(counts.values(), default=0)
     common = [text for text, count in counts.items() if count == often]
     if len(common) < len(TURNS) or often < 2:
         return None
-    return {text: KNOWN_WORDINGS.get(text, CHOOSE) if text in common else None for text in counts}
+    return {text: known.get(text, CHOOSE) if text in common else None for text in counts}

@@ -112,7 +112,7 @@ def _turns(turns: Any, look: Look) -> Iterator[str]:
     if turns is None:
         return
     if isinstance(turns, str):
-        yield f"turns: {turns}  # {_TURNS[turns]}"
+        yield f"turns: {turns}  # {_TURNS.get(turns, 'by order, or each wording with its turn')}"
         if turns == "by order" and len(look.wordings) == len(TURNS):
             for turn, wordings in zip(TURNS, look.wordings, strict=True):
                 yield f"  # {turn}: {in_yaml(wordings.most_common(1)[0][0])}"
