@@ -19,6 +19,7 @@ from gcl.data.importing.conversations import PICTURES
 from gcl.data.importing.look import SAMPLE, Look
 from gcl.data.importing.mapping import CHOOSE
 from gcl.data.importing.paths import Index, is_address, suggested, written
+from gcl.data.importing.split_guesses import called_like_splits, contradictory, test_lists
 from gcl.data.importing.trial import Outcome, outcome
 from gcl.data.records import shown
 from gcl.data.scenario import TURNS
@@ -46,6 +47,7 @@ class Proposal:
         outcome: of the trial.
         reason: why there is no mapping.
         actions: closed list that it was tried with.
+        named: fields and files that are called like a split.
     """
 
     content: Mapping[str, Any] | None = None
@@ -54,6 +56,7 @@ class Proposal:
     outcome: Outcome | None = None
     reason: str | None = None
     actions: Sequence[str] | None = None
+    named: Sequence[str] = ()
 
 
 @dataclass
@@ -103,8 +106,9 @@ def propose(
             tried = outcome(source, _readable(content, draft), draft.actions, guesses.spare(draft.look, draft.roles))
             more = [*others, *(look for look in chosen if look not in files)]
             if tried.works:
-                remarks = [*_remarks(more), *_in_no_order(draft)]
-                proposal = Proposal(content, draft.look, remarks, tried, None, draft.actions)
+                remarks = [*_remarks(more), *_in_no_order(draft), *contradictory(files)]
+                named = called_like_splits(source, format, draft.look, looks)
+                proposal = Proposal(content, draft.look, remarks, tried, None, draft.actions, named)
                 return _with_sizes(proposal, known, name)
             first = first or Proposal(None, draft.look, (), tried, _reason(draft, tried))
     return first or Proposal(None, chosen[0], (), None, _reason(draft, None))
@@ -153,6 +157,8 @@ def _splits(draft: _Draft, looks: Sequence[Look]) -> Iterator[Any]:
     for look in looks:
         if guesses.format_of(look) == "questions" and not guesses.roles(look)["answer"]:
             yield {"file": look.names[0]}
+    for name in test_lists(draft.source, draft.format):
+        yield {"file": name}
     yield {"train": CHOOSE, "test": CHOOSE, "seed": 0}
 
 
@@ -187,7 +193,7 @@ def _questions(draft: _Draft) -> Iterator[dict[str, Any]]:
         "answer": ("answer", roles["answer"]),
     }
     columns = {role: name for role, (usual, name) in own.items() if name != usual}
-    if roles["label"]:
+    if roles["label"] and roles["label"] != roles["answer"]:
         columns["label"] = roles["label"]
     numbered = "question_id" in look.fields
     keys = [("field", {})] if numbered else []
