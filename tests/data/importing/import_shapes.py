@@ -194,6 +194,9 @@ TABLES: dict[str, Shape] = {
 }  # fmt: skip
 
 ACTION_WORDS: dict[str, Shape] = {
+    "whole numbers as actions": Shape({"a.json": as_json([plain(k) | {"action": k} for k in range(3)])}, notes=("answers written as actions in the mapping says: 3",), answers=number_words),
+    "whole numbers as actions in Parquet": Shape({"a.parquet": parquet([plain(k) | {"action": k} for k in range(3)])}, notes=("answers written as actions in the mapping says: 3",), answers=number_words),
+    "action in an object": Shape({"a.json": as_json([plain(k) | {"action": {"label": answers(k)["action"], "confidence": 0.9}} for k in range(3)])}, notes=("records whose action.confidence is not read: 3",)),
     "labels with underscores": Shape({"a.json": as_json(labelled("move_forward", "stop", "MOVE_FORWARD"))}, answers=by_label),
     "labels with a wide full stop": Shape({"a.json": as_json(labelled("Move Forward。", "Stop。", "Stop"))}, answers=by_label),
     "labels nearly so called": Shape({"a.json": as_json(labelled("move forwards", "Stop", "Stop"))}, answers=by_label),
@@ -207,6 +210,12 @@ ACTION_WORDS: dict[str, Shape] = {
 }  # fmt: skip
 
 QUESTIONS: dict[str, Shape] = {
+    "answers called gt_answer": Shape({"a.csv": as_csv(flat([[{("gt_answer" if n == "answer" else n): v for n, v in q.items()} for q in one_a_row(k)] for k in range(3)]))}),
+    "answers called gt": Shape({"a.csv": as_csv(flat([[{("gt" if n == "answer" else n): v for n, v in q.items()} for q in one_a_row(k)] for k in range(3)]))}),
+    "answers called ground_truth": Shape({"a.csv": as_csv(flat([[{("ground_truth" if n == "answer" else n): v for n, v in q.items()} for q in one_a_row(k)] for k in range(3)]))}),
+    "answers called reference": Shape({"a.csv": as_csv(flat([[{("reference" if n == "answer" else n): v for n, v in q.items()} for q in one_a_row(k)] for k in range(3)]))}),
+    "answers called answer_text": Shape({"a.csv": as_csv(flat([[{("answer_text" if n == "answer" else n): v for n, v in q.items()} for q in one_a_row(k)] for k in range(3)]))}),
+    "answers called label": Shape({"a.csv": as_csv(flat([[{("label" if n == "answer" else n): v for n, v in q.items()} for q in one_a_row(k)] for k in range(3)]))}),
     "ESocialNav's questions": Shape({"a.jsonl": as_jsonl(flat(each(questions)))}),
     "one question a row with a category": Shape({"a.csv": as_csv(flat(each(one_a_row)))}),
     "one question a row, not side by side": Shape({"a.csv": as_csv(interleaved(each(one_a_row)))}),
@@ -235,6 +244,7 @@ def in_parts(number: int, picture: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 DIALOGUES: dict[str, Shape] = {
+    "answers under their questions": Shape({"a.json": as_json([spoken(k, vqa={pair["question"]: pair["answer"] for pair in asked(k)}) for k in range(3)])}),
     "LLaVA": Shape({"a.json": as_json(TALKS)}),
     "LLaVA with a picture mark in every question": Shape({"a.json": as_json([spoken(k, conversations=[{"from": m["from"], "value": f"<image>\n{m['value']}" if m["from"] == "human" else m["value"]} for m in messages(k, "from", "value", ("human", "gpt"))]) for k in range(3)])}, notes=("picture marks taken off later questions: 12",)),
     "LLaVA with a system key": Shape({"a.json": as_json([t | {"system": "Be kind.", "video": "v.mp4"} for t in TALKS])}, notes=("records whose system is not read: 3", "records whose video is not read: 3")),
