@@ -75,11 +75,12 @@ def data_inspect(options: argparse.Namespace) -> None:
     from gcl.data.importing.inspect import inspect_source
     from gcl.data.importing.proposal import Known
 
-    datasets = experiment_here(options.scale).datasets
+    experiment = experiment_here(options.scale)
+    datasets = experiment.datasets
     if options.data_set not in {None, *datasets}:
         raise ConfigError(f"unknown data set {options.data_set!r}; use one of {', '.join(datasets)} (see config.yaml)")
     known = {name: Known(data.actions.value, data.scenarios.value.model_dump()) for name, data in datasets.items()}
-    inspection = inspect_source(options.source, known, options.data_set)
+    inspection = inspect_source(options.source, known, options.data_set, experiment.prompt.questions.value)
     print(inspection.text())
     if inspection.mapping is None:
         raise DataError(inspection.reason)

@@ -7,7 +7,7 @@
 | TRL | `prompt` and `completion` (or `chosen`, `rejected`), each a list of messages |
 | ms-swift, LLaMA-Factory (alpaca) | `query`, `response`, `history`: [[question, answer], ...]; or `instruction`, `output` |
 | ESocialNav | `turns`: [{"human": ..., "chosen": ..., "rejected": ...}] |
-| others | `qa_pairs`: [{"question": ..., "answer": ...}] |
+| others | `qa_pairs`: [{"question": ..., "answer": ...}], or `vqa`: {question: answer} |
 
 A list may stand in a cell as text.
 """
@@ -23,7 +23,7 @@ from gcl.data.importing.fields import field as field_of
 from gcl.data.marks import PICTURE_MARK, marks, without_picture_mark
 from gcl.data.records import Record, kind, shown, text_field
 
-LISTS = ("conversations", "messages", "turns", "conversation", "dialogue", "dialog", "qa_pairs", "qas", "qa")
+LISTS = ("conversations", "messages", "turns", "conversation", "dialogue", "dialog", "qa_pairs", "qas", "qa", "vqa")
 PAIRS = (
     ("human", "chosen"), ("human", "gpt"), ("human", "assistant"), ("user", "assistant"), ("user", "bot"),
     ("question", "answer"), ("query", "response"), ("prompt", "response"), ("instruction", "output"),
@@ -89,10 +89,10 @@ def read_dialogue(record: Record, name: str | None, problems: list[str]) -> Dial
 def dialogue_field(fields: Mapping[str, Any]) -> str | None:
     """The field that looks like a dialogue, by its name or else by what it holds; dots lead into objects."""
     for name in LISTS:
-        if isinstance(decoded(fields.get(name)), list):
+        if isinstance(decoded(fields.get(name)), list) or _is_questions(decoded(fields.get(name))):
             return name
     for name, value in fields.items():
-        if _is_dialogue(decoded(value)):
+        if _is_dialogue(decoded(value)) or _is_questions(decoded(value)):
             return name
         if isinstance(value, dict) and (inner := dialogue_field(value)):
             return f"{name}.{inner}"
@@ -108,6 +108,16 @@ def is_prompt_completion(fields: Mapping[str, Any]) -> bool:
     """Whether a record is of TRL's kind with the last answers apart."""
     return isinstance(fields.get("prompt"), list) and any(
         isinstance(fields.get(name), list) for name in ("completion", "chosen")
+    )
+
+
+def _is_questions(value: Any) -> bool:
+    """Whether an object has answers under their questions."""
+    return (
+        isinstance(value, dict)
+        and bool(value)
+        and all(isinstance(key, str) and key.strip().endswith("?") for key in value)
+        and all(isinstance(answer, str) for answer in value.values())
     )
 
 
@@ -135,6 +145,8 @@ def _messages(record: Record, name: str | None, problems: list[str]) -> tuple[li
         problems.append(f"{record.where}: {what}; write one list of messages")
         return None
     value = decoded(field_of(fields, names[0]).get(names[0]))
+    if _is_questions(value):
+        value = [{"question": question, "answer": answer} for question, answer in value.items()]
     if not isinstance(value, list):
         problems.append(f"{record.where}: {names[0]}: {kind(value)} instead of a list; write the list of messages")
         return None

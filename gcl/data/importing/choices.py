@@ -12,6 +12,7 @@ from typing import Any
 from gcl.data.importing import guesses
 from gcl.data.importing.layout import Moved
 from gcl.data.importing.look import Look
+from gcl.data.importing.mapping import CHOOSE
 from gcl.data.importing.paths import Index, Named, Paths, suggested
 from gcl.data.scenario import TURNS
 
@@ -54,6 +55,9 @@ def file_keys(looks: Sequence[Look]) -> dict[str, Any]:
     by_split, places = split_of(looks), {look.file.records for look in looks}
     if len(places) == 1:
         records = {} if places == {None} else {"records": looks[0].file.records}
+        splits = {guesses.split_of_name(look.names[0]) for look in looks}
+        if splits == {"train"} and any(guesses.is_of_validation(look.names[0]) for look in looks):
+            return {"files": {"train": _patterns(looks), "test": CHOOSE}, **records}
         return {"files": {split: _patterns(part) for split, part in by_split.items()} or _patterns(looks), **records}
     records = {split: part[0].file.records for split, part in by_split.items()}
     return {"files": _patterns(looks), "records": records or looks[0].file.records}

@@ -14,13 +14,14 @@ from gcl.data import raw
 from gcl.data.images import PictureError
 from gcl.data.importing import conversations, questions, rounds, socialnav, table
 from gcl.data.importing.fields import VOID
+from gcl.data.importing.guesses import split_said
 from gcl.data.importing.layout import ByColumn
 from gcl.data.importing.missing import Failure, explained
 from gcl.data.importing.pictures import Pictures
 from gcl.data.importing.rounds import Part
 from gcl.data.importing.scene import Reading, Scene
 from gcl.data.importing.sources import SourceFile, read_records
-from gcl.data.records import shown
+from gcl.data.records import Record, shown
 
 _SCENES = {"table": table.scenes, "socialnav-sub": socialnav.scenes}
 _PARTS = {"conversations": conversations.parts, "questions": questions.parts}
@@ -38,6 +39,7 @@ class Scenes:
     wheres: list[str] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
     pictures: list[int] = field(default_factory=list)
+    paths: list[str | None] = field(default_factory=list)  # of the pictures, as the data writes them
     splits: list[str | None] = field(default_factory=list)
     places: set[str] = field(default_factory=set)  # of all that were read, sound or not
     failures: list[Failure] = field(default_factory=list)
@@ -93,6 +95,7 @@ def collect(
             scenes.wheres.append(scene.where)
             scenes.labels.append(label)
             scenes.pictures.append(picture)
+            scenes.paths.append(scene.picture.path)
             scenes.splits.append(scene.split)
             own = label if scene.label is not None else None
             record = raw.scene_record(scene.id, pictures.names[picture], "", turns, own)
@@ -118,7 +121,17 @@ def _read(
     for file in files:
         reading.file = file.name
         records = islice(read_records(file, reading.problems, skip, used), limit)
+        records = _of_split(records, file.split, reading) if file.split else records
         yield from reader(reading.counted(records), reading)
+
+
+def _of_split(records: Iterable[Record], split: str, reading: Reading) -> Iterator[Record]:
+    """The same records; those that say another split of themselves than their file are counted."""
+    for record in records:
+        for name, value in record.fields.items():
+            if split_said(name, value) not in (None, split):
+                reading.notes[f"records read for {split} whose {name} says {shown(str(value))}"] += 1
+        yield record
 
 
 def _unskipped(
@@ -127,8 +140,11 @@ def _unskipped(
     """All but those whose id the mapping skips, of which no mistake is told either."""
     before = len(reading.problems)
     for part in found:
-        if part.id in skip:
-            used.add(part.id)
+        name = part.id
+        if name not in skip and name and name.isdecimal():
+            name = name.lstrip("0") or "0"  # YAML reads 003 as the number 3
+        if name in skip:
+            used.add(name)
             del reading.problems[before:]
         else:
             yield part

@@ -6,13 +6,14 @@ Names decide, and what the fields hold; gcl/data/importing/trial.py tries whethe
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from gcl.data.actions import label_of, named_actions, normalized
 from gcl.data.importing import socialnav
 from gcl.data.importing.look import Column, Look
 from gcl.data.importing.mapping import CHOOSE
 from gcl.data.importing.sources import FILE
-from gcl.data.records import KEY
+from gcl.data.records import KEY, shown
 from gcl.data.scenario import TURNS
 
 # ESocialNav's code has this wording of the action question; the others are not published.
@@ -32,9 +33,11 @@ _NAMES = {
     "explanation": ("explanation", "a5", "answer5", "answer_5", "justification", "rationale", "q5"),
     "label": ("label", "action_label", "class", "action_class", "action"),
     "question": ("question", "text", "query", "prompt", "instruction", "q"),
-    "answer": ("answer", "response", "completion", "output", "a", "answers"),
+    "answer": ("answer", "response", "completion", "output", "a", "answers", "gt_answer", "answer_text",
+               "ground_truth", "gt", "reference", "label"),
     "turn": ("category", "turn", "type", "question_type", "stage", "level", "task", "step", "aspect"),
 }  # fmt: skip
+_VALUES = ("label", "name", "text", "value", "class", "answer", "description")  # names of the text in an object
 _QUESTIONS = {turn: (f"{turn}_question", f"question{n}", f"question_{n}", f"q{n}") for n, turn in enumerate(TURNS, 1)}
 _TURN_WORDS = {
     "perception": "perception", "perceive": "perception", "observation": "perception",
@@ -48,6 +51,10 @@ _SPLIT_WORDS = {
     "train": "train", "training": "train", "val": "train", "valid": "train", "validation": "train", "dev": "train",
     "test": "test", "testing": "test", "eval": "test",
 }  # fmt: skip
+_VALIDATION = ("val", "valid", "validation", "dev")
+# Columns of yes or no, and what yes means.
+_FLAGS = {"is_test": "test", "test": "test", "is_train": "train", "train": "train", "is_training": "train"}
+_YES, _NO = ("true", "1", "yes"), ("false", "0", "no")
 _FEW = 20  # different values of a label
 _LABEL_WORDS = 5
 _CLOSE = 0.85
@@ -86,6 +93,10 @@ def roles(look: Look) -> dict[str, str | None]:
         for key in (_plain(name), _plain(name.rpartition(".")[2])):
             there.setdefault(key, name)
     found = {role: next((there[name] for name in names if name in there), None) for role, names in _NAMES.items()}
+    for turn in TURNS:
+        found[turn] = found[turn] or _inside(look, _NAMES[turn])
+    if found["answer"] and _plain(found["answer"]) == "label" and any(found[turn] for turn in TURNS):
+        found["answer"] = None
     pictures = {name: column for name, column in look.columns.items() if column.pictures}
     named = {name: column for name, column in look.columns.items() if column.named}
     if found["image"] not in {*pictures, *named} and (pictures or named):
@@ -107,6 +118,15 @@ def roles(look: Look) -> dict[str, str | None]:
     return found
 
 
+def _inside(look: Look, names: Sequence[str]) -> str | None:
+    """The text in an object that is called so, such as action: {label: Stop, confidence: 0.9}."""
+    for name in look.columns:
+        outer, _, inner = name.rpartition(".")
+        if inner in _VALUES and _plain(outer.rpartition(".")[2]) in names:
+            return name
+    return None
+
+
 def is_by_columns(look: Look) -> bool:
     """Whether a file holds columns instead of records, as data frames are often written."""
     values = list(look.sample.fields.values()) if look.sample and look.records == 1 else []
@@ -124,7 +144,7 @@ def spare(look: Look, found: Mapping[str, str | None]) -> list[str]:
         if name not in known
         and column.texts
         and not column.pictures
-        and _plain(name) not in (*_SPLIT_COLUMNS, FILE, KEY)
+        and _plain(name) not in (*_SPLIT_COLUMNS, *_FLAGS, FILE, KEY)
     ]
 
 
@@ -149,11 +169,34 @@ def split_of_name(name: str) -> str | None:
     return words.pop() if len(words) == 1 else None
 
 
+def is_of_validation(name: str) -> bool:
+    """Whether a path names a validation split, which is for training as long as there is a test."""
+    return any(word in _VALIDATION for word in re.split(r"[^a-z]+", name.lower()))
+
+
+def split_said(name: str, value: Any) -> str | None:
+    """The split that a field says by its name and value; None if it says none."""
+    key, word = _plain(name.rpartition(".")[2]), str(value).strip().casefold()
+    if key in _SPLIT_COLUMNS:
+        return _SPLIT_WORDS.get(word)
+    if key in _FLAGS and word in (*_YES, *_NO):
+        return _FLAGS[key] if word in _YES else {"test": "train", "train": "test"}[_FLAGS[key]]
+    return None
+
+
+def is_called_like_a_split(name: str, column: Column) -> bool:
+    """Whether a field could say the split, by its name."""
+    key = _plain(name.rpartition(".")[2])
+    return bool(column.values) and (key in _SPLIT_COLUMNS or (key in _FLAGS and is_label(column)))
+
+
 def split_column(look: Look) -> tuple[str, dict[str, str]] | None:
     """The column that says the split, and its words with their splits or CHOOSE; None unless it can name both."""
     for name, column in look.columns.items():
-        if _plain(name) in _SPLIT_COLUMNS and 1 < len(column.values) <= _FEW:
-            words = {word: _SPLIT_WORDS.get(word.casefold(), CHOOSE) for word in sorted(column.values)}
+        if is_called_like_a_split(name, column) and 1 < len(column.values) <= _FEW:
+            words = {word: split_said(name, word) or CHOOSE for word in sorted(column.values)}
+            if "test" not in words.values():
+                words = {word: CHOOSE if word.casefold() in _VALIDATION else split for word, split in words.items()}
             open_words = sum(split == CHOOSE for split in words.values())
             if len({"train", "test"} - set(words.values())) <= open_words:
                 return name, words
@@ -201,14 +244,33 @@ def _plain(name: str) -> str:
     return name.strip().casefold().replace(" ", "_").replace("-", "_")
 
 
-def wordings(counts: Mapping[str, int]) -> dict[str, str | None] | None:
+def out_of_order(places: Sequence[Mapping[str, int]], known: Mapping[str, str]) -> str | None:
+    """Why the place of a question in its dialogue does not say its turn, in a few words; None if it may.
+
+    Args:
+        places: the questions at each of the five places, and how often each is asked there.
+        known: wordings of which the turn is known.
+    """
+    first: dict[str, int] = {}
+    for number, (turn, wordings) in enumerate(zip(TURNS, places, strict=True), start=1):
+        for text in wordings:
+            if text in first:
+                return f"{shown(text)} is question {first[text]} here and question {number} there"
+            first[text] = number
+            if known.get(text, turn) != turn:
+                return f"{shown(text)}, which is known as the question on {known[text]}, is question {number}"
+    return None
+
+
+def wordings(counts: Mapping[str, int], known: Mapping[str, str]) -> dict[str, str | None] | None:
     """A turn, CHOOSE or None for each question; None if no five questions are asked of every scene.
 
     Args:
         counts: how often each question is asked.
+        known: wordings of which the turn is known.
     """
     often = max(counts.values(), default=0)
     common = [text for text, count in counts.items() if count == often]
     if len(common) < len(TURNS) or often < 2:
         return None
-    return {text: KNOWN_WORDINGS.get(text, CHOOSE) if text in common else None for text in counts}
+    return {text: known.get(text, CHOOSE) if text in common else None for text in counts}

@@ -58,13 +58,19 @@ class Inspection:
         return "\n".join([*lines, "", self.mapping.rstrip("\n")] if self.mapping else lines)
 
 
-def inspect_source(source: Path, known: Mapping[str, Known] | None = None, name: str | None = None) -> Inspection:
+def inspect_source(
+    source: Path,
+    known: Mapping[str, Known] | None = None,
+    name: str | None = None,
+    questions: Mapping[str, str] | None = None,
+) -> Inspection:
     """Look into a download.
 
     Args:
         source: its folder, or one annotation file.
         known: what config.yaml says of its data sets.
         name: the data set that the download is to be, if somebody says it.
+        questions: of the experiment, by turn: in these words a question is known.
 
     Raises:
         DataError: if there is no such folder or file, or nothing in it that could be annotations.
@@ -82,7 +88,7 @@ def inspect_source(source: Path, known: Mapping[str, Known] | None = None, name:
         )
         raise DataError(f"{source}: no annotations{remedy}")
     counts = Counter(f"({path.suffix.lower()}) in {path.parent}" for path in pictures)
-    proposal = propose(root, found, index, known or {}, name)
+    proposal = propose(root, found, index, known or {}, name, questions)
     mapping = as_text(proposal) if proposal.content else None
     return Inspection(root, found, counts, mapping, proposal.reason)
 

@@ -23,8 +23,13 @@ BRANCHES = (
 
 
 def _as_text(key: Any) -> Any:
-    """A key that YAML reads as a number is the text that stands in the data."""
-    return {str(k) if type(k) is int else k: v for k, v in key.items()} if isinstance(key, dict) else key
+    """A key that YAML reads as a number, or as true or false, is the text that stands in the data."""
+    return {str(k).lower() if isinstance(k, int) else k: v for k, v in key.items()} if isinstance(key, dict) else key
+
+
+def _as_texts(values: Any) -> Any:
+    """Whole numbers in a list as text; YAML reads 003 as the number 3."""
+    return [str(v) if type(v) is int else v for v in values] if isinstance(values, list) else values
 
 
 class Asked(Strict):
@@ -64,7 +69,7 @@ class ByColumn(Strict):
     """A column or field says the split; `words` translates it, null leaves the scene out."""
 
     column: str
-    words: dict[str, Split | None]
+    words: Annotated[dict[str, Split | None], BeforeValidator(_as_text)]
 
 
 class TurnWords(Strict):
@@ -183,7 +188,7 @@ class Mapping(Strict):
         ]
         | None
     ) = None
-    skip: Files | None = None
+    skip: Annotated[Files, BeforeValidator(_as_texts)] | None = None
 
     def patterns(self) -> Iterator[tuple[str, str | None, str | None]]:
         """Each pattern of `files` with the split that it is read for, if it names one, and where its records are."""

@@ -35,7 +35,7 @@ class Column:
         paths: paths of pictures.
         addresses: whether some of them are addresses.
         texts: records of which it could be an answer.
-        values: different short values, texts and numbers.
+        values: different short values: texts, numbers, true and false.
         asked: whether it holds question and answer.
         longest: words in the longest text.
     """
@@ -245,8 +245,8 @@ def _add(column: Column, value: Any, index: Index) -> None:
     if isinstance(text, str):
         column.texts += 1
         column.longest = max(column.longest, len(text.split()))
-    if isinstance(text, str | int) and not isinstance(text, bool) and len(column.values) <= SAMPLE:
-        key = str(text).strip()[:200]
+    if isinstance(text, str | int) and len(column.values) <= SAMPLE:
+        key = (str(text).lower() if isinstance(text, bool) else str(text)).strip()[:200]
         column.values[key] = column.values.get(key, 0) + 1
 
 

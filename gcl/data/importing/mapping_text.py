@@ -59,7 +59,9 @@ def _lines(proposal: Proposal) -> Iterator[str]:
     if proposal.outcome.wrong:
         what, wrong = proposal.outcome.problems[0], proposal.outcome.wrong
         yield f"# Records with mistakes: {wrong} of {proposal.outcome.scenes} that were tried. The first: {in_yaml(what)}"
-        yield "# Correct them, or leave them out by their places: skip: [FILE:LINE, ...]"
+        joined = content.get("join") or content["format"] == "questions"
+        how = "leave out their whole scenes by id: skip: [ID, ...]" if joined else "leave them out by their places"
+        yield f"# Correct them, or {how}{'' if joined else ': skip: [FILE:LINE, ...]'}"
 
 
 def in_yaml(value: Any) -> str:
@@ -81,7 +83,8 @@ def in_yaml(value: Any) -> str:
 
 def _files(content: Mapping[str, Any]) -> Iterator[str]:
     if isinstance(content["files"], dict):
-        yield "files:  # the split from words in the names"
+        chosen = "; none of them says test: name it" if content["files"]["test"] == CHOOSE else ""
+        yield f"files:  # the split from words in the names{chosen}"
         yield from (f"  {split}: {in_yaml(part)}" for split, part in content["files"].items())
     else:
         yield f"files: {in_yaml(content['files'])}"
@@ -120,7 +123,7 @@ def _turns(turns: Any, look: Look) -> Iterator[str]:
     if turns is None:
         return
     if isinstance(turns, str):
-        yield f"turns: {turns}  # {_TURNS[turns]}"
+        yield f"turns: {turns}  # {_TURNS.get(turns, 'by order, or each wording with its turn')}"
         if turns == "by order" and len(look.wordings) == len(TURNS):
             for turn, wordings in zip(TURNS, look.wordings, strict=True):
                 yield f"  # {turn}: {in_yaml(wordings.most_common(1)[0][0])}"
@@ -141,15 +144,19 @@ def _split(content: Mapping[str, Any], proposal: Proposal) -> Iterator[str]:
     split = content.get("split")
     if split is None:
         return
+    named = ", ".join(proposal.named)
+    why = f"called like a split, but train and test cannot be told by it: {named}" if named else "nothing says it"
     if "column" in split:
         yield "split:  # train, test, or null to leave such scenes out"
         yield f"  column: {in_yaml(split['column'])}"
         yield f"  words: {in_yaml(split['words'])}"
     elif "file" in split:
-        yield f"split: {{file: {in_yaml(split['file'])}}}  # its questions have no answers: they name the test scenes"
+        rest = [name for name in proposal.named if name != split["file"]]
+        besides = f"; not used: {', '.join(rest)}" if rest else ""
+        yield f"split: {{file: {in_yaml(split['file'])}}}  # it lists the test scenes; all others are for training{besides}"
     elif split["train"] == CHOOSE:
-        yield "split:  # nothing says it: a split is drawn, of exactly these sizes; or {file: ...} with ids of test scenes"
+        yield f"split:  # {why}: a split is drawn, of exactly these sizes; or {{file: ...}} with ids of test scenes"
         yield f"  {{train: {CHOOSE}, test: {CHOOSE}, seed: 0}}"
     else:
-        yield "split:  # nothing says it: a split is drawn, of the sizes that config.yaml plans; or {file: ...}"
+        yield f"split:  # {why}: a split is drawn, of the sizes that config.yaml plans; or {{file: ...}}"
         yield f"  {in_yaml(split)}"

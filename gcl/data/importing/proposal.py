@@ -5,21 +5,23 @@ its import would refuse is none. Where nothing can be told, CHOOSE stands, which
 pass for knowledge.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import product
+from itertools import product, zip_longest
 from pathlib import Path
 from typing import Any
 
 from gcl.data.importing import guesses
-from gcl.data.importing.chat import LISTS, is_prompt_completion
+from gcl.data.importing.chat import LISTS, is_prompt_completion, read_dialogue
 from gcl.data.importing.choices import file_keys, files_of, named_pictures, picture_columns, split_of
 from gcl.data.importing.conversations import PICTURES
 from gcl.data.importing.layout import BESIDE
 from gcl.data.importing.look import SAMPLE, Look
 from gcl.data.importing.mapping import CHOOSE
 from gcl.data.importing.missing import PUT
-from gcl.data.importing.paths import Index, rivals, suggested
+from gcl.data.importing.paths import Index, is_address, rivals, suggested, written
+from gcl.data.importing.split_guesses import called_like_splits, contradictory, test_lists
 from gcl.data.importing.trial import Outcome, outcome
 from gcl.data.records import shown
 from gcl.data.scenario import TURNS
@@ -48,6 +50,7 @@ class Proposal:
         reason: why there is no mapping.
         actions: closed list that it was tried with.
         comments: what a person should know of `images`, and of the column of the pictures (`image`).
+        named: fields and files that are called like a split.
     """
 
     content: Mapping[str, Any] | None = None
@@ -57,6 +60,7 @@ class Proposal:
     reason: str | None = None
     actions: Sequence[str] | None = None
     comments: Mapping[str, str] = field(default_factory=dict)
+    named: Sequence[str] = ()
 
 
 @dataclass
@@ -69,6 +73,7 @@ class _Draft:
     roles: Mapping[str, str | None]
     images: Any
     actions: Sequence[str] | None
+    wordings: Mapping[str, str]
     base: dict[str, Any] = field(default_factory=dict)
     comments: dict[str, str] = field(default_factory=dict)
     open: set[str] = field(default_factory=set)
@@ -79,7 +84,12 @@ class _Draft:
 
 
 def propose(
-    source: Path, looks: Sequence[Look], index: Index, known: Mapping[str, Known], name: str | None
+    source: Path,
+    looks: Sequence[Look],
+    index: Index,
+    known: Mapping[str, Known],
+    name: str | None,
+    questions: Mapping[str, str] | None = None,
 ) -> Proposal:
     """A mapping for the files that together are a data set.
 
@@ -89,26 +99,36 @@ def propose(
         index: its pictures.
         known: the data sets of config.yaml.
         name: of the data set that it is to be, if somebody said it.
+        questions: of the experiment, by turn: in these words a question is known.
     """
+    wordings = {**{text: turn for turn, text in (questions or {}).items()}, **guesses.KNOWN_WORDINGS}
     format, chosen, others = files_of(source, looks, index)
     if not chosen:
         return Proposal(reason=_no_data(source, looks))
     first: Proposal | None = None
     for files in (chosen, chosen[:1]) if len(chosen) > 1 and not split_of(chosen) else (chosen,):
-        draft = _drafted(source, files, format, index, known, name)
+        draft = _drafted(source, files, format, index, known, name, wordings)
         for content in _candidates(draft, looks):
-            tried = outcome(source, content, draft.actions, guesses.spare(draft.look, draft.roles))
+            tried = outcome(source, _readable(content, draft), draft.actions, guesses.spare(draft.look, draft.roles))
             more = [*others, *(look for look in chosen if look not in files)]
             if tried.works:
-                content, remarks = _opened(content, draft), _remarks(more, draft)
-                proposal = Proposal(content, draft.look, remarks, tried, None, draft.actions, draft.comments)
+                content = _opened(content, draft)
+                remarks = [*_remarks(more, draft), *_in_no_order(draft), *contradictory(files)]
+                named = called_like_splits(source, format, draft.look, looks)
+                proposal = Proposal(content, draft.look, remarks, tried, None, draft.actions, draft.comments, named)
                 return _with_sizes(proposal, known, name)
             first = first or Proposal(None, draft.look, (), tried, _reason(draft, tried))
     return first or Proposal(None, chosen[0], (), None, _reason(draft, None))
 
 
 def _drafted(
-    source: Path, looks: Sequence[Look], format: str, index: Index, known: Mapping[str, Known], name: str | None
+    source: Path,
+    looks: Sequence[Look],
+    format: str,
+    index: Index,
+    known: Mapping[str, Known],
+    name: str | None,
+    wordings: Mapping[str, str],
 ) -> _Draft:
     look = looks[0]
     roles = guesses.roles(look)
@@ -134,7 +154,7 @@ def _drafted(
         base["images"] = "." if images is None else images
         if column and column.several:
             base["picture"] = CHOOSE
-    return _Draft(source, looks, format, roles, images, actions, base, comments, open)
+    return _Draft(source, looks, format, roles, images, actions, wordings, base, comments, open)
 
 
 def _opened(content: Mapping[str, Any], draft: _Draft) -> dict[str, Any]:
@@ -164,6 +184,8 @@ def _splits(draft: _Draft, looks: Sequence[Look]) -> Iterator[Any]:
     for look in looks:
         if guesses.format_of(look) == "questions" and not guesses.roles(look)["answer"]:
             yield {"file": look.names[0]}
+    for name in test_lists(draft.source, draft.format):
+        yield {"file": name}
     yield {"train": CHOOSE, "test": CHOOSE, "seed": 0}
 
 
@@ -198,7 +220,7 @@ def _questions(draft: _Draft) -> Iterator[dict[str, Any]]:
         "answer": ("answer", roles["answer"]),
     }
     columns = {role: name for role, (usual, name) in own.items() if name != usual}
-    if roles["label"]:
+    if roles["label"] and roles["label"] != roles["answer"]:
         columns["label"] = roles["label"]
     numbered = "question_id" in look.fields
     keys = [("field", {})] if numbered else []
@@ -221,11 +243,35 @@ def _dialogues(draft: _Draft) -> Iterator[dict[str, Any]]:
     translated = _actions(draft, roles["label"])
     alone = set(look.rounds) == {len(TURNS)}
     for join in (False,) if alone else (False, True):
-        for turns, (ids, id) in product(_turns(draft) if not alone else ("by order",), _ids(draft)):
+        for turns, (ids, id) in product(_turns(draft) if not alone else (_of_five(draft),), _ids(draft)):
             own = {**({"id": id} if id not in (None, "id") else {}), **columns}
             extra = {"join": True} if join else {}
             if join or not (turns == "by suffix" or (isinstance(turns, dict) and set(turns) == {"column", "words"})):
                 yield {"ids": ids, **extra, **({"columns": own} if own else {}), "turns": turns, **translated}
+
+
+def _places(draft: _Draft) -> list[Counter[str]]:
+    """The questions at each place of the dialogues in all files."""
+    return [sum(place, Counter()) for place in zip_longest(*(k.wordings for k in draft.looks), fillvalue=Counter())]
+
+
+def _disorder(draft: _Draft) -> str | None:
+    """Why dialogues of five rounds cannot be told by their order; None if they can, or have other numbers of rounds."""
+    alone = draft.format == "conversations" and all(set(look.rounds) == {len(TURNS)} for look in draft.looks)
+    return guesses.out_of_order(_places(draft), draft.wordings) if alone else None
+
+
+def _of_five(draft: _Draft) -> Any:
+    """How to tell the turns of dialogues of five rounds."""
+    if _disorder(draft) is None:
+        return "by order"
+    texts = dict.fromkeys(text for place in _places(draft) for text in place)
+    return {text: draft.wordings.get(text, CHOOSE) for text in texts} if len(texts) <= _COMMON else CHOOSE
+
+
+def _readable(content: dict[str, Any], draft: _Draft) -> dict[str, Any]:
+    """What a trial reads: where a person has to say the wordings' turns, five rounds in any order show the same."""
+    return {**content, "turns": "by order"} if _disorder(draft) else content
 
 
 def _turns(draft: _Draft) -> Iterator[Any]:
@@ -239,7 +285,7 @@ def _turns(draft: _Draft) -> Iterator[Any]:
         wordings = {text: n for look in looks for text, n in look.columns[draft.roles["question"]].values.items()}
     else:
         wordings = {text: n for look in looks for place in look.wordings for text, n in place.items()}
-    known = guesses.wordings(wordings)
+    known = guesses.wordings(wordings, draft.wordings)
     if known is not None and len(known) <= _COMMON:
         yield known
     yield "by order"
@@ -282,6 +328,11 @@ def _remarks(others: Sequence[Look], draft: _Draft) -> list[str]:
     return [f"not used, as {why}: {look.names[0]}" for look in others]
 
 
+def _in_no_order(draft: _Draft) -> list[str]:
+    reason = _disorder(draft)
+    return [f"not turns: by order, as {reason}; say the turn of each wording"] if reason else []
+
+
 def _no_data(source: Path, looks: Sequence[Look]) -> str:
     """Why no file of a download can be scenes."""
     for look in looks:
@@ -306,18 +357,26 @@ def _no_data(source: Path, looks: Sequence[Look]) -> str:
     return f"{look.names[0]}: no five texts to a picture (there are: {there}); scenes need {', '.join(TURNS)}"
 
 
+def _has_addresses_inside(look: Look) -> bool:
+    """Whether the first dialogue has pictures of other computers inside its messages."""
+    dialogue = read_dialogue(look.sample, None, []) if look.pictured else None
+    texts = [written(picture)[1] for picture in dialogue.pictures] if dialogue else []
+    return any(isinstance(text, str) and is_address(text) for text in texts)
+
+
 def _reason(draft: _Draft, tried: Outcome | None) -> str:
     """Why a download that looks like data cannot be imported."""
     look = draft.look
     column = look.columns.get(draft.roles["image"] or "")
-    if column and column.addresses:
+    if (column and column.addresses) or _has_addresses_inside(look):
         return f"{look.names[0]}: pictures are addresses, and nothing is fetched; download them and write their paths"
     if look.rounds and len(look.rounds) == 1 and set(look.rounds) != {len(TURNS)}:
         number = next(iter(look.rounds))
         what = f"dialogues of {number} round{'' if number == 1 else 's'}"
         if (
             number < len(TURNS)
-            or guesses.wordings({text: n for place in look.wordings for text, n in place.items()}) is None
+            or guesses.wordings({text: n for place in look.wordings for text, n in place.items()}, draft.wordings)
+            is None
         ):
             return f"{look.names[0]}: {what}; a scene here has five turns ({', '.join(TURNS)}), so this is no data yet"
     if tried is None or not tried.problems:

@@ -67,7 +67,9 @@ def _key(part: Part, reading: Reading) -> object:
         return part.id
     if part.picture is None:
         return None
-    return part.picture.place or hashlib.sha256(part.picture.data).digest()
+    if part.picture.data is not None:
+        return hashlib.sha256(part.picture.data).digest()
+    return part.picture.place or part.picture.path  # an address has no place
 
 
 def _scene(group: Sequence[Part], reading: Reading) -> Scene:
@@ -85,7 +87,7 @@ def _scene(group: Sequence[Part], reading: Reading) -> Scene:
                 what = f"{shown(part.label)}, but {shown(label)} in {first.where}"
                 problems.append(f"{part.where}: label: {what}; a scene has one action")
     rounds = [round for part in group for round in part.rounds]
-    turns = _turns(rounds, first.where, reading) if sound else {}
+    turns = _turns(rounds, first.where, first.id, reading) if sound else {}
     id = first.id
     if reading.mapping.joins and reading.mapping.ids == "row":
         reading.numbered += 1
@@ -93,13 +95,13 @@ def _scene(group: Sequence[Part], reading: Reading) -> Scene:
     return Scene(first.where, id, first.picture, turns, label, first.split)
 
 
-def _turns(rounds: Sequence[Round], where: str, reading: Reading) -> dict[str, Words]:
+def _turns(rounds: Sequence[Round], where: str, id: str | None, reading: Reading) -> dict[str, Words]:
     """Question and answer by turn; nothing where they could not be told apart."""
     turns: dict[str, Words] = {}
     if reading.mapping.turns == "by order":
         if len(rounds) == len(TURNS):
             return {turn: (round.question, round.answer) for turn, round in zip(TURNS, rounds, strict=True)}
-        remedy = "correct the record, or name the turns by their wording"
+        remedy = _whole(id, reading) or "correct the record, or name the turns by their wording"
         reading.problems.append(f"{where}: {_counted(len(rounds))} instead of {len(TURNS)}; {remedy}")
         return {}
     before = len(reading.problems)
@@ -114,9 +116,16 @@ def _turns(rounds: Sequence[Round], where: str, reading: Reading) -> dict[str, W
     missing = [turn for turn in TURNS if turn not in turns]
     known = reading.mapping.turns == "by suffix" or not any(reading.is_unknown(round.question) for round in rounds)
     if missing and known and len(reading.problems) == before:
-        remedy = "add it, or remove the scene"
+        remedy = _whole(id, reading) or "add it, or remove the scene"
         reading.problems.append(f"{where}: no question on {', '.join(missing)}; {remedy}")
     return turns
+
+
+def _whole(id: str | None, reading: Reading) -> str | None:
+    """What to do where one of a scene's records may have been skipped alone."""
+    if not (reading.mapping.joins and reading.mapping.skip and id):
+        return None
+    return f"add it, or leave the whole scene out by its id: skip: [{shown(id)}] in {reading.mapping_name}"
 
 
 def _turn(round: Round, reading: Reading) -> str | None:

@@ -17,11 +17,12 @@ from tqdm import tqdm
 from gcl.data import raw
 from gcl.data.importing.collect import FORMATS, Scenes, collect, read_scenes, told
 from gcl.data.importing.layout import ByFile, Seeded
+from gcl.data.importing.listed import listed_scenes
 from gcl.data.importing.mapping import read_mapping
 from gcl.data.importing.pictures import Pictures
 from gcl.data.importing.scene import Reading
 from gcl.data.importing.sources import SourceFile, find_files
-from gcl.data.importing.splits import draw_split, read_test_ids
+from gcl.data.importing.splits import draw_split
 from gcl.data.records import shown
 from gcl.data.scenario import SPLITS
 from gcl.data.similar import near_groups
@@ -168,14 +169,9 @@ def _decide(scenes: Scenes, reading: Reading, pictures: Pictures) -> None:
 
 
 def _decide_by_file(scenes: Scenes, rule: ByFile, reading: Reading) -> None:
-    ids = read_test_ids(reading.source / rule.file, rule.file, reading.problems)
-    if reading.problems:
-        return
-    known = set(scenes.ids)
-    reading.problems += [
-        f"{where}: {shown(id)} is no scene of the data; correct the id" for id, where in ids.items() if id not in known
-    ]
-    scenes.splits = ["test" if id in ids else "train" for id in scenes.ids]
+    file = reading.source / rule.file
+    test = listed_scenes(file, rule.file, scenes.ids, scenes.paths, reading.problems)
+    scenes.splits = ["test" if number in test else "train" for number in range(len(scenes.ids))]
 
 
 def _write(work: Path, waiting: Path, scenes: Scenes) -> None:

@@ -138,6 +138,13 @@ def id_of(record: Record, name: str, problems: list[str]) -> str | None:
     return _number_or_text(record, name, problems)
 
 
+def action_of(record: Record, name: str, reading: Reading) -> str | None:
+    """The one answer to the action question, which may be a whole number that the mapping translates."""
+    if reading.mapping.actions and not isinstance(field_value(record, name), list | str):
+        return _number_or_text(record, name, reading.problems)
+    return fields.one_action(record, name, reading.problems)
+
+
 def label_in(record: Record, name: str | None, reading: Reading) -> str | None:
     """The action label of a record, which may be a whole number; None where the data has none."""
     if name is None:
@@ -227,7 +234,8 @@ def split_of(record: Record, reading: Reading) -> str | None:
     rule = reading.mapping.split
     if not isinstance(rule, ByColumn):
         return ""
-    word = fields.text(record, rule.column, reading.problems)
+    value = field_value(record, rule.column)
+    word = str(value).lower() if isinstance(value, bool) else _number_or_text(record, rule.column, reading.problems)
     if word is None:
         return ""
     if word not in rule.words:

@@ -1,4 +1,4 @@
-"""Which scenes are for training, which for the test: `read_test_ids(file, ...)` if a file says it, else `draw_split(...)`.
+"""Which scenes are for training, which for the test, where nothing says it: `draw_split(...)`.
 
 A drawn split has exactly the sizes asked for. Scenes with near-identical pictures stay together, and actions are spread as
 evenly as that allows. The same input and seed give the same split.
@@ -7,44 +7,14 @@ evenly as that allows. The same input and seed give the same split.
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 
-from gcl.data.importing.questions import scene_of_question
-from gcl.data.importing.scene import id_of
-from gcl.data.records import read_json, text_lines
 from gcl.data.scenario import SPLITS
 from gcl.errors import DataError
 
 RARE = "rare"  # stratum of the labels of which a test of this size would not expect a single scene
-
-
-def read_test_ids(path: Path, name: str, problems: list[str]) -> dict[str, str]:
-    """Ids of test scenes and their places in the file.
-
-    Args:
-        path: a text file of one id a line, or JSON or JSONL whose records have a question_id (which begins with the
-            scene's id) or an id.
-        name: of the file in messages.
-        problems: gets one line for each flaw.
-    """
-    ids: dict[str, str] = {}
-    if path.suffix.lower() in (".json", ".jsonl", ".ndjson"):
-        for record in read_json(path, problems, name):
-            field = "question_id" if "question_id" in record.fields else "id"
-            id = id_of(record, field, problems)
-            if id is not None:
-                ids.setdefault(scene_of_question(id)[0] if field == "question_id" else id, record.where)
-        return ids
-    try:
-        for number, line in enumerate(text_lines(path, name), start=1):
-            if line.strip():
-                ids.setdefault(line.strip(), f"{name}:{number}")
-    except DataError as error:
-        problems.append(str(error))
-    return ids
 
 
 def draw_split(labels: Sequence[str], groups: Sequence[int], train: int, test: int, seed: int) -> list[str | None]:

@@ -3,11 +3,21 @@
 A turn's column holds the answer, a list of its sentences (of one action only), or {"question": ..., "answer": ...}.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
-from gcl.data.importing.fields import field, one_action, text
+from gcl.data.importing.fields import field, text
 from gcl.data.importing.layout import Asked, ByColumn
-from gcl.data.importing.scene import Reading, Scene, Words, field_value, label_in, picture_of, scene_id, split_of
+from gcl.data.importing.scene import (
+    Reading,
+    Scene,
+    Words,
+    action_of,
+    field_value,
+    label_in,
+    picture_of,
+    scene_id,
+    split_of,
+)
 from gcl.data.marks import without_picture_mark
 from gcl.data.records import Record, shown
 from gcl.data.scenario import TURNS
@@ -23,7 +33,7 @@ def scenes(records: Iterable[Record], reading: Reading) -> Iterator[Scene]:
         id = scene_id(record, columns.id, picture, reading)
         names, turns = [columns.id, columns.image, columns.label], {}
         for turn in TURNS:
-            words, read = _words(record, getattr(columns, turn), reading, one_action if turn == "action" else text)
+            words, read = _words(record, turn, getattr(columns, turn), reading)
             names += read
             if words is not None:
                 turns[turn] = words
@@ -32,24 +42,26 @@ def scenes(records: Iterable[Record], reading: Reading) -> Iterator[Scene]:
         yield Scene(record.where, id, picture, turns, label, split_of(record, reading))
 
 
-def _words(
-    record: Record, column: str | Asked, reading: Reading, answered: Callable[[Record, str, list[str]], str | None]
-) -> tuple[Words | None, list[str]]:
+def _words(record: Record, turn: str, column: str | Asked, reading: Reading) -> tuple[Words | None, list[str]]:
     """Question and answer of a turn, None where they cannot be read; and the fields that hold them."""
     if isinstance(column, str):
         value = field_value(record, column)
         if not isinstance(value, dict) or "answer" not in value:
-            answer = answered(record, column, reading.problems)
+            answer = _answer(record, turn, column, reading)
             return None if answer is None else (None, answer), [column]
         own = f"{column}.question" if value.get("question") is not None else None
         names = [f"{column}.question", f"{column}.answer"]
     else:
         own, names = column.question, [column.question, column.answer]
     question = None if own is None else text(record, own, reading.problems)
-    answer = answered(record, names[1], reading.problems)
+    answer = _answer(record, turn, names[1], reading)
     if answer is None or (own is not None and question is None):
         return None, names
     return (None if question is None else without_picture_mark(question), answer), names
+
+
+def _answer(record: Record, turn: str, column: str, reading: Reading) -> str | None:
+    return action_of(record, column, reading) if turn == "action" else text(record, column, reading.problems)
 
 
 def _has_columns(record: Record, reading: Reading) -> bool:

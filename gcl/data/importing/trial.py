@@ -15,12 +15,12 @@ from typing import Any
 from gcl.data.images import PictureError, load_picture, read_picture
 from gcl.data.importing.collect import collect, read_scenes, told
 from gcl.data.importing.layout import ByFile
+from gcl.data.importing.listed import listed_scenes
 from gcl.data.importing.look import SAMPLE
 from gcl.data.importing.mapping import CHOOSE, checked_mapping
 from gcl.data.importing.pictures import ADDRESS
 from gcl.data.importing.scene import Picture, Reading
 from gcl.data.importing.sources import find_files
-from gcl.data.importing.splits import read_test_ids
 from gcl.data.raw import leads_out
 from gcl.data.scenario import TURNS
 from gcl.errors import ConfigError
@@ -90,9 +90,11 @@ def _imported(source: Path, content: Mapping[str, Any], actions: Sequence[str] |
     problems = told(scenes, reading, glance.tried)
     rule = mapping.split
     if isinstance(rule, ByFile) and not problems and (len(scenes.places) < SAMPLE or mapping.joins):
-        ids = read_test_ids(source / rule.file, rule.file, problems)
-        if problems or not set(ids) < set(scenes.ids):
+        listed = listed_scenes(source / rule.file, rule.file, scenes.ids, scenes.paths, problems)
+        # Single entries may be wrong; the import says which.
+        if not len(problems) < len(listed) < len(scenes.ids):
             return Outcome(0, [*problems, f"{name}: split: {rule.file} names other scenes"], 0)
+        problems = []
     # A mistake without a place is one of the whole.
     wrong = (
         len(scenes.places)
@@ -107,6 +109,9 @@ def filled(
 ) -> dict[str, Any]:
     """A mapping with CHOOSE replaced by something that a person might choose; open turns in the order given."""
     result = {key: dict(value) if isinstance(value, dict) else value for key, value in content.items()}
+    if isinstance(result["files"], dict) and CHOOSE in result["files"].values():
+        result["files"] = result["files"]["train"]
+        result["split"] = {"train": 1, "test": 1, "seed": 0}
     split, own, columns = result.get("split") or {}, result.get("turns"), result.get("columns") or {}
     if "words" in split:
         split["words"] = _chosen(split["words"], ("train", "test"), "train")

@@ -43,6 +43,7 @@ def word_warnings(drafts: Sequence[Draft], actions: Sequence[str] | None) -> lis
     whole = [draft for draft in drafts if len(draft.turns) == len(TURNS)]
     return [
         *(_contradictions(drafts, actions) if actions else ()),
+        *_exchanged(drafts),
         *_same_scenes(whole),
         *_same_answers(drafts),
         *_languages(drafts),
@@ -78,6 +79,21 @@ def _contradictions(drafts: Sequence[Draft], actions: Sequence[str]) -> Iterator
         if named and draft.action not in named:
             what = f"{shown(text)} names {', '.join(sorted(named))}, the label is {draft.action}"
             yield Problem(draft.where, "turns.action: answer", what, "correct one of them", "contradiction")
+
+
+def _exchanged(drafts: Sequence[Draft]) -> Iterator[Problem]:
+    """One line for each question that stands in more than one turn: the turns were told apart wrongly."""
+    turns: dict[str, dict[str, list[Draft]]] = {}
+    for draft in drafts:
+        for turn, words in draft.turns.items():
+            turns.setdefault(" ".join(words.question.split()), {}).setdefault(turn, []).append(draft)
+    for text, groups in turns.items():
+        usual, *others = sorted(groups, key=lambda turn: -len(groups[turn]))
+        for turn in others:
+            first, count = groups[turn][0], len(groups[turn])
+            what = f"{shown(text)} asks for {usual} elsewhere (scenes: {len(groups[usual])} {usual}, {count} {turn})"
+            remedy = "tell the turns by their wording when importing"
+            yield Problem(first.where, f"turns.{turn}: question", what, remedy, "contradiction")
 
 
 def _same_scenes(drafts: Sequence[Draft]) -> Iterator[Problem]:

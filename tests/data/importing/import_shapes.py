@@ -202,6 +202,9 @@ TABLES: dict[str, Shape] = {
 }  # fmt: skip
 
 ACTION_WORDS: dict[str, Shape] = {
+    "whole numbers as actions": Shape({"a.json": as_json([plain(k) | {"action": k} for k in range(3)])}, notes=("answers written as actions in the mapping says: 3",), answers=number_words),
+    "whole numbers as actions in Parquet": Shape({"a.parquet": parquet([plain(k) | {"action": k} for k in range(3)])}, notes=("answers written as actions in the mapping says: 3",), answers=number_words),
+    "action in an object": Shape({"a.json": as_json([plain(k) | {"action": {"label": answers(k)["action"], "confidence": 0.9}} for k in range(3)])}, notes=("records whose action.confidence is not read: 3",)),
     "labels with underscores": Shape({"a.json": as_json(labelled("move_forward", "stop", "MOVE_FORWARD"))}, answers=by_label),
     "labels with a wide full stop": Shape({"a.json": as_json(labelled("Move Forward。", "Stop。", "Stop"))}, answers=by_label),
     "labels nearly so called": Shape({"a.json": as_json(labelled("move forwards", "Stop", "Stop"))}, answers=by_label),
@@ -215,6 +218,12 @@ ACTION_WORDS: dict[str, Shape] = {
 }  # fmt: skip
 
 QUESTIONS: dict[str, Shape] = {
+    "answers called gt_answer": Shape({"a.csv": as_csv(flat([[{("gt_answer" if n == "answer" else n): v for n, v in q.items()} for q in one_a_row(k)] for k in range(3)]))}),
+    "answers called gt": Shape({"a.csv": as_csv(flat([[{("gt" if n == "answer" else n): v for n, v in q.items()} for q in one_a_row(k)] for k in range(3)]))}),
+    "answers called ground_truth": Shape({"a.csv": as_csv(flat([[{("ground_truth" if n == "answer" else n): v for n, v in q.items()} for q in one_a_row(k)] for k in range(3)]))}),
+    "answers called reference": Shape({"a.csv": as_csv(flat([[{("reference" if n == "answer" else n): v for n, v in q.items()} for q in one_a_row(k)] for k in range(3)]))}),
+    "answers called answer_text": Shape({"a.csv": as_csv(flat([[{("answer_text" if n == "answer" else n): v for n, v in q.items()} for q in one_a_row(k)] for k in range(3)]))}),
+    "answers called label": Shape({"a.csv": as_csv(flat([[{("label" if n == "answer" else n): v for n, v in q.items()} for q in one_a_row(k)] for k in range(3)]))}),
     "ESocialNav's questions": Shape({"a.jsonl": as_jsonl(flat(each(questions)))}),
     "one question a row with a category": Shape({"a.csv": as_csv(flat(each(one_a_row)))}),
     "one question a row, not side by side": Shape({"a.csv": as_csv(interleaved(each(one_a_row)))}),
@@ -243,13 +252,14 @@ def in_parts(number: int, picture: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 DIALOGUES: dict[str, Shape] = {
+    "answers under their questions": Shape({"a.json": as_json([spoken(k, vqa={pair["question"]: pair["answer"] for pair in asked(k)}) for k in range(3)])}),
     "LLaVA": Shape({"a.json": as_json(TALKS)}),
     "LLaVA with a picture mark in every question": Shape({"a.json": as_json([spoken(k, conversations=[{"from": m["from"], "value": f"<image>\n{m['value']}" if m["from"] == "human" else m["value"]} for m in messages(k, "from", "value", ("human", "gpt"))]) for k in range(3)])}, notes=("picture marks taken off later questions: 12",)),
     "LLaVA with a system key": Shape({"a.json": as_json([t | {"system": "Be kind.", "video": "v.mp4"} for t in TALKS])}, notes=("records whose system is not read: 3", "records whose video is not read: 3")),
     "Qwen-VL, the picture in the text": Shape({"a.json": as_json([{"id": f"s{k}", "conversations": [{"from": "user", "value": f"Picture 1: <img>images/{k}.png</img>\n{WORDINGS['perception']}"}, *messages(k, "from", "value", ("user", "assistant"))[1:]]} for k in range(3)])}),
     "Qwen's messages with a picture part": Shape({"a.json": as_json([{"messages": in_parts(k, {"type": "image", "image": f"images/{k}.png"})} for k in range(3)])}),
     "OpenAI's messages with a data URI": Shape({"a.jsonl": as_jsonl([{"messages": in_parts(k, {"type": "image_url", "image_url": {"url": URI[k]}})} for k in range(3)])}),
-    "messages with an address": Shape({"a.jsonl": as_jsonl([{"messages": in_parts(k, {"type": "image_url", "image_url": {"url": f"https://example.org/{k}.png"}})} for k in range(3)])}, "a.jsonl:1: image: 'https://example.org/0.png': an address, and nothing is fetched, like all 3 pictures; download the pictures and write their paths"),
+    "messages with an address": Shape({"a.jsonl": as_jsonl([{"messages": in_parts(k, {"type": "image_url", "image_url": {"url": f"https://example.org/{k}.png"}})} for k in range(3)])}, "a.jsonl: pictures are addresses, and nothing is fetched; download them and write their paths"),
     "TRL's messages and images": Shape({"a.parquet": parquet([{"messages": in_parts(k, {"type": "image", "text": None}), "images": [{"bytes": png(k), "path": None}]} for k in range(3)], {"images": [datasets.Image()]})}),
     "TRL's prompt and completion": Shape({"a.jsonl": as_jsonl([{"image": f"images/{k}.png", "prompt": messages(k)[:-1], "completion": messages(k)[-1:]} for k in range(3)])}),
     "TRL's prompt, chosen and rejected": Shape({"a.jsonl": as_jsonl([{"image": f"images/{k}.png", "prompt": messages(k)[:-1], "chosen": messages(k)[-1:], "rejected": [{"role": "assistant", "content": "No."}]} for k in range(3)])}),
@@ -293,6 +303,7 @@ PLACES: dict[str, Shape] = {
     "base64 in the field": Shape({"a.jsonl": as_jsonl([r | {"image": base64.b64encode(png(k)).decode()} for k, r in enumerate(ROWS)])}),
     "object with a path": Shape({"a.jsonl": as_jsonl([r | {"image": {"path": r["image"]}} for r in ROWS])}),
     "pictures deeper down": Shape({"a.json": as_json([r | {"image": f"images/{k}.png"} for k, r in enumerate(ROWS)])}, change=moved("data/v1/images")),
+    "addresses in messages of one round": Shape({"a.jsonl": as_jsonl([{"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": f"https://x.org/{k}.png"}}, {"type": "text", "text": "What do you see?"}]}, {"role": "assistant", "content": "x"}]} for k in range(3)])}, "a.jsonl: pictures are addresses, and nothing is fetched; download them and write their paths"),
     "addresses in the field": Shape({"a.json": as_json([r | {"image": f"s3://bucket/{k}.png"} for k, r in enumerate(ROWS)])}, "a.json: pictures are addresses, and nothing is fetched; download them and write their paths"),
     "pointers of Git LFS": Shape({"a.json": as_json(ROWS)}, "a.json:2: image: 'images/0.png': a Git LFS pointer instead of the picture, like all 3 pictures; run `git lfs pull` in the download", change=pointers),
     "annotations as a pointer of Git LFS": Shape({"a.json": b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3\n"}, "a.json: a Git LFS pointer instead of the file; run `git lfs pull` in the download"),

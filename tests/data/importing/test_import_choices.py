@@ -8,6 +8,7 @@ import pytest
 import yaml
 from import_cases import (
     ACTIONS,
+    QUESTIONS,
     TABLE,
     TALKS,
     as_json,
@@ -191,3 +192,13 @@ def test_a_name_without_suffix_that_two_pictures_have_is_told_as_such(tmp_path: 
     (source / "images/0.jpg").write_bytes((source / "images/0.png").read_bytes())
     what = "several pictures are called so (images/0.jpg, images/0.png); write the folder and the suffix in the data"
     assert refused(source, JSONL) == [f"a.jsonl:1: image: 'images/0': no such file or directory; {what}"]
+
+
+def test_a_scene_of_which_one_question_is_skipped_has_to_be_skipped_whole(tmp_path: Path) -> None:
+    rows = [q | {"question_id": q["question_id"].replace("s", "00")} for k in range(3) for q in questions(k)]
+    source = write_source(tmp_path / "source", {"a.jsonl": as_jsonl(rows), "test.txt": b"001\n"})
+    mapping = QUESTIONS | {"files": ["a.jsonl"], "split": {"file": "test.txt"}}
+    remedy = "add it, or leave the whole scene out by its id: skip: ['002'] in mapping.yaml"
+    assert refused(source, mapping | {"skip": ["a.jsonl:14"]}) == [f"a.jsonl:11: no question on action; {remedy}"]
+    text = yaml.safe_dump(mapping) + "skip: [002]\n"
+    assert run_import(source, text, actions=ACTIONS).scenes == {"train": 1, "test": 1}

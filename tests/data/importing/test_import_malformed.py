@@ -177,7 +177,7 @@ DIALOGUES: dict[str, Case] = {
     "question twice": (ASKED, _asked(*questions(1), questions(1)[4]), "a.jsonl:11: a second question on explanation; keep one"),
     "question missing": (ASKED, _asked(*questions(1)[:4]), "a.jsonl:6: no question on explanation; add it, or remove the scene"),
     "question of another picture": (ASKED, _asked(*questions(1)[:4], questions(1)[4] | {"image": "images/2.png"}), "a.jsonl:10: image: not that of a.jsonl:6; a scene has one picture"),
-    "test id unknown": (TALKS | {"files": ["train.json"], "split": {"file": "t.txt"}}, {"train.json": as_json([talk(0), talk(1)]), "t.txt": b"s1\ns9\n"}, "t.txt:2: 's9' is no scene of the data; correct the id"),
+    "test id unknown": (TALKS | {"files": ["train.json"], "split": {"file": "t.txt"}}, {"train.json": as_json([talk(0), talk(1)]), "t.txt": b"s1\ns9\n"}, "t.txt:2: 's9' is no scene of the data; correct it: ids look like 's0', pictures like 'images/0.png'"),
     "test ids missing": (TALKS | {"files": ["train.json"], "split": {"file": "t.txt"}}, {"train.json": as_json([talk(0)])}, "t.txt: cannot be read (No such file or directory); check that it exists and its permissions"),
     "split too large": (TALKS | {"files": ["train.json"], "split": {"train": 2, "test": 2, "seed": 0}}, {"train.json": as_json([talk(k) for k in range(3)])}, "mapping.yaml: split: 3 scenes cannot give 2 for training and 2 for the test; ask for fewer"),
 }  # fmt: skip
@@ -225,7 +225,7 @@ MAPPINGS: dict[str, Case] = {
     "numbered samples": (_without(CSV, "columns") | {"format": "socialnav-sub", "ids": "row"}, {}, "{mapping}: ids: socialnav-sub has its own; remove it, or correct format"),
     "no mapping": ("- a\n", {}, "{mapping}: not a mapping of keys to values; let `gcl data inspect` propose one"),
     "empty mapping": ("", {}, "{mapping}: not a mapping of keys to values; let `gcl data inspect` propose one"),
-    "word as a key": (CSV | {"split": {"column": "split", "words": {1: "train", "x": "test"}}}, {}, "{mapping}: split.words.1: input should be a valid string; put words that YAML reads otherwise in quotes"),
+    "word as a key": (CSV | {"split": {"column": "split", "words": {1.5: "train", "x": "test"}}}, {}, "{mapping}: split.words.1.5: input should be a valid string; put words that YAML reads otherwise in quotes"),
     "no YAML": ("format: [", {}, "{mapping}:1: not valid YAML: expected the node content, but found '<stream end>'; correct it"),
     "alias": ("a: &a {b: *a}", {}, "{mapping}:1: not valid YAML: write the value instead of an alias (*); correct it"),
     "key that stands there twice": ("format: table\nformat: questions", {}, "{mapping}:2: not valid YAML: 'format' stands there twice, first in line 1; remove one; correct it"),

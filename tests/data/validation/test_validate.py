@@ -339,3 +339,12 @@ def test_problems_stand_in_the_order_of_their_kinds():
     assert [(heading, [p.what for p in group]) for heading, group in by_kind(problems)] == [
         (heading, ["1", "2"]) for heading in KINDS.values()
     ]
+
+
+def test_a_question_that_stands_in_two_turns_is_a_warning(folder):
+    change(folder, lambda records: [r["turns"][t].update(question=f"About {t}?") for r in records for t in r["turns"]])
+    assert [problem for problem in check(folder).warnings if problem.kind == "contradiction"] == []
+    change(folder, lambda records: records[4]["turns"]["reasoning"].update(question="About action?"))
+    (found,) = [problem for problem in check(folder).warnings if problem.kind == "contradiction"]
+    assert (found.place, found.field) == (f"{FILE}:5", "turns.reasoning: question")
+    assert found.what == "'About action?' asks for action elsewhere (scenes: 18 action, 1 reasoning)"

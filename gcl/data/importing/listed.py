@@ -1,0 +1,116 @@
+"""Test scenes that a file lists: `listed_scenes(path, name, ids, pictures, problems)` finds which scenes it means.
+
+People list ids or pictures, one a line, or keep {"train": [...], "test": [...]} in a JSON file.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from gcl.data.importing.paths import SUFFIXES, plain
+from gcl.data.importing.questions import scene_of_question
+from gcl.data.importing.scene import id_of
+from gcl.data.records import read_json, shown, text_lines
+from gcl.errors import DataError
+
+TEST = "test"  # key of the list in a JSON file
+_WHOLE = 2**26  # bytes of a JSON file that may be such a list
+
+
+def listed_scenes(
+    path: Path, name: str, ids: Sequence[str], pictures: Sequence[str | None], problems: list[str]
+) -> set[int]:
+    """The numbers of the scenes that a file lists by their ids or pictures.
+
+    Args:
+        path: of the file, see `read_test_ids`.
+        name: of the file in messages.
+        ids: of all scenes.
+        pictures: of all scenes, as the data writes them; None without a name.
+        problems: gets one line for each flaw, and for each entry that is no scene.
+    """
+    listed = read_test_ids(path, name, problems)
+    by_id = {id: number for number, id in enumerate(ids)}
+    by_name: dict[str, list[int]] = defaultdict(list)
+    for number, picture in enumerate(pictures):
+        if picture is not None:
+            by_name[_ending(picture)[-1]].append(number)
+    found: set[int] = set()
+    for text, where in listed.items():
+        if text in by_id:
+            found.add(by_id[text])
+            continue
+        own = _ending(text)
+        meant = [n for n in by_name.get(own[-1] if own else "", ()) if _is_ending(own, _ending(pictures[n]))]
+        if len({pictures[n] for n in meant}) == 1:
+            found.update(meant)
+            continue
+        what = "the picture of several scenes" if meant else "no scene of the data"
+        like = f"ids look like {shown(ids[0])}" if ids else "there are no ids"
+        named = next((picture for picture in pictures if picture is not None), None)
+        like += f", pictures like {shown(named)}" if named else ""
+        problems.append(f"{where}: {shown(text)} is {what}; correct it: {like}")
+    return found
+
+
+def read_test_ids(path: Path, name: str, problems: list[str]) -> dict[str, str]:
+    """What a file lists as test scenes, and the places in it.
+
+    Args:
+        path: a text file of one entry a line; a JSON file with a list, or with one under "test"; or JSON or JSONL whose
+            records have a question_id (which begins with the scene's id) or an id.
+        name: of the file in messages.
+        problems: gets one line for each flaw.
+    """
+    ids: dict[str, str] = {}
+    if path.suffix.lower() in (".json", ".jsonl", ".ndjson"):
+        entries = _entries(path)
+        if entries is not None:
+            return {str(entry).strip(): f"{name}: entry {n}" for n, entry in enumerate(entries, start=1)}
+        for record in read_json(path, problems, name):
+            field = "question_id" if "question_id" in record.fields else "id"
+            id = id_of(record, field, problems)
+            if id is not None:
+                ids.setdefault(scene_of_question(id)[0] if field == "question_id" else id, record.where)
+        return ids
+    try:
+        for number, line in enumerate(text_lines(path, name), start=1):
+            if line.strip():
+                ids.setdefault(line.strip(), f"{name}:{number}")
+    except DataError as error:
+        problems.append(str(error))
+    return ids
+
+
+def could_list(path: Path) -> bool:
+    """Whether a file could list scenes: a text file, or a JSON file that is or has a list of ids."""
+    suffix = path.suffix.lower()
+    return (suffix == ".txt" and path.is_file()) or (suffix == ".json" and _entries(path) is not None)
+
+
+def _entries(path: Path) -> list[Any] | None:
+    """The list in a JSON file, its own or that under "test"; None if it holds anything else."""
+    try:
+        if not path.is_file() or path.stat().st_size > _WHOLE:
+            return None
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    if isinstance(content, dict):
+        content = next((value for key, value in content.items() if key.strip().casefold() == TEST), None)
+    sound = isinstance(content, list) and content and all(type(entry) in (str, int) for entry in content)
+    return content if sound else None
+
+
+def _ending(text: str) -> tuple[str, ...]:
+    """The parts of a picture's path, without its suffix."""
+    path = PurePosixPath(plain(text))
+    return (path.with_suffix("") if path.suffix.lower() in SUFFIXES else path).parts or ("",)
+
+
+def _is_ending(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Whether the shorter of two paths is the end of the longer."""
+    length = min(len(one), len(other))
+    return one[-length:] == other[-length:]
