@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from gcl.data.importing import guesses
-from gcl.data.importing.chat import LISTS, is_prompt_completion, read_dialogue
+from gcl.data.importing.chat import LISTS, is_prompt_completion
 from gcl.data.importing.choices import file_keys, files_of, named_pictures, picture_columns, split_of
 from gcl.data.importing.conversations import PICTURES
 from gcl.data.importing.layout import BESIDE
 from gcl.data.importing.look import SAMPLE, Look
 from gcl.data.importing.mapping import CHOOSE
-from gcl.data.importing.missing import PUT
-from gcl.data.importing.paths import Index, is_address, rivals, suggested, written
+from gcl.data.importing.paths import Index, rivals, suggested
+from gcl.data.importing.reasons import no_data, reason
 from gcl.data.importing.split_guesses import called_like_splits, contradictory, test_lists
 from gcl.data.importing.trial import Outcome, outcome
 from gcl.data.records import shown
@@ -104,7 +104,7 @@ def propose(
     wordings = {**{text: turn for turn, text in (questions or {}).items()}, **guesses.KNOWN_WORDINGS}
     format, chosen, others = files_of(source, looks, index)
     if not chosen:
-        return Proposal(reason=_no_data(source, looks))
+        return Proposal(reason=no_data(looks))
     first: Proposal | None = None
     for files in (chosen, chosen[:1]) if len(chosen) > 1 and not split_of(chosen) else (chosen,):
         draft = _drafted(source, files, format, index, known, name, wordings)
@@ -117,8 +117,10 @@ def propose(
                 named = called_like_splits(source, format, draft.look, looks)
                 proposal = Proposal(content, draft.look, remarks, tried, None, draft.actions, draft.comments, named)
                 return _with_sizes(proposal, known, name)
-            first = first or Proposal(None, draft.look, (), tried, _reason(draft, tried))
-    return first or Proposal(None, chosen[0], (), None, _reason(draft, None))
+            first = first or Proposal(
+                None, draft.look, (), tried, reason(draft.look, draft.roles["image"], draft.wordings, tried)
+            )
+    return first or Proposal(None, chosen[0], (), None, reason(draft.look, draft.roles["image"], draft.wordings, None))
 
 
 def _drafted(
@@ -331,56 +333,3 @@ def _remarks(others: Sequence[Look], draft: _Draft) -> list[str]:
 def _in_no_order(draft: _Draft) -> list[str]:
     reason = _disorder(draft)
     return [f"not turns: by order, as {reason}; say the turn of each wording"] if reason else []
-
-
-def _no_data(source: Path, looks: Sequence[Look]) -> str:
-    """Why no file of a download can be scenes."""
-    for look in looks:
-        if guesses.is_answers_of_a_model(look):
-            return (
-                f"{look.names[0]}: answers of a model (answer_id, model_id), no data; name the folder of the data set"
-            )
-    for look in looks:
-        roles = guesses.roles(look)
-        if roles["question"] and not roles["answer"] and "question_id" in look.fields:
-            return f"{look.names[0]}: questions without answers, which can only say which scenes are for the test"
-    for look in looks:
-        if guesses.is_by_columns(look):
-            return f"{look.names[0]}: columns instead of records; write a record for each scene (orient='records')"
-    unread = next((look.problems[0] for look in looks if not look.records and look.problems), None)
-    if unread:
-        return unread
-    look = max(looks, key=lambda look: look.records)
-    there = ", ".join(shown(name)[1:-1] for name in look.columns if not name.startswith("(")) or "nothing"
-    if not any(column.pictures or column.named for column in look.columns.values()):
-        return f"{look.names[0]}: no field names a picture (there are: {there}); scenes need a picture and five turns"
-    return f"{look.names[0]}: no five texts to a picture (there are: {there}); scenes need {', '.join(TURNS)}"
-
-
-def _has_addresses_inside(look: Look) -> bool:
-    """Whether the first dialogue has pictures of other computers inside its messages."""
-    dialogue = read_dialogue(look.sample, None, []) if look.pictured else None
-    texts = [written(picture)[1] for picture in dialogue.pictures] if dialogue else []
-    return any(isinstance(text, str) and is_address(text) for text in texts)
-
-
-def _reason(draft: _Draft, tried: Outcome | None) -> str:
-    """Why a download that looks like data cannot be imported."""
-    look = draft.look
-    column = look.columns.get(draft.roles["image"] or "")
-    if (column and column.addresses) or _has_addresses_inside(look):
-        return f"{look.names[0]}: pictures are addresses, and nothing is fetched; download them and write their paths"
-    if look.rounds and len(look.rounds) == 1 and set(look.rounds) != {len(TURNS)}:
-        number = next(iter(look.rounds))
-        what = f"dialogues of {number} round{'' if number == 1 else 's'}"
-        if (
-            number < len(TURNS)
-            or guesses.wordings({text: n for place in look.wordings for text, n in place.items()}, draft.wordings)
-            is None
-        ):
-            return f"{look.names[0]}: {what}; a scene here has five turns ({', '.join(TURNS)}), so this is no data yet"
-    if tried is None or not tried.problems:
-        return f"{look.names[0]}: {look.problems[0] if look.problems else 'nothing that could be scenes'}"
-    problem = tried.problems[0]
-    # No mapping is written that could be corrected.
-    return f"{problem.partition(PUT)[0]}{PUT}" if f"; {PUT}, or " in problem else problem
