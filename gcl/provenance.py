@@ -45,9 +45,8 @@ def starts(spec: RunSpec) -> dict[str, str]:
 
 
 def command_line() -> list[str]:
-    """What was typed, without the place of the program on this machine; torchrun and `python -m` call `gcl` cli.py."""
-    name = Path(sys.argv[0]).name
-    return ["gcl" if name == "cli.py" else name, *sys.argv[1:]]
+    """The command as it was typed, without the place of the program on this machine."""
+    return [Path(sys.argv[0]).name, *sys.argv[1:]]
 
 
 def hardware() -> dict[str, Any]:
