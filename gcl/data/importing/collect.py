@@ -13,7 +13,6 @@ from pathlib import Path
 from gcl.data import raw
 from gcl.data.images import PictureError
 from gcl.data.importing import conversations, questions, rounds, socialnav, table
-from gcl.data.importing.fields import VOID
 from gcl.data.importing.guesses import split_said
 from gcl.data.importing.layout import ByColumn
 from gcl.data.importing.missing import Failure, explained
@@ -21,6 +20,7 @@ from gcl.data.importing.pictures import Pictures
 from gcl.data.importing.rounds import Part
 from gcl.data.importing.scene import Reading, Scene
 from gcl.data.importing.sources import SourceFile, read_records
+from gcl.data.placeholders import is_placeholder
 from gcl.data.records import Record, shown
 
 _SCENES = {"table": table.scenes, "socialnav-sub": socialnav.scenes}
@@ -81,7 +81,7 @@ def collect(
             label = _label(scene, turns, actions, problems)
             for turn, (question, answer) in turns.items():
                 problems += raw.text_problems(question, answer, f"{scene.where}: turns.{turn}")
-                void += [f"{scene.where} {turn}"] * (answer.casefold() in VOID)
+                void += [f"{scene.where} {turn}"] * is_placeholder(answer)
             problems += raw.unfit(scene.id, "id", scene.where)
             problems += raw.unfit(scene.picture and scene.picture.path, "image", scene.where)
             picture = _take(scene, pictures, reading.file, scenes.failures)

@@ -10,8 +10,6 @@ from typing import Any
 
 from gcl.data.records import Record, text_field
 
-# Cells of spreadsheets and data frames that stand for nothing.
-VOID = {"nan", "none", "null", "n/a", "na", "<na>", "#n/a", "nil"}
 _EMPTY = (None, "", [], {})
 
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
 from gcl.data.actions import named_actions
+from gcl.data.placeholders import is_placeholder
 from gcl.data.raw import FILE, Draft
 from gcl.data.records import shown
 from gcl.data.scenario import SPLITS, TURNS
@@ -24,9 +25,6 @@ LANGUAGE = "en"
 LANGUAGES = ("en", "de", "es", "fr", "it", "ja", "ko", "nl", "pt", "ru", "zh")
 # Below, identification is a guess: English labels of a few words get any verdict.
 CLEAR_BYTES, CLEAR_SHARE = 60, 0.95
-PLACEHOLDERS = frozenset(
-    ("nan", "na", "n/a", "#n/a", "nil", "none", "null", "nat", "undefined", "tbd", "todo", "-", "--", "?", "")
-)
 # The byte behind each character of text that was read as Latin-1 or Windows-1252.
 _BYTES = {chr(byte): byte for byte in range(256)}
 _BYTES |= {bytes([byte]).decode("cp1252", errors="ignore"): byte for byte in range(128, 256)}
@@ -55,11 +53,6 @@ def word_warnings(drafts: Sequence[Draft], actions: Sequence[str] | None) -> lis
 def is_mojibake(text: str) -> bool:
     """Whether some of the text is UTF-8 that was read as Latin-1 or Windows-1252, such as "Ã©" for "é"."""
     return any(map(_misread, _BEYOND_ASCII.findall(text)))
-
-
-def is_placeholder(text: str) -> bool:
-    """Whether a text is a word for no value, such as nan or N/A, and nothing else."""
-    return text.strip().strip(".<>[]()").casefold() in PLACEHOLDERS
 
 
 def foreign_language(text: str) -> str | None:

@@ -292,7 +292,7 @@ DIALOGUES: dict[str, Shape] = {
 }  # fmt: skip
 
 PLACES: dict[str, Shape] = {
-    "absolute paths of another computer": Shape({"a.json": as_json([r | {"image": f"/home/ada/data/images/{k}.png"} for k, r in enumerate(ROWS)])}),
+    "absolute paths of another computer": Shape({"a.json": as_json([r | {"image": f"/home/user/data/images/{k}.png"} for k, r in enumerate(ROWS)])}),
     "paths of Windows": Shape({"a.json": as_json([r | {"image": f"C:\\data\\images\\{k}.png"} for k, r in enumerate(ROWS)])}),
     "relative paths with backslashes": Shape({"a.json": as_json([r | {"image": f"images\\{k}.png"} for k, r in enumerate(ROWS)])}),
     "file addresses": Shape({"a.json": as_json([r | {"image": f"file:///data/my%20scenes/{k}.png"} for k, r in enumerate(ROWS)])}),

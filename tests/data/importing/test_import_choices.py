@@ -72,13 +72,13 @@ def test_a_picture_number_that_a_record_does_not_have_is_refused(tmp_path: Path)
 
 
 def test_pictures_that_all_lie_elsewhere_are_told_once_with_what_to_write(tmp_path: Path) -> None:
-    rows = [r | {"image": f"/home/ada/data/{r['image']}"} for r in ROWS]
+    rows = [r | {"image": f"/home/user/data/{r['image']}"} for r in ROWS]
     source = write_source(tmp_path / "source", {"a.jsonl": as_jsonl(rows)})
-    what = "'/home/ada/data/images/0.png': no such file, like all 3 pictures"
+    what = "'/home/user/data/images/0.png': no such file, like all 3 pictures"
     assert refused(source, JSONL) == [
-        f"a.jsonl:1: image: {what}; write images: {{strip: /home/ada/data, from: .}} in mapping.yaml"
+        f"a.jsonl:1: image: {what}; write images: {{strip: /home/user/data, from: .}} in mapping.yaml"
     ]
-    run_import(source, JSONL | {"images": {"strip": "/home/ada/data", "from": "."}}, actions=ACTIONS)
+    run_import(source, JSONL | {"images": {"strip": "/home/user/data", "from": "."}}, actions=ACTIONS)
     assert [scene["image"] for scene in scenes(source)] == [f"images/{k}.png" for k in range(3)]
 
 
