@@ -71,7 +71,7 @@ def write_mapping(path: Path, file: str) -> None:
 
 def measure(source: Path, format: str) -> dict:
     """Import one format in this process."""
-    from gcl.data.importing.run import import_source
+    from gcl.data.importing.importer import import_source
 
     write_mapping(source / f"{format}.yaml", f"scenes.{format}")
     with tempfile.TemporaryDirectory() as folder:

@@ -34,26 +34,26 @@ import transformers
 from head import hardware
 from transformers import AutoModelForImageTextToText, PretrainedConfig, PreTrainedModel
 
-from gcl.backbones.bpe import train_vocabulary
-from gcl.backbones.miniature import build_model, build_preprocessor
-from gcl.backbones.vocabulary import shared_vocabulary
-from gcl.config import load_experiment
-from gcl.data.encoding import IGNORED, EncodedImage, Encoder, Sample, collate
-from gcl.data.importing.run import import_source
-from gcl.data.miniature.generate import text_corpus, write_dataset
+from gcl.data.drawing.datasets import text_corpus, write_dataset
+from gcl.data.encoding import IGNORED, EncodedImage, Encoder, Sample, chunks, collate
+from gcl.data.importing.importer import import_source
 from gcl.data.raw import read_raw
-from gcl.execution import ExecutionSpec, changed, execution_spec
-from gcl.runs import RunSpec, group_run, sft_run
-from gcl.schema import Experiment
-from gcl.schema_types import Lora
-from gcl.training.batches import LocalBatch, LocalBatches, chunks
-from gcl.training.engine import make_engine
+from gcl.experiment.execution import ExecutionSpec, changed, execution_spec
+from gcl.experiment.load import load_experiment
+from gcl.experiment.runs import RunSpec, group_run, sft_run
+from gcl.experiment.schema import Experiment
+from gcl.experiment.types import Lora
+from gcl.experiment.yaml_files import read_yaml
+from gcl.models.bpe import train_vocabulary
+from gcl.models.miniature import build_model, build_preprocessor
+from gcl.models.shared_vocabulary import shared_vocabulary
+from gcl.training.batches import LocalBatch, LocalBatches
+from gcl.training.engines import make_engine
+from gcl.training.feeds import Step
 from gcl.training.loop import accumulate, check_finite
 from gcl.training.member import Member
-from gcl.training.run import seed_everything
-from gcl.training.source import Step
+from gcl.training.trainer import seed_everything
 from gcl.training.world import World
-from gcl.yaml_files import read_yaml
 
 ROOT = Path(__file__).parents[1]
 SUBJECTS = {"learner": [0], "guide": [1], "pair": [0, 1]}  # which members step together
@@ -170,7 +170,7 @@ def published_inputs(run: RunSpec, _: Experiment, *, tiny: bool) -> tuple[Callab
 
 
 class Subject:
-    """A group on an engine of its own, as in `gcl.training.run`; `step(n)` gives the seconds of one step."""
+    """A group on an engine of its own, as in `gcl.training.trainer`; `step(n)` gives the seconds of one step."""
 
     def __init__(self, name: str, case: Case, steps: int) -> None:
         run = self.run = case.runs[name]

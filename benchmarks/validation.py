@@ -20,11 +20,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from gcl.data.miniature import language
-from gcl.data.miniature.scene import ACTIONS, sample_scene
+from gcl.data.drawing import language
+from gcl.data.drawing.constellation import ACTIONS, sample_scene
 from gcl.data.raw import scene_record
 from gcl.data.scenario import TURNS
-from gcl.data.validation.run import validate
+from gcl.data.validation.validate import validate
 from gcl.files import write_jsonl
 
 TEST_SHARE = 0.2

@@ -2,7 +2,7 @@
 
 import sys
 
-from gcl.cli import main
+from gcl.cli.main import main
 
 if __name__ == "__main__":
     sys.argv[0] = "gcl"  # what records of the command line say

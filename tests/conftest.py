@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gcl.config import load_experiment
 from gcl.data.scenario import TURNS, Scenario, Turn
-from gcl.schema import MiniatureModel
+from gcl.experiment.load import load_experiment
+from gcl.experiment.schema import MiniatureModel
 
 # Before torch and transformers are imported, which the modules above do not do.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -26,9 +26,9 @@ def experiment():
 @pytest.fixture(scope="session")
 def scenarios(experiment, tmp_path_factory) -> list[Scenario]:
     """Twelve drawn scenes on disk."""
-    from gcl.data.miniature import language
-    from gcl.data.miniature.render import render
-    from gcl.data.miniature.scene import sample_scene
+    from gcl.data.drawing import language
+    from gcl.data.drawing.constellation import sample_scene
+    from gcl.data.drawing.render import render
 
     folder, rng = tmp_path_factory.mktemp("scenes"), random.Random(0)
     speak = (language.perceive, language.predict, language.reason, language.act, language.explain)
@@ -45,8 +45,8 @@ def scenarios(experiment, tmp_path_factory) -> list[Scenario]:
 @pytest.fixture(scope="session")
 def vocabulary(experiment):
     """The miniature tokenizer's vocabulary, trained on fewer scenes."""
-    from gcl.backbones.bpe import train_vocabulary
-    from gcl.data.miniature.generate import text_corpus
+    from gcl.data.drawing.datasets import text_corpus
+    from gcl.models.bpe import train_vocabulary
 
     corpus = text_corpus(7, experiment.prompt.questions.value, experiment.prompt.system.value, scenes=100)
     return train_vocabulary(corpus, 400)
@@ -55,7 +55,7 @@ def vocabulary(experiment):
 @pytest.fixture(scope="session")
 def backbones(vocabulary, tmp_path_factory) -> dict[str, Path]:
     """Two untrained backbones on disk, one per family, with heads of different height."""
-    from gcl.backbones.miniature import build_model, build_preprocessor
+    from gcl.models.miniature import build_model, build_preprocessor
 
     folders = {}
     for family, padding, tied in (("qwen2_5_vl", 64, False), ("qwen3_vl", 0, True)):

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from gcl.runs import MemberSpec, ObjectiveSpec, RunSpec, TrainingSpec
+from gcl.experiment.runs import MemberSpec, ObjectiveSpec, RunSpec, TrainingSpec
 
 
 def make_run(

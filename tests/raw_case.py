@@ -4,10 +4,10 @@ from pathlib import Path
 
 from conftest import ROOT
 
-from gcl.data.importing.run import import_source
-from gcl.data.miniature.generate import write_dataset
+from gcl.data.drawing.datasets import write_dataset
+from gcl.data.importing.importer import import_source
 from gcl.data.raw import scene_record
-from gcl.runs import DataSpec
+from gcl.experiment.runs import DataSpec
 
 
 def raw_record(scenario, split: str) -> dict:

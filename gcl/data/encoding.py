@@ -7,18 +7,21 @@ template opens and ends turns, and only the encoder places the image.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-from gcl.backbones.load import Preprocessor
 from gcl.data.images import load_picture
-from gcl.data.marks import marks
 from gcl.data.scenario import Exchange
+from gcl.experiment.marks import marks
+from gcl.models.backbone import Preprocessor
+
+T = TypeVar("T")
 
 # Where a control word is cut: a code point that is no character (Unicode 23.7) and so in no text that is one.
 _CUT = "\ufdd0"
@@ -170,3 +173,9 @@ def _pictures(images: Sequence[EncodedImage]) -> dict[str, Tensor]:
         "pixel_values": torch.cat([image.pixels_PC for image in images]),
         "image_grid_thw": torch.cat([image.grid_13 for image in images]),
     }
+
+
+def chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """Cut a sequence into consecutive pieces; the last may be shorter."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

@@ -1,6 +1,6 @@
 """JSON as a stream: `JsonText(blocks, name)` decodes one value after another and holds no more than one and a block.
 
-gcl/data/records.py walks through annotation files with it; errors say line and column.
+gcl/data/annotations.py walks through annotation files with it; errors say line and column.
 """
 
 import json

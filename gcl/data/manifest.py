@@ -7,8 +7,8 @@ scenes that a manifest lists, and refuses data that changed since.
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from gcl.data.annotations import read_text, shown
 from gcl.data.raw import read_raw
-from gcl.data.records import read_text, shown
 from gcl.data.scenario import SPLITS, Scenario
 from gcl.errors import DataError, raise_all
 from gcl.files import sha256_file, write_text

@@ -6,7 +6,7 @@
      "turns": {"perception": {"question": "What do you see?", "answer": "..."}, "prediction": ..., ...}}
 
 "action" is a label from the data set's closed list; without it the answer to the action question must name one label
-(gcl/data/actions.py says how such a sentence is read).
+(gcl/experiment/actions.py says how such a sentence is read).
 A turn without "question" takes the wording of config.yaml. Every mistake becomes one line
 "scenarios.jsonl:<line>: <field>: <what>; <remedy>".
 """
@@ -19,12 +19,12 @@ from typing import Any
 
 from tqdm import tqdm
 
-from gcl.data.actions import label_of, named_action
+from gcl.data.annotations import Record, kind, read_json, shown, text_field
 from gcl.data.images import check_image
-from gcl.data.marks import mark_problems
-from gcl.data.records import Record, kind, read_json, shown, text_field
 from gcl.data.scenario import SPLITS, TURNS, Scenario, Turn
 from gcl.errors import DataError, raise_all
+from gcl.experiment.actions import label_of, named_action
+from gcl.experiment.marks import mark_problems
 from gcl.files import sha256_file
 
 FILE = "scenarios.jsonl"

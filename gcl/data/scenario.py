@@ -4,15 +4,12 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from gcl.files import canonical_json
 
 # Order of the dialogue in SNEI and MUSON: each turn builds on the ones before it.
 TURNS = ("perception", "prediction", "reasoning", "action", "explanation")
 SPLITS = ("train", "test")
-# What members see of a test scene: its picture, or that of another scene, as a control.
-Pictures = Literal["own", "exchanged"]
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
 from gcl.errors import CheckpointError
+from gcl.experiment.schema import Checkpoint
 from gcl.files import sha256_files
-from gcl.schema import Checkpoint
 
 
 def encoder_folder(checkpoint: Checkpoint) -> Path:

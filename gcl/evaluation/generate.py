@@ -12,15 +12,16 @@ from typing import NamedTuple
 
 import torch
 from tqdm import tqdm
-from transformers import GenerationConfig, PreTrainedModel
+from transformers import PreTrainedModel
 
-from gcl.backbones.load import Source, load_model, load_preprocessor, load_trained
-from gcl.data.encoding import Encoder, collate
+from gcl.data.decoding import greedy
+from gcl.data.encoding import Encoder, chunks, collate
 from gcl.data.scenario import TURNS, Exchange, Scenario
 from gcl.errors import DataError
+from gcl.experiment.runs import RunSpec
 from gcl.files import sha256_file
-from gcl.runs import RunSpec
-from gcl.training.batches import chunks
+from gcl.models.backbone import load_model, load_preprocessor, load_trained
+from gcl.models.weights import Source
 
 
 class Answer(NamedTuple):
@@ -134,19 +135,6 @@ def _continue(
     texts = encoder.preprocessor.tokenizer.batch_decode(new_BT, skip_special_tokens=True)
     ended_B = (new_BT == encoder.end_token).any(dim=1).tolist()
     return [Answer(text.strip(), ended) for text, ended in zip(texts, ended_B, strict=True)]
-
-
-def greedy(encoder: Encoder, max_new_tokens: int) -> GenerationConfig:
-    """Always the most probable token, up to the end of the turn."""
-    # Spelt out, because a checkpoint's own defaults may hold more than sampling: Qwen2.5-VL ships a repetition penalty.
-    return GenerationConfig(
-        do_sample=False,
-        num_beams=1,
-        repetition_penalty=1.0,
-        max_new_tokens=max_new_tokens,
-        eos_token_id=encoder.end_token,
-        pad_token_id=encoder.pad_token,
-    )
 
 
 def _dtype(precision: str, device: str) -> torch.dtype:

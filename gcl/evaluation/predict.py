@@ -1,7 +1,7 @@
 """Ask a member about any picture: `gcl predict`, here `show(predict(find_member(name), ...))`.
 
-Of a trained member its folder alone says how it is asked (gcl/asking.py), as in the evaluation, whose code answers
-(gcl/evaluation/generate.py): a picture of the test split gets the answers that stand in its predictions file. In low
+Of a trained member its folder alone says how it is asked (gcl/training/member_file.py), as in the evaluation, whose code
+answers (gcl/evaluation/generate.py): a picture of the test split gets the answers that stand in its predictions file. In low
 precision a text can depend on what shares a batch; `gcl predict` asks one turn at a time, the pictures of a batch together.
 Any other model is a base model: `base_member` says how it is asked.
 """
@@ -19,18 +19,19 @@ from tqdm import tqdm
 from transformers import PreTrainedModel
 from transformers.utils.logging import disable_progress_bar
 
-from gcl.asking import MEMBER_FILE, MemberFile, Questions, read_member_file
-from gcl.backbones.load import ADAPTER, Source
-from gcl.data.actions import named_action
 from gcl.data.encoding import Encoder
 from gcl.data.images import PictureError
-from gcl.data.marks import marks
 from gcl.data.scenario import TURNS, Scenario, Turn
 from gcl.errors import CheckpointError, ConfigError, DataError
 from gcl.evaluation.accuracy import NO_ACTION
 from gcl.evaluation.generate import Answer, answers, load_any, load_member
+from gcl.experiment.actions import named_action
+from gcl.experiment.marks import marks
+from gcl.experiment.schema import Experiment
 from gcl.files import read_json
-from gcl.schema import Experiment
+from gcl.models.backbone import ADAPTER
+from gcl.models.weights import Source
+from gcl.training.member_file import MEMBER_FILE, MemberFile, Questions, read_member_file
 
 STDIN = "-"
 _EXAMPLE = "results/<scale>/checkpoints/<run>/<role>"
@@ -124,7 +125,7 @@ def base_member(found: Found, experiment: Experiment, asked: Questions) -> Found
     Args:
         found: from `find_member`.
         experiment: says the system message, the size of pictures and the precision.
-        asked: the questions, from `gcl.asking.data_questions`.
+        asked: the questions, from `gcl.training.member_file.data_questions`.
     """
     training, source = experiment.training, found.source
     file = MemberFile(

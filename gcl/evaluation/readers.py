@@ -15,8 +15,8 @@ from gcl.data.scenario import TURNS
 from gcl.data.validation.length_checks import Reader
 from gcl.errors import CheckpointError
 from gcl.evaluation.encoders import encoder_folder, readable
-from gcl.runs import BACKBONES_FOLDER
-from gcl.schema import Checkpoint, Experiment
+from gcl.experiment.runs import BACKBONES_FOLDER
+from gcl.experiment.schema import Checkpoint, Experiment
 
 
 def readers(experiment: Experiment) -> tuple[list[Reader], list[str]]:

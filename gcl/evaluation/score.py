@@ -10,17 +10,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from gcl.data.actions import named_action
-from gcl.data.scenario import TURNS, Pictures
+from gcl.data.scenario import TURNS
 from gcl.errors import DataError
 from gcl.evaluation.accuracy import NO_ACTION, confusion_matrix
 from gcl.evaluation.action_f1 import ActionF1
 from gcl.evaluation.bootstrap import mean_interval
 from gcl.evaluation.encoders import encoder_folder, encoder_sha256
 from gcl.evaluation.similarity import SentenceSimilarity
-from gcl.runs import RunSpec
-from gcl.schema import Checkpoint
-from gcl.schema_types import Strict
+from gcl.experiment.actions import named_action
+from gcl.experiment.runs import RunSpec
+from gcl.experiment.schema import Checkpoint
+from gcl.experiment.types import Pictures, Strict
 
 
 class Scorer(Protocol):

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gcl.experiment.schema import Divergence, Matching, SampledDivergence
+from gcl.objective.gsl import semantic_loss
 from gcl.objective.head import competitive_head
-from gcl.objective.semantic import semantic_loss
-from gcl.schema import Divergence, Matching, SampledDivergence
 
 
 @dataclass(frozen=True)

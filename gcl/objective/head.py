@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
+from gcl.experiment.schema import Divergence, SampledDivergence
 from gcl.objective import products
-from gcl.objective.distribution import divergence
-from gcl.objective.supervised import supervised_loss_
-from gcl.schema import Divergence, SampledDivergence
+from gcl.objective.drl import divergence
+from gcl.objective.sft import supervised_loss_
 
 # A fixed part of the device's memory for the buffers of one chunk: 2.2 GiB of 139, 1.3 of 80.
 CHUNK_MEMORY = 1 / 64

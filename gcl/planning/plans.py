@@ -9,8 +9,8 @@ plan: a text is read to its end or not at all, and actions are never picked out 
 
 import re
 
-from gcl.planning.records import TASKS
 from gcl.planning.state import DROP, MOVES, PICK, Plan
+from gcl.planning.states_file import TASKS
 
 TAGS = ("<answer>", "</answer>")
 _BLOCK = re.compile(r"<answer>(.*?)</answer>", re.IGNORECASE | re.DOTALL)

@@ -14,7 +14,7 @@ from gcl.errors import DataError
 from gcl.evaluation.bootstrap import mean_interval
 from gcl.planning import perception
 from gcl.planning.plans import read_plan
-from gcl.planning.records import StateRecord
+from gcl.planning.states_file import StateRecord
 
 PLAN_SCORES = ("parsed", "success", "success_staying", "optimal", "illegal")
 

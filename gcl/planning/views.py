@@ -14,22 +14,16 @@ route names every cell, so that each action follows from the cell before it. The
 wording our own.
 """
 
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple
 
+from gcl.experiment.mgsd_schema import Form, View
 from gcl.planning.frozenlake import FrozenLake
 from gcl.planning.maze import Maze
 from gcl.planning.minibehaviour import MiniBehaviour
 from gcl.planning.perception import DIRECTIONS, NONE, ask
 from gcl.planning.plans import spell
-from gcl.planning.records import StateRecord
 from gcl.planning.state import MOVES, Cell, PlanningState, beside, cell_text
-
-View = Literal["image", "symbols", "symbols+plan", "image+plan"]
-# direct: the answer block alone, for the control that is fine-tuned on plans
-Form = Literal["map, route, answer", "answer"]
-# What is asked about a state: a plan, from a view, or from the picture in the form "answer"; or a reading of the picture.
-Question = Literal["image", "symbols", "symbols+plan", "image+plan", "answer", "reading"]
-VIEWS, FORMS, QUESTIONS = get_args(View), get_args(Form), get_args(Question)
+from gcl.planning.states_file import StateRecord
 
 
 class Prompt(NamedTuple):

@@ -8,14 +8,14 @@ import pandas as pd
 
 from gcl.data.scenario import TURNS
 from gcl.errors import ConfigError
-from gcl.reporting.controls import best_controls_table, controls_table, rates_table
-from gcl.reporting.figures import components_figure, ratio_figure, temperature_figure, weight_figure
-from gcl.reporting.looks import looks
+from gcl.experiment.schema import Experiment
+from gcl.reporting.figures.figures import components_figure, ratio_figure, temperature_figure, weight_figure
 from gcl.reporting.metrics import load_metrics, sources
-from gcl.reporting.planning import planning_figure, planning_metrics, planning_table
-from gcl.reporting.tables import component_table, group_table, write_table
-from gcl.schema import Experiment
-from gcl.workflow import FIGURES, PLANNING_FIGURE, PLANNING_TABLE, TABLES, Plan
+from gcl.reporting.tables.controls import best_controls_table, controls_table, rates_table
+from gcl.reporting.tables.looks import looks
+from gcl.reporting.tables.planning_table import planning_figure, planning_metrics, planning_table
+from gcl.reporting.tables.tables import component_table, group_table, write_table
+from gcl.workflow.plan import FIGURES, PLANNING_FIGURE, PLANNING_TABLE, TABLES, Plan
 
 _TITLES = {
     "controls": "Where does the gain come from?",
@@ -56,7 +56,7 @@ def build(experiment: Experiment, name: str, results: Path, stem: Path) -> None:
         if name in ("table1", "table3"):
             frame = group_table(experiment, "snei" if name == "table1" else "muson", metrics)
         elif name == "encoders":
-            from gcl.reporting.encoders import encoders_table  # no other table needs bert-score
+            from gcl.reporting.tables.encoder_table import encoders_table
 
             frame = encoders_table(experiment, metrics, results)
         elif name in _CONTROLS:

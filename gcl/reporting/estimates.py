@@ -8,12 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gcl.data.scenario import Pictures
 from gcl.errors import DataError
 from gcl.evaluation.bootstrap import mean_interval, paired_difference
+from gcl.experiment.runs import RunSpec, group_run, sft_run
+from gcl.experiment.schema import Experiment, Pair
+from gcl.experiment.types import Pictures
 from gcl.reporting.metrics import check_consistent
-from gcl.runs import RunSpec, group_run, sft_run
-from gcl.schema import Experiment, Pair
 
 Metrics = Mapping[str, Mapping[str, Any]]
 

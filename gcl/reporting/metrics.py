@@ -13,8 +13,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gcl.errors import DataError, raise_all
+from gcl.experiment.runs import RunSpec
 from gcl.files import canonical_json, sha256_file
-from gcl.runs import RunSpec
 
 
 class Interval(BaseModel):

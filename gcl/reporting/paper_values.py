@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
 from gcl.errors import DataError, raise_all
-from gcl.schema import Experiment, Group, Pair
+from gcl.experiment.schema import Experiment, Group, Pair
 
 
 def _empty_to_none(cell: Any) -> Any:

@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
+from gcl.experiment.provenance import command_line, git_state, hardware
 from gcl.files import read_json, write_json
-from gcl.provenance import command_line, git_state, hardware
 
 FILE = "attempts.json"
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from gcl.data.encoding import IGNORED, Encoder, collate
+from gcl.data.encoding import IGNORED, Encoder, chunks, collate
 from gcl.data.scenario import Exchange
 
 T = TypeVar("T")
@@ -32,12 +32,6 @@ def global_batches(samples: int, global_batch: int, epochs: int, seed: int) -> I
         generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
         order = torch.randperm(samples, generator=generator).tolist()
         yield from chunks(order, global_batch)
-
-
-def chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    """Cut a sequence into consecutive pieces; the last may be shorter."""
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
 
 
 @dataclass(frozen=True)

@@ -1,25 +1,24 @@
-"""How a group is put on hardware and stepped: what all engines have, and the plain one (one process, or DDP copies).
+"""How a group is put on hardware and stepped: what all engines have. gcl/training/engines.py chooses one.
 
-`make_engine(members, training, execution, steps)` chooses. An engine owns devices, optimizers, schedules and the loss scale;
+An engine owns devices, optimizers, schedules and the loss scale;
 the loop does not know which one it drives. Every member has an optimizer, a schedule and a clipping norm of its own: one
 member's gradient never scales another's.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator, DistributedDataParallelKwargs
 from torch import Tensor, nn
 from transformers import get_scheduler
 
 from gcl.errors import TrainingError
-from gcl.execution import ExecutionSpec
-from gcl.runs import TrainingSpec
+from gcl.experiment.execution import ExecutionSpec
+from gcl.experiment.runs import TrainingSpec
 from gcl.training.member import PRECISIONS, Member
 from gcl.training.precision import LossScale
 from gcl.training.world import World
@@ -157,90 +156,3 @@ class Engine(ABC):
     @abstractmethod
     def weights(self, member: Member) -> Iterator[tuple[str, Tensor]]:
         """Yield name and whole weight of every parameter of the member's backbone; every process must exhaust it."""
-
-
-class PlainEngine(Engine):
-    """Whole members on every device: one process on a CPU or a GPU, or DDP. Through accelerate."""
-
-    name = "plain"
-
-    def _prepare(self, execution: ExecutionSpec) -> list[nn.Module]:
-        # DDP's buckets are the gradients themselves, not copies of them.
-        handler = DistributedDataParallelKwargs(gradient_as_bucket_view=True)
-        self.accelerator = Accelerator(cpu=not torch.cuda.is_available(), kwargs_handlers=[handler])
-        for member in self.members:
-            member.to(self.world.device)
-        return [self.accelerator.prepare_model(m) if m.trainable() else m for m in self.members]
-
-    def _accumulating(self, last: bool) -> AbstractContextManager[Any]:
-        stack = ExitStack()
-        if not last:
-            for module in self.modules:
-                stack.enter_context(self.accelerator.no_sync(module))
-        return stack
-
-    def _update(self) -> list[float | None]:
-        norms: list[float | None] = []
-        for member, optimizer in zip(self.members, self.optimizers, strict=True):
-            if optimizer is None:
-                norms.append(None)
-                continue
-            parameters = list(member.trainable().values())
-            if self.unscale != 1.0:
-                for parameter in parameters:
-                    parameter.grad.div_(self.unscale)
-            norms.append(float(nn.utils.clip_grad_norm_(parameters, self.training.clip_norm)))
-        if all(norm is None or norm < float("inf") for norm in norms):
-            for optimizer in self.optimizers:
-                if optimizer is not None:
-                    optimizer.step()
-        self._clear()
-        return norms
-
-    def _skip(self) -> list[float | None]:
-        self._clear()
-        return [None if optimizer is None else float("inf") for optimizer in self.optimizers]
-
-    def _clear(self) -> None:
-        for optimizer in self.optimizers:
-            if optimizer is not None:
-                optimizer.zero_grad()
-
-    def save(self, folder: Path) -> None:
-        if not self.world.main:
-            return
-        for member, optimizer, schedule in zip(self.members, self.optimizers, self.schedules, strict=True):
-            if optimizer is not None and schedule is not None:
-                weights = {name: parameter.detach() for name, parameter in member.trainable().items()}
-                state = {"weights": weights, "optimizer": optimizer.state_dict(), "schedule": schedule.state_dict()}
-                torch.save(state, folder / f"{member.spec.role}.pt")
-
-    def load(self, folder: Path) -> None:
-        for member, optimizer, schedule in zip(self.members, self.optimizers, self.schedules, strict=True):
-            if optimizer is not None and schedule is not None:
-                state = torch.load(folder / f"{member.spec.role}.pt", map_location="cpu", weights_only=True, mmap=True)
-                with torch.no_grad():
-                    for name, parameter in member.trainable().items():
-                        parameter.copy_(state["weights"][name])
-                optimizer.load_state_dict(state["optimizer"])
-                schedule.load_state_dict(state["schedule"])
-
-    def weights(self, member: Member) -> Iterator[tuple[str, Tensor]]:
-        for name, parameter in member.backbone.named_parameters():
-            yield name, parameter.detach()
-
-
-def make_engine(members: Sequence[Member], training: TrainingSpec, execution: ExecutionSpec, steps: int) -> Engine:
-    """The engine that `execution` names.
-
-    Args:
-        members: the group, whose order is kept everywhere.
-        training: rates, clipping, precision.
-        execution: engine and how it divides memory.
-        steps: optimizer steps of the whole training, for the schedules.
-    """
-    if execution.engine == "deepspeed":
-        from gcl.training.zero import DeepSpeedEngine
-
-        return DeepSpeedEngine(members, training, execution, steps)
-    return PlainEngine(members, training, execution, steps)

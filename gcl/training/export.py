@@ -4,7 +4,7 @@ Safetensors weights, configuration, generation configuration, processor, a model
 member is asked; it loads with `AutoModelForImageTextToText.from_pretrained(folder)` of transformers 4.57 and 5. Weights
 that were divided among processes are put together, LoRA
 adapters are merged into the weights they adapt (and kept beside them in peft's format), 16-bit trainings are stored in 16
-bits. Where adapters alone are to be retained, no other weights are written; `gcl.backbones.load.load_trained` puts them
+bits. Where adapters alone are to be retained, no other weights are written; `gcl.models.backbone.load_trained` puts them
 together again.
 """
 
@@ -20,14 +20,15 @@ from safetensors import SafetensorError
 from torch import Tensor
 from transformers import AutoModelForImageTextToText
 
-from gcl.asking import Questions, write_member_file
-from gcl.backbones.load import ADAPTER, Source, load_trained
-from gcl.backbones.portable import make_portable
 from gcl.errors import CheckpointError
+from gcl.experiment.runs import MemberSpec, RunSpec
 from gcl.files import write_text
-from gcl.runs import MemberSpec, RunSpec
+from gcl.models.backbone import ADAPTER, load_trained
+from gcl.models.portable import make_portable
+from gcl.models.weights import Source
 from gcl.training.engine import Engine
 from gcl.training.member import PRECISIONS, Member
+from gcl.training.member_file import Questions, write_member_file
 
 
 def export_member(
@@ -66,7 +67,7 @@ def export_member(
     base = Source(member.spec.source, member.spec.revision)
     try:
         if adapted:
-            from gcl.backbones import adapters
+            from gcl.models import adapters
 
             adapters.save(member.backbone, run.training.lora, base, weights, folder / ADAPTER)
         if adapters_alone:

@@ -14,18 +14,19 @@ from types import FrameType
 import torch
 from tqdm import tqdm
 
-from gcl.backbones.vocabulary import shared_vocabulary
+from gcl.data.encoding import chunks
 from gcl.data.scenario import Exchange
 from gcl.errors import TrainingError
-from gcl.execution import ExecutionSpec
+from gcl.experiment.execution import ExecutionSpec
+from gcl.experiment.runs import RunSpec
+from gcl.models.shared_vocabulary import shared_vocabulary
 from gcl.objective.group import MemberOutput, Share, group_loss
-from gcl.runs import RunSpec
-from gcl.training.batches import chunks, global_batches, steps_per_epoch
+from gcl.training.batches import global_batches, steps_per_epoch
 from gcl.training.checkpoint import Checkpoints
 from gcl.training.engine import Engine, StepReport
+from gcl.training.feeds import Source, Step
 from gcl.training.log import LossLog
 from gcl.training.member import PRECISIONS, Member, answers
-from gcl.training.source import Source, Step
 
 
 class Stopped(SystemExit):

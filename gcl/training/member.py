@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from gcl.backbones.load import Source, load_model, load_preprocessor
 from gcl.data.encoding import IGNORED, Encoder
-from gcl.objective.semantic import SemanticHead
-from gcl.runs import MemberSpec, TrainingSpec
+from gcl.experiment.runs import MemberSpec, TrainingSpec
+from gcl.models.backbone import load_model, load_preprocessor
+from gcl.models.weights import Source
+from gcl.objective.gsl import SemanticHead
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -43,7 +44,7 @@ class Member(nn.Module):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             if training.lora and not spec.frozen:
-                from gcl.backbones import adapters
+                from gcl.models import adapters
 
                 adapters.inject(backbone, training.lora)
             self.semantic_head = None if semantic_size is None else SemanticHead(hidden_size, semantic_size)

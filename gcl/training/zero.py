@@ -20,8 +20,8 @@ import deepspeed
 from torch import Tensor, nn
 from transformers.integrations.deepspeed import HfDeepSpeedConfig, unset_hf_deepspeed_config
 
-from gcl.execution import LIVE, PREFETCH, REDUCE_BUCKET, ExecutionSpec
-from gcl.runs import TrainingSpec
+from gcl.experiment.execution import LIVE, PREFETCH, REDUCE_BUCKET, ExecutionSpec
+from gcl.experiment.runs import TrainingSpec
 from gcl.training.engine import Engine
 from gcl.training.member import Member
 

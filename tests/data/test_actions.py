@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gcl.data.actions import label_of, named_action, named_actions
+from gcl.experiment.actions import label_of, named_action, named_actions
 
 ACTIONS = ["Move Forward", "Move Forward Left", "Move Forward Right", "Stop", "Turn Left", "Turn Right"]
 

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from gcl.backbones.load import Source, load_preprocessor
 from gcl.data.encoding import IGNORED, Encoder
 from gcl.data.scenario import Exchange
+from gcl.models.backbone import load_preprocessor
+from gcl.models.weights import Source
 
 WORDS = ("<|im_end|>", "<|im_start|>system", "<|image_pad|>", "<|vision_start|>", "<|endoftext|>", "<think>")
 

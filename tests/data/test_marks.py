@@ -2,7 +2,7 @@
 
 import pytest
 
-from gcl.data.marks import mark_problems, marks, without_picture_mark
+from gcl.experiment.marks import mark_problems, marks, without_picture_mark
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,23 @@ from collections import Counter
 import pytest
 from raw_case import draw_raw
 
+from gcl.data.drawing import language
+from gcl.data.drawing.constellation import (
+    ACTIONS,
+    TESTED,
+    TRAINED,
+    TUNING,
+    Person,
+    Scene,
+    sample_scene,
+    sample_scenes,
+    third,
+)
+from gcl.data.drawing.datasets import SHARES, write_captions, write_dataset
+from gcl.data.drawing.render import PIXELS, render
 from gcl.data.manifest import check_counts
-from gcl.data.miniature import language
-from gcl.data.miniature.generate import SHARES, write_captions, write_dataset
-from gcl.data.miniature.render import PIXELS, render
-from gcl.data.miniature.scene import ACTIONS, TESTED, TRAINED, TUNING, Person, Scene, sample_scene, sample_scenes, third
 from gcl.data.raw import read_raw
-from gcl.runs import data_spec
+from gcl.experiment.runs import data_spec
 
 COUNTS = {"train": 60, "test": 40}
 

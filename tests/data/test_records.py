@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gcl.data import records
-from gcl.data.records import Record, read_json, read_text, text_field, text_lines
+from gcl.data import annotations as records
+from gcl.data.annotations import Record, read_json, read_text, text_field, text_lines
 from gcl.errors import DataError
 
 OBJECT = '{"a": 1}'

@@ -14,8 +14,8 @@ from safetensors.torch import load_file
 
 from gcl.data.manifest import write_manifests
 from gcl.data.raw import read_raw
+from gcl.experiment.runs import data_spec
 from gcl.files import write_json
-from gcl.runs import data_spec
 
 pytestmark = pytest.mark.distributed
 

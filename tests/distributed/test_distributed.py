@@ -14,12 +14,12 @@ import torch
 from group_case import losses, make_run, write_cases
 from safetensors.torch import load_file
 
-from gcl.execution import ExecutionSpec
-from gcl.runs import RunSpec
+from gcl.experiment.execution import ExecutionSpec
+from gcl.experiment.runs import RunSpec
 from gcl.training import precision
+from gcl.training.feeds import References
 from gcl.training.precision import LossScale
-from gcl.training.run import train_run
-from gcl.training.source import References
+from gcl.training.trainer import train_run
 
 pytestmark = pytest.mark.distributed
 

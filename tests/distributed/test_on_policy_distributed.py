@@ -11,9 +11,9 @@ import torch
 from group_case import losses, make_run
 from safetensors.torch import load_file
 
-from gcl.cli import main
-from gcl.planning.runs import PlanningSpec
-from gcl.runs import ObjectiveSpec
+from gcl.cli.main import main
+from gcl.experiment.mgsd_runs import PlanningSpec
+from gcl.experiment.runs import ObjectiveSpec
 
 pytestmark = pytest.mark.distributed
 

@@ -12,11 +12,11 @@ os.environ.update(DS_ACCELERATOR="cpu", HF_HUB_OFFLINE="1")
 import torch
 
 from gcl.data.scenario import Scenario, Turn
-from gcl.execution import ExecutionSpec
-from gcl.runs import RunSpec
+from gcl.experiment.execution import ExecutionSpec
+from gcl.experiment.runs import RunSpec
 from gcl.training import precision
-from gcl.training.run import train_run
-from gcl.training.source import References
+from gcl.training.feeds import References
+from gcl.training.trainer import train_run
 
 
 def read_scenarios(path: Path) -> list[Scenario]:

@@ -14,8 +14,8 @@ from gcl.evaluation.bootstrap import mean_interval
 from gcl.evaluation.encoders import encoder_folder, encoder_sha256
 from gcl.evaluation.score import ScoreSpec, score_run
 from gcl.evaluation.similarity import SentenceSimilarity
-from gcl.runs import find_run
-from gcl.schema import Checkpoint
+from gcl.experiment.runs import find_run
+from gcl.experiment.schema import Checkpoint
 
 TEXTS = ["Stop and wait.", "Turn left.", "Go straight on.", "Move Forward", "The way ahead is blocked."]
 REFERENCES = [

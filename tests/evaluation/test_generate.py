@@ -6,12 +6,13 @@ from dataclasses import replace
 import pytest
 from group_case import make_run
 
-from gcl.backbones.load import Source, load_backbone, load_preprocessor
 from gcl.data.encoding import Encoder
 from gcl.data.scenario import TURNS, Turn
 from gcl.errors import DataError
 from gcl.evaluation.generate import answers, predictions, with_exchanged_pictures
 from gcl.files import sha256_file
+from gcl.models.backbone import load_backbone, load_preprocessor
+from gcl.models.weights import Source
 
 
 @pytest.fixture(scope="module")

@@ -17,17 +17,17 @@ from group_case import make_run
 from PIL import Image
 from raw_case import raw_record
 
-from gcl.asking import MEMBER_FILE, data_questions
-from gcl.cli import main
+from gcl.cli.main import main
 from gcl.data.manifest import write_manifests
 from gcl.data.raw import read_raw
 from gcl.data.scenario import TURNS
 from gcl.evaluation.accuracy import NO_ACTION
-from gcl.execution import ExecutionSpec
+from gcl.experiment.execution import ExecutionSpec
+from gcl.experiment.runs import data_spec
 from gcl.files import read_json, read_jsonl, write_json, write_jsonl
-from gcl.runs import data_spec
-from gcl.training.run import train_run
-from gcl.training.source import References
+from gcl.training.feeds import References
+from gcl.training.member_file import MEMBER_FILE, data_questions
+from gcl.training.trainer import train_run
 
 
 @pytest.fixture(autouse=True)

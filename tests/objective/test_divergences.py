@@ -8,12 +8,12 @@ import pytest
 import torch
 from objective_cases import head_case, numeric_gradient, random_logits, relative_error
 
-from gcl.objective.distribution import DIVERGENCES, SAMPLED, divergence
+from gcl.experiment.mgsd_schema import PlanningVariant
+from gcl.experiment.schema import Divergence, SampledDivergence
+from gcl.objective.drl import DIVERGENCES, SAMPLED, divergence
 from gcl.objective.group import MemberOutput, Share, group_loss
+from gcl.objective.gsl import semantic_loss
 from gcl.objective.head import competitive_head
-from gcl.objective.semantic import semantic_loss
-from gcl.planning.schema import PlanningVariant
-from gcl.schema import Divergence, SampledDivergence
 
 TAUS = [[1.0, 1.0], [2.0, 2.0], [3.0, 2.0], [1.0, 2.0, 3.0]]
 KL = [("forward-kl", True), ("reverse-kl", False)]

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from objective_cases import HeadCase, head_case, numeric_gradient, random_logits, relative_error
 
-from gcl.objective.distribution import divergence
+from gcl.objective.drl import divergence
 from gcl.objective.group import MemberOutput, Share, group_loss
-from gcl.objective.semantic import SemanticHead, semantic_loss
-from gcl.objective.supervised import supervised_loss_
+from gcl.objective.gsl import SemanticHead, semantic_loss
+from gcl.objective.sft import supervised_loss_
 
 TAUS = [
     [1.0],

@@ -4,7 +4,7 @@ import pytest
 import torch
 from objective_cases import head_case, numeric_gradient, random_logits, relative_error
 
-from gcl.objective.distribution import divergence
+from gcl.objective.drl import divergence
 from gcl.objective.head import competitive_head
 
 KIND = "sampled-reverse-kl"

@@ -10,13 +10,13 @@ from hypothesis import given
 from PIL import Image
 from planning_cases import LAKE, MAZE, ROOM, states
 
-from gcl.cli import main
+from gcl.cli.main import main
 from gcl.errors import DataError
 from gcl.files import write_jsonl
-from gcl.planning.importing import import_states, parse_table
 from gcl.planning.native import native
-from gcl.planning.records import StateRecord, read_records, solved, write_records
-from gcl.planning.render import render
+from gcl.planning.public_sets import import_states, parse_table
+from gcl.planning.state_pictures import render
+from gcl.planning.states_file import StateRecord, read_records, solved, write_records
 
 RECORDS = [solved("a", "train", 3, LAKE), solved("b-1.x", "val", None, MAZE), solved("c", "test", 0, ROOM)]
 
@@ -282,7 +282,7 @@ def test_what_cannot_be_gathered_leaves_nothing_half_written(tmp_path, capsys):
 
 
 def test_a_folder_of_pictures_appears_only_when_it_is_whole(tmp_path, monkeypatch):
-    from gcl.planning import render as drawing
+    from gcl.planning import state_pictures as drawing
 
     write_records(tmp_path / "states.jsonl", RECORDS)
     save, saved = drawing.save_picture, []

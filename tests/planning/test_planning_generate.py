@@ -7,14 +7,14 @@ from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gcl.config import load_experiment
 from gcl.errors import DataError
-from gcl.planning import generate as module
+from gcl.experiment.load import load_experiment
+from gcl.experiment.yaml_files import read_yaml
+from gcl.planning import cells as module
+from gcl.planning.cells import generate
 from gcl.planning.draw import BUCKETS, bucket, draw_state
-from gcl.planning.generate import generate
-from gcl.planning.records import StateRecord, write_records
 from gcl.planning.state import PlanningState
-from gcl.yaml_files import read_yaml
+from gcl.planning.states_file import StateRecord, write_records
 
 COUNTS = {"train": 12, "val": 3, "test": 6}
 CELLS = [("frozenlake", 3), ("frozenlake", 8), ("maze", 3), ("maze", 6), ("minibehaviour", 5), ("minibehaviour", 6)]

@@ -6,14 +6,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from gcl.cli import _parser, main
-from gcl.config import load_experiment
+from gcl.cli.main import _parser, main
 from gcl.errors import ConfigError
-from gcl.planning.grid import arguments, questions, rows, trainings
-from gcl.planning.runs import PlanningSpec, planning_run
-from gcl.planning.workflow import PlanningPlan
-from gcl.runs import trained_before
-from gcl.yaml_files import read_yaml
+from gcl.experiment.load import load_experiment
+from gcl.experiment.mgsd_grid import arguments, questions, rows, trainings
+from gcl.experiment.mgsd_runs import PlanningSpec, planning_run
+from gcl.experiment.runs import trained_before
+from gcl.experiment.yaml_files import read_yaml
+from gcl.workflow.mgsd_plan import PlanningPlan
 
 ROOT = Path(__file__).parents[2]
 STUDENT = "planning/mgsd/qwen3-vl-4b+qwen3-vl-4b"

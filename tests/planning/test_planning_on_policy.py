@@ -8,19 +8,20 @@ import torch
 from group_case import make_run
 from planning_cases import LAKE, MAZE
 
-from gcl.backbones.load import Source, load_backbone, load_preprocessor
 from gcl.data.encoding import IGNORED, Encoder
 from gcl.data.scenario import Exchange
-from gcl.execution import ExecutionSpec
-from gcl.planning.on_policy import OnPolicy
-from gcl.planning.records import solved
-from gcl.planning.render import render, save_picture
-from gcl.planning.rollout import cut, roll_out
+from gcl.experiment.execution import ExecutionSpec
+from gcl.experiment.runs import ObjectiveSpec
+from gcl.models.backbone import load_backbone, load_preprocessor
+from gcl.models.weights import Source
+from gcl.planning.state_pictures import render, save_picture
+from gcl.planning.states_file import solved
 from gcl.planning.views import prompt
-from gcl.runs import ObjectiveSpec
-from gcl.training.engine import make_engine
+from gcl.training.engines import make_engine
 from gcl.training.loop import accumulate
 from gcl.training.member import Member
+from gcl.training.on_policy import OnPolicy
+from gcl.training.rollout import cut, roll_out
 
 LENGTH = 12
 FAMILIES = ["qwen2_5_vl", "qwen3_vl"]

@@ -15,8 +15,8 @@ from gcl.planning.draw import draw_state
 from gcl.planning.frozenlake import FrozenLake
 from gcl.planning.maze import Maze
 from gcl.planning.native import native
-from gcl.planning.render import AGENT, BLACK, BLUE, LINE, TABLE, THRESHOLD, WHITE, YELLOW, render, save_picture
 from gcl.planning.state import MOVES, beside
+from gcl.planning.state_pictures import AGENT, BLACK, BLUE, LINE, TABLE, THRESHOLD, WHITE, YELLOW, render, save_picture
 
 LAKES = [
     LAKE,

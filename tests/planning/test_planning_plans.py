@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gcl.planning.plans import read_plan, spell
-from gcl.planning.records import TASKS
+from gcl.planning.states_file import TASKS
 
 RRD = ("R", "R", "D")
 FETCH = ("R", "D", "PICK", "L", "DROP")

@@ -8,18 +8,18 @@ import torch
 from group_case import make_run
 from planning_cases import LAKE, MAZE
 
-from gcl.backbones.miniature import build_model, build_preprocessor
 from gcl.data.scenario import Exchange
 from gcl.errors import ConfigError, TrainingError
-from gcl.planning.records import solved
-from gcl.planning.render import render, save_picture
-from gcl.planning.rollout import roll_out
-from gcl.planning.rollout_vllm import VLLM, available, chosen
-from gcl.planning.runs import planning_run
+from gcl.experiment.mgsd_runs import planning_run
+from gcl.experiment.schema import MiniatureModel
+from gcl.experiment.types import Lora
+from gcl.models.miniature import build_model, build_preprocessor
+from gcl.planning.state_pictures import render, save_picture
+from gcl.planning.states_file import solved
 from gcl.planning.views import prompt
-from gcl.schema import MiniatureModel
-from gcl.schema_types import Lora
 from gcl.training.member import Member
+from gcl.training.rollout import roll_out
+from gcl.training.rollout_vllm import VLLM, available, chosen
 
 needs_vllm = pytest.mark.skipif(not available(), reason="vLLM is not installed")
 SETTINGS = {"temperature": 1.0, "max_new_tokens": 12}
@@ -78,7 +78,7 @@ def test_what_is_chosen(experiment, monkeypatch):
         (False, True, "plain"),
         (True, True, "vllm"),
     ):
-        monkeypatch.setattr("gcl.planning.rollout_vllm.available", lambda installed=installed: installed)
+        monkeypatch.setattr("gcl.training.rollout_vllm.available", lambda installed=installed: installed)
         monkeypatch.setattr(torch.cuda, "is_available", lambda gpu=gpu: gpu)
         assert chosen("auto", spec) == expected, (installed, gpu)
     adapted = spec.model_copy(update={"training": spec.training.model_copy(update={"lora": Lora(rank=2, alpha=4.0)})})

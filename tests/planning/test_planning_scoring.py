@@ -8,8 +8,8 @@ from planning_cases import LAKE, MAZE, ROOM, states
 from gcl.errors import DataError
 from gcl.planning import perception
 from gcl.planning.plans import spell
-from gcl.planning.records import solved
 from gcl.planning.scoring import Scored, rates, score_answer, score_reading
+from gcl.planning.states_file import solved
 from gcl.planning.views import response
 
 LAKE_RECORD, MAZE_RECORD, ROOM_RECORD = (solved(state.task, "test", None, state) for state in (LAKE, MAZE, ROOM))

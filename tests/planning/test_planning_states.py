@@ -12,8 +12,8 @@ from gcl.errors import DataError
 from gcl.planning.frozenlake import FrozenLake
 from gcl.planning.maze import Maze
 from gcl.planning.minibehaviour import MiniBehaviour
-from gcl.planning.records import parse
 from gcl.planning.state import Fault, Outcome, PlanningState
+from gcl.planning.states_file import parse
 
 TEXTS = {
     LAKE: "frozenlake 4x4\nSFFF\nFHFH\nFFFF\nHFFG",

@@ -9,20 +9,21 @@ import pytest
 from group_case import losses, make_run
 from pydantic import ValidationError
 
-from gcl.backbones.load import Source, load_preprocessor
-from gcl.cli import main
-from gcl.config import load_experiment
-from gcl.execution import ExecutionSpec
-from gcl.planning.records import read_records
-from gcl.planning.runs import PlanningSpec
-from gcl.planning.samples import source
+from gcl.cli.main import main
+from gcl.experiment.execution import ExecutionSpec
+from gcl.experiment.load import load_experiment
+from gcl.experiment.mgsd_runs import PlanningSpec
+from gcl.experiment.runs import ObjectiveSpec
+from gcl.experiment.types import Lora
+from gcl.experiment.yaml_files import read_yaml
+from gcl.models.backbone import load_preprocessor
+from gcl.models.weights import Source
+from gcl.planning.states_file import read_records
 from gcl.planning.views import prompt
-from gcl.runs import ObjectiveSpec
-from gcl.schema_types import Lora
+from gcl.tasks.planning_samples import source
 from gcl.training import loop
 from gcl.training.loop import Stopped
-from gcl.training.run import train_run
-from gcl.yaml_files import read_yaml
+from gcl.training.trainer import train_run
 
 ROOT = Path(__file__).parents[2]
 OBJECTIVE = ObjectiveSpec(

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from planning_cases import LAKE, MAZE, ROOM, states
 
 from gcl.planning.plans import read_plan
-from gcl.planning.records import solved
+from gcl.planning.states_file import solved
 from gcl.planning.views import describe, perception_prompt, prompt, response, route, symbols
 
 RECORDS = [solved(state.task, "train", 0, state) for state in (LAKE, MAZE, ROOM)]

@@ -5,17 +5,19 @@ from typing import Any
 
 import pytest
 
-from gcl.backbones.load import Preprocessor, Source, load_preprocessor
 from gcl.data.encoding import Encoder
 from gcl.data.scenario import Exchange
+from gcl.experiment.mgsd_schema import FORMS, VIEWS
+from gcl.experiment.schema import MiniatureModel
+from gcl.models.backbone import Preprocessor, load_preprocessor
+from gcl.models.untrained import build
+from gcl.models.weights import Source
 from gcl.planning import perception
-from gcl.planning.generate import generate
-from gcl.planning.miniature import build
+from gcl.planning.cells import generate
 from gcl.planning.plans import TAGS
-from gcl.planning.records import StateRecord
-from gcl.planning.views import FORMS, VIEWS, perception_prompt, prompt, response
-from gcl.planning.vocabulary import vocabulary
-from gcl.schema import MiniatureModel
+from gcl.planning.states_file import StateRecord
+from gcl.planning.tokenizer import vocabulary
+from gcl.planning.views import perception_prompt, prompt, response
 
 TASKS = {"frozenlake": 3, "maze": 3, "minibehaviour": 4}
 

@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from gcl.config import load_experiment
-from gcl.grid import all_runs, exchanged_runs
-from gcl.planning.grid import Asked, all_asked, trained
-from gcl.planning.runs import planning_run
+from gcl.experiment.grid import all_runs, exchanged_runs
+from gcl.experiment.load import load_experiment
+from gcl.experiment.mgsd_grid import Asked, all_asked, trained
+from gcl.experiment.mgsd_runs import planning_run
+from gcl.experiment.runs import RunSpec
+from gcl.experiment.schema import Experiment
+from gcl.experiment.yaml_files import Document, read_yaml
 from gcl.planning.scoring import PLAN_SCORES
 from gcl.reporting.metrics import metrics_path
-from gcl.runs import RunSpec
-from gcl.schema import Experiment
-from gcl.yaml_files import Document, read_yaml
 
 ROOT = Path(__file__).parents[2]
 HALF_WIDTH = 0.02

@@ -8,19 +8,19 @@ from pathlib import Path
 from fake_metrics import exchanged, fake_file, fake_planning, write_metrics
 from PIL import Image
 
-from gcl.cost.costs import write_costs
 from gcl.data.manifest import write_manifests
 from gcl.data.raw import read_raw, scene_record
 from gcl.data.scenario import TURNS
+from gcl.experiment.grid import all_runs
+from gcl.experiment.runs import RunSpec, data_spec, manifest_folder
+from gcl.experiment.schema import Experiment
 from gcl.files import sha256_file, write_json, write_jsonl
-from gcl.grid import all_runs
+from gcl.operations.costs import write_costs
 from gcl.reporting.build import build
-from gcl.reporting.curves import losses_path
-from gcl.reporting.gallery import write_gallery
+from gcl.reporting.figures.curves import losses_path
+from gcl.reporting.figures.gallery import write_gallery
 from gcl.reporting.metrics import predictions_path
-from gcl.runs import RunSpec, data_spec, manifest_folder
-from gcl.schema import Experiment
-from gcl.workflow import FIGURES, TABLES, Plan
+from gcl.workflow.plan import FIGURES, TABLES, Plan
 
 SCENES = 30
 RESULTS = Path("results")

@@ -6,16 +6,16 @@ import pytest
 from conftest import ROOT
 from fake_metrics import experiment_with, fake_planning, write_metrics
 
-from gcl.cli import main
-from gcl.cluster.doctor import examine
-from gcl.cluster.status import status
-from gcl.config import load_experiment
-from gcl.grid import all_runs, all_trainings
-from gcl.planning.grid import trainings
-from gcl.planning.runs import planning_run
-from gcl.reporting.page import _facts
-from gcl.workflow import Plan
-from gcl.yaml_files import read_yaml
+from gcl.cli.main import main
+from gcl.experiment.grid import all_runs, all_trainings
+from gcl.experiment.load import load_experiment
+from gcl.experiment.mgsd_grid import trainings
+from gcl.experiment.mgsd_runs import planning_run
+from gcl.experiment.yaml_files import read_yaml
+from gcl.operations.doctor import examine
+from gcl.operations.status import status
+from gcl.reporting.page.page import _facts
+from gcl.workflow.plan import Plan
 
 MGSD = "planning/mgsd/qwen3-vl-4b+qwen3-vl-4b/full/seed0"
 WORDS = "planning/words/qwen3-vl-4b/default/seed0"
@@ -45,8 +45,8 @@ def test_runs_lists_the_trainings_of_both_methods(capsys, experiment):
 @pytest.mark.parametrize("scale", ["miniature", "paper"])
 def test_memory_is_planned_of_every_training(monkeypatch, capsys, scale, paper, experiment):
     """An out-of-memory error names this command. At paper scale the configurations are of the hub, so some like them."""
-    from gcl.backbones.miniature import miniature_config
-    from gcl.memory import sizes
+    from gcl.models.miniature import miniature_config
+    from gcl.operations import model_sizes as sizes
 
     shapes = {name: model.backbone.value for name, model in experiment.models.items()}
 
@@ -56,7 +56,7 @@ def test_memory_is_planned_of_every_training(monkeypatch, capsys, scale, paper, 
 
     if scale == "paper":
         monkeypatch.setattr(sizes, "_read_config", read_config)
-    monkeypatch.setattr("gcl.memory.plan.ALTERNATIVES", [])  # those of every run take a while
+    monkeypatch.setattr("gcl.operations.memory.ALTERNATIVES", [])  # those of every run take a while
     for run in trainings(paper if scale == "paper" else experiment):
         text = said(capsys, "plan", "--memory", run, "--scale", scale)
         assert text.startswith(f"{run}: estimated GiB on each GPU")
@@ -88,7 +88,7 @@ def gigabytes(line: str) -> int:
 
 
 def test_adapters_of_a_stage_take_less_disk_than_its_weights(paper, tmp_path):
-    from gcl.versioning import disk_plan
+    from gcl.operations.versioning import disk_plan
 
     reading = planning_run(paper, "planning/reading/qwen3-vl-4b/default/seed0")
     assert reading.training.lora is not None and paper.training.lora.value is None

@@ -5,14 +5,14 @@ import json
 import pytest
 from fake_metrics import ROOT, experiment_with, fake_file, fake_planning, write_metrics
 
-from gcl.cli import main
+from gcl.cli.main import main
 from gcl.evaluation.bootstrap import mean_interval
+from gcl.experiment.runs import find_run
 from gcl.files import write_json, write_jsonl
-from gcl.reporting.compare import compare
 from gcl.reporting.metrics import metrics_path
-from gcl.reporting.planning import planning_metrics, planning_table
-from gcl.reporting.scored import read_scored
-from gcl.runs import find_run
+from gcl.reporting.tables.planning_table import planning_metrics, planning_table
+from gcl.reporting.trace.compare import compare
+from gcl.reporting.trace.scored import read_scored
 
 EXPERIMENT = experiment_with()
 SFT = "snei/sft/qwen2.5-vl-3b/default/seed0"

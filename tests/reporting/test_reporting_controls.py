@@ -9,7 +9,7 @@ from fake_metrics import experiment_with, fake_metrics, write_metrics
 from gcl.errors import DataError
 from gcl.evaluation.bootstrap import mean_interval, paired_difference
 from gcl.reporting.build import build
-from gcl.reporting.controls import best_controls_table, controls_table, holm, rates_table
+from gcl.reporting.tables.controls import best_controls_table, controls_table, holm, rates_table
 
 EXPERIMENT = experiment_with()
 SCORES = {"default": 0.5, "ratio2": 0.65, "full": 0.66, "detached": 0.65}

@@ -14,9 +14,9 @@ from rocrate.rocrate import ROCrate
 from gcl.errors import ConfigError, DataError
 from gcl.files import write_json, write_text
 from gcl.reporting.build import build
-from gcl.reporting.crate import write_crate
 from gcl.reporting.metrics import metrics_path
-from gcl.workflow import Plan
+from gcl.reporting.trace.crate import write_crate
+from gcl.workflow.plan import Plan
 
 EXPERIMENT = experiment_with()
 RESULTS = Path("results")

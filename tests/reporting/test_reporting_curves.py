@@ -7,9 +7,9 @@ from fake_metrics import experiment_with
 from page_case import losses
 
 from gcl.files import write_jsonl
-from gcl.reporting import curves as module
-from gcl.reporting.curves import COMPONENTS, curves, losses_path
-from gcl.workflow import Plan
+from gcl.reporting.figures import curves as module
+from gcl.reporting.figures.curves import COMPONENTS, curves, losses_path
+from gcl.workflow.plan import Plan
 
 MINIATURE = experiment_with(seeds=(0, 1))
 RUNS = Plan(MINIATURE).reported_runs("headline")

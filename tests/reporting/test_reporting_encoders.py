@@ -7,8 +7,8 @@ from gcl.errors import CheckpointError, DataError
 from gcl.evaluation.action_f1 import ActionF1
 from gcl.evaluation.encoders import encoder_folder
 from gcl.files import sha256_file, write_jsonl
-from gcl.reporting.encoders import encoders_table
-from gcl.workflow import Plan
+from gcl.reporting.tables.encoder_table import encoders_table
+from gcl.workflow.plan import Plan
 
 EXPERIMENT = experiment_with()
 SAID = {"sft": ["Stop.", "Go straight on."], "gcl": ["Stop and wait.", "Go straight on."]}

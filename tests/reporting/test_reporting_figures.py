@@ -9,8 +9,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 
 from gcl.errors import DataError
-from gcl.reporting import figures
-from gcl.reporting.canvas import GREY, LOOKS, canvas
+from gcl.reporting.figures import figures
+from gcl.reporting.figures.canvas import GREY, LOOKS, canvas
 
 MINIATURE = experiment_with()
 DRAW = {

@@ -8,10 +8,10 @@ from page_case import RESULTS, SCENES, finished
 from PIL import Image, ImageChops
 
 from gcl.errors import DataError
-from gcl.reporting.arrows import MARKS, WIDTH, direction, draw
-from gcl.reporting.gallery import EACH, choose, gallery, gallery_datasets, write_gallery
+from gcl.reporting.figures.arrows import MARKS, WIDTH, direction, draw
+from gcl.reporting.figures.gallery import EACH, choose, gallery, gallery_datasets, write_gallery
 from gcl.reporting.metrics import predictions_path
-from gcl.workflow import Plan
+from gcl.workflow.plan import Plan
 
 MINIATURE = experiment_with()
 

@@ -4,10 +4,10 @@ import pytest
 from fake_metrics import exchanged, experiment_with, fake_metrics, write_metrics
 
 from gcl.reporting.build import build
-from gcl.reporting.looks import looks
-from gcl.reporting.page_tables import read_table
-from gcl.reporting.summary import summary
-from gcl.reporting.tables import EXCHANGED, component_table
+from gcl.reporting.page.page_tables import read_table
+from gcl.reporting.page.summary import summary
+from gcl.reporting.tables.looks import looks
+from gcl.reporting.tables.tables import EXCHANGED, component_table
 
 EXPERIMENT = experiment_with()
 

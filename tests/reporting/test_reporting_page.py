@@ -11,11 +11,11 @@ from page_case import HOSTILE, RESULTS, finished, finished_with_costs, provenanc
 
 from gcl.errors import DataError
 from gcl.files import write_json
-from gcl.reporting.page import page
-from gcl.reporting.page_tables import MARKS, Outcome, outcomes, read_table
-from gcl.reporting.summary import _against_control, _controls
-from gcl.reporting.tables import EXCHANGED
-from gcl.workflow import FIGURES
+from gcl.reporting.page.page import page
+from gcl.reporting.page.page_tables import MARKS, Outcome, outcomes, read_table
+from gcl.reporting.page.summary import _against_control, _controls
+from gcl.reporting.tables.tables import EXCHANGED
+from gcl.workflow.plan import FIGURES
 
 MINIATURE = experiment_with()
 WARNING = "Miniature scale: drawn scenes and tiny models; not comparable with the paper."

@@ -13,7 +13,7 @@ from fake_metrics import experiment_with
 from page_case import RESULTS, finished_with_costs
 
 from gcl.files import write_text
-from gcl.reporting.page import page
+from gcl.reporting.page.page import page
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install -e '.[dev]'")
 pytestmark = pytest.mark.slow

@@ -7,6 +7,7 @@ import pytest
 from fake_metrics import ROOT, experiment_with
 
 from gcl.errors import DataError
+from gcl.experiment.schema import Pair
 from gcl.reporting.estimates import METRICS
 from gcl.reporting.paper_values import (
     ComponentValue,
@@ -20,7 +21,6 @@ from gcl.reporting.paper_values import (
     published,
     read_rows,
 )
-from gcl.schema import Pair
 
 PAIR = Pair(learner="qwen2.5-vl-3b", guide="qwen3-vl-4b")
 KINDS = {

@@ -8,11 +8,11 @@ import pytest
 from fake_metrics import experiment_with, fake_planning, write_metrics
 
 from gcl.errors import DataError
+from gcl.experiment.mgsd_grid import rows
 from gcl.files import read_json, write_json
-from gcl.planning.grid import rows
 from gcl.reporting.build import build
 from gcl.reporting.metrics import metrics_path
-from gcl.reporting.planning import planning_metrics, planning_table
+from gcl.reporting.tables.planning_table import planning_metrics, planning_table
 
 EXPERIMENT = experiment_with()
 FIRST = EXPERIMENT.planning.models.value[0]

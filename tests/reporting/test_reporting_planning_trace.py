@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 from fake_metrics import experiment_with, fake_planning, write_metrics
 
-from gcl.closure import code_sha256
 from gcl.errors import CheckpointError
+from gcl.experiment.closure import code_sha256
+from gcl.experiment.mgsd_grid import all_asked, checkpoint, trainings
+from gcl.experiment.provenance import starts, weights_sha256
 from gcl.files import read_json, write_json, write_jsonl, write_text
-from gcl.planning.grid import all_asked, checkpoint, trainings
-from gcl.planning.provenance import provenance
-from gcl.provenance import starts, weights_sha256
 from gcl.reporting.build import build
-from gcl.reporting.trace import trace
+from gcl.reporting.trace.trace import trace
+from gcl.tasks.planning_provenance import provenance
 
 EXPERIMENT = experiment_with()
 RESULTS, MADE = Path("results"), Path("results/miniature")

@@ -7,23 +7,23 @@ import pandas as pd
 import pytest
 from fake_metrics import experiment_with, fake_file, fake_metrics, fake_planning, write_metrics
 
-from gcl.cli import main
+from gcl.cli.main import main
 from gcl.data.scenario import TURNS
 from gcl.evaluation import score as scoring
 from gcl.evaluation.score import ScoreSpec, score_run
+from gcl.experiment.runs import find_run
+from gcl.experiment.schema import Checkpoint
 from gcl.files import write_json
 from gcl.planning.frozenlake import FrozenLake
-from gcl.planning.records import solved
 from gcl.planning.scoring import metrics as planning_scores
+from gcl.planning.states_file import solved
 from gcl.planning.views import response
 from gcl.reporting.build import build
-from gcl.reporting.compare import compare
 from gcl.reporting.estimates import METRICS
 from gcl.reporting.metrics import MetricsFile, metrics_path
-from gcl.reporting.planning import PlanningFile
-from gcl.reporting.scored import read_scored
-from gcl.runs import find_run
-from gcl.schema import Checkpoint
+from gcl.reporting.tables.planning_table import PlanningFile
+from gcl.reporting.trace.compare import compare
+from gcl.reporting.trace.scored import read_scored
 
 EXPERIMENT = experiment_with()
 SFT, GCL = "muson/sft/qwen2.5-vl-3b/default/seed0", "muson/gcl/qwen2.5-vl-3b+qwen3-vl-4b/full/seed0"

@@ -9,9 +9,9 @@ from fake_metrics import experiment_with, fake_metrics, write_metrics
 from gcl.errors import DataError
 from gcl.files import sha256_file
 from gcl.reporting.build import build
-from gcl.reporting.markup import MARKS_NOTE
 from gcl.reporting.metrics import sources
-from gcl.reporting.tables import METHODS, component_table, group_table, write_table
+from gcl.reporting.tables.markup import MARKS_NOTE
+from gcl.reporting.tables.tables import METHODS, component_table, group_table, write_table
 
 MINIATURE = experiment_with()
 PAPER = experiment_with("paper")

@@ -9,18 +9,18 @@ import pytest
 from fake_metrics import exchanged, experiment_with, fake_file, fake_metrics, fake_planning, write_metrics
 from raw_case import raw_record
 
-from gcl.cli import main
-from gcl.closure import code_sha256
+from gcl.cli.main import main
 from gcl.data.manifest import write_manifests
 from gcl.data.raw import read_raw
 from gcl.errors import ConfigError, DataError
+from gcl.experiment.closure import code_sha256
+from gcl.experiment.provenance import starts, weights_sha256
+from gcl.experiment.runs import RunSpec, data_spec, find_run, manifest_folder, trained_before
 from gcl.files import read_json, sha256_file, write_json, write_jsonl, write_text
-from gcl.provenance import starts, weights_sha256
 from gcl.reporting.build import build
-from gcl.reporting.links import run_links
-from gcl.reporting.trace import Trace, rows, show_rows, trace
-from gcl.runs import RunSpec, data_spec, find_run, manifest_folder, trained_before
-from gcl.workflow import TABLES, Plan
+from gcl.reporting.trace.links import run_links
+from gcl.reporting.trace.trace import Trace, rows, show_rows, trace
+from gcl.workflow.plan import TABLES, Plan
 
 EXPERIMENT = experiment_with()
 RESULTS = Path("results")
@@ -187,7 +187,7 @@ def test_a_changed_manifest_is_named(project):
 
 
 def test_other_code_than_made_the_numbers_is_named(project, monkeypatch):
-    monkeypatch.setattr("gcl.reporting.links.code_sha256", lambda *parts: "new " + " ".join(parts))
+    monkeypatch.setattr("gcl.reporting.trace.links.code_sha256", lambda *parts: "new " + " ".join(parts))
     assert {(link.what, link.name) for link in followed().broken} == {("code", "training"), ("code", "evaluation")}
 
 
@@ -219,7 +219,7 @@ def test_records_of_older_versions_are_read(project):
 
 
 def test_the_command_fails_and_lists_what_is_broken(project, monkeypatch, capsys):
-    monkeypatch.setattr("gcl.verbs_report.experiment_here", lambda scale: EXPERIMENT)
+    monkeypatch.setattr("gcl.cli.verbs_report.experiment_here", lambda scale: EXPERIMENT)
     assert main(["trace", CELL]) == 0
     assert "CHANGED" not in capsys.readouterr().out
     edited(f"metrics/{FULL}.json", changed_score)

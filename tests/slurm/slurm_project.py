@@ -17,8 +17,8 @@ from conftest import ROOT
 from raw_case import draw_raw
 from workflow_project import Project, copy_project
 
-from gcl.runs import data_spec
-from gcl.schema import Experiment
+from gcl.experiment.runs import data_spec
+from gcl.experiment.schema import Experiment
 
 QUICK = Path(__file__).with_name("quick_snakemake.py")
 RUN = "snei/sft/qwen2.5-vl-3b/default/seed0"
@@ -116,7 +116,7 @@ class SlurmProject(Project):
 
     def note_instead_of_training(self) -> None:
         """From now on."""
-        with (self.root / "gcl/verbs.py").open("a") as verbs:
+        with (self.root / "gcl/cli/verbs.py").open("a") as verbs:
             verbs.write(NOTING_VERBS)
 
     def resumed(self) -> int:

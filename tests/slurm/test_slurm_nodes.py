@@ -59,7 +59,7 @@ def test_two_nodes_stop_with_a_checkpoint_and_continue(project):
 def test_at_paper_scale_each_node_gives_its_gpus(experiment, cluster, tmp_path):
     project = paper_project(tmp_path, cluster, experiment)
     set_execution(project, "config.yaml", nodes=2, processes=4)
-    with (project.root / "gcl/training/run.py").open("a") as code:
+    with (project.root / "gcl/training/trainer.py").open("a") as code:
         code.write(NOTING_TRAINING)
     project.slurm(f"results/paper/checkpoints/{RUN}", "--config", "scale=paper")
     job = project.training()

@@ -9,15 +9,16 @@ from huggingface_hub import ModelCard
 from safetensors.torch import load_file
 from transformers import AutoModelForImageTextToText, AutoTokenizer, GenerationConfig
 
-from gcl.backbones.load import Source, load_preprocessor, load_trained
 from gcl.data.encoding import collate
 from gcl.errors import CheckpointError
-from gcl.execution import ExecutionSpec
-from gcl.training.engine import make_engine
+from gcl.experiment.execution import ExecutionSpec
+from gcl.models.backbone import load_preprocessor, load_trained
+from gcl.models.weights import Source
+from gcl.training.engines import make_engine
 from gcl.training.export import export_member
+from gcl.training.feeds import References
 from gcl.training.member import Member
-from gcl.training.run import train_run
-from gcl.training.source import References
+from gcl.training.trainer import train_run
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ from group_case import losses, make_run
 from safetensors.torch import load_file
 
 from gcl.errors import TrainingError
-from gcl.execution import ExecutionSpec
+from gcl.experiment.execution import ExecutionSpec
 from gcl.training import precision as precision_module
+from gcl.training.feeds import References
 from gcl.training.precision import LossScale
-from gcl.training.run import train_run
-from gcl.training.source import References
+from gcl.training.trainer import train_run
 
 
 @pytest.fixture

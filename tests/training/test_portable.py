@@ -10,9 +10,9 @@ from group_case import make_run
 from transformers import AutoConfig, AutoTokenizer
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
-from gcl.execution import ExecutionSpec
-from gcl.training.run import train_run
-from gcl.training.source import References
+from gcl.experiment.execution import ExecutionSpec
+from gcl.training.feeds import References
+from gcl.training.trainer import train_run
 
 ROLES = {"learner": "qwen2_5_vl", "guide": "qwen3_vl"}
 

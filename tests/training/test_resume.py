@@ -13,14 +13,14 @@ from group_case import losses, make_run
 from safetensors.torch import load_file, save_file
 
 from gcl.errors import TrainingError
-from gcl.execution import ExecutionSpec
+from gcl.experiment.execution import ExecutionSpec
 from gcl.files import read_json, write_json
-from gcl.training import run as run_module
-from gcl.training.engine import PlainEngine
+from gcl.training import trainer as run_module
+from gcl.training.feeds import References
 from gcl.training.lease import FinishedElsewhere, hold_lease
 from gcl.training.loop import Stopped
-from gcl.training.run import train_run
-from gcl.training.source import References
+from gcl.training.plain import PlainEngine
+from gcl.training.trainer import train_run
 
 EXECUTION = ExecutionSpec(save_every=2, keep=2)
 

@@ -13,12 +13,12 @@ from transformers import AutoModelForImageTextToText, AutoTokenizer
 
 from gcl.data.scenario import Turn
 from gcl.errors import CheckpointError, DataError, TrainingError
-from gcl.execution import ExecutionSpec
+from gcl.experiment.execution import ExecutionSpec
 from gcl.training.batches import global_batches, steps_per_epoch
-from gcl.training.engine import PlainEngine
+from gcl.training.feeds import References
 from gcl.training.member import Member, answers
-from gcl.training.run import train_run
-from gcl.training.source import References
+from gcl.training.plain import PlainEngine
+from gcl.training.trainer import train_run
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ def test_results_that_could_not_be_written_are_not_trained_again(backbones, trai
 
     spec = make_run(backbones)
     with monkeypatch.context() as patch, pytest.raises(OSError, match="no space left"):
-        patch.setattr("gcl.training.run.export_member", full)
+        patch.setattr("gcl.training.trainer.export_member", full)
         train(spec)
     assert not (tmp_path / "out").exists()
     with monkeypatch.context() as patch:

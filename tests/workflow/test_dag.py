@@ -8,7 +8,7 @@ import yaml
 from conftest import ROOT
 from workflow_project import Project, copy_project
 
-from gcl.closure import code_files
+from gcl.experiment.closure import code_files
 
 PAIR = "qwen2.5-vl-3b+qwen3-vl-4b"
 

@@ -9,7 +9,7 @@ import sys
 import pytest
 from workflow_project import Project, copy_project
 
-from gcl.closure import STEPS, excluded, modules
+from gcl.experiment.closure import STEPS, excluded, modules
 
 pytestmark = pytest.mark.slow
 
@@ -158,7 +158,7 @@ def test_scoring_code_causes_no_training(project, unchanged):
 
 
 def test_an_operator_of_the_objective_causes_what_depends_on_it(project, unchanged):
-    change_code(project, "gcl/objective/distribution.py", "logp_NV - other_NV", "logp_NV + other_NV")
+    change_code(project, "gcl/objective/drl.py", "logp_NV - other_NV", "logp_NV + other_NV")
     jobs = project.jobs("headline")
     assert jobs["train"] == 6 and jobs["ground"] == 2 and "draw" not in jobs and "vocabulary" not in jobs
 

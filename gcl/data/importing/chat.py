@@ -18,10 +18,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from gcl.data.annotations import Record, kind, shown, text_field
 from gcl.data.importing.fields import decoded, joined
 from gcl.data.importing.fields import field as field_of
-from gcl.data.marks import PICTURE_MARK, marks, without_picture_mark
-from gcl.data.records import Record, kind, shown, text_field
+from gcl.experiment.marks import PICTURE_MARK, marks, without_picture_mark
 
 LISTS = ("conversations", "messages", "turns", "conversation", "dialogue", "dialog", "qa_pairs", "qas", "qa", "vqa")
 PAIRS = (

@@ -11,17 +11,17 @@ from itertools import groupby, islice
 from pathlib import Path
 
 from gcl.data import raw
+from gcl.data.annotations import Record, shown
 from gcl.data.images import PictureError
 from gcl.data.importing import conversations, questions, rounds, socialnav, table
+from gcl.data.importing.copied_pictures import Pictures
+from gcl.data.importing.found_scene import Reading, Scene
 from gcl.data.importing.guesses import split_said
 from gcl.data.importing.layout import ByColumn
 from gcl.data.importing.missing import Failure, explained
-from gcl.data.importing.pictures import Pictures
 from gcl.data.importing.rounds import Part
-from gcl.data.importing.scene import Reading, Scene
 from gcl.data.importing.sources import SourceFile, read_records
 from gcl.data.placeholders import is_placeholder
-from gcl.data.records import Record, shown
 
 _SCENES = {"table": table.scenes, "socialnav-sub": socialnav.scenes}
 _PARTS = {"conversations": conversations.parts, "questions": questions.parts}

@@ -8,13 +8,13 @@ questions that share a picture.
 
 from collections.abc import Iterable, Iterator
 
+from gcl.data.annotations import Record, shown
 from gcl.data.importing.chat import has_dialogue, read_dialogue
 from gcl.data.importing.fields import text
+from gcl.data.importing.found_scene import Reading, label_in, picture_of, scene_id, split_of
 from gcl.data.importing.layout import Columns, TurnWords
 from gcl.data.importing.questions import scene_of_question
 from gcl.data.importing.rounds import Part, Round
-from gcl.data.importing.scene import Reading, label_in, picture_of, scene_id, split_of
-from gcl.data.records import Record, shown
 
 PICTURES = ("image", "images")
 

@@ -8,7 +8,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from gcl.data.records import Record, text_field
+from gcl.data.annotations import Record, text_field
 
 _EMPTY = (None, "", [], {})
 

@@ -8,13 +8,13 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from gcl.data.actions import label_of, named_actions, normalized
+from gcl.data.annotations import KEY, shown
 from gcl.data.importing import socialnav
 from gcl.data.importing.look import Column, Look
 from gcl.data.importing.mapping import CHOOSE
 from gcl.data.importing.sources import FILE
-from gcl.data.records import KEY, shown
 from gcl.data.scenario import TURNS
+from gcl.experiment.actions import label_of, named_actions, normalized
 
 # ESocialNav's code has this wording of the action question; the others are not published.
 KNOWN_WORDINGS = {"What should the robot do?": "action"}

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gcl.data.annotations import shown
 from gcl.data.importing.guesses import format_of
 from gcl.data.importing.look import SAMPLE, Look, looks
 from gcl.data.importing.mapping_text import as_text
@@ -18,7 +19,6 @@ from gcl.data.importing.missing import archives
 from gcl.data.importing.paths import index_of, pictures_in
 from gcl.data.importing.proposal import Known, propose
 from gcl.data.importing.sources import FILE, SAVED, SUFFIXES
-from gcl.data.records import shown
 from gcl.errors import DataError
 
 _LIMIT = 12  # lines of a kind that are shown

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
-from gcl.schema_types import Count, Strict
+from gcl.experiment.types import Count, Strict
 
 BESIDE = "(beside)"  # as `images`: the folder of the annotation file itself
 Format = Literal["conversations", "questions", "table", "socialnav-sub"]

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from gcl.data.annotations import read_json, shown, text_lines
+from gcl.data.importing.found_scene import id_of
 from gcl.data.importing.paths import SUFFIXES, plain
 from gcl.data.importing.questions import scene_of_question
-from gcl.data.importing.scene import id_of
-from gcl.data.records import read_json, shown, text_lines
 from gcl.errors import DataError
 
 TEST = "test"  # key of the list in a JSON file

@@ -11,11 +11,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from gcl.data.annotations import KEY, VALUE, Record
 from gcl.data.importing import chat
 from gcl.data.importing.fields import decoded, joined
 from gcl.data.importing.paths import Index, contents, is_address, looks_like_picture, plain, written
 from gcl.data.importing.sources import FILE, SAVED, SUFFIXES, SourceFile, read_records
-from gcl.data.records import KEY, VALUE, Record
 
 SAMPLE = 1000  # records that are looked at in each file
 _WHOLE = 2**28  # bytes of a JSON file that is searched for the place of its records

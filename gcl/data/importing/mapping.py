@@ -10,11 +10,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from gcl.data.annotations import read_text, shown
 from gcl.data.importing.layout import BRANCHES, Asked, ByColumn, ByFile, Columns, Mapping, Seeded, TurnWords
 from gcl.data.importing.mapping_checks import contradictions
-from gcl.data.records import read_text, shown
 from gcl.errors import ConfigError
-from gcl.yaml_files import parse_document
+from gcl.experiment.yaml_files import parse_document
 
 CHOOSE = "CHOOSE"  # what `gcl data inspect` writes where it cannot tell
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from gcl.data.annotations import shown
 from gcl.data.importing.layout import BESIDE, Asked, ByColumn, ByFile, Columns, Mapping, Moved, TurnWords
-from gcl.data.records import shown
 from gcl.data.scenario import SPLITS, TURNS
 
 # Columns that a format has; of a table all but id and label are needed, of the others none.

@@ -5,14 +5,14 @@ from typing import Any
 
 import yaml
 
+from gcl.data.annotations import KEY
 from gcl.data.importing.guesses import roles
 from gcl.data.importing.layout import BESIDE
 from gcl.data.importing.look import Look
 from gcl.data.importing.mapping import CHOOSE
 from gcl.data.importing.proposal import Proposal
-from gcl.data.records import KEY
 from gcl.data.scenario import TURNS
-from gcl.yaml_files import parse_document
+from gcl.experiment.yaml_files import parse_document
 
 _IDS = {
     "field": "field, picture (the name of its file) or row (the number of the record)",

@@ -12,6 +12,7 @@ from itertools import product, zip_longest
 from pathlib import Path
 from typing import Any
 
+from gcl.data.annotations import shown
 from gcl.data.importing import guesses
 from gcl.data.importing.chat import LISTS, is_prompt_completion
 from gcl.data.importing.choices import file_keys, files_of, named_pictures, picture_columns, split_of
@@ -23,7 +24,6 @@ from gcl.data.importing.paths import Index, rivals, suggested
 from gcl.data.importing.reasons import no_data, reason
 from gcl.data.importing.split_guesses import called_like_splits, contradictory, test_lists
 from gcl.data.importing.trial import Outcome, outcome
-from gcl.data.records import shown
 from gcl.data.scenario import TURNS
 
 _COMMON = 60  # wordings that a mapping may list

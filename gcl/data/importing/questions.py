@@ -9,12 +9,12 @@ trained on, but can say which scenes are for the test.
 import re
 from collections.abc import Iterable, Iterator
 
+from gcl.data.annotations import Record, shown
 from gcl.data.importing.fields import field, text
+from gcl.data.importing.found_scene import Picture, Reading, id_of, label_in, picture_id, picture_of, split_of
 from gcl.data.importing.layout import Columns, TurnWords
 from gcl.data.importing.rounds import Part, Round
-from gcl.data.importing.scene import Picture, Reading, id_of, label_in, picture_id, picture_of, split_of
-from gcl.data.marks import PICTURE_MARK, without_picture_mark
-from gcl.data.records import Record, shown
+from gcl.experiment.marks import PICTURE_MARK, without_picture_mark
 
 _SUFFIX = re.compile(r"(.+)_q(\d+)")
 

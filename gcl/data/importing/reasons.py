@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
+from gcl.data.annotations import shown
 from gcl.data.importing import guesses
 from gcl.data.importing.chat import read_dialogue
 from gcl.data.importing.look import Look
 from gcl.data.importing.missing import PUT
 from gcl.data.importing.paths import is_address, written
 from gcl.data.importing.trial import Outcome
-from gcl.data.records import shown
 from gcl.data.scenario import TURNS
 
 

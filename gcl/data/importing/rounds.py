@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from gcl.data.annotations import shown
+from gcl.data.importing.found_scene import Picture, Reading, Scene, Words
 from gcl.data.importing.layout import TurnWords
-from gcl.data.importing.scene import Picture, Reading, Scene, Words
-from gcl.data.records import shown
 from gcl.data.scenario import TURNS
 
 UNUSED = "questions left out, as the mapping does not use them"

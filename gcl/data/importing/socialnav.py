@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from gcl.data.importing.scene import Picture, Reading, Scene, id_of, split_of
+from gcl.data.annotations import Record, read_text, shown, text_field
+from gcl.data.importing.found_scene import Picture, Reading, Scene, id_of, split_of
 from gcl.data.raw import leads_out
-from gcl.data.records import Record, read_text, shown, text_field
 from gcl.data.scenario import TURNS
 
 ANSWERS, FRAMES = "human_answers_filepath", "raw_img_filepaths"

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gcl.data.annotations import Record, read_json, shown, text_lines
 from gcl.data.images import POINTER
 from gcl.data.importing.layout import Mapping
 from gcl.data.raw import leads_out
-from gcl.data.records import Record, read_json, shown, text_lines
 from gcl.errors import DataError
 
 JSON, CSV, PARQUET = (".json", ".jsonl", ".ndjson"), (".csv", ".tsv"), (".parquet",)

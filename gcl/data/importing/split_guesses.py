@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
+from gcl.data.annotations import shown
 from gcl.data.importing import guesses
 from gcl.data.importing.choices import split_of
 from gcl.data.importing.listed import could_list
 from gcl.data.importing.look import Look
-from gcl.data.records import shown
 
 _OF_TEST = {"test", "testing", "split", "splits"}
 _OF_OTHERS = {"train", "training", "val", "valid", "validation", "dev"}

@@ -5,9 +5,9 @@ A turn's column holds the answer, a list of its sentences (of one action only), 
 
 from collections.abc import Iterable, Iterator
 
+from gcl.data.annotations import Record, shown
 from gcl.data.importing.fields import field, text
-from gcl.data.importing.layout import Asked, ByColumn
-from gcl.data.importing.scene import (
+from gcl.data.importing.found_scene import (
     Reading,
     Scene,
     Words,
@@ -18,9 +18,9 @@ from gcl.data.importing.scene import (
     scene_id,
     split_of,
 )
-from gcl.data.marks import without_picture_mark
-from gcl.data.records import Record, shown
+from gcl.data.importing.layout import Asked, ByColumn
 from gcl.data.scenario import TURNS
+from gcl.experiment.marks import without_picture_mark
 
 
 def scenes(records: Iterable[Record], reading: Reading) -> Iterator[Scene]:

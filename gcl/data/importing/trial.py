@@ -14,12 +14,12 @@ from typing import Any
 
 from gcl.data.images import PictureError, load_picture, read_picture
 from gcl.data.importing.collect import collect, read_scenes, told
+from gcl.data.importing.copied_pictures import ADDRESS
+from gcl.data.importing.found_scene import Picture, Reading
 from gcl.data.importing.layout import ByFile
 from gcl.data.importing.listed import listed_scenes
 from gcl.data.importing.look import SAMPLE
 from gcl.data.importing.mapping import CHOOSE, checked_mapping
-from gcl.data.importing.pictures import ADDRESS
-from gcl.data.importing.scene import Picture, Reading
 from gcl.data.importing.sources import find_files
 from gcl.data.raw import leads_out
 from gcl.data.scenario import TURNS

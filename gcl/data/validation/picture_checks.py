@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from gcl.data.importing.run import RECORD
+from gcl.data.annotations import shown
+from gcl.data.importing.importer import RECORD
 from gcl.data.raw import FILE, Draft
-from gcl.data.records import shown
 from gcl.data.scenario import SPLITS
 from gcl.data.similar import near_across, near_groups
-from gcl.data.validation.pictures import Picture
+from gcl.data.validation.decoded_pictures import Picture
 from gcl.data.validation.problem import Problem
 
 # Two image tokens a side, of 28 pixels each.

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from gcl.data.records import shown
+from gcl.data.annotations import shown
 from gcl.data.scenario import SPLITS
+from gcl.data.validation.overview import Summary
 from gcl.data.validation.problem import Problem, by_kind
-from gcl.data.validation.summary import Summary
 
 SHOWN = 20  # problems of a kind; the rest is counted
 _SIZES, _BAR, _NAME = 5, 20, 48

@@ -10,12 +10,12 @@ from typing import TypeVar
 
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-from gcl.data.actions import named_actions
+from gcl.data.annotations import shown
 from gcl.data.placeholders import is_placeholder
 from gcl.data.raw import FILE, Draft
-from gcl.data.records import shown
 from gcl.data.scenario import SPLITS, TURNS
 from gcl.data.validation.problem import Problem
+from gcl.experiment.actions import named_actions
 
 K = TypeVar("K", bound=Hashable)
 # Copied answers to these turns mean copied scenes; few words suffice for an action, and many scenes share them.

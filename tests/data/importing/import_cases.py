@@ -10,7 +10,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from gcl.data.importing.run import Summary, import_source
+from gcl.data.importing.importer import Summary, import_source
 from gcl.data.scenario import TURNS
 from gcl.errors import GCLError
 

@@ -22,7 +22,7 @@ from import_cases import (
     write_source,
 )
 
-from gcl.cli import main
+from gcl.cli.main import main
 
 ROWS = [row(k) for k in range(3)]
 JSONL = TABLE | {"files": ["a.jsonl"]}

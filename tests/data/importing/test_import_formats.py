@@ -260,7 +260,7 @@ def test_source_may_be_named_by_a_file_in_it(tmp_path: Path) -> None:
     source = write_source(tmp_path / "source", {"a.csv": as_csv(ROWS)})
     from import_cases import write_mapping
 
-    from gcl.data.importing.run import import_source
+    from gcl.data.importing.importer import import_source
 
     mapping = write_mapping(tmp_path / "mapping.yaml", TABLE | {"files": ["a.csv"]})
     import_source("muson", source / "a.csv", mapping, tmp_path / "raw", ACTIONS)

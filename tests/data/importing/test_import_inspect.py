@@ -25,7 +25,7 @@ from gcl.data.importing.inspect import inspect_source
 from gcl.data.importing.mapping import read_mapping
 from gcl.data.importing.mapping_text import in_yaml
 from gcl.errors import ConfigError, DataError
-from gcl.yaml_files import parse_document
+from gcl.experiment.yaml_files import parse_document
 
 ROWS = [row(k) for k in range(3)]
 

@@ -296,7 +296,7 @@ def test_embedded_picture_that_is_damaged_is_named(tmp_path: Path) -> None:
 def test_all_mistakes_come_together_and_the_rest_is_counted(tmp_path: Path) -> None:
     from import_cases import write_mapping
 
-    from gcl.data.importing.run import import_source
+    from gcl.data.importing.importer import import_source
     from gcl.errors import DataError
 
     rows = [ROWS[0] | {"id": f"s{k}", "reasoning": "", "image": "x.png"} for k in range(23)] + [ROWS[1] | {"id": "x"}]

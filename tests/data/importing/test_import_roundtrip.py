@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from gcl.data.importing.run import import_source
-from gcl.data.miniature.generate import write_dataset
+from gcl.data.drawing.datasets import write_dataset
+from gcl.data.importing.importer import import_source
 from gcl.data.raw import read_raw
 from gcl.data.scenario import TURNS
-from gcl.schema import Experiment
+from gcl.experiment.schema import Experiment
 
 ROOT = Path(__file__).parents[3]
 COUNTS = {"train": 14, "test": 6}

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gcl.data.miniature.generate import SHARES
-from gcl.data.miniature.language import explain, perceive, predict, reason
-from gcl.data.miniature.render import render
-from gcl.data.miniature.scene import ACTIONS, TRAINED, sample_scenes
+from gcl.data.drawing.constellation import ACTIONS, TRAINED, sample_scenes
+from gcl.data.drawing.datasets import SHARES
+from gcl.data.drawing.language import explain, perceive, predict, reason
+from gcl.data.drawing.render import render
 from gcl.data.raw import FILE, scene_record
 from gcl.data.scenario import TURNS
 from gcl.data.similar import NEAR, perceptual_hash
-from gcl.data.validation.run import Validation, validate
+from gcl.data.validation.validate import Validation, validate
 from gcl.files import write_jsonl
 
 QUESTIONS = {turn: f"What about the {turn}?" for turn in TURNS}

@@ -5,12 +5,12 @@ from clean_set import change, check, say, write_clean
 from conftest import ROOT
 from transformers import AutoTokenizer
 
-from gcl.config import load_experiment
 from gcl.data.placeholders import is_placeholder
 from gcl.data.raw import FILE
 from gcl.data.validation.length_checks import Reader
 from gcl.evaluation.readers import readers
-from gcl.yaml_files import read_yaml
+from gcl.experiment.load import load_experiment
+from gcl.experiment.yaml_files import read_yaml
 
 WORDS = Reader(
     "a reader of words", ("action", "reasoning"), 30, "shorten them", lambda text: len(text.split()), str.isascii

@@ -13,11 +13,11 @@ from PIL import Image
 
 from gcl.data.raw import FILE, scene_record
 from gcl.data.scenario import TURNS
-from gcl.data.validation import page
+from gcl.data.validation import validation_page as page
+from gcl.data.validation.overview import Summary
 from gcl.data.validation.problem import Problem
-from gcl.data.validation.run import validate
-from gcl.data.validation.summary import Summary
 from gcl.data.validation.terminal import SHOWN, terminal
+from gcl.data.validation.validate import validate
 from gcl.files import write_jsonl
 
 HOSTILE = "<script>alert(1)</script> <img src=x onerror='alert(2)'> &amp; \"quoted\" {{ 7 * 7 }}"

@@ -11,8 +11,8 @@ from PIL import Image
 
 from gcl.data.raw import FILE, Draft
 from gcl.data.scenario import TURNS
+from gcl.data.validation.decoded_pictures import Picture
 from gcl.data.validation.picture_checks import Shot, picture_warnings
-from gcl.data.validation.pictures import Picture
 from gcl.data.validation.problem import KINDS, Problem, by_kind, from_line
 from gcl.errors import DataError
 

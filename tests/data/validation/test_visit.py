@@ -11,8 +11,8 @@ from pathlib import Path, PurePosixPath
 import pytest
 from PIL import Image
 
-from gcl.data.validation import pictures
-from gcl.data.validation.pictures import Picture, visit
+from gcl.data.validation import decoded_pictures as pictures
+from gcl.data.validation.decoded_pictures import Picture, visit
 from gcl.errors import DataError
 from gcl.files import sha256_file
 
@@ -38,9 +38,8 @@ def test_no_pictures_need_no_process(tmp_path):
 
 
 def test_a_process_for_pictures_imports_no_torch():
-    command = (
-        "import sys, gcl.data.validation.pictures; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
-    )
+    module = "gcl.data.validation.decoded_pictures"
+    command = f"import sys, {module}; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
     subprocess.run([sys.executable, "-c", command], check=True)
 
 

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from gcl.data.miniature import language
-from gcl.data.miniature.scene import sample_scene
+from gcl.data.drawing import language
+from gcl.data.drawing.constellation import sample_scene
 from gcl.data.validation.word_checks import foreign_language, is_mojibake
 
 ENGLISH = [

@@ -1,1 +1,0 @@
-"""Looking after runs on a cluster: `doctor` before, `status` meanwhile."""

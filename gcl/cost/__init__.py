@@ -1,1 +1,0 @@
-"""What runs will take and have taken: `plan` before, `costs` after."""

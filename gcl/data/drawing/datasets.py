@@ -1,0 +1,174 @@
+"""Write drawn scenes to disk in the raw formats that the importers read; `gcl data generate --help` shows a call.
+
+    snei       train.json, test.json: LLaVA-style conversations of five rounds; free-text actions, long-tailed
+    muson      annotations.csv: one row a scene, five text fields; actions from the closed list
+    captions   captions.jsonl: image, terse caption and description, for grounding the miniature backbones
+
+Everything follows from the seed. Pictures lie in images/. No constellation of people, sides and path that a test split
+shows occurs in a training split or a caption; those of a tuning set occur in captions.
+"""
+
+import csv
+import io
+import json
+import random
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from tqdm import tqdm
+
+from gcl.data.drawing import language
+from gcl.data.drawing.constellation import TESTED, TRAINED, TUNING, Scene, sample_scenes
+from gcl.data.drawing.render import render
+from gcl.data.scenario import TURNS, Scenario, Turn
+from gcl.files import atomic_folder, write_json, write_jsonl, write_text
+
+# Shares of the actions. SNEI's distribution is described as long-tailed; MUSON's is flatter here than the real one, so
+# that always answering "Move Forward" does not pay.
+SHARES = {
+    "snei": {
+        "Move Forward": 0.38, "Move Forward Right": 0.15, "Move Forward Left": 0.10,
+        "Stop": 0.20, "Turn Right": 0.10, "Turn Left": 0.07,
+    },
+    "muson": {
+        "Move Forward": 0.30, "Move Forward Right": 0.15, "Move Forward Left": 0.14,
+        "Stop": 0.15, "Turn Right": 0.13, "Turn Left": 0.13,
+    },
+}  # fmt: skip
+SHARES["captions"] = dict.fromkeys(SHARES["muson"], 1 / 6)
+CAPTION_QUESTIONS = {"caption": "List the scene.", "description": "Describe the scene."}
+_SPEAK = {
+    "perception": language.perceive,
+    "prediction": language.predict,
+    "reasoning": language.reason,
+    "action": language.act,
+    "explanation": language.explain,
+}
+
+
+def write_dataset(
+    name: str, counts: Mapping[str, int], questions: Mapping[str, str], seed: int, folder: Path, *, tuning: bool = False
+) -> None:
+    """Draw a data set and write its raw folder, whole or not at all.
+
+    Args:
+        name: "snei" or "muson".
+        counts: scenes per split.
+        questions: wording of the five questions; only conversations carry it.
+        seed: where all randomness comes from.
+        folder: raw folder to be made; an existing one is replaced.
+        tuning: draw other scenes of the same kind, on which settings can be chosen: no constellation of any test split.
+    """
+    rng = random.Random(f"tuning {name} {seed}" if tuning else f"{name} {seed}")
+    thirds = TUNING if tuning else {"train": TRAINED, "test": TESTED}
+    with atomic_folder(folder) as work:
+        pictures = _Pictures(work, sum(counts.values()))
+        records: dict[str, list[dict[str, str]]] = {}
+        for split, count in counts.items():
+            records[split] = [
+                {"image": pictures.draw(scene, rng), **_turns(name, scene, rng)}
+                for scene in sample_scenes(rng, count, SHARES[name], thirds=thirds[split])
+            ]
+        if name == "snei":
+            _write_conversations(work, records, questions)
+        else:
+            _write_table(work, records)
+        pictures.close()
+
+
+def write_captions(count: int, seed: int, folder: Path) -> None:
+    """Draw `count` scenes that belong to no data set; caption each in a few words and in sentences."""
+    rng = random.Random(f"captions {seed}")
+    with atomic_folder(folder) as work:
+        pictures = _Pictures(work, count)
+        scenes = sample_scenes(rng, count, SHARES["captions"], thirds=TRAINED)
+        write_jsonl(
+            work / "captions.jsonl",
+            [
+                {
+                    "image": pictures.draw(scene, rng),
+                    "caption": language.caption(scene),
+                    "description": language.perceive(scene, rng),
+                }
+                for scene in scenes
+            ],
+        )
+        pictures.close()
+
+
+def text_corpus(seed: int, questions: Mapping[str, str], system: str, scenes: int = 2000) -> Iterator[str]:
+    """Words for the miniature tokenizer: what the generators can say, about scenes of no data set."""
+    rng = random.Random(f"corpus {seed}")
+    for scene in sample_scenes(rng, scenes, SHARES["captions"], thirds=TRAINED):
+        yield from _turns("snei", scene, rng).values()
+        yield from (f"{scene.action}.", language.caption(scene))
+        yield from (*questions.values(), *CAPTION_QUESTIONS.values(), f"system\n{system}", "user\n", "assistant\n")
+
+
+class _Pictures:
+    """Writes pictures under running numbers and never the same picture twice."""
+
+    def __init__(self, folder: Path, count: int) -> None:
+        self._folder = folder / "images"
+        self._folder.mkdir()
+        self._seen: set[bytes] = set()
+        self._bar = tqdm(total=count, desc="drawing", unit="scene", mininterval=2)
+
+    def draw(self, scene: Scene, rng: random.Random) -> str:
+        """Draw, save and return the path relative to the raw folder."""
+        picture = render(scene, rng)
+        while picture.tobytes() in self._seen:
+            picture = render(scene, rng)
+        name = f"{len(self._seen):05d}.png"
+        self._seen.add(picture.tobytes())
+        picture.save(self._folder / name)
+        self._bar.update()
+        return f"images/{name}"
+
+    def close(self) -> None:
+        self._bar.close()
+
+
+def _turns(name: str, scene: Scene, rng: random.Random) -> dict[str, str]:
+    turns = {turn: _SPEAK[turn](scene, rng) for turn in TURNS}
+    if name == "muson":
+        turns["action"] = scene.action
+    return turns
+
+
+def _write_conversations(
+    folder: Path, records: Mapping[str, list[dict[str, str]]], questions: Mapping[str, str]
+) -> None:
+    for split, scenes in records.items():
+        conversations = []
+        for scene in scenes:
+            rounds = []
+            for turn in TURNS:
+                picture = "<image>\n" if turn == TURNS[0] else ""
+                rounds.append({"from": "human", "value": picture + questions[turn]})
+                rounds.append({"from": "gpt", "value": scene[turn]})
+            conversations.append({"id": Path(scene["image"]).stem, "image": scene["image"], "conversations": rounds})
+        write_json(folder / f"{split}.json", conversations)
+
+
+def _write_table(folder: Path, records: Mapping[str, list[dict[str, str]]]) -> None:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, ["id", "image", "split", *TURNS], lineterminator="\n")
+    writer.writeheader()
+    for split, scenes in records.items():
+        writer.writerows({"id": Path(scene["image"]).stem, "split": split, **scene} for scene in scenes)
+    write_text(folder / "annotations.csv", text.getvalue())
+
+
+def read_captions(folder: Path) -> list[Scenario]:
+    """The scenes that `write_captions` wrote, as scenarios of two turns."""
+    lines = (folder / "captions.jsonl").read_text(encoding="utf-8").splitlines()
+    return [
+        Scenario(
+            id=Path(record["image"]).stem,
+            image=folder / record["image"],
+            turns={name: Turn(question, record[name]) for name, question in CAPTION_QUESTIONS.items()},
+            split="train",
+        )
+        for record in map(json.loads, lines)
+    ]

@@ -1,0 +1,218 @@
+"""`gcl data import`: from a download and a mapping to the canonical raw folder, whole or not at all.
+
+`import_source(kind, source, mapping_file, to, actions)` streams: of all records only ids, labels and hashes stay in memory.
+Scenes go to a temporary file first; once all are known, their splits are decided and scenarios.jsonl is written.
+"""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from tqdm import tqdm
+
+from gcl.data import raw
+from gcl.data.annotations import shown
+from gcl.data.importing.collect import FORMATS, Scenes, collect, read_scenes, told
+from gcl.data.importing.copied_pictures import Pictures
+from gcl.data.importing.found_scene import Reading
+from gcl.data.importing.layout import ByFile, Seeded
+from gcl.data.importing.listed import listed_scenes
+from gcl.data.importing.mapping import read_mapping
+from gcl.data.importing.sources import SourceFile, find_files
+from gcl.data.importing.splits import draw_split
+from gcl.data.scenario import SPLITS
+from gcl.data.similar import near_groups
+from gcl.errors import ConfigError, DataError, raise_all
+from gcl.files import atomic_folder, sha256_file, write_text
+
+RECORD = "import.yaml"
+# Layouts that a kind of data can have. Those of SNEI and MUSON are not described in public.
+KINDS = {
+    "snei": ("conversations", "questions", "table"),
+    "muson": ("table", "conversations", "questions"),
+    "llava": ("conversations",),
+    "socialnav-sub": ("socialnav-sub",),
+}
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What an import did; `str()` says it in a few lines.
+
+    Attributes:
+        to: the raw folder.
+        scenes: number in each split.
+        left_out: scenes that are in neither.
+        pictures: number of picture files.
+        notes: what was changed or dropped, one a line.
+        seconds: how long it took.
+    """
+
+    to: Path
+    scenes: dict[str, int]
+    left_out: int
+    pictures: int
+    notes: list[str]
+    seconds: float
+
+    def __str__(self) -> str:
+        count = sum(self.scenes.values())
+        splits = ", ".join(f"{number} {split}" for split, number in self.scenes.items())
+        rate = (count + self.left_out) / self.seconds
+        lines = [f"{self.to}: {count} scenes ({splits}), {self.pictures} pictures"]
+        lines += [f"  {note}" for note in self.notes]
+        return "\n".join([*lines, f"  {self.seconds:.1f} s, {rate:.0f} scenes a second"])
+
+
+def import_source(
+    kind: str, source: Path, mapping_file: Path, to: Path, actions: Sequence[str] | None, show: int = 20
+) -> Summary:
+    """Make a raw folder of a download.
+
+    Args:
+        kind: a data set of config.yaml, "llava" or "socialnav-sub".
+        source: folder of the download, or a file in it.
+        mapping_file: how to read it (gcl/data/importing/mapping.py).
+        to: raw folder to be made; must not exist.
+        actions: closed list of action labels, or None where actions are free text.
+        show: number of mistakes that an error lists.
+
+    Raises:
+        ConfigError: if the mapping is wrong or does not fit.
+        DataError: listing what is wrong with the data, one mistake a line.
+    """
+    start = time.monotonic()
+    mapping = read_mapping(mapping_file)
+    formats = KINDS.get(kind, FORMATS)
+    if mapping.format not in formats:
+        raise ConfigError(f"{mapping_file}: format: {mapping.format} does not fit {kind}; use {' or '.join(formats)}")
+    source = source.parent if source.is_file() else source
+    if not source.is_dir():
+        raise DataError(f"{source}: no such folder; name the folder of the download")
+    if to.exists() and (not to.is_dir() or any(to.iterdir())):
+        raise DataError(f"{to}: exists already; remove it, or choose another folder")
+    with atomic_folder(to, replace=False) as work:
+        reading = Reading(source, mapping, mapping_file.name)
+        files = find_files(source, mapping, reading.problems)
+        pictures = Pictures(source, work, hashed=isinstance(mapping.split, Seeded))
+        waiting = work / ".scenes.jsonl"
+        found = tqdm(read_scenes(files, reading), desc="importing", unit="scene", mininterval=2)
+        scenes = collect(found, reading, pictures, actions, waiting)
+        reading.problems = told(scenes, reading, pictures.tried)
+        if not reading.problems:
+            _decide(scenes, reading, pictures)
+        raise_all(reading.problems, str(source), show)
+        _write(work, waiting, scenes)
+        used = {picture for picture, split in zip(scenes.pictures, scenes.splits, strict=True) if split}
+        pictures.remove_unused(used)
+        counts = {split: scenes.splits.count(split) for split in SPLITS}
+        notes = _notes(reading, pictures, scenes)
+        summary = Summary(to, counts, scenes.splits.count(None), len(used), notes, time.monotonic() - start)
+        _write_record(work / RECORD, kind, files, reading, summary)
+    return summary
+
+
+def kind_of_import(folder: Path) -> str:
+    """What a raw folder was imported as.
+
+    Raises:
+        DataError: if nothing in it says so.
+    """
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder; name one that `gcl data import` has made")
+    remedy = "name its data set: gcl data validate DATASET --folder DIR"
+    if not (folder / RECORD).exists():
+        raise DataError(f"{folder}: no {RECORD} in it; import the download first with `gcl data import`, or {remedy}")
+    try:
+        return str(yaml.safe_load((folder / RECORD).read_text(encoding="utf-8"))["kind"])
+    except OSError as error:
+        raise DataError(f"{folder / RECORD}: cannot be read ({error.strerror}); {remedy}") from None
+    except (yaml.YAMLError, ValueError, TypeError, KeyError):
+        raise DataError(f"{folder / RECORD}: does not say what kind of data it is; {remedy}") from None
+
+
+def _decide(scenes: Scenes, reading: Reading, pictures: Pictures) -> None:
+    """Give each scene its split, and check that the splits can be told apart."""
+    rule, problems = reading.mapping.split, reading.problems
+    if isinstance(rule, ByFile):
+        _decide_by_file(scenes, rule, reading)
+        if problems:
+            return
+    elif isinstance(rule, Seeded):
+        groups = near_groups(pictures.hashes)
+        try:
+            scenes.splits = draw_split(
+                scenes.labels, [groups[picture] for picture in scenes.pictures], rule.train, rule.test, rule.seed
+            )
+        except DataError as error:
+            problems.append(f"{reading.mapping_name}: split: {error}")
+            return
+    problems += [
+        f"{reading.mapping_name}: split: no scene is in {split}; both splits need scenes"
+        for split in SPLITS
+        if split not in scenes.splits
+    ]
+    seen: dict[tuple[str, str], str] = {}
+    for where, picture, split in zip(scenes.wheres, scenes.pictures, scenes.splits, strict=True):
+        if split is None:
+            continue
+        opposite = "test" if split == "train" else "train"
+        other = seen.get((pictures.sha256[picture], opposite))
+        if other:
+            what = f"{shown(pictures.names[picture])} is the same picture as in the {opposite} split"
+            problems.append(f"{where}: image: {what} (see {other}); keep the scene in one split")
+        seen.setdefault((pictures.sha256[picture], split), where)
+
+
+def _decide_by_file(scenes: Scenes, rule: ByFile, reading: Reading) -> None:
+    file = reading.source / rule.file
+    test = listed_scenes(file, rule.file, scenes.ids, scenes.paths, reading.problems)
+    scenes.splits = ["test" if number in test else "train" for number in range(len(scenes.ids))]
+
+
+def _write(work: Path, waiting: Path, scenes: Scenes) -> None:
+    with (
+        waiting.open(encoding="utf-8") as source,
+        (work / raw.FILE).open("w", encoding="utf-8", newline="\n") as target,
+    ):
+        for line, split in zip(source, scenes.splits, strict=True):
+            if split:
+                target.write(json.dumps(json.loads(line) | {"split": split}, ensure_ascii=False) + "\n")
+    waiting.unlink()
+
+
+def _notes(reading: Reading, pictures: Pictures, scenes: Scenes) -> list[str]:
+    notes = [
+        f"{count} picture{'s' * (count > 1)}: {change.replace(' its ', ' their ') if count > 1 else change}"
+        for change, count in sorted(pictures.changes.items())
+    ]
+    notes += [f"{what}: {count}" for what, count in sorted(reading.notes.items()) if count]
+    if isinstance(reading.mapping.split, Seeded) and None in scenes.splits:
+        notes.append(f"scenes left out, being more than the split asks for: {scenes.splits.count(None)}")
+    return notes
+
+
+def _write_record(path: Path, kind: str, files: Sequence[SourceFile], reading: Reading, summary: Summary) -> None:
+    """import.yaml: how the folder came about."""
+    sources = {}
+    rule = reading.mapping.split
+    named = [(file.path, file.name) for file in files]
+    also_read = [*reading.also_read, *([rule.file] if isinstance(rule, ByFile) else [])]
+    for file, name in [*named, *((reading.source / name, name) for name in also_read)]:
+        parts = sorted(part for part in file.rglob("*") if part.is_file()) if file.is_dir() else [file]
+        sources |= {f"{name}/{part.relative_to(file)}" if part != file else name: sha256_file(part) for part in parts}
+    content: dict[str, Any] = {
+        "kind": kind,
+        "mapping": reading.mapping.model_dump(exclude_defaults=True, by_alias=True),
+        "sources": sources,
+        "scenes": summary.scenes,
+        "left_out": summary.left_out,
+        "pictures": summary.pictures,
+        "changed": summary.notes,
+    }
+    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120)
+    write_text(path, "# Written by `gcl data import`: where this folder comes from. Checksums are SHA-256.\n" + text)

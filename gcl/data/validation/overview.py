@@ -1,0 +1,68 @@
+"""What a data set holds, in numbers: `summarize(drafts, pictures, actions)`."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from statistics import median
+
+from gcl.data.raw import Draft
+from gcl.data.scenario import SPLITS, TURNS
+from gcl.data.validation.decoded_pictures import Picture
+
+FREQUENT = 10  # free action texts that are shown
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Numbers of a data set.
+
+    Attributes:
+        scenes: by split.
+        pictures: how many files the scenes name.
+        actions: scenes by action and split: all labels of a closed list in its order, or the most frequent free texts.
+        other_actions: free texts beyond those, by split.
+        words: median and largest number of words of the answers, by turn.
+        sizes: pictures by "width x height", most frequent first.
+    """
+
+    scenes: Mapping[str, int]
+    pictures: int
+    actions: Mapping[str, Mapping[str, int]]
+    other_actions: Mapping[str, int]
+    words: Mapping[str, Mapping[str, float]]
+    sizes: Mapping[str, int]
+
+
+def summarize(
+    drafts: Sequence[Draft], pictures: Mapping[PurePosixPath, Picture], actions: Sequence[str] | None
+) -> Summary:
+    """Count what could be read.
+
+    Args:
+        drafts: the scenes.
+        pictures: what their visit found.
+        actions: closed list of labels, or None where actions are free text.
+    """
+    frequent = Counter(draft.action for draft in drafts if draft.action is not None)
+    names = list(actions) if actions else [action for action, _ in frequent.most_common(FREQUENT)]
+    counts = {action: _by_split([draft for draft in drafts if draft.action == action]) for action in names}
+    others = [draft for draft in drafts if draft.action is not None and draft.action not in counts]
+    sizes = Counter(f"{p.size[0]} x {p.size[1]}" for p in pictures.values() if p.problem is None)
+    return Summary(
+        scenes=_by_split(drafts),
+        pictures=len(pictures),
+        actions=counts,
+        other_actions=_by_split(others),
+        words={turn: _lengths(drafts, turn) for turn in TURNS},
+        sizes=dict(sizes.most_common()),
+    )
+
+
+def _by_split(drafts: Sequence[Draft]) -> dict[str, int]:
+    return {split: sum(draft.split == split for draft in drafts) for split in SPLITS}
+
+
+def _lengths(drafts: Sequence[Draft], turn: str) -> dict[str, float]:
+    counts = [len(draft.turns[turn].answer.split()) for draft in drafts if turn in draft.turns]
+    return {"median": median(counts) if counts else 0, "longest": max(counts, default=0)}

@@ -1,0 +1,108 @@
+"""`validate(name, root, questions, actions, expected)`: look at everything in a raw folder; the `gcl data validate` verb.
+
+Errors are what `read_raw` refuses and counts that differ from the plan; warnings are for people to judge.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from gcl.data.raw import FILE, Draft, read_drafts
+from gcl.data.validation.decoded_pictures import visit
+from gcl.data.validation.length_checks import Reader, length_warnings
+from gcl.data.validation.overview import Summary, summarize
+from gcl.data.validation.picture_checks import picture_errors, picture_warnings, shots
+from gcl.data.validation.problem import Problem, from_line
+from gcl.data.validation.terminal import terminal
+from gcl.data.validation.validation_page import page
+from gcl.data.validation.word_checks import word_warnings
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What was found in a data set.
+
+    Attributes:
+        name: of the data set.
+        root: its raw folder.
+        drafts: its scenes as far as they could be read.
+        summary: its numbers.
+        errors: what must be mended before training.
+        warnings: what people should look at.
+        uncounted: what could not be looked at here, one a line.
+    """
+
+    name: str
+    root: Path
+    drafts: Sequence[Draft]
+    summary: Summary
+    errors: list[Problem]
+    warnings: list[Problem]
+    uncounted: Sequence[str] = ()
+
+    def text(self) -> str:
+        """For the terminal: numbers, and the first problems of each kind."""
+        return terminal(self.name, self.summary, self.errors, self.warnings, self.uncounted)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON: numbers, and all problems."""
+        return {
+            "name": self.name,
+            "summary": asdict(self.summary),
+            "errors": [asdict(problem) for problem in self.errors],
+            "warnings": [asdict(problem) for problem in self.warnings],
+            "uncounted": list(self.uncounted),
+        }
+
+    def html(self) -> str:
+        """One page without outside resources: numbers, some scenes with their pictures, and the problems."""
+        return page(self.name, self.root, self.drafts, self.summary, self.errors, self.warnings, self.uncounted)
+
+
+def validate(
+    name: str,
+    root: Path,
+    questions: Mapping[str, str],
+    actions: Sequence[str] | None,
+    expected: Mapping[str, int] | None,
+    processes: int = 2,
+    readers: Sequence[Reader] = (),
+    uncounted: Sequence[str] = (),
+) -> Validation:
+    """Check a data set's words and pictures.
+
+    Args:
+        name: of the data set, as in config.yaml.
+        root: its raw folder.
+        questions: question of each turn, where the data has none of its own.
+        actions: closed list of action labels, or None where actions are free text.
+        expected: number of scenes of each split, or None where any will do.
+        processes: how many read pictures at a time.
+        readers: members and encoders whose limits answers are held against.
+        uncounted: a line for each whose limits are not known here.
+
+    Raises:
+        DataError: if there is no such folder, or the check is interrupted.
+    """
+    lines: list[str] = []
+    drafts = read_drafts(root, questions, actions, lines)
+    paths = list(dict.fromkeys(draft.image for draft in drafts if draft.image is not None))
+    pictures = visit(root, paths, processes, name)
+    scenes = shots(drafts, pictures)
+    summary = summarize(drafts, pictures, actions)
+    errors = [*map(from_line, lines), *picture_errors(scenes)]
+    warnings = []
+    if drafts:
+        errors += _counts(name, summary.scenes, expected or {})
+        warnings = [*picture_warnings(root, scenes), *word_warnings(drafts, actions), *length_warnings(drafts, readers)]
+    return Validation(name, root, drafts, summary, errors, warnings, uncounted)
+
+
+def _counts(name: str, found: Mapping[str, int], expected: Mapping[str, int]) -> list[Problem]:
+    remedy = f"complete the data, or change datasets.{name}.scenarios in config.yaml or workflow/scales/<scale>.yaml"
+    return [
+        Problem(FILE, "split", f"{split}: {found.get(split, 0)} scenes found, {count} expected", remedy, "count")
+        for split, count in expected.items()
+        if found.get(split, 0) != count
+    ]

@@ -1,0 +1,71 @@
+"""A validation as one HTML page that needs nothing else: `page(name, root, drafts, summary, errors, warnings)`."""
+
+import base64
+import random
+from collections import defaultdict
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from gcl.data.images import PictureError, load_picture
+from gcl.data.raw import Draft
+from gcl.data.scenario import SPLITS, TURNS
+from gcl.data.validation.overview import Summary
+from gcl.data.validation.problem import KINDS, Problem, by_kind
+
+SAMPLE = 24
+LISTED = 100  # warnings of a kind; the rest is counted. Errors are all listed.
+_PIXELS, _QUALITY = 240, 70
+
+
+def page(
+    name: str,
+    root: Path,
+    drafts: Sequence[Draft],
+    summary: Summary,
+    errors: Sequence[Problem],
+    warnings: Sequence[Problem],
+    uncounted: Sequence[str],
+) -> str:
+    """Fill the page's template. The same data gives the same sample of scenes."""
+    flags: dict[str, list[str]] = defaultdict(list)
+    for problem in (*errors, *warnings):
+        if KINDS[problem.kind] not in flags[problem.place]:
+            flags[problem.place].append(KINDS[problem.kind])
+    sample = sorted(random.Random(name).sample(range(len(drafts)), min(SAMPLE, len(drafts))))
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    return environment.get_template("page.html.j2").render(
+        name=name,
+        summary=summary,
+        splits=SPLITS,
+        turns=TURNS,
+        uncounted=uncounted,
+        scenes=[(drafts[k], _thumbnail(root, drafts[k]), flags.get(drafts[k].where, [])) for k in sample],
+        problems=[
+            ("errors", len(errors), [(heading, group, len(group)) for heading, group in by_kind(errors)]),
+            (
+                "warnings",
+                len(warnings),
+                [(heading, group[:LISTED], len(group)) for heading, group in by_kind(warnings)],
+            ),
+        ],
+    )
+
+
+def _thumbnail(root: Path, draft: Draft) -> str | None:
+    """A small JPEG as a data URI, or None where the picture cannot be used."""
+    if draft.image is None:
+        return None
+    try:
+        picture, _ = load_picture(root / draft.image)
+    except PictureError:
+        return None
+    picture.thumbnail((_PIXELS, _PIXELS))
+    stream = BytesIO()
+    picture.save(stream, "JPEG", quality=_QUALITY)
+    return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}"

@@ -1,0 +1,260 @@
+"""Settings that are fine alone but not together: `contradictions(experiment)` must be mended, `warnings(experiment)` may be
+meant.
+"""
+
+from collections.abc import Callable, Iterator
+
+from gcl.errors import ConfigError
+from gcl.experiment.actions import label_of
+from gcl.experiment.grid import arm_runs, at_rate, component_runs, sweep_runs, tuned_arms
+from gcl.experiment.marks import marks
+from gcl.experiment.mgsd_grid import trainings
+from gcl.experiment.runs import group_run
+from gcl.experiment.schema import Experiment, MiniatureModel, Pair
+
+
+def contradictions(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
+    """Yield (path, message) for values that are fine alone but not together."""
+    problems = list(_contradictions(experiment))
+    yield from problems or _run_problems(experiment)
+
+
+def _run_problems(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
+    """What keeps runs from being made; it would come up in the middle of the workflow otherwise."""
+    seed, controls = experiment.seeds.value[0], experiment.controls
+
+    def attempt(path: list[str], make: Callable[..., object], *arguments: object) -> Iterator[tuple[list[str], str]]:
+        try:
+            make(experiment, *arguments)
+        except ConfigError as error:
+            yield path, str(error)
+
+    for dataset, groups in experiment.groups.items():
+        yield from attempt(["components", "pair", "value"], component_runs, dataset, seed)
+        for k, group in enumerate(groups.value):
+            path = ["groups", dataset, "value", str(k)]
+            yield from attempt(path, group_run, dataset, group.models, "full", seed)
+    for name in experiment.sweeps:
+        yield from attempt(["sweeps", name, "values", "value"], sweep_runs, name, seed)
+    if controls.tuning.value is not None:
+        for ratio in controls.rates.value:
+            for arm in tuned_arms(experiment).values():
+                yield from attempt(["controls", "rates", "value"], at_rate, arm, ratio)
+    yield from attempt(["planning", "arms", "value"], trainings)
+
+
+def _contradictions(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
+    models, known = experiment.models, ", ".join(experiment.models)
+
+    def check_pair(path: list[str], pair: Pair) -> Iterator[tuple[list[str], str]]:
+        for role in ("learner", "guide"):
+            if (model := getattr(pair, role)) not in models:
+                yield [*path, role], f"unknown model {model!r}; use one of {known}, or add it under models"
+
+    for dataset, groups in experiment.groups.items():
+        if dataset not in experiment.datasets:
+            yield ["groups", dataset], f"unknown data set; use one of {', '.join(experiment.datasets)}"
+            continue
+        seen: set[tuple[str, str]] = set()
+        for k, group in enumerate(groups.value):
+            path = ["groups", dataset, "value", str(k)]
+            bad = list(check_pair(path, group))
+            yield from bad
+            if bad:
+                continue
+            pair = (group.learner, group.guide)
+            if pair in seen:
+                yield path, f"duplicate run: {group.learner} / {group.guide} is already listed; remove one"
+            seen.add(pair)
+            larger = models[group.learner].size.value > models[group.guide].size.value
+            if (group.regime == "B") != larger:
+                expected = "B" if larger else "A"
+                yield [*path, "regime"], f"{group.regime!r} contradicts the sizes; this pair is regime {expected}"
+    for name, dataset in experiment.datasets.items():
+        if dataset.like and dataset.like.value not in experiment.groups:
+            yield ["datasets", name, "like", "value"], f"use one of {', '.join(experiment.groups)}"
+        for k, action in enumerate(actions := dataset.actions.value or []):
+            if same := label_of(action, actions[:k]):
+                path = ["datasets", name, "actions", "value", str(k)]
+                yield path, f"{action!r} is read as {same!r}, which stands before it; remove one, or name it otherwise"
+        if name not in experiment.groups and not dataset.like:
+            yield ["groups"], f"no groups for the data set {name!r}; add groups.{name}, or remove the data set"
+        for model in dataset.sft_action_f1.value:
+            if model not in models:
+                yield ["datasets", name, "sft_action_f1", "value", model], f"unknown model; use one of {known}"
+    yield from check_pair(["components", "pair", "value"], experiment.components.pair.value)
+    if all(name in experiment.groups for name, dataset in experiment.datasets.items() if not dataset.like):
+        yield from _control_problems(experiment)
+    for name, sweep in experiment.sweeps.items():
+        path = ["sweeps", name]
+        yield from check_pair([*path, "pair", "value"], sweep.pair.value)
+        values = sweep.values.value
+        repeated = [value for value in values if values.count(value) > 1]
+        if repeated:
+            yield [*path, "values", "value"], f"duplicate run: {repeated[0]} is listed twice; remove one"
+        if sweep.vary in ("tau", "lr_ratio") and min(values) <= 0:
+            yield [*path, "values", "value"], f"{min(values)} is not possible for {sweep.vary}; use values > 0"
+        if sweep.base == "gco" and sweep.vary in ("tau", "lr_ratio"):
+            yield [*path, "base"], f"'gco' has no {sweep.vary} per role; use base: full"
+    if len(set(experiment.seeds.value)) != len(experiment.seeds.value):
+        yield ["seeds", "value"], "duplicate run: a seed is listed twice; remove one"
+    turns = experiment.prompt.questions.value
+    if set(turns) != {"perception", "prediction", "reasoning", "action", "explanation"}:
+        yield ["prompt", "questions", "value"], f"needs exactly the five turns as keys; found {', '.join(turns)}"
+    yield from _marked_prompts(experiment)
+    if experiment.training.pixels.value[0] > experiment.training.pixels.value[1]:
+        yield (
+            ["training", "pixels", "value"],
+            f"{experiment.training.pixels.value}: the first is the smaller limit; swap them",
+        )
+    if experiment.training.frozen.value and experiment.training.lora.value:
+        yield (
+            ["training", "frozen", "value"],
+            "has no meaning with lora, which freezes all weights; use [] or lora: null",
+        )
+    if experiment.execution.offload.value and experiment.execution.engine.value == "plain":
+        yield ["execution", "offload", "value"], "the plain engine cannot offload; use engine: deepspeed"
+    processes, nodes = experiment.execution.processes.value, experiment.execution.nodes.value
+    if processes % nodes:
+        yield ["execution", "nodes", "value"], f"{processes} processes cannot be divided among {nodes} nodes"
+    if experiment.drawing is None and any(isinstance(m.backbone.value, MiniatureModel) for m in models.values()):
+        yield ["drawing"], "missing; miniature models need it (see workflow/scales/miniature.yaml)"
+    yield from _planning_problems(experiment)
+    if experiment.execution.retain.value == "adapters":
+        yield from _trainings_without_adapters(experiment)
+
+
+def _marked_prompts(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
+    """Prompts with a word that models take for a picture or the end of a turn."""
+    questions = experiment.prompt.questions.value
+    prompts = {("prompt", "system", "value"): experiment.prompt.system.value}
+    prompts |= {("prompt", "questions", "value", turn): text for turn, text in questions.items()}
+    prompts |= {("planning", "system", "value"): experiment.planning.system.value}
+    for path, text in prompts.items():
+        for word in marks(text):
+            yield [*path], f"{word!r} is a sign that models do not read as text; remove it, pictures are placed anyway"
+
+
+def _trainings_without_adapters(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
+    """Where all weights are trained: retaining adapters alone would keep nothing of it."""
+    planning = experiment.planning
+    stages = {name: getattr(planning, name) for name in ("words", "reading", "plan", "distillation")}
+    settings = {"training": experiment.training} | {
+        f"planning.{name}": stage for name, stage in stages.items() if stage
+    }
+    without = [f"{name}.lora" for name, stage in settings.items() if stage.lora.value is None]
+    if without:
+        yield (
+            ["execution", "retain", "value"],
+            f"'adapters' would keep nothing of trainings without them ({', '.join(without)}: null); set lora there, or "
+            "retain none or final",
+        )
+
+
+def _planning_problems(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
+    """What is wrong with `planning`."""
+    planning, known = experiment.planning, experiment.models
+    for model in planning.models.value:
+        if model not in known:
+            yield ["planning", "models", "value"], f"unknown model {model!r}; use some of {', '.join(known)}"
+        elif isinstance(known[model].backbone.value, MiniatureModel) and not (planning.words and planning.vocabulary):
+            yield (
+                ["planning", "words"],
+                f"missing; {model} is a miniature model and has to learn words (and a vocabulary)",
+            )
+    for task in planning.imported.value:
+        if task not in planning.levels.value:
+            yield (
+                ["planning", "imported", "value", task],
+                f"no such task in planning.levels; it has {', '.join(planning.levels.value)}",
+            )
+    runs = ["base", "reading", "plan", *planning.variants]
+    names = [arm.name for arm in planning.arms.value]
+    for k, arm in enumerate(planning.arms.value):
+        if arm.run not in runs:
+            yield (
+                ["planning", "arms", "value", str(k), "run"],
+                f"{arm.run!r} is not known; use one of {', '.join(runs)}",
+            )
+        if arm.name in names[:k]:
+            yield (
+                ["planning", "arms", "value", str(k), "name"],
+                f"{arm.name!r} is already listed; give each a name of its own",
+            )
+        if arm.against is not None and (arm.against == arm.name or arm.against not in names):
+            yield (
+                ["planning", "arms", "value", str(k), "against"],
+                f"{arm.against!r} is no other arm; use one of {', '.join(name for name in names if name != arm.name)}",
+            )
+    for name in planning.main.value:
+        if name not in names:
+            yield ["planning", "main", "value"], f"no arm {name!r}; use some of {', '.join(names)}"
+
+
+def _control_problems(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
+    """What is wrong with `controls`; the data sets and their groups are right."""
+    controls, path = experiment.controls, ["controls", "arms", "value"]
+    if controls.dataset.value not in experiment.groups:
+        yield ["controls", "dataset", "value"], f"unknown data set; use one of {', '.join(experiment.groups)}"
+        return
+    choices = [name for name in experiment.datasets if name not in experiment.groups]
+    if controls.tuning.value not in (None, *choices):
+        yield ["controls", "tuning", "value"], f"not for choosing settings; use one of {', '.join([*choices, 'null'])}"
+    for name in ("seeds", "rates"):
+        values = getattr(controls, name).value
+        if len(set(values)) != len(values):
+            yield ["controls", name, "value"], "duplicate run: a value is listed twice; remove one"
+    first, broken = None, False
+    for k, arm in enumerate(controls.arms.value):
+        try:
+            run = arm_runs(experiment, arm.run)[0]
+        except ConfigError as error:
+            yield [*path, str(k), "run"], str(error)
+            broken = True
+            continue
+        first = first or run
+        if first.method != "sft" or run.members[0].model != first.members[0].model:
+            yield (
+                [*path, str(k), "run"],
+                "the first arm is SFT of one model, and the others' first member is that model",
+            )
+        if arm.name in [other.name for other in controls.arms.value[:k]]:
+            yield [*path, str(k), "name"], f"{arm.name!r} is already listed; give each arm a name of its own"
+    if broken or not controls.best.value:
+        return
+    tuned = tuned_arms(experiment)
+    if set(controls.best.value) - set(tuned):
+        yield ["controls", "best", "value"], f"use arms whose rate is chosen: {', '.join(tuned)}"
+    if controls.arms.value[0].name not in controls.best.value:
+        yield (
+            ["controls", "best", "value"],
+            f"{controls.arms.value[0].name!r} is missing; the others are compared with it",
+        )
+    if set(controls.best.value.values()) - set(controls.rates.value):
+        yield ["controls", "best", "value"], f"use rates of controls.rates: {', '.join(map(str, controls.rates.value))}"
+
+
+def warnings(experiment: Experiment) -> Iterator[str]:
+    """Yield one line for everything that runs, but maybe not as meant: idle processes, groups that break AGO's two rules."""
+    processes, inputs = experiment.execution.processes.value, experiment.training.micro_batch.value
+    if inputs < processes:
+        yield (
+            f"config.yaml: training.micro_batch: a pass of {inputs} inputs leaves {processes - inputs} of "
+            f"{processes} processes idle; raise it, or lower execution.processes"
+        )
+    for name, groups in experiment.groups.items():
+        scores = experiment.datasets[name].sft_action_f1.value
+        for k, group in enumerate(groups.value):
+            where = f"config.yaml: groups.{name}.value.{k}: {group.learner} / {group.guide}"
+            learner, guide = scores.get(group.learner), scores.get(group.guide)
+            if learner is not None and guide is not None and learner > guide:
+                yield (
+                    f"{where}: the learner has the better SFT score on {name} ({learner} > {guide}); "
+                    "AGO makes the worse model the learner: swap them, or keep it as a deliberate control"
+                )
+            sizes = [experiment.models[model].size.value for model in (group.learner, group.guide)]
+            if (group.tau[0] > group.tau[1]) != (sizes[0] <= sizes[1]):
+                yield (
+                    f"{where}: tau {group.tau} of sizes {sizes}; AGO gives the smaller model the larger tau "
+                    "(equal sizes: the learner): swap them, or keep it as a deliberate control"
+                )

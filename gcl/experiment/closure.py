@@ -1,0 +1,184 @@
+"""Which code decides a result: `code_sha256(step)`, a parameter of the workflow's rules and part of every record.
+
+A step is a verb of `gcl`. Its code is the verb's function and, from there on, every module that is imported, at once or
+later, directly or not. Comments, docstrings and formatting do not count, so that they cost no training.
+"""
+
+import ast
+import hashlib
+import json
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from gcl.files import sha256_files, sha256_text
+
+ROOT = Path(__file__).parents[2]
+
+# The verb behind each step: a function in a module of verbs.
+STEPS = {
+    "drawing": "gcl.cli.verbs.data_generate",
+    "importing": "gcl.cli.verbs.data_import",
+    "manifest": "gcl.cli.verbs.data_manifest",
+    "vocabulary": "gcl.cli.verbs.backbone_vocabulary",
+    "backbones": "gcl.cli.verbs.backbone_ground",
+    "training": "gcl.cli.verbs.train",
+    "generation": "gcl.cli.verbs.generate",
+    "scoring": "gcl.cli.verbs.score",
+    "states": "gcl.cli.verbs_planning.generate",
+    "all_states": "gcl.cli.verbs_planning.gather",
+    "public_states": "gcl.cli.verbs_planning.import_states",
+    "pictures": "gcl.cli.verbs_planning.render",
+    "planning_vocabulary": "gcl.cli.verbs_planning.vocabulary",
+    "planning_backbones": "gcl.cli.verbs_planning.build",
+    "planning": "gcl.cli.verbs_planning.train",
+    "answering": "gcl.cli.verbs_planning.answer",
+    "plans": "gcl.cli.verbs_planning.score",
+    "reporting": "gcl.cli.verbs_report.report",
+    "page": "gcl.cli.verbs_report.report",
+}
+# Files that are no modules, as patterns.
+DATA = {"reporting": ("gcl/reporting/paper/*.csv",), "page": ("gcl/reporting/page/*.j2",)}
+# Modules that decide nothing, with what they do instead; nothing is looked for behind them.
+EXCLUDED = {
+    "gcl": "says the version",
+    "gcl.errors": "words of errors",
+    "gcl.files": "writes files whole and hashes them; what is in them is others' business",
+    "gcl.experiment.load": "reads settings; a step is given its own as a parameter of its rule",
+    "gcl.experiment.schema": "the form of settings",
+    "gcl.experiment.types": "the form of settings",
+    "gcl.experiment.mgsd_schema": "the form of settings",
+    "gcl.experiment.runs": "makes specifications of settings; a step is given its own as a parameter of its rule",
+    "gcl.experiment.mgsd_runs": "as gcl.experiment.runs",
+    "gcl.experiment.grid": "lists runs",
+    "gcl.experiment.mgsd_grid": "lists runs",
+    "gcl.experiment.execution": "how trainings are carried out; no result depends on it but by rounding",
+    "gcl.training.launch": "starts processes",
+    "gcl.workflow.plan": "gives steps their parameters",
+    "gcl.experiment.closure": "hashes code",
+    "gcl.experiment.provenance": "says what led to a result",
+    "gcl.tasks.planning_provenance": "says what led to a result",
+    "gcl.training.lease": "keeps copies of a run apart",
+    "gcl.training.attempts": "keeps the bill",
+    "gcl.training.log": "writes losses down",
+}
+# Modules that decide nothing in these steps alone. A manifest, which is an input of their rules, has the hash of every
+# picture and of every text with its label. What is loaded has these hashes, or the step ends with an error.
+VERIFIED = {"gcl.data.manifest": ("training", "generation", "scoring")}
+
+
+@cache
+def code_sha256(*steps: str) -> str:
+    """Hash of the code behind one or more steps."""
+    parts = [f"{name} {_source(name).sha256}" for name in sorted({name for step in steps for name in modules(step)})]
+    parts += [f"{STEPS[step]} {tree_sha256(node)}" for step in steps for node in _verb(STEPS[step])[0]]
+    data = sorted(path for step in steps for pattern in DATA.get(step, ()) for path in ROOT.glob(pattern))
+    return sha256_text("\n".join([*parts, sha256_files(data, ROOT)]))
+
+
+@cache
+def modules(step: str) -> list[str]:
+    """Modules behind a step, sorted: all that its verb can import but those that are `excluded`."""
+    found: set[str] = set()
+    left = _verb(STEPS[step])[1]
+    while left:
+        name = left.pop()
+        package = name.rpartition(".")[0]
+        if name in found or name in excluded(step):
+            continue
+        found.add(name)
+        left |= {package, *_source(name).imports} - {""}
+    return sorted(found)
+
+
+def excluded(step: str) -> set[str]:
+    """Modules that decide nothing in a step."""
+    return {*EXCLUDED, *(name for name, steps in VERIFIED.items() if step in steps)}
+
+
+def code_files(step: str) -> list[str]:
+    """Paths of these modules, relative to the root."""
+    return [_path(name).relative_to(ROOT).as_posix() for name in modules(step)]
+
+
+def _verb(verb: str) -> tuple[list[ast.stmt], set[str]]:
+    """What a verb's function uses of its module: statements there, functions and constants, and modules of `gcl`."""
+    module, _, function = verb.rpartition(".")
+    known = {name: node for node in ast.parse(_path(module).read_bytes()).body for name in _defined(node)}
+    used: dict[str, ast.stmt] = {}
+    left = [function]
+    while left:
+        name = left.pop()
+        if name in known and name not in used:
+            used[name] = known[name]
+            left += [node.id for node in ast.walk(known[name]) if isinstance(node, ast.Name)]
+    statements = [node for _, node in sorted(used.items())]
+    imported = {name for node in statements for name in _imports(node)}
+    return [node for node in statements if not isinstance(node, ast.Import | ast.ImportFrom)], imported
+
+
+def _defined(node: ast.stmt) -> Iterator[str]:
+    """Names that a statement of a module defines."""
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        yield node.name
+    elif isinstance(node, ast.Assign):
+        yield from (target.id for target in node.targets if isinstance(target, ast.Name))
+    elif isinstance(node, ast.Import | ast.ImportFrom):
+        yield from (alias.asname or alias.name for alias in node.names)
+
+
+class _Source:
+    """A module as far as it counts: the hash of its syntax tree, and which modules of `gcl` it imports."""
+
+    def __init__(self, path: Path) -> None:
+        tree = ast.parse(path.read_bytes())
+        self.imports = sorted(set(_imports(tree)))
+        self.sha256 = tree_sha256(tree)
+
+
+@cache
+def _source(name: str) -> _Source:
+    return _Source(_path(name))
+
+
+def _path(name: str) -> Path:
+    base = ROOT.joinpath(*name.split("."))
+    return base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
+
+
+def _imports(tree: ast.AST) -> Iterator[str]:
+    """Modules of `gcl` that are imported anywhere below a node."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            below = [f"{node.module}.{alias.name}" for alias in node.names]
+            names = [name if _path(name).is_file() else node.module for name in below if node.module]
+        else:
+            continue
+        yield from (name for name in names if name.partition(".")[0] == "gcl")
+
+
+def tree_sha256(tree: ast.AST) -> str:
+    """Hash of a syntax tree without docstrings."""
+    return hashlib.sha256(json.dumps(_plain(tree)).encode()).hexdigest()
+
+
+def _plain(node: Any) -> Any:
+    """A syntax tree as lists, the same in every version of Python.
+
+    `ast.dump` names fields that only newer versions have. `ast.unparse` chooses other quotes in each: 64 of 161 files
+    differ between 3.11 and 3.12. So fields that are empty are left out, as are empty pieces of f-strings, which 3.12 adds.
+    """
+    if isinstance(node, list):
+        return [_plain(child) for child in node]
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = {name: value for name, value in ast.iter_fields(node) if name not in ("ctx", "kind")}
+    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(node):
+        fields["body"] = node.body[1:]
+    if isinstance(node, ast.JoinedStr):
+        fields["values"] = [v for v in node.values if not (isinstance(v, ast.Constant) and v.value == "")]
+    kept = [(name, _plain(value)) for name, value in fields.items() if value is not None and value != []]
+    return [type(node).__name__, kept]

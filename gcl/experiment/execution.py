@@ -1,0 +1,93 @@
+"""How a training is carried out: engine, processes, memory, resume. Not part of a run, since no result depends on it but by
+rounding, and MGSD's second stage by which random numbers decide the student's answers (`rollouts`).
+
+`execution_spec(experiment)` takes it from the configuration, `changed(spec, ["processes=2"])` from a command line.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from gcl.errors import ConfigError
+from gcl.experiment.schema import Experiment
+from gcl.experiment.types import Count, Strict
+
+# What DeepSpeed may hold beside its share, in elements for all members together: a bucket of gradients, gathered weights,
+# weights fetched ahead.
+REDUCE_BUCKET, LIVE, PREFETCH = 10**8, 10**9, 5 * 10**7
+
+
+class ExecutionSpec(Strict):
+    """Settings of `execution` in config.yaml.
+
+    Attributes:
+        engine: `plain` (one process, or DDP) or `deepspeed` (ZeRO).
+        nodes: machines that the processes are on, as many on each.
+        processes: how many in all, one per GPU.
+        zero_stage: what DeepSpeed divides among processes: 1 optimizer states, 2 also gradients, 3 also weights.
+        offload: keep DeepSpeed's optimizer states in the host's memory.
+        gradient_checkpointing: compute activations again in the backward pass instead of keeping them.
+        head_chunk: supervised tokens whose logits exist at once; None chooses from the device's memory.
+        workers: processes that prepare batches, for each training process.
+        save_every: optimizer steps between checkpoints.
+        keep: newest checkpoints that are kept.
+        rollouts: what draws the answers of MGSD's second stage: the training engine (`plain`), `vllm`, or `auto`, vLLM where
+            it is installed and there is a GPU.
+        retain: what stays of a finished training once it is scored: `none`, LoRA `adapters`, or the `final` weights.
+    """
+
+    engine: Literal["plain", "deepspeed"] = "plain"
+    nodes: Count = 1
+    processes: Count = 1
+    zero_stage: Literal[1, 2, 3] = 3
+    offload: bool = False
+    gradient_checkpointing: bool = False
+    head_chunk: Count | None = None
+    workers: Annotated[int, Field(ge=0, le=64)] = 0
+    save_every: Count = 50
+    keep: Count = 2
+    rollouts: Literal["auto", "plain", "vllm"] = "plain"
+    retain: Literal["none", "adapters", "final"] = "final"
+
+    @model_validator(mode="after")
+    def _possible(self) -> "ExecutionSpec":
+        if self.offload and self.engine == "plain":
+            raise ValueError("the plain engine cannot offload, use engine=deepspeed")
+        if self.processes % self.nodes:
+            raise ValueError(f"{self.processes} processes cannot be divided among {self.nodes} nodes")
+        return self
+
+
+def execution_spec(experiment: Experiment) -> ExecutionSpec:
+    """The experiment's own choice."""
+    return ExecutionSpec(**{name: getattr(experiment.execution, name).value for name in ExecutionSpec.model_fields})
+
+
+def changed(spec: ExecutionSpec, changes: Sequence[str]) -> ExecutionSpec:
+    """Apply `name=value` changes.
+
+    Raises:
+        ConfigError: if a change names no setting, or its value is not possible.
+    """
+    values = spec.model_dump()
+    for change in changes:
+        name, equals, value = change.partition("=")
+        if not equals or name not in values:
+            raise ConfigError(f"--set {change}: use NAME=VALUE with one of {', '.join(values)}")
+        try:
+            values[name] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise ConfigError(
+                f"--set {change}: {value!r} is no value; write a number, a word, true, false or null"
+            ) from None
+        if isinstance(values[name], bool) and not isinstance(getattr(spec, name), bool):
+            raise ConfigError(f"--set {change}: {name} is not true or false; see execution in config.yaml")
+    try:
+        return ExecutionSpec(**values)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = f"--set {problem['loc'][0]}={values[problem['loc'][0]]}: " if problem["loc"] else "--set: "
+        message = problem["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"{where}{message[:1].lower()}{message[1:]}; see execution in config.yaml") from None

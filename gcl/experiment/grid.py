@@ -1,0 +1,169 @@
+"""Which runs the experiment consists of: `all_trainings(experiment)` lists those of both methods without repetition,
+`all_runs(experiment)` those of GCL, the others by table.
+"""
+
+import math
+import re
+from collections.abc import Iterator
+
+from gcl.experiment.mgsd_grid import answers_of, trainings
+from gcl.experiment.mgsd_runs import PlanningSpec
+from gcl.experiment.runs import RunSpec, find_group, find_run, group_run, sft_run, trained_before
+from gcl.experiment.schema import Experiment, Sweep
+from gcl.experiment.variants import ratio as written_ratio
+from gcl.experiment.variants import written
+
+
+def all_runs(experiment: Experiment) -> dict[str, RunSpec]:
+    """Every run of the experiment by id, each once: baselines, groups, components, sweeps, controls, their teachers."""
+    runs = {run.id: run for run in _every_run(experiment)}
+    teachers = [find_run(experiment, before) for run in runs.values() for before in trained_before(run)]
+    return runs | {run.id: run for run in teachers}
+
+
+def all_trainings(experiment: Experiment) -> dict[str, RunSpec]:
+    """Every training of the experiment by id, MGSD's included: what takes time and disk, and has a state."""
+    return all_runs(experiment) | trainings(experiment)
+
+
+def scored_as(experiment: Experiment, run: RunSpec) -> list[str]:
+    """Names below results/<scale>/metrics, without suffix, of all files that hold scores of a training's members."""
+    if isinstance(run, PlanningSpec):
+        return [asked.path for asked in answers_of(experiment, run.id)]
+    return [run.id]
+
+
+def component_runs(experiment: Experiment, dataset: str, seed: int) -> list[RunSpec]:
+    """Table 2's GCL rows on one data set."""
+    components = experiment.components
+    return [group_run(experiment, dataset, components.pair.value.models, row, seed) for row in components.rows.value]
+
+
+def exchanged_runs(experiment: Experiment, dataset: str) -> list[RunSpec]:
+    """Runs whose members are asked once more with the pictures of other scenes: SFT and the whole objective, all seeds."""
+    pair, seeds = experiment.components.pair.value, experiment.seeds.value
+    alone = [sft_run(experiment, dataset, model, seed) for seed in seeds for model in pair.models]
+    return alone + [group_run(experiment, dataset, pair.models, "full", seed) for seed in seeds]
+
+
+def sweep_runs(experiment: Experiment, name: str, seed: int) -> list[RunSpec]:
+    """The runs behind one figure."""
+    sweep = experiment.sweeps[name]
+    return [group_run(experiment, "snei", sweep.pair.value.models, v, seed) for _, v in sweep_points(experiment, sweep)]
+
+
+def sweep_points(experiment: Experiment, sweep: Sweep) -> list[tuple[dict[str, float], str]]:
+    """The sweep's points in order: their coordinates and the name of the variant that has them."""
+    objective = experiment.objective
+    group = find_group(experiment, "snei", sweep.pair.value.models)
+    if sweep.vary == "tau":
+        taus = group.tau if group else None
+        values = sweep.values.value
+        return [
+            ({"tau_learner": a, "tau_guide": b}, "full" if [a, b] == taus else f"full-tau{written(a)}-{written(b)}")
+            for a in values
+            for b in values
+        ]
+    default, prefix = {
+        "gsl_weight": (objective.gsl_weight.value, "gsl"),
+        "drl_weight": (objective.drl_weight.value, "drl"),
+        "lr_ratio": (experiment.training.lr_ratio.value, "ratio"),
+    }[sweep.vary]
+    names = {"gco-gsl0": "drl", "gco-drl0": "gsl"}
+    points = []
+    for value in sweep.values.value:
+        name = sweep.base if value == default else f"{sweep.base}-{prefix}{written(value)}"
+        points.append(({sweep.vary: value}, names.get(name, name)))
+    return points
+
+
+def arm_runs(experiment: Experiment, arm: str) -> list[RunSpec]:
+    """One arm of `controls`, "<sft|gcl>/<members>/<variant>", with every seed."""
+    controls = experiment.controls
+    return [find_run(experiment, f"{controls.dataset.value}/{arm}/seed{seed}") for seed in controls.seeds.value]
+
+
+def tuned_arms(experiment: Experiment) -> dict[str, str]:
+    """Arms by name whose rate is chosen: all but those that are another arm at another rate."""
+    arms, seen = {}, set()
+    for arm in experiment.controls.arms.value:
+        run = _arm_run(experiment, arm.run)
+        first = run.members[0].model_copy(update={"lr": 0.0})
+        content = _content(run.model_copy(update={"members": [first, *run.members[1:]]}))
+        if content not in seen:
+            arms[arm.name] = arm.run
+        seen.add(content)
+    return arms
+
+
+def at_rate(experiment: Experiment, arm: str, ratio: float) -> str:
+    """The same arm with another rate of its first member, under the name that it has among the arms if it is one of them.
+
+    Args:
+        arm: "<sft|gcl>/<members>/<variant>".
+        ratio: the rate in units of `lr_sft`.
+    """
+    training, run = experiment.training, _arm_run(experiment, arm)
+    rate = ratio * training.lr_sft.value
+    if math.isclose(run.members[0].lr, rate):
+        return arm
+    path, _, variant = arm.rpartition("/")
+    variant = re.sub(r"(^|-)ratio[0-9.]+$", "", variant) or "default"
+    unit = training.lr_sft.value if run.method == "sft" else training.lr_guide.value
+    base = "" if variant == "default" else f"{variant}-"
+    plain, renamed = f"{path}/{variant}", f"{path}/{base}ratio{written_ratio(rate, unit)}"
+    if math.isclose(_arm_run(experiment, plain).members[0].lr, rate):
+        renamed = plain
+    content = _content(_arm_run(experiment, renamed))
+    others = (other.run for other in experiment.controls.arms.value)
+    return next((other for other in others if _content(_arm_run(experiment, other)) == content), renamed)
+
+
+def _arm_run(experiment: Experiment, arm: str) -> RunSpec:
+    return find_run(experiment, f"{experiment.controls.dataset.value}/{arm}/seed0")
+
+
+def _content(run: RunSpec) -> str:
+    """What is trained, whatever its name."""
+    return run.model_copy(update={"variant": ""}).json
+
+
+def rate_runs(experiment: Experiment) -> dict[str, dict[float, RunSpec]]:
+    """By arm and rate (in units of `lr_sft`): the trainings that rates are chosen from, on data that is for this alone."""
+    controls = experiment.controls
+    return {
+        name: {
+            ratio: find_run(experiment, f"{controls.tuning.value}/{at_rate(experiment, arm, ratio)}/seed0")
+            for ratio in controls.rates.value
+        }
+        for name, arm in tuned_arms(experiment).items()
+    }
+
+
+def best_runs(experiment: Experiment) -> dict[str, list[RunSpec]]:
+    """By arm: its runs at its best rate, with every seed. Which is the best, `controls.best` says, after table `rates`."""
+    best = experiment.controls.best.value
+    return {
+        name: arm_runs(experiment, at_rate(experiment, arm, best[name]))
+        for name, arm in tuned_arms(experiment).items()
+        if name in best
+    }
+
+
+def _every_run(experiment: Experiment) -> Iterator[RunSpec]:
+    for seed in experiment.seeds.value:
+        for dataset in experiment.groups:
+            for model in experiment.models:
+                yield sft_run(experiment, dataset, model, seed)
+            for group in experiment.groups[dataset].value:
+                yield group_run(experiment, dataset, group.models, "full", seed)
+            yield from component_runs(experiment, dataset, seed)
+        for name in experiment.sweeps:
+            yield from sweep_runs(experiment, name, seed)
+    for arm in experiment.controls.arms.value:
+        yield from arm_runs(experiment, arm.run)
+    if experiment.controls.tuning.value is not None:
+        for points in rate_runs(experiment).values():
+            yield from points.values()
+        for runs in best_runs(experiment).values():
+            yield from runs

@@ -1,0 +1,136 @@
+"""The section `planning` of config.yaml: MGSD, its controls, and the tasks. `Experiment` includes it."""
+
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field
+
+from gcl.experiment.types import Count, Lora, NotNegative, Positive, Seed, Setting, Strict
+
+View = Literal["image", "symbols", "symbols+plan", "image+plan"]
+# direct: the answer block alone, for the control that is fine-tuned on plans
+Form = Literal["map, route, answer", "answer"]
+# What is asked about a state: a plan, from a view, or from the picture in the form "answer"; or a reading of the picture.
+Question = Literal["image", "symbols", "symbols+plan", "image+plan", "answer", "reading"]
+VIEWS, FORMS, QUESTIONS = get_args(View), get_args(Form), get_args(Question)
+
+Whole = Annotated[int, Field(ge=0)]
+
+
+class States(Strict):
+    """Drawn states of one task and level, by split."""
+
+    train: Count
+    val: Whole
+    test: Count
+
+
+class Stage(Strict):
+    """How one kind of training is done; the rest is as in `training`."""
+
+    epochs: Setting[Count]
+    global_batch: Setting[Count]
+    lr: Setting[Positive]
+    schedule: Setting[Literal["cosine", "constant"]]
+    warmup_ratio: Setting[Annotated[float, Field(ge=0, lt=1)]]
+    weight_decay: Setting[NotNegative]
+    frozen: Setting[list[Literal["vision", "projector"]]]
+    lora: Setting[Lora | None]
+
+
+class Words(Stage):
+    """How an untrained model becomes a base model: from responses to states in words, and readings of pictures.
+
+    Attributes:
+        pictured: so many states of the training split are shown as pictures, too, with the response: enough to know that
+            pictures are answered in the same form, too few to learn planning from them.
+        read: so many pictures of the training split are read, too.
+    """
+
+    pictured: Setting[Whole]
+    read: Setting[Whole]
+
+
+class Distillation(Stage):
+    """Stage 2, and how the student draws its answers.
+
+    Attributes:
+        micro_batch: so many answers are drawn, and then scored, at once by all processes together.
+    """
+
+    micro_batch: Setting[Count]
+    temperature: Setting[Positive]
+    max_new_tokens: Setting[Count]
+
+
+class PlanningVariant(Strict):
+    """What a kind of distillation changes.
+
+    Attributes:
+        grounded: whether the student went through stage 1; if not, it is the base model.
+        teacher: what the teacher sees.
+        author: who writes the answers: the student, whose divergence from the teacher on them is lowered, or the teacher,
+            whose words the student is then fine-tuned on (off-policy).
+        divergence: of the student from the teacher, as `gcl.objective.drl` has them.
+    """
+
+    grounded: bool = True
+    teacher: View = "symbols+plan"
+    author: Literal["student", "teacher"] = "student"
+    divergence: Literal["sampled-reverse-kl", "reverse-kl", "forward-kl", "jsd"] = "sampled-reverse-kl"
+
+
+class PlanningArm(Strict):
+    """A row of the table: its name, what was trained, what it sees, and what it is asked for.
+
+    Attributes:
+        run: "base", "reading", "plan", or a variant's name.
+        against: the arm that it is compared with.
+    """
+
+    name: str
+    run: str
+    view: View = "image"
+    form: Form = "map, route, answer"
+    against: str | None = None
+
+
+class PlanningEvaluation(Strict):
+    """How answers are made."""
+
+    batch_size: Setting[Count]
+    max_new_tokens: Setting[Count]
+
+
+class Planning(Strict):
+    """MGSD.
+
+    Attributes:
+        models: the first one goes through all arms, others through those of `main`, whose members are also asked to read.
+        levels: cells along a side, by task.
+        states: of each task and level.
+        imported: public test sets by task, as `gcl planning import` reads them: VSP's folder of maps, VisualPlanning's file.
+            They take the place of drawn test states, and none of their states is drawn for another split.
+        cell_pixels: side of a cell in a picture; None: pictures are 256 x 256, whatever the number of cells.
+        words: miniature scale alone: how an untrained model becomes a base model that follows instructions in words and
+            sees a little.
+        vocabulary: of miniature models.
+    """
+
+    models: Setting[Annotated[list[str], Field(min_length=1)]]
+    seeds: Setting[Annotated[list[Seed], Field(min_length=1)]]
+    levels: Setting[dict[Literal["frozenlake", "maze", "minibehaviour"], Annotated[list[Count], Field(min_length=1)]]]
+    states: Setting[States]
+    imported: Setting[dict[Literal["frozenlake", "minibehaviour"], str]]
+    seed: Setting[Seed]
+    cell_pixels: Setting[Count | None]
+    pixels: Setting[Annotated[list[Count], Field(min_length=2, max_length=2)]]
+    system: Setting[str]
+    words: Words | None = None
+    vocabulary: Setting[Count] | None = None
+    reading: Stage
+    plan: Stage
+    distillation: Distillation
+    variants: dict[Annotated[str, Field(pattern="^[a-z_]+$")], Setting[PlanningVariant]]
+    arms: Setting[Annotated[list[PlanningArm], Field(min_length=1)]]
+    main: Setting[list[str]]
+    evaluation: PlanningEvaluation

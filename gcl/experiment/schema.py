@@ -1,0 +1,275 @@
+"""The experiment's schema: every setting, its type and its bounds. `gcl.experiment.load.load_experiment` fills it.
+
+Settings with one possible value say what is built in, so that `gcl settings` lists it with its origin.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from gcl.experiment.mgsd_schema import Planning
+from gcl.experiment.types import Count, Lora, NotNegative, Positive, Seed, Setting, Strict
+
+# What every output of a scale with miniature models says of itself.
+SCALES = {
+    "miniature": "Miniature scale: drawn scenes and tiny models; not comparable with the paper.",
+    "rehearsal": "Rehearsal: real data and tiny models; not comparable with the paper.",
+    "paper": None,
+}
+
+# What L_DRL and L_GSL can be: gcl/objective/drl.py and semantic.py, which import torch.
+Divergence = Literal["jsd", "jsd-detached", "forward-kl", "reverse-kl"]
+SampledDivergence = Literal["sampled-reverse-kl"]  # of tokens that the learning member has drawn itself
+Matching = Literal["infonce", "cosine"]
+
+
+class Checkpoint(Strict):
+    """Published weights: a hub id with a pinned commit, a local folder, or `package:NAME` for an installed package."""
+
+    path: str
+    revision: str | None = None
+
+
+class MiniatureModel(Strict):
+    """Architecture of a small instance of a real model class."""
+
+    family: Literal["qwen2_5_vl", "qwen3_vl"]
+    hidden_size: Count
+    intermediate_size: Count
+    layers: Count
+    heads: Count
+    kv_heads: Count
+    vision_hidden_size: Count
+    vision_layers: Count
+    tied_head: bool
+    head_padding: Annotated[int, Field(ge=0)]
+
+
+def _kind_of_backbone(value: Any) -> str:
+    families = isinstance(value, MiniatureModel) or (isinstance(value, Mapping) and "family" in value)
+    return "MiniatureModel" if families else "Checkpoint"
+
+
+# Told apart before they are checked, so that a mistake in one is not answered with what the other lacks.
+Backbone = Annotated[
+    Annotated[Checkpoint, Tag("Checkpoint")] | Annotated[MiniatureModel, Tag("MiniatureModel")],
+    Discriminator(_kind_of_backbone),
+]
+
+
+class Model(Strict):
+    """A vision-language model that can be a member."""
+
+    size: Setting[Positive]
+    backbone: Setting[Backbone]
+
+
+class Scenarios(Strict):
+    """Number of scenes in each split."""
+
+    train: Count
+    test: Count
+
+
+class Dataset(Strict):
+    """A data set and what the experiment must know of it; `like` names the one that it is drawn and imported as."""
+
+    like: Setting[str] | None = None
+    scenarios: Setting[Scenarios]
+    actions: Setting[list[str] | None]
+    sft_action_f1: Setting[dict[str, float]]
+
+
+class Prompt(Strict):
+    """Words around every sample."""
+
+    system: Setting[str]
+    questions: Setting[dict[str, str]]
+
+
+class Training(Strict):
+    """How every run is trained. Learning rates are per role (AGO). Settings with one possible value say what is built in."""
+
+    sample: Setting[Literal["turn"]]
+    frozen: Setting[list[Literal["vision", "projector"]]]
+    lora: Setting[Lora | None]
+    epochs: Setting[Count]
+    global_batch: Setting[Count]
+    micro_batch: Setting[Count]
+    warmup_ratio: Setting[Annotated[float, Field(ge=0, lt=1)]]
+    schedule: Setting[Literal["cosine", "constant"]]
+    optimizer: Setting[Literal["AdamW"]]
+    betas: Setting[Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2, max_length=2)]]
+    eps: Setting[Positive]
+    weight_decay: Setting[NotNegative]
+    clip_norm: Setting[Positive]
+    lr_sft: Setting[Positive]
+    lr_guide: Setting[Positive]
+    lr_ratio: Setting[Positive]
+    precision: Setting[Literal["float32", "bfloat16", "float16"]]
+    pixels: Setting[Annotated[list[Count], Field(min_length=2, max_length=2)]]
+
+
+class Execution(Strict):
+    """How trainings are carried out: decides speed, memory and safety, and the result only up to rounding; `rollouts` also
+    by which random numbers MGSD's students answer."""
+
+    engine: Setting[Literal["plain", "deepspeed"]]
+    nodes: Setting[Count]
+    processes: Setting[Count]
+    zero_stage: Setting[Literal[1, 2, 3]]
+    offload: Setting[bool]
+    gradient_checkpointing: Setting[bool]
+    head_chunk: Setting[Count | None]
+    workers: Setting[Annotated[int, Field(ge=0, le=64)]]
+    save_every: Setting[Count]
+    keep: Setting[Count]
+    rollouts: Setting[Literal["auto", "plain", "vllm"]]
+    retain: Setting[Literal["none", "adapters", "final"]]
+
+
+class Objective(Strict):
+    """Weights and temperatures of the Group Competitive Objective, and what is built in where the paper leaves a choice."""
+
+    gsl_weight: Setting[NotNegative]
+    drl_weight: Setting[NotNegative]
+    sft_weight: Setting[Literal[1]]
+    reduction: Setting[Literal["token mean"]]
+    infonce: Setting[Literal["symmetric"]]
+    pooled: Setting[Literal["prompt and answer"]]
+    divergence: Setting[Divergence]
+    matching: Setting[Matching]
+    kappa: Setting[Positive]
+    semantic_size: Setting[Count]
+    symmetric_tau: Setting[Positive]
+
+
+class Variant(Strict):
+    """What a kind of group changes; None leaves what `objective` says.
+
+    Attributes:
+        ago: rates and temperatures per role, instead of one rate and one temperature.
+        teacher: guides are frozen, after they were fine-tuned alone.
+    """
+
+    gsl_weight: NotNegative | None = None
+    drl_weight: NotNegative | None = None
+    divergence: Divergence | None = None
+    matching: Matching | None = None
+    ago: bool = False
+    teacher: bool = False
+
+
+class Arm(Strict):
+    """A row of "where does the gain come from": its name there, and <sft|gcl>/<members>/<variant>."""
+
+    name: str
+    run: str
+
+
+class Controls(Strict):
+    """What the paper did not compare with. The first arm is what the others are compared with."""
+
+    dataset: Setting[str]
+    seeds: Setting[Annotated[list[Seed], Field(min_length=1)]]
+    arms: Setting[Annotated[list[Arm], Field(min_length=2)]]
+    tuning: Setting[str | None]
+    rates: Setting[Annotated[list[Positive], Field(min_length=1)]]
+    best: Setting[dict[str, Positive]]
+
+
+class Pair(Strict):
+    """Learner and guide."""
+
+    learner: str
+    guide: str
+
+    @property
+    def models(self) -> tuple[str, str]:
+        """In the order of a run's members."""
+        return self.learner, self.guide
+
+
+class Group(Pair):
+    """A row of Table 1 or 3: who competes, in which regime, at which temperatures (learner's first)."""
+
+    regime: Literal["A", "B"]
+    tau: Annotated[list[Positive], Field(min_length=2, max_length=2)]
+
+
+class Components(Strict):
+    """Table 2."""
+
+    pair: Setting[Pair]
+    rows: Setting[list[Literal["gsl", "drl", "gco", "full"]]]
+
+
+class Sweep(Strict):
+    """One figure: a pair, the setting that varies, and the variant that everything else is taken from."""
+
+    pair: Setting[Pair]
+    vary: Literal["gsl_weight", "drl_weight", "lr_ratio", "tau"]
+    base: Literal["gco", "full"]
+    values: Setting[Annotated[list[NotNegative], Field(min_length=1)]]
+
+
+class MetricEncoder(Strict):
+    """An encoder for Action-F1: hidden layer, and the model whose baseline of bert-score's rescales its scores."""
+
+    encoder: Checkpoint
+    layer: Count
+    baseline: str | None = None
+
+
+class Evaluation(Strict):
+    """Generation and metrics."""
+
+    batch_size: Setting[Count]
+    max_new_tokens: Setting[Count]
+    bert_encoder: Setting[Checkpoint]
+    bert_layer: Setting[Count]
+    encoders: Setting[Annotated[list[MetricEncoder], Field(min_length=1)]]
+    sentence_encoder: Setting[Checkpoint]
+    bootstrap: Setting[Count]
+
+
+class Report(Strict):
+    """What tables show."""
+
+    paper_values: Setting[bool | None]
+
+
+class Drawing(Strict):
+    """The world of miniature models: drawn data sets, and backbones that are grounded in captions of other scenes."""
+
+    datasets: Setting[bool]
+    seed: Setting[Seed]
+    vocabulary: Setting[Count]
+    captions: Setting[Count]
+    epochs: Setting[Count]
+    global_batch: Setting[Count]
+    lr: Setting[Positive]
+
+
+class Experiment(Strict):
+    """Everything that is to be run at one scale."""
+
+    scale: Literal["miniature", "rehearsal", "paper"]
+    data: Setting[str]
+    seeds: Setting[Annotated[list[Seed], Field(min_length=1)]]
+    models: dict[str, Model]
+    datasets: dict[str, Dataset]
+    prompt: Prompt
+    training: Training
+    execution: Execution
+    objective: Objective
+    groups: dict[str, Setting[list[Group]]]
+    variants: dict[Annotated[str, Field(pattern="^[a-z_]+$")], Setting[Variant]]
+    components: Components
+    controls: Controls
+    sweeps: dict[str, Sweep]
+    evaluation: Evaluation
+    report: Report
+    planning: Planning
+    drawing: Drawing | None = None

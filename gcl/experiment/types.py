@@ -1,0 +1,70 @@
+"""What schemas are made of: `Strict` models, `Setting` with its origin, kinds of numbers, and what several sections have."""
+
+from pathlib import Path
+from typing import Annotated, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from gcl.errors import ConfigError, DataError
+
+ORIGINS = ("paper", "inferred", "assumed")
+# What members see of a test scene: its picture, or that of another scene, as a control.
+Pictures = Literal["own", "exchanged"]
+T = TypeVar("T")
+S = TypeVar("S", bound="Strict")
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # as large as numpy's can be
+
+
+class Strict(BaseModel):
+    """Rejects unknown keys and silent conversions: text is never read as a number, and a number is finite."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class Setting(Strict, Generic[T]):
+    """A value and where it comes from; exactly one of the three origins is given."""
+
+    value: T
+    paper: str | None = None
+    inferred: str | None = None
+    assumed: str | None = None
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> "Setting[T]":
+        if sum(getattr(self, name) is not None for name in ORIGINS) != 1:
+            raise ValueError(f"give exactly one origin: {', '.join(ORIGINS)}")
+        return self
+
+    @property
+    def origin(self) -> tuple[str, str]:
+        """Kind of origin and its explanation."""
+        kind = next(name for name in ORIGINS if getattr(self, name) is not None)
+        return kind, getattr(self, kind)
+
+
+class Lora(Strict):
+    """Low-rank adapters on every linear layer of the language model, instead of training the weights themselves."""
+
+    rank: Count
+    alpha: Positive
+
+
+def parsed(kind: type[S], text: str) -> S:
+    """A specification as JSON text, or a file that holds it.
+
+    Raises:
+        ConfigError: if it is no valid one.
+        DataError: if the file is no text.
+    """
+    try:
+        text = text if text.lstrip().startswith("{") else Path(text).read_text(encoding="utf-8")
+        return kind.model_validate_json(text)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        field = ".".join(map(str, problem["loc"]))
+        raise ConfigError(f"{kind.__name__}: {field}: {problem['msg']}; `gcl runs ID` prints a valid run") from None
+    except UnicodeDecodeError:
+        raise DataError(f"{text}: not a text file; give JSON or a file that holds JSON") from None

@@ -1,0 +1,171 @@
+"""Load a Qwen-VL checkpoint, from a local folder or a pinned hub revision, the same way at every scale.
+
+`load_model(source)` gives any model, `load_trained(folder, base)` one that a training left, `load_preprocessor(source)`
+tokenizer and image processor. Images go through the PIL backend on every machine, so that pixels are equal with and without
+torchvision.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from safetensors import SafetensorError
+from transformers import (
+    AutoConfig,
+    AutoModelForImageTextToText,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    Qwen2_5_VLProcessor,
+    Qwen3VLProcessor,
+)
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+
+from gcl.errors import CheckpointError
+from gcl.files import write_json
+from gcl.models.vision import streamlined
+from gcl.models.weights import Source
+
+PROCESSORS = {"qwen2_5_vl": Qwen2_5_VLProcessor, "qwen3_vl": Qwen3VLProcessor}
+ADAPTER = "adapter"  # folder of LoRA adapters in a member's folder
+_VIDEO_PROCESSORS = {"qwen2_5_vl": "Qwen2VLVideoProcessor", "qwen3_vl": "Qwen3VLVideoProcessor"}
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Preprocessor:
+    """What turns words and pictures into a member's inputs."""
+
+    family: str
+    tokenizer: PreTrainedTokenizerBase
+    image_processor: Qwen2VLImageProcessorPil
+
+    def save(self, folder: Path) -> None:
+        """Write tokenizer, chat template and processor configuration as an ordinary checkpoint has them."""
+        processor = _image_only(PROCESSORS[self.family])(
+            self.image_processor, self.tokenizer, self.tokenizer.chat_template
+        )
+        processor.save_pretrained(folder)
+        # Plain AutoProcessor insists on a video section; with it the folder also loads where torchvision is installed.
+        path = folder / "processor_config.json"
+        config = processor.to_dict()
+        image = config["image_processor"]
+        keys = ("patch_size", "merge_size", "temporal_patch_size", "image_mean", "image_std", "size")
+        config["video_processor"] = {
+            "video_processor_type": _VIDEO_PROCESSORS[self.family],
+            **{key: image[key] for key in keys},
+        }
+        write_json(path, config)
+
+
+def load_model(source: Source, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
+    """Load a published model, or what a training left, adapters alone included; in evaluation mode.
+
+    Raises:
+        CheckpointError: as `load_backbone` and `load_trained`.
+    """
+    folder = Path(source.path)
+    if source.revision is None and (folder / ADAPTER).is_dir():
+        from gcl.models import adapters
+
+        found = Source(str(folder / ADAPTER))
+        return load_trained(folder, _guarded(found, lambda: adapters.base(folder / ADAPTER)), dtype)
+    return load_backbone(source, dtype)
+
+
+def load_backbone(source: Source, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
+    """Load a model from whole weights in evaluation mode.
+
+    Raises:
+        CheckpointError: if a file is missing, unreadable, of another family, or does not fill every weight.
+    """
+    _check(source)
+    model, info = _guarded(
+        source,
+        lambda: AutoModelForImageTextToText.from_pretrained(**source.arguments, dtype=dtype, output_loading_info=True),
+    )
+    # transformers would fill absent weights at random and only warn.
+    if info["missing_keys"] or info["mismatched_keys"]:
+        absent = sorted(info["missing_keys"])[:3] or sorted(str(key) for key in info["mismatched_keys"])[:3]
+        raise CheckpointError(
+            f"{source}: the checkpoint lacks weights ({', '.join(absent)}, ...); make or download it again"
+        )
+    return streamlined(model).eval()
+
+
+def load_trained(folder: Path, base: Source, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
+    """Load what a training left: whole weights, or adapters, which are merged into their base.
+
+    Args:
+        folder: one member's checkpoint folder.
+        base: what the member started from.
+        dtype: of the weights.
+
+    Raises:
+        CheckpointError: as `load_backbone`; also if the adapters do not fit the base.
+    """
+    if any(folder.glob("*.safetensors")):
+        return load_backbone(Source(str(folder)), dtype)
+    model = load_model(base)
+    adapter = folder / ADAPTER
+    if adapter.is_dir():
+        from gcl.models import adapters
+
+        model = _guarded(Source(str(adapter)), lambda: adapters.merged(model, adapter))
+    for parameter in model.parameters():  # and no buffer: positions need all their bits
+        parameter.data = parameter.data.to(dtype)
+    model.config.dtype = dtype
+    return model.eval()
+
+
+def load_preprocessor(source: Source, pixels: tuple[int, int] | None = None) -> Preprocessor:
+    """Load tokenizer and image processor.
+
+    Args:
+        source: the checkpoint.
+        pixels: smallest and largest picture area after resizing; None keeps the checkpoint's own limits.
+    """
+    family = _check(source)
+    limits = {} if pixels is None else {"min_pixels": pixels[0], "max_pixels": pixels[1]}
+    tokenizer = _guarded(source, lambda: AutoTokenizer.from_pretrained(**source.arguments, padding_side="left"))
+    images = _guarded(source, lambda: Qwen2VLImageProcessorPil.from_pretrained(**source.arguments, **limits))
+    return Preprocessor(family, tokenizer, images)
+
+
+def _check(source: Source) -> str:
+    """Return the model family, or say what is wrong with the checkpoint."""
+    folder = Path(source.path)
+    if source.revision is None:
+        for name in ("config.json", "tokenizer_config.json"):
+            if not (folder / name).is_file():
+                raise CheckpointError(
+                    f"{folder}: no {name}; this is not a whole checkpoint folder, make or download it again"
+                )
+    family = _guarded(source, lambda: AutoConfig.from_pretrained(**source.arguments)).model_type
+    if family not in PROCESSORS:
+        raise CheckpointError(f"{source}: model family {family!r} is not supported; use one of {', '.join(PROCESSORS)}")
+    return family
+
+
+def _guarded(source: Source, load: Callable[[], T]) -> T:
+    try:
+        return load()
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise CheckpointError(f"{source}: cannot be loaded ({reason}); make or download it again") from error
+
+
+def _image_only(base: type) -> type:
+    """The family's processor without its video half, which cannot be built without torchvision."""
+
+    class ImageOnly(base):
+        def __init__(
+            self, image_processor: Any = None, tokenizer: Any = None, chat_template: str | None = None, **_: Any
+        ):
+            super().__init__(image_processor, tokenizer, None, chat_template=chat_template)
+            self.video_processor = None
+
+    ImageOnly.__name__ = ImageOnly.__qualname__ = base.__name__
+    return ImageOnly

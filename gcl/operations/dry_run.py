@@ -1,0 +1,164 @@
+"""`gcl plan [TARGET ...]`: what Snakemake would run, why, and what it would cost. Nothing is submitted.
+
+`plan(experiment, targets)` asks Snakemake for a dry run and adds estimates; `str()` of the result is the table for people.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gcl.errors import ConfigError
+from gcl.experiment.mgsd_runs import any_run
+from gcl.experiment.runs import RunSpec
+from gcl.experiment.schema import SCALES, Experiment
+from gcl.operations.code_change import CodeChange, changed_trainings, code_changes
+from gcl.operations.costs import read_records
+from gcl.operations.gpu_hours import Estimate, estimate
+from gcl.operations.versioning import disk_plan
+
+_JOB = re.compile(r"^Job \d+: (?P<message>.*)\n(?P<reason>Reason: .*)?$", re.M)
+_SCORED = re.compile(r"^Job \d+: Score (?P<run>\S+?)(?:, (?P<question>\S+))?$", re.M)
+_PARAMS = "Params have changed since last execution"  # followed by all of them, whole specifications and hashes
+_COUNTS = re.compile(r"^job +count\n-+ +-+\n(.*?)^total", re.M | re.S)
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training that would run."""
+
+    run: str
+    reason: str
+    gpus: int
+    gpu_hours: float
+    source: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a call of Snakemake would do.
+
+    Attributes:
+        scale: of the experiment.
+        trainings: each with its reason and its cost.
+        jobs: number of jobs of every rule.
+        disk: what checkpoints will take, in words.
+        code_changes: what of this is to be made again since code has changed.
+    """
+
+    scale: str
+    trainings: list[Training]
+    jobs: dict[str, int]
+    disk: str
+    code_changes: list[CodeChange] = field(default_factory=list)
+
+    @property
+    def gpu_hours(self) -> float:
+        """Of all trainings."""
+        return sum(training.gpu_hours for training in self.trainings)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self) | {"gpu_hours": self.gpu_hours}
+
+    def __str__(self) -> str:
+        if not self.jobs:
+            return "Nothing to do: everything is up to date."
+        lines = []
+        width = max((len(training.run) for training in self.trainings), default=0)
+        for reason in dict.fromkeys(training.reason for training in self.trainings):
+            lines += [f"because: {reason}", f"  {'training':<{width}}  GPUs  GPU-hours  from"]
+            lines += [
+                f"  {t.run:<{width}}  {t.gpus:>4}  {t.gpu_hours:>9.2f}  {t.source}"
+                for t in self.trainings
+                if t.reason == reason
+            ]
+        if self.code_changes:
+            lines += ["code has changed since these were made:", *(f"  {change}" for change in self.code_changes)]
+        lines.append("jobs: " + ", ".join(f"{count} {rule}" for rule, count in self.jobs.items()))
+        lines.append(
+            f"in all about {self.gpu_hours:.1f} GPU-hours of training; generation, also that within trainings, and scoring "
+            "are not estimated"
+        )
+        lines.append(self.disk)
+        return "\n".join(lines)
+
+
+def plan(experiment: Experiment, targets: Sequence[str], tflops: float, results: Path) -> Plan:
+    """Ask Snakemake what it would run.
+
+    Args:
+        experiment: as config.yaml says, at the scale that is planned.
+        targets: as one would give them to Snakemake; none means everything.
+        tflops: see `estimate`.
+        results: folder of all results.
+
+    Raises:
+        ConfigError: with what Snakemake says if it cannot plan.
+    """
+    command = [sys.executable, "-m", "snakemake", "--dry-run", "--nocolor", "--cores", "1", *targets]
+    # Somebody's profile may keep quiet about what is read here.
+    environment = {name: value for name, value in os.environ.items() if name != "SNAKEMAKE_PROFILE"}
+    done = subprocess.run(
+        [*command, "--config", f"scale={experiment.scale}"],
+        env=environment,
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    if done.returncode:
+        said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+        ours = [line.removeprefix("gcl: error: ") for line in said if line.startswith("gcl: error: ")]
+        raise ConfigError("\n".join(ours or ["Snakemake cannot plan this:", *said[-5:]]))
+    records = read_records(results, experiment.scale)
+    trainings = []
+    for job in _JOB.finditer(done.stdout):
+        words = job["message"].split()
+        if words[0] == "Train" and "/" in words[1]:  # the tokenizer is trained, too, but is no run
+            run = any_run(experiment, words[1])
+            cost = estimate(run, experiment, records, tflops) if SCALES[run.scale] is None else _on_cpu(records, run.id)
+            gpus = experiment.execution.processes.value if SCALES[run.scale] is None else 0
+            reason = _reason((job["reason"] or "").removeprefix("Reason: "), run, records)
+            trainings.append(Training(run.id, reason, gpus, cost.gpu_hours, cost.source))
+    counts = _COUNTS.search(done.stdout)
+    jobs = dict(re.findall(r"^(\w+) +(\d+)$", counts[1], re.M)) if counts else {}
+    count = sum(int(jobs.get(rule, 0)) for rule in ("train", "planning_train"))
+    if count != len(trainings):
+        raise ConfigError(f"Snakemake plans {count} trainings and names {len(trainings)}; report this")
+    disk = disk_plan(experiment, [any_run(experiment, training.run) for training in trainings], results)
+    scored = ["/".join(filter(None, found.groups())) for found in _SCORED.finditer(done.stdout)]
+    trained = [training.run for training in trainings]
+    changes = code_changes(trained, scored, records, results / experiment.scale / "metrics")
+    return Plan(experiment.scale, trainings, {rule: int(count) for rule, count in jobs.items()}, str(disk), changes)
+
+
+def _on_cpu(records: dict[str, Any], run: str) -> Estimate:
+    seconds = records[run]["costs"]["seconds"] if run in records else None
+    return Estimate(0.0, "a CPU" if seconds is None else f"a CPU, {seconds:.0f} s the last time")
+
+
+def _reason(said: str, run: RunSpec, records: dict[str, Any]) -> str:
+    """Why Snakemake would train a run, without the run's own files and with what has changed in words."""
+    before, changed, _ = said.partition(_PARAMS)
+    parts = [_without(before.removesuffix("; "), run.id)] if before else []
+    if changed and run.id not in records:
+        parts.append("settings or code have changed")
+    elif changed:
+        settings = ["settings have changed"] if records[run.id].get("spec") != run.model_dump() else []
+        code = ["code has changed"] if changed_trainings([run.id], records) else []
+        parts += settings + code or ["what it is given has changed"]
+    return "; ".join(parts)
+
+
+def _without(reason: str, run: str) -> str:
+    """A reason without the run's own files, so that runs with the same reason have the same words."""
+    parts = []
+    for part in reason.split("; "):
+        kind, _, files = part.partition(": ")
+        others = [file for file in files.split(", ") if file and run not in file]
+        parts.append(f"{kind}: {', '.join(others)}" if others else kind)
+    return "; ".join(parts)

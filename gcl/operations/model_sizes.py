@@ -1,0 +1,98 @@
+"""How large a run's models are: their configurations without weights, and exact counts of their parameters.
+
+`model_configs(run, experiment)` finds the configurations, `model_size(config)` counts on torch's meta device.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+from transformers import AutoConfig, AutoModelForImageTextToText, PretrainedConfig
+from transformers.modeling_layers import GradientCheckpointingLayer
+
+from gcl.errors import CheckpointError
+from gcl.experiment.mgsd_runs import PlanningSpec
+from gcl.experiment.runs import RunSpec
+from gcl.experiment.schema import Checkpoint, Experiment, MiniatureModel
+from gcl.models.backbone import PROCESSORS
+from gcl.models.miniature import QWEN3_SPECIAL, SPECIAL, miniature_config
+from gcl.models.weights import Source
+
+
+@dataclass(frozen=True)
+class ModelSize:
+    """Parameters of a model, tied ones counted once: all, by part (adding up), of the largest layer, of the largest weight.
+
+    `lora_width` is inputs plus outputs of all linear layers of the language model: adapters have `rank` times as many.
+    """
+
+    config: PretrainedConfig
+    total: int
+    parts: dict[str, int]  # vision, projector, language, embedding, head (0 where tied)
+    layer: int
+    largest: int
+    lora_width: int
+
+
+def model_configs(run: RunSpec, experiment: Experiment) -> tuple[list[PretrainedConfig], list[str]]:
+    """Every member's model configuration, without weights; and notes about what is not exact.
+
+    Raises:
+        CheckpointError: if a configuration is neither here nor on the hub, or its family is not supported.
+    """
+    configs, notes = [], []
+    for member in run.members:
+        backbone, source = experiment.models[member.model].backbone.value, Path(member.source)
+        if isinstance(backbone, MiniatureModel) and not (source / "config.json").is_file():
+            special = SPECIAL + (QWEN3_SPECIAL if backbone.family == "qwen3_vl" else ())
+            words = experiment.planning.vocabulary if isinstance(run, PlanningSpec) else experiment.drawing.vocabulary
+            configs.append(miniature_config(backbone, _Tokens(range(words.value + len(special))), {}))
+            notes.append(f"{member.model} is not built yet: its vocabulary, and so its size, is approximate")
+        elif isinstance(backbone, Checkpoint) and not source.is_dir() and member.source != backbone.path:
+            # A model that is yet to be trained, a teacher or a stage before, has the size of what it starts from.
+            configs.append(_read_config(Source(backbone.path, backbone.revision)))
+        else:
+            configs.append(_read_config(Source(member.source, member.revision)))
+    if isinstance(run, PlanningSpec) and run.kind == "distillation":
+        notes.append("answers are drawn between passes; their cache, and vLLM's copy of the student, are not counted")
+    return configs, notes
+
+
+def model_size(config: PretrainedConfig) -> ModelSize:
+    """Count a model's parameters exactly, on the meta device."""
+    with torch.device("meta"):
+        model = AutoModelForImageTextToText.from_config(config)
+    counts = {name: parameter.numel() for name, parameter in model.named_parameters()}
+    projector = sum(count for name, count in counts.items() if ".visual." in name and "merger" in name)
+    vision = sum(count for name, count in counts.items() if ".visual." in name) - projector
+    embedding, output = model.get_input_embeddings().weight, model.get_output_embeddings().weight
+    head, total = 0 if output is embedding else output.numel(), sum(counts.values())
+    parts = {"vision": vision, "projector": projector, "embedding": embedding.numel(), "head": head}
+    parts["language"] = total - sum(parts.values())
+    layers = [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]
+    layer = max(sum(parameter.numel() for parameter in layer.parameters()) for layer in layers)
+    linear = [module for module in model.model.language_model.modules() if isinstance(module, nn.Linear)]
+    lora_width = sum(module.in_features + module.out_features for module in linear)
+    return ModelSize(config, total, parts, layer, max(counts.values()), lora_width)
+
+
+def _read_config(source: Source) -> PretrainedConfig:
+    """A published model's configuration, or one from a local folder."""
+    try:
+        config = AutoConfig.from_pretrained(**source.arguments)
+    except (OSError, ValueError, KeyError) as error:
+        remedy = "make or download it first" if source.revision is None else "connect to the hub, or download it first"
+        raise CheckpointError(
+            f"{source}: no model configuration ({' '.join(str(error).split())[:150]}); {remedy}"
+        ) from error
+    if config.model_type not in PROCESSORS:
+        known = ", ".join(PROCESSORS)
+        raise CheckpointError(f"{source}: model family {config.model_type!r} is not supported; use one of {known}")
+    return config
+
+
+class _Tokens(list[int]):
+    """Stands where a miniature configuration asks its tokenizer for its length and two ids."""
+
+    pad_token_id = eos_token_id = 0

@@ -1,0 +1,133 @@
+"""`gcl status`: where every run of the experiment stands, read from its files and from SLURM's queue.
+
+`status(experiment, runs, root)` returns one line's worth for each run; `show(found)` is the text for people.
+"""
+
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gcl.experiment.grid import scored_as
+from gcl.experiment.runs import RunSpec
+from gcl.experiment.schema import Experiment
+
+STATES = ("running", "queued", "failed", "interrupted", "trained", "to do", "done")
+# The lease is refreshed every third of its 60 seconds (gcl/training/lease.py); two misses may happen.
+ALIVE = 60.0
+_BAR = re.compile(r"(\d+)/(\d+) \[([^<\]]+)<([^,\]]+)")  # tqdm: done/all [passed<left, ...]
+_ERROR = re.compile(r"^(gcl: error: .*|\w*(?:Error|Exception|Killed)\b.*|slurmstepd: error: .*)$", re.M)
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """One run.
+
+    Attributes:
+        run: its id.
+        state: one of `STATES`.
+        detail: progress and time left, what went wrong and where that stands, or nothing.
+    """
+
+    run: str
+    state: str
+    detail: str = ""
+
+
+def status(experiment: Experiment, runs: Iterable[RunSpec], root: Path = Path()) -> list[RunStatus]:
+    """Look at all runs.
+
+    Args:
+        experiment: as config.yaml says.
+        runs: which.
+        root: the project's folder.
+    """
+    queue = _queue()
+    return [_run_status(run.id, scored_as(experiment, run), experiment.scale, root, queue) for run in runs]
+
+
+def show(found: Sequence[RunStatus], *, every: bool = False) -> str:
+    """Counts, and a line for each run that is neither done nor waiting for its turn.
+
+    Args:
+        found: of all runs.
+        every: list those, too.
+    """
+    counts = {state: sum(one.state == state for one in found) for state in STATES}
+    lines = [f"{len(found)} runs: " + ", ".join(f"{count} {state}" for state, count in counts.items() if count)]
+    width = max((len(one.run) for one in found), default=0)
+    for state in STATES if every else STATES[:-2]:
+        lines += [f"{state:<12} {one.run:<{width}}  {one.detail}".rstrip() for one in found if one.state == state]
+    return "\n".join(lines)
+
+
+def _run_status(run: str, scores: Sequence[str], scale: str, root: Path, queue: Mapping[str, str]) -> RunStatus:
+    """Of one run, whose scores have the names `scores` below metrics/."""
+    log = root / f"logs/{scale}/train/{run}.log"
+    leases = list((root / "scratch" / run).glob("*/lease"))
+    if any(time.time() - lease.stat().st_mtime < ALIVE for lease in leases):
+        return RunStatus(run, "running", _progress(log))
+    name = re.compile(rf"{scale}_{re.escape(run.replace('/', '_'))}(?!\d)")
+    job = next((job for comment, job in queue.items() if name.search(comment.replace("/", "_"))), None)
+    if job is not None:
+        return RunStatus(run, "queued", job)
+    if all((root / f"results/{scale}/metrics/{name}.json").is_file() for name in scores):
+        return RunStatus(run, "done")
+    trained = (root / f"results/{scale}/checkpoints/{run}/run.json").is_file()
+    answers = [
+        name if name == run else name.rpartition("/")[0] for name in scores
+    ]  # on planning tasks for each question
+    for part, names in (("score", scores), ("generate", answers), ("train", [run])):
+        for path in dict.fromkeys(root / f"logs/{scale}/{part}/{name}.log" for name in names):
+            if (not trained or part != "train") and (error := _error(path)):
+                return RunStatus(run, "failed", f"{error} ({path.relative_to(root)})")
+    if trained:
+        return RunStatus(run, "trained", "not yet scored")
+    checkpoints = sorted((root / "scratch" / run).glob("*/checkpoints/step-*"))
+    if leases or checkpoints:
+        where = f"continues from {checkpoints[-1].name}" if checkpoints else "starts again, no checkpoint was saved"
+        return RunStatus(run, "interrupted", where)
+    return RunStatus(run, "to do")
+
+
+def _progress(log: Path) -> str:
+    """The last state of the progress bar."""
+    found = _BAR.findall(_tail(log))
+    if not found:
+        return "loading"
+    done, steps, passed, left = found[-1]
+    return f"step {done} of {steps}, {passed} passed, {left} left"
+
+
+def _error(log: Path) -> str | None:
+    """The last line that tells why a job failed."""
+    found = _ERROR.findall(_tail(log))
+    return found[-1].strip()[:200] if found else None
+
+
+def _tail(path: Path, size: int = 20_000) -> str:
+    try:
+        with path.open("rb") as stream:
+            stream.seek(max(0, path.stat().st_size - size))
+            return stream.read().decode("utf-8", "replace").replace("\r", "\n")
+    except OSError:
+        return ""
+
+
+def _queue() -> dict[str, str]:
+    """This user's waiting and running jobs by comment, which names rule and wildcards; empty without SLURM."""
+    if shutil.which("squeue") is None:
+        return {}
+    command = ["squeue", "--me", "--noheader", "--states=PENDING,RUNNING,CONFIGURING", "--format=%i|%T|%r|%k"]
+    try:
+        done = subprocess.run(command, text=True, capture_output=True, timeout=30, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    queue = {}
+    for line in done.stdout.splitlines():
+        number, state, reason, comment = line.split("|", 3)
+        queue[comment] = f"job {number}, {state.lower()}" + (f" ({reason})" if reason not in ("None", "") else "")
+    return queue

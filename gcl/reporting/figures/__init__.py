@@ -1,0 +1,1 @@
+"""Figures from metrics files, losses and test scenes."""

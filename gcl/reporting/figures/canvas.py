@@ -1,0 +1,87 @@
+"""What all figures share: `canvas()` opens one and saves it as PNG and SVG; colours, marks and labels of the two roles.
+
+The same numbers give the same bytes: no clock, no random ids, and the font that Matplotlib carries.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib.style
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from gcl.experiment.schema import SCALES, Experiment
+from gcl.files import atomic_path
+from gcl.reporting.estimates import Estimate
+
+STYLE = {
+    "font.family": "DejaVu Sans",
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 5,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "svg.hashsalt": "gcl",
+}
+GREY = "0.45"
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a role is drawn, everywhere: the mark's shape tells what its colour (Okabe-Ito) tells, also in grey."""
+
+    colour: str
+    marker: str
+
+
+LOOKS = {"learner": Look("#D55E00", "o"), "guide": Look("#0072B2", "s")}
+
+
+@contextmanager
+def canvas(
+    stem: Path, size: tuple[float, float], experiment: Experiment, estimates: Sequence[Estimate], notes: Sequence[str]
+) -> Iterator[Figure]:
+    """Yield an empty figure; when the block ends, save it as `stem`.png and `stem`.svg, marked with its scale.
+
+    Args:
+        size: width and height in inches.
+        estimates: what is drawn.
+        notes: small print below the figure, after what the intervals are.
+    """
+    # From the defaults, so that nobody's own matplotlibrc changes the bytes.
+    with matplotlib.style.context(["default", STYLE]):
+        figure = Figure(figsize=size, layout="constrained")
+        yield figure
+        # The layout makes room for titles and labels of the whole figure; plain text would overlap the axes.
+        if warning := SCALES[experiment.scale]:
+            figure.suptitle(warning, x=0.01, ha="left", fontsize=7, fontweight="bold", color="0.25")
+        small = " ".join([_intervals(estimates), *notes])
+        figure.supxlabel(small, x=0.01, ha="left", fontsize=6.5, color="0.25")
+        for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None, "Creator": None})):
+            with atomic_path(f"{stem}{suffix}") as temporary:
+                figure.savefig(temporary, dpi=200, metadata=metadata)
+
+
+def error_bars(axes: Axes, x: Sequence[float], estimates: Sequence[Estimate], role: str) -> None:
+    """Connected points with vertical intervals."""
+    look = LOOKS[role]
+    means = [estimate.mean for estimate in estimates]
+    spans = [[e.mean - e.low for e in estimates], [e.high - e.mean for e in estimates]]
+    axes.errorbar(x, means, yerr=spans, color=look.colour, marker=look.marker, capsize=2, elinewidth=0.8, capthick=0.8)
+
+
+def cross(axes: Axes, x: float, y: float) -> None:
+    """A published value."""
+    axes.plot(x, y, marker="x", color=GREY, markersize=4.5, markeredgewidth=1, linestyle="none", zorder=5)
+
+
+def _intervals(estimates: Sequence[Estimate]) -> str:
+    seeds = max(len(estimate.scores) for estimate in estimates)
+    return f"Intervals: 95 % bootstrap over {estimates[0].scenarios} test scenarios, {seeds} seed{'s'[: seeds > 1]}."

@@ -1,0 +1,221 @@
+"""The paper's figures from our runs: components (Table 2 as a plot), weights (Fig. 2), rate ratios (Fig. 3),
+temperatures (Figs. 4 and 7). Every function takes the metrics of all seeds and writes `stem`.png and `stem`.svg.
+
+Published values appear as grey crosses, only where the paper prints both the value and its place (see paper_values.py).
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
+from matplotlib.colors import Normalize
+from matplotlib.patches import Rectangle
+
+from gcl.experiment.grid import sweep_points
+from gcl.experiment.schema import Experiment, Sweep
+from gcl.reporting.estimates import ROLES, Estimate, Metrics, check_used, gcl_estimate, sft_estimate
+from gcl.reporting.figures.canvas import GREY, LOOKS, canvas, cross, error_bars
+from gcl.reporting.paper_values import paper_component, paper_point, paper_values_shown
+from gcl.reporting.tables.tables import METHODS
+
+# All sweeps are on this data set (gcl/experiment/runs.py).
+SWEEP_DATASET = "snei"
+SCORE = "Action-F1"
+
+
+def components_figure(experiment: Experiment, dataset: str, metrics: Metrics, stem: Path) -> None:
+    """Table 2 as a dot plot: one row per method, both members, dashed lines at their SFT scores."""
+    pair = experiment.components.pair.value
+    variants = ["sft", *experiment.components.rows.value]
+    sft = {role: sft_estimate(experiment, metrics, dataset, getattr(pair, role)) for role in ROLES}
+    scores = {
+        role: [sft[role] if v == "sft" else gcl_estimate(experiment, metrics, dataset, pair, v, role) for v in variants]
+        for role in ROLES
+    }
+    published = {role: [paper_component(dataset, v, pair, role, "action_f1") for v in variants] for role in ROLES}
+    if not paper_values_shown(experiment):
+        published = {role: [None] * len(variants) for role in ROLES}
+    estimates = [estimate for role in ROLES for estimate in scores[role]]
+    check_used(metrics, estimates)
+    with canvas(stem, (5.2, 3.0), experiment, estimates, _cross_note(published)) as figure:
+        axes = figure.add_subplot()
+        for role, offset in zip(ROLES, (-0.13, 0.13), strict=True):
+            look = LOOKS[role]
+            axes.axvline(sft[role].mean, color=look.colour, linewidth=0.7, linestyle=(0, (4, 3)), zorder=0)
+            for row, (score, value) in enumerate(zip(scores[role], published[role], strict=True)):
+                y = row + offset
+                axes.plot([score.low, score.high], [y, y], color=look.colour)
+                axes.plot(score.mean, y, color=look.colour, marker=look.marker)
+                if value is not None:
+                    cross(axes, value, y)
+        _label_baselines(axes, {role: f"{role} {getattr(pair, role)}, SFT" for role in ROLES}, sft)
+        axes.set_yticks(range(len(variants)), [METHODS[variant] for variant in variants])
+        axes.tick_params(axis="y", length=0)
+        axes.set_ylim(len(variants) - 0.5, -0.5)
+        axes.set_xlabel(f"{SCORE} on {dataset} (0 to 1)")
+
+
+def weight_figure(experiment: Experiment, metrics: Metrics, stem: Path) -> None:
+    """Fig. 2: Action-F1 over the weights of GSL (a) and DRL (b)."""
+    _line_figure(
+        experiment,
+        metrics,
+        stem,
+        {"fig2a": r"GSL weight $\lambda_\mathrm{GSL}$", "fig2b": r"DRL weight $\lambda_\mathrm{DRL}$"},
+    )
+
+
+def ratio_figure(experiment: Experiment, metrics: Metrics, stem: Path) -> None:
+    """Fig. 3: Action-F1 over the ratio of learning rates, for a large (a) and a small gap between members (b)."""
+    label = "Learning rate, learner : guide"
+    _line_figure(experiment, metrics, stem, {"fig3a": label, "fig3b": label})
+
+
+def temperature_figure(experiment: Experiment, name: str, metrics: Metrics, stem: Path) -> None:
+    """Fig. 4 or 7: Action-F1 of both members over both temperatures; a frame marks AGO's choice.
+
+    Args:
+        name: "fig4" or "fig7".
+    """
+    sweep = experiment.sweeps[name]
+    points = sweep_points(experiment, sweep)
+    scores = {role: _sweep_scores(experiment, metrics, sweep, role) for role in ROLES}
+    published = {role: _published(experiment, name, role) for role in ROLES}
+    estimates = [estimate for role in ROLES for estimate in scores[role]]
+    check_used(metrics, estimates)
+    means = [estimate.mean for estimate in estimates]
+    # One norm for both panels: equal scores have equal colours.
+    norm = Normalize(min(means), max(means))
+    size = len(sweep.values.value)
+    notes = ["Frame: the temperatures that AGO assigns.", *_cross_note(published)]
+    with canvas(stem, (6.3, 3.5), experiment, estimates, notes) as figure:
+        panels = figure.subplots(1, 2, sharey=True)
+        for axes, role in zip(panels, ROLES, strict=True):
+            grid = [[scores[role][size * a + b].mean for b in range(size)] for a in range(size)]
+            mesh = axes.pcolormesh(grid, cmap="cividis", norm=norm, edgecolors="white", linewidth=1)
+            for k, (score, value) in enumerate(zip(scores[role], published[role], strict=True)):
+                _write_cell(axes, mesh, divmod(k, size), score, value)
+                if points[k][1] == "full":
+                    frame = Rectangle((k % size + 0.05, k // size + 0.05), 0.9, 0.9, fill=False)
+                    frame.set(edgecolor=_ink(mesh, score.mean), linewidth=1.2)
+                    axes.add_patch(frame)
+            ticks = [position + 0.5 for position in range(size)]
+            axes.set_xticks(ticks, [f"{tau:g}" for tau in sweep.values.value])
+            axes.set_yticks(ticks, [f"{tau:g}" for tau in sweep.values.value])
+            axes.tick_params(length=0)
+            axes.set_xlabel("$τ$ of the guide")
+            axes.set_title(f"{role} {getattr(sweep.pair.value, role)}", color=LOOKS[role].colour, fontweight="bold")
+            axes.set_aspect("equal")
+        panels[0].set_ylabel("$τ$ of the learner")
+        figure.colorbar(mesh, ax=panels, label=f"{SCORE} on {SWEEP_DATASET}", shrink=0.8)
+
+
+def _line_figure(experiment: Experiment, metrics: Metrics, stem: Path, labels: dict[str, str]) -> None:
+    """Two sweeps next to each other on one scale; `labels` has the x labels by sweep."""
+    scores = {
+        (name, role): _sweep_scores(experiment, metrics, experiment.sweeps[name], role)
+        for name in labels
+        for role in ROLES
+    }
+    published = {key: _published(experiment, *key) for key in scores}
+    estimates = [estimate for line in scores.values() for estimate in line]
+    check_used(metrics, estimates)
+    with canvas(stem, (6.6, 3.0), experiment, estimates, _cross_note(published)) as figure:
+        panels = figure.subplots(1, 2, sharey=True)
+        for axes, letter, (name, label) in zip(panels, "ab", labels.items(), strict=True):
+            sweep = experiment.sweeps[name]
+            values = sweep.values.value
+            # Side by side, or intervals of the two members would hide each other.
+            shift = 0.008 * (max(values) - min(values))
+            for role, step in zip(ROLES, (-shift, shift), strict=True):
+                error_bars(axes, [value + step for value in values], scores[name, role], role)
+                _cross_points(axes, values, published[name, role], role)
+            axes.set_xticks(values, [f"{value:g}" for value in values])
+            axes.set_xlabel(label)
+            axes.set_title(
+                f"({letter}) learner {sweep.pair.value.learner}, guide {sweep.pair.value.guide}", fontsize=7.5
+            )
+        for axes, name in zip(panels, labels, strict=True):
+            _label_ends(axes, experiment.sweeps[name].values.value[-1], {r: scores[name, r][-1].mean for r in ROLES})
+        panels[0].set_ylabel(f"{SCORE} on {SWEEP_DATASET} (0 to 1)")
+
+
+def _sweep_scores(experiment: Experiment, metrics: Metrics, sweep: Sweep, role: str) -> list[Estimate]:
+    return [
+        gcl_estimate(experiment, metrics, SWEEP_DATASET, sweep.pair.value, variant, role)
+        for _, variant in sweep_points(experiment, sweep)
+    ]
+
+
+def _published(experiment: Experiment, name: str, role: str) -> list[float | None]:
+    """The paper's value of each point of a sweep, where there is one to be shown."""
+    sweep, shown = experiment.sweeps[name], paper_values_shown(experiment)
+    points = sweep_points(experiment, sweep)
+    return [paper_point(name, sweep.pair.value, place, role) if shown else None for place, _ in points]
+
+
+def _cross_note(published: Mapping[Any, Sequence[float | None]]) -> list[str]:
+    found = any(value is not None for values in published.values() for value in values)
+    return ["×: printed in the paper."] if found else []
+
+
+def _cross_points(axes: Axes, places: Sequence[float], published: Sequence[float | None], role: str) -> None:
+    """Published points, with the role's initial on its own side: grey does not tell whose they are."""
+    gap, side = {"learner": (-4, "right"), "guide": (4, "left")}[role]
+    for x, y in zip(places, published, strict=True):
+        if y is None:
+            continue
+        cross(axes, x, y)
+        initial = role[0].upper()
+        at = {"textcoords": "offset points", "ha": side, "va": "center"}
+        axes.annotate(initial, (x, y), (gap, 0), **at, color=GREY, fontsize=6)
+
+
+def _label_baselines(axes: Axes, labels: dict[str, str], sft: dict[str, Estimate]) -> None:
+    """Names above the dashed lines; the left line's name ends there and the right one's begins, so they never meet."""
+    left, right = sorted(ROLES, key=lambda role: sft[role].mean)
+    for role, side, gap in ((left, "right", -2), (right, "left", 2)):
+        axes.annotate(
+            labels[role],
+            (sft[role].mean, 1),
+            (gap, 4),
+            xycoords=("data", "axes fraction"),
+            textcoords="offset points",
+            ha=side,
+            color=LOOKS[role].colour,
+            fontsize=7,
+        )
+
+
+def _label_ends(axes: Axes, x: float, ends: dict[str, float]) -> None:
+    """Role names right of the lines' last points, pushed apart where the points are close."""
+    bottom, top = axes.get_ylim()
+    close = abs(ends["learner"] - ends["guide"]) < 0.07 * (top - bottom)
+    higher = max(ROLES, key=ends.__getitem__)
+    for role in ROLES:
+        push = (5 if role == higher else -5) if close else 0
+        axes.annotate(
+            role,
+            (x, ends[role]),
+            (9, push),
+            textcoords="offset points",
+            va="center",
+            color=LOOKS[role].colour,
+            fontweight="bold",
+        )
+
+
+def _write_cell(axes: Axes, mesh: QuadMesh, place: Sequence[int], score: Estimate, published: float | None) -> None:
+    row, column = place
+    ink = _ink(mesh, score.mean)
+    small = f"[{score.low:.2f}, {score.high:.2f}]" + ("" if published is None else f"\n× {published:.3f}")
+    axes.text(column + 0.5, row + 0.53, f"{score.mean:.3f}", ha="center", va="bottom", color=ink, fontweight="bold")
+    axes.text(column + 0.5, row + 0.47, small, ha="center", va="top", color=ink, fontsize=6)
+
+
+def _ink(mesh: QuadMesh, value: float) -> str:
+    """Black or white, whichever can be read on the colour of this value."""
+    red, green, blue, _ = mesh.cmap(mesh.norm(value))
+    return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "white"

@@ -1,0 +1,236 @@
+"""Test scenes with what members would do, failures included: `gallery(experiment, results)` chooses and draws them.
+
+This project's form of the paper's Figure 6. Nobody picks scenes by hand: `RULE` says how they are chosen, and the same
+results give the same scenes. `write_gallery()` draws them as a figure; the page of all results shows them with their words.
+"""
+
+import base64
+import hashlib
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import matplotlib.style
+from matplotlib.figure import Figure
+from PIL import Image
+
+from gcl.data.images import load_picture
+from gcl.data.manifest import load_split
+from gcl.data.scenario import TURNS
+from gcl.errors import DataError
+from gcl.evaluation.accuracy import NO_ACTION
+from gcl.experiment.actions import label_of, named_action
+from gcl.experiment.runs import RunSpec, data_spec, manifest_folder
+from gcl.experiment.schema import SCALES, Experiment
+from gcl.files import atomic_path, read_jsonl
+from gcl.reporting.figures.arrows import draw
+from gcl.reporting.figures.canvas import STYLE
+from gcl.reporting.metrics import load_metrics, metrics_path, predictions_path
+from gcl.workflow.plan import Plan
+
+EACH = 6  # scenes of each of the three kinds, for each data set
+RULE = (
+    f"Of each data set's test scenes: the {EACH} with the largest gain in Action-F1 of the GCL learner (full objective) "
+    f"over the same model's SFT, the {EACH} with the largest loss, and {EACH} of the rest in the order of a hash of their "
+    "ids, which knows nothing of scores. Equal gains are ordered by that hash, too. Of several seeds the first is shown."
+)
+KINDS = {"gain": "Largest gains", "loss": "Largest losses", "drawn": "Drawn by hash"}
+# Scores are stored with six digits; what one text scores in two batches may differ in the last.
+_SAME = 1e-5
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One chosen scene.
+
+    Attributes:
+        kind: why it was chosen, a key of `KINDS`.
+        outcome: "gained", "lost" or "equal", by Action-F1.
+        correct: where actions are a closed list "both right", "both wrong", "only SFT right", "only GCL right"; else None.
+        actions: what ground truth, SFT and GCL say to do, and the label where the words are not just that.
+        turns: question and the three answers of every turn.
+        picture: with the actions drawn in; None where the picture is not there.
+    """
+
+    dataset: str
+    id: str
+    kind: str
+    sft: float
+    gcl: float
+    outcome: str
+    correct: str | None
+    actions: Mapping[str, str]
+    turns: Sequence[tuple[str, str, Mapping[str, str]]]
+    picture: Image.Image | None
+
+    @property
+    def uri(self) -> str | None:
+        """The picture as a data URI."""
+        if self.picture is None:
+            return None
+        stream = BytesIO()
+        self.picture.save(stream, "JPEG", quality=82)
+        return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}"
+
+
+def gallery(experiment: Experiment, dataset: str, results: Path) -> list[Scene]:
+    """Choose scenes of one data set by `RULE` and draw them.
+
+    Raises:
+        DataError: if metrics or answers of the two runs are missing or do not belong together.
+    """
+    sft, gcl = Plan(experiment).gallery_runs(dataset)
+    metrics = load_metrics(results, experiment.scale, (sft, gcl))
+    items = [_items(metrics[run.id], role) for run, role in ((sft, "solo"), (gcl, "learner"))]
+    answers = [_answers(results, run, role) for run, role in ((sft, "solo"), (gcl, "learner"))]
+    if not items[0].keys() == items[1].keys() <= answers[0].keys() & answers[1].keys():
+        raise DataError(f"{sft.id} and {gcl.id}: not the same scenes in metrics and predictions; make both again")
+    images, closed = _images(experiment, dataset), experiment.datasets[dataset].actions.value
+    return [
+        _scene(
+            dataset,
+            scene,
+            kind,
+            [by_id[scene] for by_id in items],
+            [a[scene] for a in answers],
+            images.get(scene),
+            closed,
+        )
+        for scene, kind in choose(dataset, {i: items[1][i]["action_f1"] - items[0][i]["action_f1"] for i in items[0]})
+    ]
+
+
+def choose(dataset: str, gains: Mapping[str, float], each: int = EACH) -> list[tuple[str, str]]:
+    """Ids and kinds of the scenes to show, by `RULE`.
+
+    Args:
+        gains: Action-F1 of GCL - SFT by scene.
+    """
+    mixed = sorted(gains, key=lambda scene: hashlib.sha256(f"{dataset}/{scene}".encode()).hexdigest())
+    gained = [scene for scene in sorted(mixed, key=lambda i: -gains[i]) if gains[scene] > _SAME][:each]
+    lost = [scene for scene in sorted(mixed, key=lambda i: gains[i]) if gains[scene] < -_SAME][:each]
+    rest = [scene for scene in mixed if scene not in {*gained, *lost}][:each]
+    return [(scene, kind) for kind, scenes in zip(KINDS, (gained, lost, rest), strict=True) for scene in scenes]
+
+
+def write_gallery(experiment: Experiment, results: Path, stem: Path) -> None:
+    """Draw the gallery of all data sets whose runs are finished as one picture, `stem`.png.
+
+    Raises:
+        DataError: if those of no data set are.
+    """
+    scenes = [
+        scene for dataset in gallery_datasets(experiment, results) for scene in gallery(experiment, dataset, results)
+    ]
+    if not scenes:
+        raise DataError(
+            f"{results}: no data set has both runs of the gallery; make one with: snakemake --cores 2 headline"
+        )
+    groups = {(s.dataset, s.kind): [o for o in scenes if (o.dataset, o.kind) == (s.dataset, s.kind)] for s in scenes}
+    with matplotlib.style.context(["default", STYLE]), atomic_path(f"{stem}.png") as temporary:
+        figure = Figure(figsize=(2.1 * EACH, 2.35 * len(groups)), layout="constrained")
+        if warning := SCALES[experiment.scale]:
+            figure.suptitle(warning, x=0.01, ha="left", fontsize=8, fontweight="bold", color="0.25")
+        grid = figure.subplots(len(groups), EACH, squeeze=False)
+        for axes in grid.flat:
+            axes.set_axis_off()
+        for line, ((dataset, kind), row) in zip(grid, groups.items(), strict=True):
+            for axes, scene in zip(line, row, strict=False):
+                _panel(axes, scene)
+            line[0].set_title(f"{dataset}: {KINDS[kind].lower()}\n{line[0].get_title('left')}", fontweight="bold")
+        small = "\n".join(
+            textwrap.wrap(
+                f"T ground truth, S SFT, G GCL; both are the learner. Numbers: Action-F1 of SFT → GCL. {RULE}",
+                34 * EACH,
+            )
+        )
+        figure.supxlabel(small, x=0.01, ha="left", fontsize=7, color="0.25")
+        figure.savefig(temporary, dpi=120, metadata={"Software": None})
+
+
+def gallery_datasets(experiment: Experiment, results: Path) -> list[str]:
+    """Data sets for which both runs have been scored."""
+    plan = Plan(experiment)
+
+    def scored(run: RunSpec) -> bool:
+        return metrics_path(results, run.scale, run.id).is_file() and predictions_path(results, run).is_file()
+
+    return [dataset for dataset in experiment.groups if all(map(scored, plan.gallery_runs(dataset)))]
+
+
+def _panel(axes: Any, scene: Scene) -> None:
+    if scene.picture is not None:
+        axes.imshow(scene.picture)
+    axes.set_title(f"{scene.id}: {scene.sft:.2f} → {scene.gcl:.2f}", fontsize=7)
+    letters = {"ground truth": "T", "SFT": "S", "GCL": "G"}
+    words = [
+        f"{letters[source]}  {textwrap.shorten(text, 44, placeholder=' …')}" for source, text in scene.actions.items()
+    ]
+    axes.text(0, -0.04, "\n".join(words), transform=axes.transAxes, va="top", fontsize=6.5)
+
+
+def _scene(
+    dataset: str,
+    scene: str,
+    kind: str,
+    items: Sequence[Mapping[str, Any]],
+    answers: Sequence[Mapping[str, Mapping[str, str]]],
+    image: Path | None,
+    closed: Sequence[str] | None,
+) -> Scene:
+    sft, gcl = (item["action_f1"] for item in items)
+    right = [item["action_correct"] for item in items]
+    turns = [
+        (turn, answers[0][turn]["question"], {
+            "ground truth": answers[0][turn]["reference"], "SFT": answers[0][turn]["text"], "GCL": answers[1][turn]["text"],
+        })
+        for turn in TURNS
+    ]  # fmt: skip
+    actions = next(said for turn, _, said in turns if turn == "action")
+    means = actions if closed is None else _labels(answers[0]["action"]["label"], actions, closed)
+    if closed is not None:  # the label beside what was said
+        actions = {
+            source: text if label_of(text, closed) else f"{text} [{means[source]}]" for source, text in actions.items()
+        }
+    outcome = "gained" if gcl - sft > _SAME else "lost" if gcl - sft < -_SAME else "equal"
+    names = {(True, True): "both right", (False, False): "both wrong", (True, False): "only SFT right"}
+    correct = None if None in right else names.get((right[0], right[1]), "only GCL right")
+    picture = None if image is None else draw(load_picture(image)[0], means)
+    return Scene(dataset, scene, kind, sft, gcl, outcome, correct, actions, turns, picture)
+
+
+def _labels(reference: str, actions: Mapping[str, str], closed: Sequence[str]) -> dict[str, str]:
+    """What each source's words mean in the closed list, as scoring reads them."""
+    return {
+        source: reference if source == "ground truth" else named_action(text, closed) or NO_ACTION
+        for source, text in actions.items()
+    }
+
+
+def _items(metrics: Mapping[str, Any], role: str) -> dict[str, dict[str, Any]]:
+    member = next(member for member in metrics["members"] if member["role"] == role)
+    return {item["id"]: item for item in member["items"]}
+
+
+def _answers(results: Path, run: RunSpec, role: str) -> dict[str, dict[str, dict[str, str]]]:
+    """A member's records by scene and turn."""
+    path = predictions_path(results, run)
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; make it with: snakemake --cores 2 {path}")
+    answers: dict[str, dict[str, dict[str, str]]] = {}
+    for record in read_jsonl(path):
+        if record["role"] == role:
+            answers.setdefault(record["id"], {})[record["turn"]] = record
+    return answers
+
+
+def _images(experiment: Experiment, dataset: str) -> dict[str, Path]:
+    """Pictures by scene, verified; none where the data is not here, as where only results were copied."""
+    data, manifest = data_spec(experiment, dataset), manifest_folder(experiment, dataset) / "test.tsv"
+    if not manifest.is_file() or not Path(data.root).is_dir():
+        return {}
+    scenes = load_split(Path(data.root), manifest, data.questions, data.actions)
+    return {scene.id: scene.image for scene in scenes}

@@ -1,0 +1,217 @@
+"""Two scored runs side by side: `gcl compare`, here `compare(a, b, ...)` of two files from gcl/reporting/trace/scored.py.
+
+For every metric and every pair of members: both means, the difference B - A with the 95 % bootstrap interval of the paired
+differences over test scenes (as in the tables), on how many scenes each is better, and the scenes that differ most.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from gcl.errors import ConfigError, DataError
+from gcl.evaluation.bootstrap import paired_difference
+from gcl.reporting.trace.scored import Scored, ScoredMember
+
+# Scores are stored with six digits; what one text scores in two batches may differ in the last.
+_SAME = 1e-5
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One metric of two members over the same scenes.
+
+    Attributes:
+        a, b: means.
+        difference, low, high: mean of B - A and its 95 % interval.
+        a_better, b_better: number of scenes on which one has the higher score; on the others they are equal.
+    """
+
+    a: float
+    b: float
+    difference: float
+    low: float
+    high: float
+    a_better: int
+    b_better: int
+
+
+@dataclass(frozen=True)
+class Side:
+    """One member on one scene: its scores by metric, and its action answer if the predictions are there."""
+
+    scores: Mapping[str, float]
+    answer: str | None
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A scene on which two members differ."""
+
+    id: str
+    a: Side
+    b: Side
+
+
+@dataclass(frozen=True)
+class MemberPair:
+    """Two members: role and model of each, metrics as people read them, differences by metric, and the scenes that differ
+    most in the first metric."""
+
+    roles: tuple[str, str]
+    models: tuple[str, str]
+    headers: Mapping[str, str]
+    metrics: Mapping[str, Difference]
+    worst: Sequence[Scene]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two runs.
+
+    Attributes:
+        runs: their ids, A first.
+        files: their metrics files.
+        scenes: number of test scenes.
+        notes: what else differs between them and should be known.
+        pairs: the members that were compared.
+    """
+
+    runs: tuple[str, str]
+    files: tuple[str, str]
+    scenes: int
+    notes: Sequence[str]
+    pairs: Sequence[MemberPair]
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        lines = [f"{letter}: {run}" for letter, run in zip("AB", self.runs, strict=True)]
+        lines += [f"note: {note}" for note in self.notes]
+        for pair in self.pairs:
+            lines += ["", *_table(pair), *_scenes(pair)]
+        return "\n".join(
+            [
+                *lines,
+                "",
+                f"[low, high]: 95 % bootstrap interval of the paired differences over {self.scenes} test scenes. ↑ B is "
+                "better, ↓ worse: it excludes",
+                "zero. † it does not. It says nothing about other trainings of the same two runs.",
+            ]
+        )
+
+
+def compare(
+    a: Scored, b: Scored, *, members: Sequence[str] | None = None, worst: int = 5, resamples: int = 2000
+) -> Comparison:
+    """Compare two runs that answered the same questions.
+
+    Args:
+        a, b: the runs.
+        members: roles in A and B to compare; None takes every model that is in both.
+        worst: how many of the scenes that differ most to list.
+        resamples: of the bootstrap.
+
+    Raises:
+        DataError: if test manifests, metric models or scenes of the two are not the same.
+        ConfigError: if there are no such members, or no model is in both.
+    """
+    _check(a, b)
+    pairs = [_pair(a, one, b, other, worst, resamples) for one, other in _members(a, b, members)]
+    scenes = len(a.members[0].scenes)
+    return Comparison((a.run, b.run), (str(a.path), str(b.path)), scenes, list(_notes(a, b)), pairs)
+
+
+def _check(a: Scored, b: Scored) -> None:
+    if a.needed.keys() != b.needed.keys():
+        raise DataError(f"{a.path} and {b.path} are of different methods, so nothing in them can be compared")
+    for what, value in a.needed.items():
+        if value != b.needed[what]:
+            raise DataError(
+                f"{a.path} and {b.path} were scored with different {what}, so their difference means nothing; compare runs "
+                f"of one data set and scale, or bring both up to date with: snakemake --cores 2 {a.path} {b.path}"
+            )
+    scenes = {frozenset(member.scenes) for file in (a, b) for member in file.members}
+    if len(scenes) > 1:
+        raise DataError(f"{a.path} and {b.path} do not hold the same scenes; make both again with snakemake")
+
+
+def _notes(a: Scored, b: Scored) -> Iterator[str]:
+    """What may differ without forbidding the comparison, but may be why the scores do."""
+    for what, value in a.noted.items():
+        if what in b.noted and value != b.noted[what]:
+            yield f"the two were made with different {what}"
+
+
+def _members(a: Scored, b: Scored, roles: Sequence[str] | None) -> list[tuple[ScoredMember, ScoredMember]]:
+    if roles is not None:
+        return [(_member(a, roles[0]), _member(b, roles[1]))]
+    pairs = []
+    for one in a.members:
+        same = [other for other in b.members if other.model == one.model]
+        # Where a model competes with itself, learner goes with learner.
+        pairs += [(one, other) for other in [m for m in same if m.role == one.role] or same]
+    if not pairs:
+        raise ConfigError(
+            f"no model is in both runs; name a member of each, such as --members {a.members[0].role} "
+            f"{b.members[0].role} ({a.run} has {_listed(a)}; {b.run} has {_listed(b)})"
+        )
+    return pairs
+
+
+def _member(file: Scored, role: str) -> ScoredMember:
+    for member in file.members:
+        if member.role == role:
+            return member
+    raise ConfigError(f"--members: {file.run} has no member {role!r}; it has {_listed(file)}")
+
+
+def _listed(file: Scored) -> str:
+    return ", ".join(f"{member.role} {member.model}" for member in file.members)
+
+
+def _pair(a: Scored, one: ScoredMember, b: Scored, other: ScoredMember, worst: int, resamples: int) -> MemberPair:
+    scenes = sorted(one.scenes)
+    headers = {name: text for name, text in a.headers.items() if name in one.means and name in other.means}
+    metrics = {}
+    for name in headers:
+        gaps = [other.scenes[i][name] - one.scenes[i][name] for i in scenes]
+        weights = one.weights or dict.fromkeys(scenes, 1.0)
+        gain = paired_difference([[weights[i] * gap for i, gap in zip(scenes, gaps, strict=True)]], resamples)
+        better = sum(gap < -_SAME for gap in gaps), sum(gap > _SAME for gap in gaps)
+        metrics[name] = Difference(one.means[name], other.means[name], gain["mean"], gain["low"], gain["high"], *better)
+    answers, leading = [a.answers(one.role), b.answers(other.role)], next(iter(headers))
+
+    def gap(scene: str) -> float:
+        return abs(one.scenes[scene][leading] - other.scenes[scene][leading])
+
+    differing = [
+        Scene(i, *(Side(m.scenes[i], said.get(i)) for m, said in zip((one, other), answers, strict=True)))
+        for i in sorted(scenes, key=lambda i: (-gap(i), i))[:worst]
+        if gap(i) > _SAME
+    ]
+    return MemberPair((one.role, other.role), (one.model, other.model), headers, metrics, differing)
+
+
+def _table(pair: MemberPair) -> Iterator[str]:
+    yield "  ".join(
+        f"{letter} {role} {model}" for letter, role, model in zip("AB", pair.roles, pair.models, strict=True)
+    )
+    yield f"  {'':<22} {'A':>6} {'B':>6}  {'B - A':<25} {'A better':>9} {'B better':>9}"
+    for name, d in pair.metrics.items():
+        mark = "↑" if d.low > 0 else "↓" if d.high < 0 else "†"
+        gain = f"{d.difference:+.3f} [{d.low:+.3f}, {d.high:+.3f}] {mark}"
+        yield f"  {pair.headers[name]:<22} {d.a:6.3f} {d.b:6.3f}  {gain:<25} {d.a_better:>9} {d.b_better:>9}"
+
+
+def _scenes(pair: MemberPair) -> Iterator[str]:
+    if not pair.worst:
+        return
+    leading, header = next(iter(pair.headers.items()))
+    yield f"  scenes that differ most in {header}:"
+    width = max(len(scene.id) for scene in pair.worst)
+    for scene in pair.worst:
+        for label, letter, side in ((scene.id, "A", scene.a), ("", "B", scene.b)):
+            answer = "" if side.answer is None else " ".join(side.answer.split()) or "(empty)"
+            yield f"  {label:<{width}}  {letter} {side.scores[leading]:.3f}  {answer}".rstrip()

@@ -1,0 +1,118 @@
+"""The tables of a scale as a Workflow Run RO-Crate, for archives and others' tools: `gcl crate`, here `write_crate()`.
+
+A zip of the workflow's files, tables, metrics, predictions, records and manifests, with ro-crate-metadata.json, which says
+what each run used, what it made, and when (https://w3id.org/ro/wfrun/workflow). Pictures and weights are in it by hash only.
+"""
+
+import importlib.metadata
+import mimetypes
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rocrate.model import ContextEntity, DataEntity
+from rocrate.rocrate import ROCrate
+
+from gcl.data.scenario import SPLITS
+from gcl.errors import ConfigError, DataError, raise_all
+from gcl.experiment.mgsd_runs import is_planning
+from gcl.experiment.runs import manifest_folder
+from gcl.experiment.schema import SCALES, Experiment
+from gcl.files import atomic_path, read_json, sha256_file
+from gcl.reporting.trace.links import metrics_link
+
+_PROFILES = {
+    "https://w3id.org/ro/wfrun/process/0.5": "Process Run Crate",
+    "https://w3id.org/ro/wfrun/workflow/0.5": "Workflow Run Crate",
+    "https://w3id.org/workflowhub/workflow-ro-crate/1.0": "Workflow RO-Crate",
+}
+_WORKFLOW = ("config.yaml", "workflow/rules/*.smk", "workflow/scales/*.yaml", "workflow/mappings/*.yaml")
+
+
+def write_crate(experiment: Experiment, results: Path, to: Path) -> None:
+    """Write the zip; call it in the project's folder.
+
+    Raises:
+        ConfigError: if `to` is no name of a zip.
+        DataError: if there is no table, or a metrics file is not the one that a table was made from.
+    """
+    if to.suffix != ".zip":
+        raise ConfigError(f"{to}: a crate is written as a zip; give a name that ends with .zip")
+    made = results / experiment.scale
+    tables = sorted(made.glob("tables/*.provenance.json"))
+    if not tables:
+        raise DataError(f"{made / 'tables'}: no table yet; make one with: snakemake --cores 2 headline")
+    sources = {
+        source["run"]: source for table in tables for row in read_json(table)["rows"] for source in row["sources"]
+    }
+    found = {run: metrics_link(results, source) for run, source in sources.items()}
+    broken = [str(link) for link, _ in found.values() if link.broken]
+    raise_all(broken, "tables and metrics do not belong together; run snakemake")
+    records = {run: _record(made, run, content) for run, (_, content) in found.items()}
+    crate = ROCrate(version="1.1")
+    crate.metadata.extra_terms["sha256"] = (
+        "https://w3id.org/ro/terms/workflow-run#sha256"  # not in the format's own terms
+    )
+    crate.name = f"Tables of the {experiment.scale} scale"
+    crate.description = f"Made by the workflow in this crate. {SCALES[experiment.scale] or ''}".strip()
+    crate.license = "https://spdx.org/licenses/Apache-2.0"
+    crate.root_dataset["conformsTo"] = [
+        crate.add(ContextEntity(crate, url, {"@type": "CreativeWork", "name": name, "version": url.split("/")[-1]}))
+        for url, name in _PROFILES.items()
+    ]
+    workflow = crate.add_workflow("Snakefile", "Snakefile", main=True, lang="snakemake")
+    version = importlib.metadata.version("gcl")
+    workflow["name"], workflow["version"] = "Group Competitive Learning", version
+    program = {
+        "@type": "SoftwareApplication",
+        "name": "gcl",
+        "version": version,
+        "url": "https://arxiv.org/abs/2603.11447",
+    }
+    program = crate.add(ContextEntity(crate, "#gcl", program))
+    trainings = []
+    for run in sources:
+        own = [made / "metrics" / f"{run}.json", made / "predictions" / f"{run}.jsonl", *records[run]]
+        about = {"name": f"train, answer and score {run}", **_times(records[run])}
+        inputs = _files(crate, _data(experiment, run))
+        trainings.append(crate.add_action(program, f"#{run}", inputs, _files(crate, own), about))
+    settings = _files(crate, (path for pattern in _WORKFLOW for path in sorted(Path().glob(pattern))))
+    stems = [table.name.removesuffix(".provenance.json") for table in tables]
+    outputs = _files(crate, (path for stem in stems for path in sorted(made.glob(f"tables/{stem}.*"))))
+    about = {"name": "the workflow's run", **_times(path for paths in records.values() for path in paths)}
+    crate.root_dataset["mentions"] = [crate.add_action(workflow, "#run", settings, outputs, about), *trainings]
+    with atomic_path(to) as temporary:
+        crate.write_zip(temporary)
+
+
+def _record(made: Path, run: str, content: Mapping[str, Any]) -> list[Path]:
+    """The training's record. On planning tasks one training answers several files; a published model has none."""
+    training = content["provenance"].get("training", run)
+    return [made / "records" / f"{training}.json"] if training else []
+
+
+def _data(experiment: Experiment, run: str) -> list[Path]:
+    if is_planning(run):
+        return [Path(experiment.data.value) / "planning" / "states.jsonl"]
+    return [manifest_folder(experiment, run.split("/")[0]) / f"{split}.tsv" for split in SPLITS]
+
+
+def _files(crate: ROCrate, paths: Iterable[Path]) -> list[DataEntity]:
+    """The files that are there, under their own paths; one that is in the crate already is only named again."""
+    found = []
+    for path in filter(Path.is_file, paths):
+        name = path.as_posix().lstrip("/")
+        kind = mimetypes.guess_type(name)[0] or "text/plain"
+        about = {"name": name, "sha256": sha256_file(path), "encodingFormat": kind}
+        found.append(crate.dereference(name) or crate.add_file(path, name, properties=about, record_size=True))
+    return found
+
+
+def _times(records: Iterable[Path]) -> dict[str, str]:
+    """When the first attempt began and the last one ended, of the records that are there."""
+    made = [attempt for path in records if path.is_file() for attempt in read_json(path)["costs"]["attempts"]]
+    if not made:
+        return {}
+    times = {"startTime": min(a["started"] for a in made), "endTime": max(a["started"] + a["seconds"] for a in made)}
+    return {name: datetime.fromtimestamp(time, UTC).isoformat(timespec="seconds") for name, time in times.items()}

@@ -1,0 +1,145 @@
+"""Where the batches of a training come from: `References` has answers to be learnt; MGSD's second stage draws its own.
+
+The loop knows sources only by `Source`: which samples there are, and for one global batch after the other this process's
+part of each pass.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from gcl.data.encoding import chunks
+from gcl.data.scenario import Exchange, Scenario
+from gcl.errors import CheckpointError, DataError
+from gcl.experiment.runs import RunSpec
+from gcl.training.batches import LocalBatch, LocalBatches
+from gcl.training.engine import Engine
+from gcl.training.member import Member
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one step is made of.
+
+    Attributes:
+        passes: this process's part of each pass, in order.
+        tokens: supervised tokens of the global batch, over all processes.
+        facts: what the log should say besides losses.
+    """
+
+    passes: Iterator[LocalBatch]
+    tokens: int
+    facts: Mapping[str, float] = field(default_factory=dict)
+
+
+class Source(ABC):
+    """Samples of a training.
+
+    Attributes:
+        supervised: whether the tokens that members predict are references, so that their cross-entropy is to be lowered.
+        exchanges: the samples; a step's indices count these.
+    """
+
+    supervised: bool = True
+    exchanges: Sequence[Exchange]
+
+    @property
+    @abstractmethod
+    def about(self) -> str:
+        """What the samples are, for model cards."""
+
+    @abstractmethod
+    def steps(
+        self,
+        engine: Engine,
+        spec: RunSpec,
+        batches: Sequence[Sequence[int]],
+        *,
+        done: int,
+        vocabulary: int,
+        workers: int,
+    ) -> Iterator[Step]:
+        """Yield the steps, each as its turn comes.
+
+        Args:
+            engine: holds the members, in the state in which the step finds them.
+            spec: the run.
+            batches: sample indices of the steps that are left.
+            done: how many steps were made before.
+            vocabulary: number of leading token ids that mean the same to every member.
+            workers: other processes that may prepare batches.
+        """
+
+
+class References(Source):
+    """Samples with reference answers."""
+
+    def __init__(self, exchanges: Sequence[Exchange]) -> None:
+        self.exchanges = exchanges
+
+    @classmethod
+    def of(cls, scenarios: Sequence[Scenario], spec: RunSpec) -> "References":
+        """Every turn of every scenario.
+
+        Raises:
+            DataError: if there are none.
+        """
+        exchanges = [scenario.exchange(turn) for scenario in scenarios for turn in scenario.turns]
+        if not exchanges:
+            raise DataError(f"{spec.id}: the training split is empty; check the manifest of {spec.dataset}")
+        return cls(exchanges)
+
+    @property
+    def about(self) -> str:
+        return f"{len(self.exchanges)} questions with answers"
+
+    def steps(
+        self,
+        engine: Engine,
+        spec: RunSpec,
+        batches: Sequence[Sequence[int]],
+        *,
+        done: int,
+        vocabulary: int,
+        workers: int,
+    ) -> Iterator[Step]:
+        lengths = answer_lengths(self.exchanges, engine.members, vocabulary)
+        passes = [indices for batch in batches for indices in chunks(batch, spec.training.micro_batch)]
+        encoders = [member.encoder for member in engine.members]
+        loader = LocalBatches(self.exchanges, encoders, engine.world.rank, engine.world.size).load(passes, workers)
+        for batch in batches:
+            yield Step(loader, sum(lengths[i] for i in batch))
+
+
+def answer_lengths(exchanges: Sequence[Exchange], members: Sequence[Member], vocabulary: int) -> list[int]:
+    """Supervised tokens of every sample, once all members are known to split every answer into the same tokens.
+
+    Raises:
+        CheckpointError: naming the first answer that they do not share, and the tokens that differ.
+    """
+    lengths = []
+    for exchange in exchanges:
+        first, *others = (member.encoder.answer(exchange.answer) for member in members)
+        if any(ids != first for ids in others) or max(first) >= vocabulary:
+            raise CheckpointError(
+                f"{exchange.id}: {' and '.join(m.spec.role for m in members)} do not share all tokens of the answer "
+                f"{exchange.answer[:60]!r} ({_difference(exchange.answer, members, vocabulary)}); group models of one "
+                "tokenizer family"
+            )
+        lengths.append(len(first))
+    return lengths
+
+
+def _difference(text: str, members: Sequence[Member], vocabulary: int) -> str:
+    """Each member's tokens from the first one on that differs or is not shared, at most four of them."""
+    ids = [member.encoder.answer(text) for member in members]
+    where = next(
+        k
+        for k in range(max(map(len, ids)))
+        if len({tuple(own[k : k + 1]) for own in ids}) > 1 or ids[0][k] >= vocabulary
+    )
+    parts = []
+    for member, own in zip(members, ids, strict=True):
+        tokens = member.encoder.preprocessor.tokenizer.convert_ids_to_tokens(own[where : where + 4])
+        parts.append(f"{member.spec.role}: {' '.join(f'{t!r}={i}' for t, i in zip(tokens, own[where:], strict=False))}")
+    return "; ".join(parts)

@@ -1,0 +1,126 @@
+"""MGSD's second stage as a source of batches: the student answers, and its own tokens are what teacher and student are
+compared on (arXiv 2606.06076; its code calls it OPCD).
+
+The group is [student, teacher], the teacher frozen and with a view of its own: the same question with the state in symbols
+instead of the picture. At every step the first member rolls out answers to its prompts; all members then predict these
+very tokens, never the decoded text again, each behind its own prompt. What is made of it is `gcl.objective`'s affair.
+"""
+
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+
+from gcl.data.encoding import chunks, collate
+from gcl.data.scenario import Exchange
+from gcl.experiment.runs import RunSpec
+from gcl.training.batches import LocalBatch
+from gcl.training.engine import Engine
+from gcl.training.feeds import Source, Step
+from gcl.training.rollout import roll_out
+
+Judge = Callable[[int, str], Mapping[str, int]]
+Draw = Callable[[Sequence[Exchange], Sequence[int]], list[list[int]]]
+
+
+class OnPolicy(Source):
+    """Tasks without reference answers.
+
+    Attributes:
+        views: per member, all tasks as that member sees them; the first member's are `exchanges`.
+        author: number of the member who answers: 0, the student; another one makes the training off-policy.
+        supervised: whether members are to make the answers more probable, as references; only another's should be.
+        temperature: of the student's draws. Probabilities are compared at the members' own tau, so 1 wherever those are.
+        max_new_tokens: longest answer.
+        rollouts: what draws: "plain" generation by the training engine, or "vllm".
+        judge: counts what an answer's text is, for the log alone, told the index of its task; None: nothing is counted.
+    """
+
+    def __init__(
+        self,
+        views: Sequence[Sequence[Exchange]],
+        *,
+        temperature: float,
+        max_new_tokens: int,
+        author: int = 0,
+        supervised: bool = False,
+        rollouts: str = "plain",
+        judge: Judge | None = None,
+    ) -> None:
+        if any(len(view) != len(views[0]) for view in views):
+            raise ValueError("members have different numbers of tasks; give each its view of the same ones")
+        self.views, self.exchanges, self.author, self.supervised = views, views[0], author, supervised
+        self.temperature, self.max_new_tokens = temperature, max_new_tokens
+        self.rollouts, self.judge = rollouts, judge
+
+    @property
+    def about(self) -> str:
+        return f"{len(self.exchanges)} tasks without answers"
+
+    def steps(
+        self,
+        engine: Engine,
+        spec: RunSpec,
+        batches: Sequence[Sequence[int]],
+        *,
+        done: int,
+        vocabulary: int,
+        workers: int,
+    ) -> Iterator[Step]:
+        author = engine.members[self.author]
+        draw, renew = self._drawing(engine, spec, vocabulary)
+        for number, batch in enumerate(batches, start=done + 1):
+            passes, facts = [], Counter()
+            if number == done + 1 or not author.spec.frozen:
+                renew()
+            for indices in chunks(batch, spec.training.micro_batch):
+                passes.append(self._pass(engine, indices, partial(_seed, spec.seed, number), draw, facts))
+            totals: Counter[str] = Counter()
+            for part in engine.world.collect(facts):
+                totals.update(part)  # adding counters would drop zeros
+            means = {f"rollout_{name}": value / len(batch) for name, value in sorted(totals.items())}
+            yield Step(iter(passes), totals["tokens"], means)
+
+    def _drawing(self, engine: Engine, spec: RunSpec, vocabulary: int) -> tuple[Draw, Callable[[], None]]:
+        """What draws answers to some questions, and what has to be called when the author's weights have changed."""
+        author, processes = engine.members[self.author], engine.world.size
+        settings = {"temperature": self.temperature, "vocabulary": vocabulary, "max_new_tokens": self.max_new_tokens}
+        if self.rollouts == "plain":
+            synced = engine.divided_weights and processes > 1
+            return partial(roll_out, author, synced=synced, **settings), lambda: None
+        from gcl.training.rollout_vllm import VLLM
+
+        rows = -(-spec.training.micro_batch // processes)
+        copy = VLLM(author, processes=processes, questions=self.views[self.author], rows=rows, **settings)
+        return copy.roll_out, lambda: copy.push(engine.weights(author))
+
+    def _pass(
+        self, engine: Engine, indices: Sequence[int], seed: Callable[[int], int], draw: Draw, facts: Counter[str]
+    ) -> LocalBatch:
+        """This process's part of one pass; what it drew is added to `facts`."""
+        world, author = engine.world, engine.members[self.author]
+        shares = [indices[rank :: world.size] for rank in range(world.size)]
+        # A process without a share answers, too, since generation may need all processes; its answer supervises nothing.
+        own = shares[world.rank] or indices[:1]
+        drawn = draw([self.views[self.author][i] for i in own], [seed(i) for i in own])
+        if not shares[world.rank]:
+            drawn = [[] for _ in drawn]
+        for index, answer in zip(own, drawn, strict=True):
+            facts["tokens"] += len(answer)
+            if self.judge is not None and answer:
+                text = author.encoder.preprocessor.tokenizer.decode(answer, skip_special_tokens=True)
+                facts.update(self.judge(index, text))
+        members = [
+            collate(
+                [member.encoder.prompt(view[i], answer) for i, answer in zip(own, drawn, strict=True)],
+                member.encoder,
+                left_padded=False,
+            )
+            for member, view in zip(engine.members, self.views, strict=True)
+        ]
+        return LocalBatch(members, [len(share) for share in shares])
+
+
+def _seed(run: int, step: int, task: int) -> int:
+    """Of one answer. Torch's generator for CPUs looks at 32 bits alone, so larger numbers would repeat themselves."""
+    return zlib.crc32(f"{run} {step} {task}".encode())

@@ -1,0 +1,232 @@
+"""One training from start to finish: `train_run(spec, source, data, execution, output, scratch)`.
+
+    <output>/<role>/        ordinary checkpoint: safetensors weights, configuration, processor, model card, gcl.json
+    <output>/run.json       resolved specification, hashes of weights, versions; of every attempt: costs, command, machine
+    <output>/losses.jsonl   every component of the loss at every step; tensorboard/ has the same for people
+
+While training runs, the log and the checkpoints to resume from are in the scratch folder; starting the same run again
+continues from the newest.
+"""
+
+import resource
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gcl.errors import TrainingError
+from gcl.experiment.closure import code_sha256
+from gcl.experiment.execution import ExecutionSpec
+from gcl.experiment.provenance import environment, starts, weights_sha256
+from gcl.experiment.runs import RunSpec
+from gcl.files import atomic_folder, canonical_json, read_json, read_jsonl, sha256_text, write_json
+from gcl.training import attempts
+from gcl.training.checkpoint import Checkpoints
+from gcl.training.engine import Engine
+from gcl.training.engines import make_engine
+from gcl.training.export import export_member
+from gcl.training.feeds import Source
+from gcl.training.lease import FinishedElsewhere, Lease, hold_lease
+from gcl.training.log import LossLog
+from gcl.training.loop import memory_explained, total_steps, train_group
+from gcl.training.member import Member
+from gcl.training.member_file import Questions
+from gcl.training.world import World
+
+
+def train_run(
+    spec: RunSpec,
+    source: Source,
+    data: str,
+    execution: ExecutionSpec,
+    output: Path,
+    scratch: Path,
+    part: str = "training",
+    asked: Mapping[str, Questions] | None = None,
+) -> None:
+    """Load the members, train the group, write everything; the output folder appears only when it is whole.
+
+    Args:
+        spec: the run.
+        source: of its samples.
+        data: hash of the manifest that the samples are bound to.
+        execution: on what engine, with how many processes.
+        output: folder to be made; an existing one is replaced, unless it is just what would be made.
+        scratch: this run's own folder for the log and for checkpoints to resume from; removed at the end.
+        part: of the pipeline, whose code decides the result.
+        asked: by role, what the members learn to answer; it is kept in their folders.
+
+    Raises:
+        TrainingError: if adapters alone are to be retained, and a member has none.
+    """
+    if execution.retain == "adapters" and spec.training.lora is None:
+        raise TrainingError(
+            f"{spec.id}: execution.retain is 'adapters', but this training has none (lora: null), so its weights would be "
+            "lost; use `--set retain=final`, or set lora"
+        )
+    try:
+        _train(spec, source, data, execution, output, scratch, part, asked or {})
+    except FinishedElsewhere as finished:
+        if not already_trained(spec, data, execution, output, part):
+            raise
+        print(finished)
+
+
+def already_trained(spec: RunSpec, data: str, execution: ExecutionSpec, output: Path, part: str) -> bool:
+    """Whether the output folder is what a training would make now. It is looked for where another copy may have made it."""
+    if not (output / "run.json").is_file():
+        return False
+    record = read_json(output / "run.json")
+    found = [record.get(name) for name in ("spec", "data", "start", "code_sha256", "environment", "weights")]
+    weights = {member.role: weights_sha256(output / member.role) for member in spec.members}
+    due = [spec.model_dump(), data, starts(spec), code_sha256(part), environment(), weights]
+    return found == due and record["execution"].get("retain") == execution.retain
+
+
+def _train(
+    spec: RunSpec,
+    source: Source,
+    data: str,
+    execution: ExecutionSpec,
+    output: Path,
+    scratch: Path,
+    part: str,
+    asked: Mapping[str, Questions],
+) -> None:
+    def load() -> list[Member]:
+        size = spec.objective.semantic_size if spec.objective and spec.objective.gsl_weight else None
+        return [
+            Member.load(member, spec.training, semantic_size=size, seed=1000 * spec.seed + k)
+            for k, member in enumerate(spec.members)
+        ]
+
+    done = partial(already_trained, spec, data, execution, output, part)
+    with trained_group(load, source, spec, data, execution, scratch, part, done) as (engine, lease):
+        if engine.world.main:
+            for left in output.parent.glob(f".{output.name}.*"):  # of a copy that was killed while it wrote its models
+                shutil.rmtree(left, ignore_errors=True)
+        with atomic_folder(output) if engine.world.main else nullcontext() as work:
+            work = engine.world.share(work)
+            last = read_jsonl(scratch / "losses.jsonl")[-1] if engine.world.main else {}
+            for member in engine.members:
+                facts = {
+                    "data": f"{source.about} of {spec.dataset} (manifest {data[:12]})",
+                    "loss at the last step": ", ".join(f"{k} {v:.4f}" for k, v in last.items() if k != "step"),
+                }
+                role, adapters_alone = member.spec.role, execution.retain == "adapters"
+                kept = {"asked": asked.get(role), "adapters_alone": adapters_alone}
+                export_member(engine, member, spec, work / role, facts, **kept)
+            peak = max(engine.world.collect(torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0))
+            if engine.world.main:
+                for name in ("losses.jsonl", "tensorboard"):
+                    (shutil.copytree if name == "tensorboard" else shutil.copy)(scratch / name, work / name)
+                costs = _costs(attempts.finished(scratch), peak)
+                write_json(work / "run.json", _record(spec, data, execution, work, part) | {"costs": costs})
+                lease.check()
+        engine.world.barrier()
+
+
+def scratch_folder(root: Path, spec: RunSpec, data: str, part: str = "training") -> Path:
+    """Where an unfinished training keeps its state. All that it depends on is in the path: with changed data or code it
+    starts anew, and never meets old states.
+
+    Args:
+        root: folder of all of them.
+        spec: the run.
+        data: hash of what it is trained on.
+        part: of the pipeline, whose code decides the result.
+    """
+    return root / spec.id / sha256_text(canonical_json([spec.fingerprint, data, code_sha256(part), starts(spec)]))[:12]
+
+
+@contextmanager
+def trained_group(
+    load: Callable[[], list[Member]],
+    source: Source,
+    spec: RunSpec,
+    data: str,
+    execution: ExecutionSpec,
+    scratch: Path,
+    part: str = "training",
+    done: Callable[[], bool] = lambda: False,
+) -> Iterator[tuple[Engine, Lease]]:
+    """Train the members that `load` gives; the block finds them trained. Scratch is removed when it ends well.
+
+    Raises:
+        FinishedElsewhere: if another copy of the run did it: while this one waited, or, says `done`, before.
+    """
+    world = World()
+    _check_processes(world, execution)
+    seed_everything(spec.seed)
+    with hold_lease(scratch, main=world.main, share=world.share) as lease:
+        # Another copy may have ended right before; whoever has the lease looks again.
+        if world.share(world.main and done()):
+            if world.main:
+                shutil.rmtree(scratch, ignore_errors=True)
+            raise FinishedElsewhere("another copy of this run has just finished it; nothing is left to do")
+        if world.main:
+            attempts.begin(scratch, world.size)
+        if execution.engine == "deepspeed":
+            from gcl.training.zero import divided_loading
+
+            loading = divided_loading(spec.training, execution, len(spec.members))
+        else:
+            loading = nullcontext()
+        with memory_explained(spec, execution, "before the first step"), loading:
+            members = load()
+            engine = make_engine(members, spec.training, execution, total_steps(source, spec))
+        begun = canonical_json(starts(spec))
+        identity = {"run": spec.fingerprint, "data": data, "start": begun, "code": code_sha256(part), **environment()}
+        checkpoints = Checkpoints(scratch / "checkpoints", identity, execution.keep, engine, lease)
+        train_group(engine, source, spec, execution, checkpoints, partial(LossLog, scratch))
+        yield engine, lease
+        if engine.world.main:
+            lease.check()
+            # At once for whoever waits for the lease in it.
+            ended = scratch.rename(scratch.with_name(f".{scratch.name}.finished"))
+            shutil.rmtree(ended, ignore_errors=True)
+        engine.world.barrier()
+
+
+def _check_processes(world: World, execution: ExecutionSpec) -> None:
+    if world.size != execution.processes:
+        raise TrainingError(
+            f"{world.size} processes were started, execution.processes is {execution.processes}; start with "
+            f"`gcl train ... --set processes={execution.processes}`, which starts them itself"
+        )
+
+
+def seed_everything(seed: int) -> None:
+    """Seed torch and ask for deterministic kernels: all of them on a CPU; a GPU's attention has none for some shapes."""
+    torch.manual_seed(seed)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # finds bugs, costs time
+
+
+def _costs(made: list[dict[str, Any]], peak_gpu_memory: int) -> dict[str, Any]:
+    """What the run took, over all attempts; memory is the last attempt's, of its largest process."""
+    return {
+        "gpu_hours": round(sum(attempt["seconds"] * attempt["gpus"] for attempt in made) / 3600, 4),
+        "seconds": round(sum(attempt["seconds"] for attempt in made), 1),
+        "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "peak_gpu_memory_mib": peak_gpu_memory // 2**20,
+        "attempts": made,
+    }
+
+
+def _record(spec: RunSpec, data: str, execution: ExecutionSpec, folder: Path, part: str) -> dict[str, Any]:
+    """What is worth knowing of a training that its specification does not say."""
+    return {
+        "run": spec.id,
+        "spec": spec.model_dump(),
+        "data": data,
+        "execution": execution.model_dump(),
+        "start": starts(spec),
+        "weights": {member.role: weights_sha256(folder / member.role) for member in spec.members},
+        "code_sha256": code_sha256(part),
+        "environment": environment(),
+    }

@@ -1,0 +1,338 @@
+"""What the Snakefile asks of the experiment: specifications that jobs are given, paths they read, targets and their runs.
+
+`PLAN = open_plan(workflow)` at the top of the workflow; rules use its methods as input and parameter functions. Imports no
+torch, since every job parses the Snakefile again.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from gcl.data.manifest import check_current
+from gcl.data.scenario import SPLITS
+from gcl.errors import GCLError
+from gcl.experiment.checks import warnings
+from gcl.experiment.closure import code_sha256
+from gcl.experiment.grid import (
+    all_trainings,
+    arm_runs,
+    best_runs,
+    component_runs,
+    exchanged_runs,
+    rate_runs,
+    sweep_runs,
+)
+from gcl.experiment.layers import together
+from gcl.experiment.load import load_experiment, overrides_of, replaced
+from gcl.experiment.mgsd_grid import all_asked
+from gcl.experiment.notes import notes_of_changes
+from gcl.experiment.runs import (
+    DataSpec,
+    RunSpec,
+    data_spec,
+    find_run,
+    grounding,
+    group_run,
+    manifest_folder,
+    sft_run,
+    trained_before,
+)
+from gcl.experiment.schema import Experiment
+from gcl.files import canonical_json
+from gcl.operations.versioning import check_link_types, disk_plan
+
+# Of MGSD there are one table and one figure.
+PLANNING_TABLE, PLANNING_FIGURE = "planning", "plans"
+TABLES = ("headline", "table1", "table2", "table3", "controls", "rates", "controls_best", "encoders", PLANNING_TABLE)
+FIGURES = ("components", "fig2", "fig3", "fig4", "fig7", PLANNING_FIGURE)
+TABLE_SUFFIXES = (".csv", ".md", ".tex", ".provenance.json")
+FIGURE_SUFFIXES = (".png", ".svg")
+T = TypeVar("T")
+
+
+def open_plan(workflow: Any) -> "Plan":
+    """Check the configuration and prepare the environment of jobs; a mistake ends the program with its message alone.
+
+    Args:
+        workflow: Snakemake's. Its `config` is not used: Snakemake has merged and typed it by rules of its own.
+    """
+    told = workflow.config_settings
+    try:
+        overrides = overrides_of(told.configfiles, told.config_args or [])
+        experiment = load_experiment(overrides=overrides)
+    except GCLError as error:
+        stop(error)
+    if workflow.is_main_process:
+        for line in warnings(experiment):
+            print(f"warning: {line}", file=sys.stderr)
+        for line in notes_of_changes(replaced(overrides)):
+            print(f"note: {line}", file=sys.stderr)
+    # Jobs use the environment that runs Snakemake, activated or not.
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    # Jobs that need the whole experiment read it from here. It is no rule parameter, since then every change of any setting
+    # would rerun them; each rule names the settings that it depends on instead.
+    os.environ["GCL_CONFIG"] = canonical_json(together(overrides))
+    if experiment.drawing:
+        os.environ["HF_HUB_OFFLINE"] = "1"
+    return Plan(experiment)
+
+
+class Plan:
+    """The experiment as the workflow sees it."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        self.experiment = experiment
+        self.scale = experiment.scale
+        self.data = experiment.data.value
+        self.drawn = experiment.drawing is not None
+        self.draws_data = self.drawn and experiment.drawing.datasets.value
+        self.gpus = 0 if self.drawn else experiment.execution.processes.value  # of one training
+
+    # Specifications: what a job is given, and what makes it run again.
+
+    def code(self, step: str) -> str:
+        """Hash of the code behind a step; a change that is more than comments runs it again."""
+        return code_sha256(step)
+
+    def run(self, wildcards: Any) -> RunSpec:
+        """The run that a path names, whether or not a table asks for it."""
+        try:
+            return find_run(self.experiment, wildcards.run)
+        except GCLError as error:
+            stop(error)
+
+    def run_json(self, wildcards: Any) -> str:
+        """The run's specification."""
+        return self.run(wildcards).json
+
+    def data_json(self, wildcards: Any) -> str:
+        """How the data set of a rule's wildcards is read."""
+        return self._data_spec(wildcards).json
+
+    def grounding_json(self, wildcards: Any) -> str:
+        """How a miniature backbone is made."""
+        return grounding(self.experiment, wildcards.model).json
+
+    def score_json(self, wildcards: Any) -> str:
+        """Encoders and intervals, and the closed list of the run's data set."""
+        evaluation = self.experiment.evaluation
+        return canonical_json(
+            {
+                "bert_encoder": evaluation.bert_encoder.value.model_dump(),
+                "bert_layer": evaluation.bert_layer.value,
+                "sentence_encoder": evaluation.sentence_encoder.value.model_dump(),
+                "bootstrap": evaluation.bootstrap.value,
+                "actions": self._data_spec(wildcards).actions,
+            }
+        )
+
+    def vocabulary_json(self) -> str:
+        """What the miniature tokenizer's training depends on."""
+        drawing, prompt = self.experiment.drawing, self.experiment.prompt
+        settings = (drawing.vocabulary, drawing.seed, prompt.questions, prompt.system)
+        return canonical_json([setting.value for setting in settings])
+
+    def manifest_json(self, wildcards: Any) -> str | None:
+        """What drawn data is checked against; None for real data, whose manifests DVC keeps up to date."""
+        return canonical_json([self.data_json(wildcards), self.scenarios(wildcards)]) if self.draws_data else None
+
+    def scenarios(self, wildcards: Any) -> dict[str, int]:
+        """Scenes per split."""
+        return self.experiment.datasets[wildcards.dataset].scenarios.value.model_dump()
+
+    def training_resources(self) -> dict[str, int | str]:
+        """GPUs of one training; of several nodes, as the SLURM plugin wants them for a rule that calls srun itself."""
+        nodes = self.experiment.execution.nodes.value
+        if nodes == 1:
+            return {"gpu": self.gpus}
+        # With "gpu" they could lie on the nodes in any way; without tasks_per_gpu there would be a task for each.
+        each = {"gres": f"gpu:{self.gpus // nodes}", "tasks_per_gpu": 0} if self.gpus else {}
+        return {"nodes": nodes, "tasks": nodes, "mpi": "srun", **each}
+
+    def kind_of_data(self, wildcards: Any) -> str:
+        """What `gcl data generate` is told to draw."""
+        like = self.experiment.datasets[wildcards.dataset].like
+        return f"{like.value} --tuning" if like else wildcards.dataset
+
+    # Paths.
+
+    def mapping(self, wildcards: Any) -> str:
+        """How a drawn data set is imported."""
+        like = self.experiment.datasets[wildcards.dataset].like
+        return f"workflow/mappings/{like.value if like else wildcards.dataset}.yaml"
+
+    def raw_folder(self, wildcards: Any) -> list[str]:
+        """Only a drawn raw folder is a file of the workflow; real data is looked at when its manifest is made."""
+        return [self._data_spec(wildcards).root] if self.draws_data else []
+
+    def retained(self, output: T, temporary: Callable[[T], T]) -> T:
+        """A checkpoint folder as the rule declares it: Snakemake removes it once it is scored if nothing is to stay."""
+        return temporary(output) if self.experiment.execution.retain.value == "none" else output
+
+    def train_manifest(self, wildcards: Any) -> str:
+        """Manifest of the training split of the run's data set."""
+        return str(manifest_folder(self.experiment, self.run(wildcards).dataset) / "train.tsv")
+
+    def test_manifest(self, wildcards: Any) -> str:
+        """Manifest of the test split of the run's data set."""
+        return str(manifest_folder(self.experiment, self.run(wildcards).dataset) / "test.tsv")
+
+    def backbones(self, wildcards: Any) -> list[str]:
+        """Folders that the run starts from, of its teachers' trainings too; a pinned commit on the hub cannot change."""
+        run = self.run(wildcards)
+        teachers = {f"results/{self.scale}/checkpoints/{before}" for before in trained_before(run)}
+        sources = {member.source for member in run.members if member.revision is None}
+        return sorted(teachers | {source for source in sources if not any(source.startswith(t) for t in teachers)})
+
+    # What is looked at once, before any job.
+
+    def check(self) -> None:
+        """Stop, with what to type, where raw data was edited without `dvc repro`, or DVC's cache would mislead Snakemake."""
+        if self.draws_data:
+            return
+        try:
+            check_link_types(Path())
+            for dataset in self.experiment.datasets:
+                data, folder = data_spec(self.experiment, dataset), manifest_folder(self.experiment, dataset)
+                if all((folder / f"{split}.tsv").is_file() for split in SPLITS):
+                    check_current(Path(data.root), folder, data.questions, data.actions)
+        except GCLError as error:
+            stop(error)
+
+    def disk(self) -> str:
+        """What checkpoints will take."""
+        return str(disk_plan(self.experiment, all_trainings(self.experiment).values(), Path()))
+
+    # Tables and figures.
+
+    @property
+    def tables(self) -> list[str]:
+        """All that can be built: rates are chosen only where there is data to choose them on."""
+        controls = self.experiment.controls
+        left_out = set() if controls.tuning.value else {"rates"}
+        left_out |= set() if controls.best.value else {"controls_best"}
+        return [name for name in TABLES if name not in left_out | self._separate]
+
+    @property
+    def figures(self) -> list[str]:
+        """All that can be drawn."""
+        return [name for name in FIGURES if name not in self._separate]
+
+    @property
+    def _separate(self) -> set[str]:
+        """What `all` leaves out at miniature scale, unless it is there already: targets of their own, namely MGSD, and the
+        rates, whose outcome is a setting."""
+        if not self.drawn:
+            return set()
+        folder = Path(f"results/{self.scale}/tables")
+        parts = {"rates": {"rates"}, PLANNING_TABLE: {PLANNING_TABLE, PLANNING_FIGURE}}
+        return {
+            name
+            for table, names in parts.items()
+            for name in names
+            if not (folder / f"{table}.provenance.json").is_file()
+        }
+
+    def reported_runs(self, name: str) -> list[RunSpec]:
+        """The runs behind a table or figure; MGSD has trainings of its own, see gcl/experiment/mgsd_grid.py."""
+        if name in (PLANNING_TABLE, PLANNING_FIGURE):
+            return []
+        experiment, seeds = self.experiment, self.experiment.seeds.value
+        if name in ("headline", "components", "encoders"):
+            return self._component_runs("snei")
+        if name == "table2":
+            return [run for dataset in experiment.groups for run in self._component_runs(dataset)]
+        if name in ("table1", "table3"):
+            dataset = {"table1": "snei", "table3": "muson"}[name]
+            groups = experiment.groups[dataset].value
+            runs = [group_run(experiment, dataset, group.models, "full", seed) for seed in seeds for group in groups]
+            return self._baselines(dataset, experiment.models) + runs
+        if name == "controls":
+            return [run for arm in experiment.controls.arms.value for run in arm_runs(experiment, arm.run)]
+        if name == "rates":
+            return [run for points in rate_runs(experiment).values() for run in points.values()]
+        if name == "controls_best":
+            return [run for runs in best_runs(experiment).values() for run in runs]
+        sweeps = [sweep for sweep in experiment.sweeps if sweep.startswith(name)]
+        return [run for seed in seeds for sweep in sweeps for run in sweep_runs(experiment, sweep, seed)]
+
+    def exchanged_runs(self, name: str) -> list[RunSpec]:
+        """The runs whose answers to exchanged pictures a table or figure shows: the control of table headline."""
+        return exchanged_runs(self.experiment, "snei") if name == "headline" else []
+
+    def metrics(self, wildcards: Any) -> list[str]:
+        """Metrics files behind a table or figure."""
+        if wildcards.name in (PLANNING_TABLE, PLANNING_FIGURE):
+            ids = {asked.path for asked in all_asked(self.experiment)}
+        else:
+            ids = {run.id for run in self.reported_runs(wildcards.name)}
+            ids |= {run.evaluation("exchanged") for run in self.exchanged_runs(wildcards.name)}
+        return [f"results/{self.scale}/metrics/{run_id}.json" for run_id in sorted(ids)]
+
+    def predictions(self, wildcards: Any) -> list[str]:
+        """Answers that a table scores again: those behind table encoders."""
+        runs = self.reported_runs(wildcards.name) if wildcards.name == "encoders" else []
+        return sorted({f"results/{self.scale}/predictions/{run.id}.jsonl" for run in runs})
+
+    def all_metrics(self) -> list[str]:
+        """Metrics files of all runs behind the tables and figures of `all`."""
+        names = [*self.tables, *self.figures]
+        ids = dict.fromkeys(run.id for name in names for run in self.reported_runs(name))
+        return [f"results/{self.scale}/metrics/{run_id}.json" for run_id in ids]
+
+    def report_json(self, wildcards: Any) -> str:
+        """What a table or figure shows besides metrics; a change rebuilds it without running anything."""
+        runs = [run.json for run in self.reported_runs(wildcards.name)]
+        evaluation = self.experiment.evaluation
+        shown = [runs, self.experiment.report.paper_values.value, evaluation.bootstrap.value]
+        if wildcards.name in (PLANNING_TABLE, PLANNING_FIGURE):
+            shown.append(self.experiment.planning.model_dump())
+        if wildcards.name in ("controls", "rates", "controls_best"):
+            shown.append(self.experiment.controls.model_dump())
+        if wildcards.name == "encoders":
+            shown += [encoder.model_dump() for encoder in evaluation.encoders.value]
+        return canonical_json(shown)
+
+    def gallery_runs(self, dataset: str) -> tuple[RunSpec, RunSpec]:
+        """The runs whose learners the gallery compares: SFT, and GCL with everything; of several seeds the first."""
+        pair, seed = self.experiment.components.pair.value, self.experiment.seeds.value[0]
+        full = group_run(self.experiment, dataset, pair.models, "full", seed)
+        return sft_run(self.experiment, dataset, pair.learner, seed), full
+
+    def gallery_files(self) -> list[str]:
+        """What the gallery shows of all data sets: scores and answers."""
+        runs = [run.id for dataset in self.experiment.groups for run in self.gallery_runs(dataset)]
+        folder = f"results/{self.scale}"
+        return [name for run in runs for name in (f"{folder}/metrics/{run}.json", f"{folder}/predictions/{run}.jsonl")]
+
+    def page_json(self) -> str:
+        """What the page lists besides results: all settings. A change rebuilds the page, and nothing else."""
+        return canonical_json(self.experiment.model_dump())
+
+    def table(self, name: str) -> list[str]:
+        """Files of one table."""
+        return [f"results/{self.scale}/tables/{name}{suffix}" for suffix in TABLE_SUFFIXES]
+
+    def figure(self, name: str) -> list[str]:
+        """Files of one figure."""
+        return [f"results/{self.scale}/figures/{name}{suffix}" for suffix in FIGURE_SUFFIXES]
+
+    def _data_spec(self, wildcards: Any) -> DataSpec:
+        dataset = wildcards.dataset if "dataset" in wildcards.keys() else self.run(wildcards).dataset  # noqa: SIM118
+        return data_spec(self.experiment, dataset)
+
+    def _baselines(self, dataset: str, models: Any) -> list[RunSpec]:
+        seeds = self.experiment.seeds.value
+        return [sft_run(self.experiment, dataset, model, seed) for seed in seeds for model in models]
+
+    def _component_runs(self, dataset: str) -> list[RunSpec]:
+        pair = self.experiment.components.pair.value
+        rows = [run for seed in self.experiment.seeds.value for run in component_runs(self.experiment, dataset, seed)]
+        return self._baselines(dataset, (pair.learner, pair.guide)) + rows
+
+
+def stop(error: GCLError) -> None:
+    """End with the message alone: a traceback through Snakemake would bury it."""
+    sys.exit("\n".join(f"gcl: error: {line}" for line in str(error).splitlines()))

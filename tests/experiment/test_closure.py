@@ -1,0 +1,147 @@
+"""The code behind a result: nothing that a step imports is forgotten, and what changes no result costs nothing."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+from gcl.cli.main import _parser
+from gcl.experiment.closure import EXCLUDED, STEPS, VERIFIED, code_files, excluded, modules, tree_sha256
+
+MODULES = sorted(path for path in (ROOT / "gcl").rglob("*.py"))
+CODE = """
+import os
+
+def scaled(value, factor=2):
+    return value * factor + os.cpu_count()
+"""
+SAME = {
+    "a comment": CODE.replace("    return", "    # twice\n    return"),
+    "a docstring": CODE.replace("    return", '    """Twice."""\n    return'),
+    "a docstring of the module": '"""Numbers."""\n' + CODE,
+    "line breaks and brackets": CODE.replace("value * factor", "(\n        value\n        * factor\n    )"),
+}
+OTHER = {
+    "an operator": CODE.replace("+", "-"),
+    "a default": CODE.replace("factor=2", "factor=3"),
+    "a name": CODE.replace("cpu_count", "getpid"),
+    "a text that is no docstring": CODE.replace("    return", '    print("Twice.")\n    return'),
+    "an import": CODE.replace("import os", "import os, sys"),
+}
+EVERY_SYNTAX = """
+from typing import Generic
+
+@decorated(1, key="x")
+class Words(Generic[T]):
+    name: str = 'a' "b"
+    async def said(self, *rest, width: int = 3, **named) -> str | None:
+        with open(f"{self.name!r:>{width}}") as f, other: yield f'{rest[0]}' f"{named['a']:.{width}f}{{}}"
+        try: return lambda x, /, y=...: [*x, *(z for z in y if z)]
+        except* (ValueError, TypeError): del self.name
+        match rest:
+            case [1, *_] | {"k": None}: x = True if 1e-5 < 0x10 <= 2j else b"b"
+"""
+# Notes who imports what of gcl while all modules behind the steps are loaded.
+NOTING = """
+import builtins, importlib, json, sys
+real, seen = builtins.__import__, set()
+def noting(name, globals=None, locals=None, fromlist=(), level=0):
+    module = real(name, globals, locals, fromlist, level)
+    who = (globals or {}).get("__name__", "")
+    if who.startswith("gcl") and name.partition(".")[0] == "gcl":
+        seen.add((who, name))
+        seen.update((who, f"{name}.{word}") for word in fromlist or () if f"{name}.{word}" in sys.modules)
+    return module
+builtins.__import__ = noting
+for module in json.loads(sys.argv[1]): importlib.import_module(module)
+print(json.dumps(sorted(seen)))
+"""
+
+
+@pytest.mark.parametrize("what", SAME)
+def test_what_changes_no_result_does_not_count(what):
+    assert SAME[what] != CODE and tree_sha256(ast.parse(SAME[what])) == tree_sha256(ast.parse(CODE))
+
+
+@pytest.mark.parametrize("what", OTHER)
+def test_what_may_change_a_result_counts(what):
+    assert tree_sha256(ast.parse(OTHER[what])) != tree_sha256(ast.parse(CODE))
+
+
+def test_the_hash_is_the_same_in_every_version_of_python():
+    expected = "6d428951422409439509101aaf4d663b285bcf3bb64ed73ddafb7da14dc5a55b"
+    assert tree_sha256(ast.parse(EVERY_SYNTAX)) == expected
+
+
+def test_each_step_has_the_code_that_its_name_promises():
+    assert "gcl.objective.drl" in modules("training") and "gcl.objective.drl" in modules("planning")
+    assert "gcl.data.encoding" in modules("generation"), "which prompts share a batch can decide an answer"
+    assert "gcl.evaluation.bootstrap" in modules("scoring") and "gcl.data.importing.table" in modules("importing")
+    for step in ("scoring", "generation", "manifest", "reporting", "drawing"):
+        assert not [name for name in modules(step) if name.startswith("gcl.objective")], step
+    assert not [name for name in modules("training") if name.startswith(("gcl.planning", "gcl.evaluation"))]
+
+
+def test_every_module_that_a_step_really_imports_is_in_its_code_or_excluded():
+    everything = sorted({name for step in STEPS for name in modules(step)})
+    command = [sys.executable, "-c", NOTING, json.dumps(everything)]
+    seen = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
+    assert len(seen) > 200
+    for step in STEPS:
+        known = {*modules(step), *excluded(step)}
+        forgotten = {(who, what) for who, what in seen if who in modules(step) and what not in known}
+        assert not forgotten, step
+
+
+def test_no_module_is_imported_by_a_name_that_nobody_can_read_off():
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+            assert name not in ("import_module", "__import__", "exec", "run_module"), path
+            assert not (isinstance(node, ast.ImportFrom) and node.level), f"{path}: write the whole name of the module"
+
+
+def test_every_excluded_module_is_met_by_a_step_and_says_why():
+    imported = set()
+    for step in STEPS:
+        for file in [*code_files(step), STEPS[step].rpartition(".")[0].replace(".", "/") + ".py"]:
+            for node in ast.walk(ast.parse((ROOT / file).read_bytes())):
+                if isinstance(node, ast.ImportFrom) and node.module:
+                    imported |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    assert {*EXCLUDED, *VERIFIED} <= imported and all(EXCLUDED.values())
+
+
+def test_how_data_is_read_costs_no_training_since_its_manifest_has_the_hashes():
+    """A change of these changes what is trained only with another manifest, which is an input of the rule."""
+    readers = {f"gcl.data.{name}" for name in ("raw", "records", "json_text", "actions", "manifest")}
+    assert readers <= set(modules("manifest"))
+    for step in ("training", "generation"):
+        assert not readers & set(modules(step)), step
+    assert readers & set(modules("scoring")) == {"gcl.experiment.actions"}, "which reads answers"
+
+
+def test_every_rule_that_calls_a_verb_depends_on_the_code_of_that_verb():
+    verbs, called = dict(_verbs(_parser())), 0
+    for path in (ROOT / "workflow/rules").glob("*.smk"):
+        for rule in re.split(r"(?m)^ *rule ", path.read_text())[1:]:
+            command = re.search(r'^ *"(gcl [a-z ]*[a-z])', rule, re.MULTILINE)
+            if command:
+                called += 1
+                words = command[1].split()[1:]
+                verb = next(verbs[" ".join(words[:k])] for k in (2, 1) if " ".join(words[:k]) in verbs)
+                step = re.search(r'code=PLAN\.code\("(\w+)"\)', rule)
+                assert step and STEPS[step[1]] == verb, rule.split(":")[0]
+    assert called > 20
+
+
+def _verbs(parser, words=()):
+    for action in parser._actions:
+        if isinstance(action.choices, dict):
+            for word, child in action.choices.items():
+                yield from _verbs(child, (*words, word))
+    if run := parser.get_default("verb"):
+        yield " ".join(words), f"{run.__module__}.{run.__name__}"

@@ -1,0 +1,153 @@
+"""What a plan and a bill say: estimates from records and by formula, reasons, sums."""
+
+import csv
+import json
+import os
+
+import pytest
+from conftest import ROOT
+
+from gcl.errors import DataError
+from gcl.experiment.closure import code_sha256
+from gcl.experiment.load import load_experiment
+from gcl.experiment.runs import find_run
+from gcl.experiment.yaml_files import read_yaml
+from gcl.files import write_json
+from gcl.operations.code_change import CodeChange, code_changes
+from gcl.operations.costs import read_records, write_costs
+from gcl.operations.dry_run import Plan, Training, _reason, _without
+from gcl.operations.gpu_hours import estimate
+from gcl.training import attempts
+
+RUN = "snei/gcl/qwen2.5-vl-3b+qwen3-vl-4b/full/seed0"
+
+
+@pytest.fixture(scope="module")
+def paper():
+    return load_experiment(read_yaml(ROOT / "config.yaml") | {"scale": "paper"}, ROOT)
+
+
+def record(run, hours: float) -> dict:
+    made = [
+        {"started": 0.0, "seconds": 1800.0, "node": "n2", "job": "7", "gpus": 8},
+        {"started": 5000.0, "seconds": 3600 * hours / 8 - 1800.0, "node": "n1", "job": "9", "gpus": 8},
+    ]
+    costs = {"gpu_hours": hours, "seconds": 3600 * hours / 8, "peak_memory_mib": 2048, "peak_gpu_memory_mib": 30720}
+    return {"run": run.id, "spec": run.model_dump(), "costs": costs | {"attempts": made}}
+
+
+def test_a_training_that_ran_before_is_estimated_by_what_it_took(paper):
+    run = find_run(paper, RUN)
+    found = estimate(run, paper, {run.id: record(run, 12.5)}, 100)
+    assert (found.gpu_hours, found.source) == (12.5, "its last training")
+
+
+def test_a_training_of_the_same_size_stands_in(paper):
+    run, other = find_run(paper, RUN), find_run(paper, RUN.replace("full", "gco"))
+    found = estimate(run, paper, {other.id: record(other, 12.5)}, 100)
+    assert (found.gpu_hours, found.source) == (12.5, f"measured: {other.id}")
+    alone = find_run(paper, "snei/sft/qwen3-vl-4b/default/seed0")
+    assert "formula" in estimate(alone, paper, {other.id: record(other, 12.5)}, 100).source
+
+
+def test_the_formula_is_operations_over_speed(paper):
+    """3B and 4B, 265 scenes of 5 turns, 10 epochs, 512 tokens an input, 8 operations with gradient checkpointing."""
+    run = find_run(paper, RUN)
+    expected = 8 * 7e9 * 265 * 5 * 10 * 512 / 100e12 / 3600
+    assert estimate(run, paper, {}, 100).gpu_hours == pytest.approx(expected, rel=1e-3)
+    assert estimate(run, paper, {}, 50).gpu_hours == pytest.approx(2 * expected, rel=1e-3)
+    teacher = run.members[1].model_copy(update={"lr": 0.0})
+    frozen = run.model_copy(update={"members": [run.members[0], teacher]})
+    assert estimate(frozen, paper, {}, 100).gpu_hours == pytest.approx(expected * (8 * 3 + 2 * 4) / (8 * 7), rel=1e-3)
+
+
+def test_runs_with_the_same_reason_are_listed_together():
+    reason = f"Missing output files: results/paper/checkpoints/{RUN}; Input files updated by another job: data/x.tsv"
+    assert _without(reason, RUN) == "Missing output files; Input files updated by another job: data/x.tsv"
+    trainings = [Training(name, "data", 8, 1.5, "formula") for name in ("a", "b")]
+    text = str(Plan("paper", trainings, {"train": 2}, "disk"))
+    assert text.count("because: data") == 1 and "about 3.0 GPU-hours" in text
+    assert str(Plan("paper", [], {}, "disk")) == "Nothing to do: everything is up to date."
+
+
+def test_the_bill_has_a_row_for_each_run_and_a_sum(paper, tmp_path):
+    for name, hours in ((RUN, 12.5), (RUN.replace("full", "gco"), 8.25)):
+        write_json(tmp_path / f"paper/records/{name}.json", record(find_run(paper, name), hours))
+    write_costs(tmp_path, "paper", tmp_path / "costs")
+    rows = list(csv.DictReader((tmp_path / "costs.csv").open()))
+    assert [row["gpu_hours"] for row in rows] == ["12.5", "8.25"]
+    assert (rows[0]["nodes"], rows[0]["jobs"], rows[0]["attempts"], rows[0]["peak_gpu_gib"]) == (
+        "n1 n2",
+        "7 9",
+        "2",
+        "30.0",
+    )
+    assert "| all 2 | 20.75 |" in (tmp_path / "costs.md").read_text()
+    assert set(read_records(tmp_path, "paper")) == {RUN, RUN.replace("full", "gco")}
+    with pytest.raises(DataError, match="no finished run"):
+        write_costs(tmp_path, "miniature", tmp_path / "none")
+
+
+def test_an_attempt_that_was_killed_ends_with_the_last_thing_it_wrote(tmp_path, monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(attempts.time, "time", lambda: now[0])
+    monkeypatch.setenv("SLURM_STEP_NODELIST", "n1")
+    monkeypatch.setenv("SLURM_JOB_ID", "5")
+    attempts.begin(tmp_path, 2)
+    (tmp_path / "losses.jsonl").write_text("x")
+    for path in tmp_path.iterdir():
+        os.utime(path, (1060.0, 1060.0))
+    now[0] = 5000.0
+    monkeypatch.setenv("SLURM_JOB_ID", "6")
+    attempts.begin(tmp_path, 2)
+    now[0] = 5030.5
+    made = attempts.finished(tmp_path)
+    assert [(a["seconds"], a["node"], a["job"]) for a in made] == [(60.0, "n1", "5"), (30.5, "n1", "6")]
+    assert json.loads((tmp_path / "attempts.json").read_text())[1]["seconds"] is None
+
+
+def made(run, hours: float, code: str) -> dict:
+    return record(run, hours) | {"code_sha256": code}
+
+
+def test_a_change_of_code_has_its_price_in_runs_and_gpu_hours(paper, tmp_path):
+    names = (RUN, RUN.replace("full", "gco"), RUN.replace("full", "gsl"))
+    old, older, current = (find_run(paper, name) for name in names)
+    now = code_sha256("training")
+    records = {old.id: made(old, 12.5, "t1"), older.id: made(older, 8.0, "t0"), current.id: made(current, 4.0, now)}
+    for name, code in (
+        (names[0], "e1"),
+        (names[2], "e1"),
+        (RUN.replace("full", "drl"), code_sha256("generation", "scoring")),
+    ):
+        write_json(tmp_path / f"{name}.json", {"provenance": {"code_sha256": {"evaluation": code}}})
+    scored = [*names, RUN.replace("full", "drl")]
+    training, evaluation = code_changes(names[:2], scored, records, tmp_path)
+    assert training == CodeChange("training", 2, 20.5, 20.5 / 8)
+    assert str(training) == "training: 2 runs again, about 20.5 GPU-hours, as they took before"
+    assert str(evaluation) == "evaluation: 1 run again, not estimated", "what is trained again is scored again anyway"
+    assert code_changes([current.id], [], records, tmp_path) == []
+    text = str(
+        Plan(
+            "paper", [Training(RUN, "code has changed", 8, 12.5, "its last training")], {"train": 1}, "disk", [training]
+        )
+    )
+    assert "code has changed since these were made:\n  training: 2 runs again, about 20.5 GPU-hours" in text
+
+
+def test_a_change_of_parameters_is_a_reason_in_words(paper):
+    run, now = find_run(paper, RUN), code_sha256("training")
+    other = run.model_copy(update={"seed": 1})
+    said = "Params have changed since last execution: Union of exclusive params before: '{\"a\": 1}' now: 'b'"
+    for stored, reason in (
+        (made(run, 1.0, "t1"), "code has changed"),
+        (record(other, 1.0) | {"code_sha256": now}, "settings have changed"),
+        (record(other, 1.0) | {"code_sha256": "t1"}, "settings have changed; code has changed"),
+        (made(run, 1.0, now), "what it is given has changed"),
+    ):
+        assert _reason(said, run, {run.id: stored}) == reason
+    assert _reason(said, run, {}) == "settings or code have changed"
+    assert (
+        _reason(f"Missing output files: results/{RUN}; {said}", run, {})
+        == "Missing output files; settings or code have changed"
+    )
