@@ -40,7 +40,9 @@ from gcl.data.importing.importer import import_source
 from gcl.data.raw import read_raw
 from gcl.experiment.execution import ExecutionSpec, changed, execution_spec
 from gcl.experiment.load import load_experiment
-from gcl.experiment.runs import RunSpec, group_run, sft_run
+from gcl.experiment.methods.competition import group_run
+from gcl.experiment.methods.fine_tuning import sft_run
+from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment
 from gcl.experiment.types import Lora
 from gcl.experiment.yaml_files import read_yaml

@@ -7,7 +7,7 @@ from conftest import ROOT
 from gcl.data.drawing.datasets import write_dataset
 from gcl.data.importing.importer import import_source
 from gcl.data.raw import scene_record
-from gcl.experiment.runs import DataSpec
+from gcl.experiment.data_spec import DataSpec
 
 
 def raw_record(scenario, split: str) -> dict:

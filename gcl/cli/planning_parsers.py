@@ -6,7 +6,7 @@ from typing import Any
 
 from gcl.cli import verbs_planning
 from gcl.cli.options import changes, count, scratch, to, verb
-from gcl.experiment.mgsd_schema import QUESTIONS, VIEWS
+from gcl.experiment.planning_schema import QUESTIONS, VIEWS
 
 
 def add_planning(commands: Any) -> None:

@@ -17,14 +17,17 @@ from typing import Any
 
 from gcl.errors import ConfigError, DataError
 from gcl.experiment.checks import warnings
+from gcl.experiment.data_spec import DataSpec, data_spec
 from gcl.experiment.execution import changed, execution_spec
 from gcl.experiment.grid import all_trainings
+from gcl.experiment.grounding_spec import GroundingSpec
 from gcl.experiment.json_schema import config_schema
 from gcl.experiment.load import experiment_anywhere, experiment_here, overrides_here, replaced
 from gcl.experiment.load import settings as all_settings
-from gcl.experiment.mgsd_runs import any_run
+from gcl.experiment.methods.registry import find_run
 from gcl.experiment.notes import notes
-from gcl.experiment.runs import DataSpec, GroundingSpec, RunSpec, data_spec, manifest_folder
+from gcl.experiment.places import places
+from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment
 from gcl.experiment.types import parsed
 from gcl.files import read_json, read_jsonl, sha256_file, write_json, write_jsonl, write_text
@@ -54,7 +57,7 @@ def settings(options: argparse.Namespace) -> None:
 def runs(options: argparse.Namespace) -> None:
     experiment = experiment_here()
     if options.run:
-        print(any_run(experiment, options.run).model_dump_json(indent=2))
+        print(find_run(experiment, options.run).model_dump_json(indent=2))
     else:
         print("\n".join(all_trainings(experiment)))
 
@@ -137,7 +140,7 @@ def data_manifest(options: argparse.Namespace) -> None:
     data = _known_data(experiment, options.name)
     scenarios = read_raw(Path(data.root), data.questions, data.actions)
     check_counts(scenarios, experiment.datasets[data.name].scenarios.value.model_dump(), data.name)
-    write_manifests(scenarios, Path(data.root), manifest_folder(experiment, data.name))
+    write_manifests(scenarios, Path(data.root), places(experiment).manifests(data.name))
 
 
 def _known_data(experiment: Experiment, name: str) -> DataSpec:
@@ -180,7 +183,7 @@ def plan(options: argparse.Namespace) -> None:
 
 
 def _plan_memory(options: argparse.Namespace, experiment: Experiment) -> None:
-    run, execution = any_run(experiment, options.memory), changed(execution_spec(experiment), options.set)
+    run, execution = find_run(experiment, options.memory), changed(execution_spec(experiment), options.set)
 
     from gcl.operations.memory import memory_plan
     from gcl.operations.model_sizes import model_configs
@@ -194,7 +197,7 @@ def status(options: argparse.Namespace) -> None:
     from gcl.operations.status import show, status
 
     experiment = experiment_here(options.scale)
-    runs = [any_run(experiment, run) for run in options.runs] or list(all_trainings(experiment).values())
+    runs = [find_run(experiment, run) for run in options.runs] or list(all_trainings(experiment).values())
     found = status(experiment, runs)
     if options.json:
         print(json.dumps([asdict(one) for one in found], indent=2))

@@ -101,7 +101,6 @@ def train(options: argparse.Namespace) -> None:
     experiment = experiment_here()
     execution = changed(execution_spec(experiment), options.set)
     launch.ensure(execution)
-    from gcl.experiment.mgsd_runs import PlanningSpec
     from gcl.experiment.types import parsed
     from gcl.planning.states_file import read_records
     from gcl.tasks.planning_samples import picture_questions, source
@@ -130,14 +129,14 @@ def train(options: argparse.Namespace) -> None:
 
 def answer(options: argparse.Namespace) -> None:
     from gcl.evaluation.generate import load_any
-    from gcl.models.weights import Source
+    from gcl.experiment.weights import Weights
     from gcl.planning.states_file import read_records
     from gcl.tasks.planning_answers import answers
 
     records = [record for record in read_records(options.states) if record.split == options.split]
     if not records:
         raise DataError(f"{options.states}: no states of split {options.split}; choose another --split")
-    source = Source(options.checkpoint, options.revision)
+    source = Weights(path=options.checkpoint, revision=options.revision)
     model, encoder = load_any(source, options.precision, options.pixels, options.system)
     limits = {"batch_size": options.batch_size, "max_new_tokens": options.max_new_tokens}
     with atomic_folder(options.to) as work:

@@ -28,9 +28,9 @@ from gcl.evaluation.generate import Answer, answers, load_any, load_member
 from gcl.experiment.actions import named_action
 from gcl.experiment.marks import marks
 from gcl.experiment.schema import Experiment
+from gcl.experiment.weights import Weights
 from gcl.files import read_json
 from gcl.models.backbone import ADAPTER
-from gcl.models.weights import Source
 from gcl.training.member_file import MEMBER_FILE, MemberFile, Questions, read_member_file
 
 STDIN = "-"
@@ -42,7 +42,7 @@ _HUB_ID = re.compile(r"(?P<path>[\w.-]+/[\w.-]+)(@(?P<commit>[\w.-]+))?")
 class Found:
     """A model that can be asked: where its weights lie, and how it is asked; None for a base model, which nobody trained."""
 
-    source: Source
+    source: Weights
     file: MemberFile | None
 
 
@@ -98,7 +98,7 @@ def find_member(name: str) -> Found:
     if not folder.is_dir():
         hub = _HUB_ID.fullmatch(name)
         if hub and not folder.parent.is_dir():  # nobody's name on the hub, but a folder here
-            return Found(Source(hub["path"], hub["commit"] or "main"), None)
+            return Found(Weights(path=hub["path"], revision=hub["commit"] or "main"), None)
         raise CheckpointError(f"{name}: no such folder; give a trained member's, {_EXAMPLE}, a model's, or a hub id")
     if (folder / MEMBER_FILE).is_file():
         return _with_weights(folder, read_member_file(folder))
@@ -116,7 +116,7 @@ def find_member(name: str) -> Found:
             f"{folder}: neither {MEMBER_FILE} nor config.json in it; give the folder that a training has left, {_EXAMPLE}, "
             "or a model's"
         )
-    return Found(Source(name), None)
+    return Found(Weights(path=name), None)
 
 
 def base_member(found: Found, experiment: Experiment, asked: Questions) -> Found:
@@ -265,7 +265,7 @@ def _with_weights(folder: Path, file: MemberFile) -> Found:
             f"{folder}: has {has}, and its base model {file.base} is not here; run this where that folder is, or train with "
             "execution.retain: final"
         )
-    return Found(Source(str(folder)), file)
+    return Found(Weights(path=str(folder)), file)
 
 
 def _unexplained(folder: Path, record: Path) -> CheckpointError:
@@ -281,7 +281,7 @@ def _unexplained(folder: Path, record: Path) -> CheckpointError:
 def _load(found: Found) -> tuple[PreTrainedModel, Encoder]:
     file = found.file
     if found.source.revision is None:
-        folder, base = Path(found.source.path), Source(file.base, file.revision)
+        folder, base = Path(found.source.path), Weights(path=file.base, revision=file.revision)
         return load_member(folder, base, file.precision, file.pixels, file.system)
     return load_any(found.source, file.precision, file.pixels, file.system)
 

@@ -15,8 +15,10 @@ from gcl.data.scenario import TURNS
 from gcl.data.validation.length_checks import Reader
 from gcl.errors import CheckpointError
 from gcl.evaluation.encoders import encoder_folder, readable
-from gcl.experiment.runs import BACKBONES_FOLDER
-from gcl.experiment.schema import Checkpoint, Experiment
+from gcl.experiment.places import places
+from gcl.experiment.runs import Built
+from gcl.experiment.schema import Experiment
+from gcl.experiment.weights import Weights
 
 
 def readers(experiment: Experiment) -> tuple[list[Reader], list[str]]:
@@ -45,9 +47,10 @@ def _members(experiment: Experiment) -> tuple[list[Reader], list[str]]:
     tokenizers: dict[str, Any] = {}
     names: dict[str, list[str]] = {}
     absent = []
+    here = places(experiment)
     for model, settings in experiment.models.items():
         backbone = settings.backbone.value
-        own = backbone if isinstance(backbone, Checkpoint) else Checkpoint(path=f"{BACKBONES_FOLDER}/{model}")
+        own = backbone if isinstance(backbone, Weights) else here.weights(Built(backbone=model))
         try:
             tokenizer = _tokenizer(own)
         except CheckpointError as error:
@@ -70,7 +73,7 @@ def _reader(name: str, turns: Sequence[str], limit: int, remedy: str, tokenizer:
     return Reader(name, turns, limit, remedy, pieces, lambda text: readable(tokenizer, text))
 
 
-def _tokenizer(checkpoint: Checkpoint) -> Any:
+def _tokenizer(checkpoint: Weights) -> Any:
     """The tokenizer of a package, a folder, or of what the hub's cache on this machine has.
 
     Raises:
@@ -85,11 +88,11 @@ def _tokenizer(checkpoint: Checkpoint) -> Any:
         raise CheckpointError(f"not counted, the tokenizer of {checkpoint.path} is not on this machine") from None
 
 
-def _folder(checkpoint: Checkpoint) -> Path:
+def _folder(checkpoint: Weights) -> Path:
     return encoder_folder(checkpoint) if checkpoint.path.startswith("package:") else Path(checkpoint.path)
 
 
-def _sentence_limit(checkpoint: Checkpoint, tokenizer: Any) -> int:
+def _sentence_limit(checkpoint: Weights, tokenizer: Any) -> int:
     """What a Sentence-BERT reads: its own limit, if it has one, or that of its tokenizer."""
     name = "sentence_bert_config.json"
     if checkpoint.revision is None:

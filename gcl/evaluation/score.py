@@ -19,8 +19,8 @@ from gcl.evaluation.encoders import encoder_folder, encoder_sha256
 from gcl.evaluation.similarity import SentenceSimilarity
 from gcl.experiment.actions import named_action
 from gcl.experiment.runs import RunSpec
-from gcl.experiment.schema import Checkpoint
 from gcl.experiment.types import Pictures, Strict
+from gcl.experiment.weights import Weights
 
 
 class Scorer(Protocol):
@@ -36,9 +36,9 @@ class Scorer(Protocol):
 class ScoreSpec(Strict):
     """What scoring depends on."""
 
-    bert_encoder: Checkpoint
+    bert_encoder: Weights
     bert_layer: int
-    sentence_encoder: Checkpoint
+    sentence_encoder: Weights
     bootstrap: int
     actions: list[str] | None
 

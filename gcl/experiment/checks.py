@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator
 
 from gcl.errors import ConfigError
 from gcl.experiment.actions import label_of
-from gcl.experiment.grid import arm_runs, at_rate, component_runs, sweep_runs, tuned_arms
+from gcl.experiment.grid import arm_runs, at_rate, component_runs, planning_runs, sweep_runs, tuned_arms
 from gcl.experiment.marks import marks
-from gcl.experiment.mgsd_grid import trainings
-from gcl.experiment.runs import group_run
+from gcl.experiment.methods.competition import group_run
 from gcl.experiment.schema import Experiment, MiniatureModel, Pair
 
 
@@ -40,7 +39,7 @@ def _run_problems(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
         for ratio in controls.rates.value:
             for arm in tuned_arms(experiment).values():
                 yield from attempt(["controls", "rates", "value"], at_rate, arm, ratio)
-    yield from attempt(["planning", "arms", "value"], trainings)
+    yield from attempt(["planning", "arms", "value"], planning_runs)
 
 
 def _contradictions(experiment: Experiment) -> Iterator[tuple[list[str], str]]:

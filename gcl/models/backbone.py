@@ -24,9 +24,9 @@ from transformers import (
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from gcl.errors import CheckpointError
+from gcl.experiment.weights import Weights
 from gcl.files import write_json
 from gcl.models.vision import streamlined
-from gcl.models.weights import Source
 
 PROCESSORS = {"qwen2_5_vl": Qwen2_5_VLProcessor, "qwen3_vl": Qwen3VLProcessor}
 ADAPTER = "adapter"  # folder of LoRA adapters in a member's folder
@@ -60,7 +60,7 @@ class Preprocessor:
         write_json(path, config)
 
 
-def load_model(source: Source, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
+def load_model(source: Weights, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
     """Load a published model, or what a training left, adapters alone included; in evaluation mode.
 
     Raises:
@@ -70,12 +70,12 @@ def load_model(source: Source, dtype: torch.dtype = torch.float32) -> PreTrained
     if source.revision is None and (folder / ADAPTER).is_dir():
         from gcl.models import adapters
 
-        found = Source(str(folder / ADAPTER))
+        found = Weights(path=str(folder / ADAPTER))
         return load_trained(folder, _guarded(found, lambda: adapters.base(folder / ADAPTER)), dtype)
     return load_backbone(source, dtype)
 
 
-def load_backbone(source: Source, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
+def load_backbone(source: Weights, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
     """Load a model from whole weights in evaluation mode.
 
     Raises:
@@ -95,7 +95,7 @@ def load_backbone(source: Source, dtype: torch.dtype = torch.float32) -> PreTrai
     return streamlined(model).eval()
 
 
-def load_trained(folder: Path, base: Source, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
+def load_trained(folder: Path, base: Weights, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
     """Load what a training left: whole weights, or adapters, which are merged into their base.
 
     Args:
@@ -107,20 +107,20 @@ def load_trained(folder: Path, base: Source, dtype: torch.dtype = torch.float32)
         CheckpointError: as `load_backbone`; also if the adapters do not fit the base.
     """
     if any(folder.glob("*.safetensors")):
-        return load_backbone(Source(str(folder)), dtype)
+        return load_backbone(Weights(path=str(folder)), dtype)
     model = load_model(base)
     adapter = folder / ADAPTER
     if adapter.is_dir():
         from gcl.models import adapters
 
-        model = _guarded(Source(str(adapter)), lambda: adapters.merged(model, adapter))
+        model = _guarded(Weights(path=str(adapter)), lambda: adapters.merged(model, adapter))
     for parameter in model.parameters():  # and no buffer: positions need all their bits
         parameter.data = parameter.data.to(dtype)
     model.config.dtype = dtype
     return model.eval()
 
 
-def load_preprocessor(source: Source, pixels: tuple[int, int] | None = None) -> Preprocessor:
+def load_preprocessor(source: Weights, pixels: tuple[int, int] | None = None) -> Preprocessor:
     """Load tokenizer and image processor.
 
     Args:
@@ -134,7 +134,7 @@ def load_preprocessor(source: Source, pixels: tuple[int, int] | None = None) -> 
     return Preprocessor(family, tokenizer, images)
 
 
-def _check(source: Source) -> str:
+def _check(source: Weights) -> str:
     """Return the model family, or say what is wrong with the checkpoint."""
     folder = Path(source.path)
     if source.revision is None:
@@ -149,7 +149,7 @@ def _check(source: Source) -> str:
     return family
 
 
-def _guarded(source: Source, load: Callable[[], T]) -> T:
+def _guarded(source: Weights, load: Callable[[], T]) -> T:
     try:
         return load()
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:

@@ -16,7 +16,7 @@ wording our own.
 
 from typing import NamedTuple
 
-from gcl.experiment.mgsd_schema import Form, View
+from gcl.experiment.planning_schema import Form, View
 from gcl.planning.frozenlake import FrozenLake
 from gcl.planning.maze import Maze
 from gcl.planning.minibehaviour import MiniBehaviour

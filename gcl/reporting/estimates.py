@@ -10,7 +10,9 @@ from typing import Any
 
 from gcl.errors import DataError
 from gcl.evaluation.bootstrap import mean_interval, paired_difference
-from gcl.experiment.runs import RunSpec, group_run, sft_run
+from gcl.experiment.methods.competition import group_run
+from gcl.experiment.methods.fine_tuning import sft_run
+from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment, Pair
 from gcl.experiment.types import Pictures
 from gcl.reporting.metrics import check_consistent

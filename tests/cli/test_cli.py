@@ -15,8 +15,10 @@ from PIL import Image
 from raw_case import raw_record
 
 from gcl.cli.main import _parser, main
+from gcl.experiment.data_spec import data_spec
 from gcl.experiment.load import load_experiment
-from gcl.experiment.runs import data_spec, find_run
+from gcl.experiment.methods.registry import find_run
+from gcl.experiment.weights import Weights
 from gcl.experiment.yaml_files import read_yaml
 from gcl.files import write_jsonl
 from gcl.reporting.build import _TITLES
@@ -266,7 +268,7 @@ def test_a_missing_backbone_is_named(capsys, raw, tmp_path, experiment):
     _, data = raw
     assert main(MANIFEST) == 0
     run = find_run(experiment, "snei/sft/qwen3-vl-4b/default/seed0")
-    member = run.members[0].model_copy(update={"source": str(tmp_path / "nowhere")})
+    member = run.members[0].model_copy(update={"start": Weights(path=str(tmp_path / "nowhere"))})
     run = run.model_copy(update={"members": [member]})
     arguments = ["--run", run.json, "--data", data, "--manifest", str(tmp_path / "manifests/snei/train.tsv")]
     error = fails(capsys, "train", *arguments, "--to", str(tmp_path / "out"), "--scratch", str(tmp_path / "scratch"))
@@ -303,7 +305,7 @@ def test_a_full_disk_while_saving_weights_is_one_line_and_leaves_nothing(tmp_pat
     _, data = raw
     assert main(MANIFEST) == 0
     run = find_run(experiment, "snei/sft/qwen3-vl-4b/default/seed0")
-    member = run.members[0].model_copy(update={"source": str(backbones["qwen3_vl"])})
+    member = run.members[0].model_copy(update={"start": Weights(path=str(backbones["qwen3_vl"]))})
     training = run.training.model_copy(update={"epochs": 1})
     run = run.model_copy(update={"members": [member], "training": training})
     arguments = ["--run", run.json, "--data", data, "--manifest", str(tmp_path / "manifests/snei/train.tsv")]

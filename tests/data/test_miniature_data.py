@@ -24,7 +24,7 @@ from gcl.data.drawing.datasets import SHARES, write_captions, write_dataset
 from gcl.data.drawing.render import PIXELS, render
 from gcl.data.manifest import check_counts
 from gcl.data.raw import read_raw
-from gcl.experiment.runs import data_spec
+from gcl.experiment.data_spec import data_spec
 
 COUNTS = {"train": 60, "test": 40}
 

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from gcl.data.manifest import write_manifests
 from gcl.data.raw import read_raw
-from gcl.experiment.runs import data_spec
+from gcl.experiment.data_spec import data_spec
 from gcl.files import write_json
 
 pytestmark = pytest.mark.distributed

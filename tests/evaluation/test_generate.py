@@ -10,14 +10,14 @@ from gcl.data.encoding import Encoder
 from gcl.data.scenario import TURNS, Turn
 from gcl.errors import DataError
 from gcl.evaluation.generate import answers, predictions, with_exchanged_pictures
+from gcl.experiment.weights import Weights
 from gcl.files import sha256_file
 from gcl.models.backbone import load_backbone, load_preprocessor
-from gcl.models.weights import Source
 
 
 @pytest.fixture(scope="module")
 def member(backbones):
-    source = Source(str(backbones["qwen3_vl"]))
+    source = Weights(path=str(backbones["qwen3_vl"]))
     return load_backbone(source), Encoder(load_preprocessor(source), "Be brief.")
 
 
@@ -47,7 +47,7 @@ def test_an_answer_says_whether_it_ended(member, scenarios, monkeypatch, end, en
 def test_the_label_travels_beside_the_prose_of_the_action_turn_alone(backbones, scenarios, tmp_path):
     spec = make_run(backbones)
     for item in spec.members:
-        shutil.copytree(item.source, tmp_path / item.role)
+        shutil.copytree(item.start.path, tmp_path / item.role)
     prose = Turn("What to do?", "Wait until she has passed.")
     scene = replace(scenarios[0], turns={**scenarios[0].turns, "action": prose}, action="Stop")
     free = replace(scenarios[1], action=None)

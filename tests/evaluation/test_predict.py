@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 from conftest import ROOT
-from group_case import make_run
+from group_case import make_run, train_scenes
 from PIL import Image
 from raw_case import raw_record
 
@@ -22,12 +22,10 @@ from gcl.data.manifest import write_manifests
 from gcl.data.raw import read_raw
 from gcl.data.scenario import TURNS
 from gcl.evaluation.accuracy import NO_ACTION
+from gcl.experiment.data_spec import data_spec
 from gcl.experiment.execution import ExecutionSpec
-from gcl.experiment.runs import data_spec
 from gcl.files import read_json, read_jsonl, write_json, write_jsonl
-from gcl.training.feeds import References
 from gcl.training.member_file import MEMBER_FILE, data_questions
-from gcl.training.trainer import train_run
 
 
 @pytest.fixture(autouse=True)
@@ -211,8 +209,8 @@ def test_adapters_are_put_on_their_base(trained, experiment, backbones, asked, t
     said = []
     for retain in ("final", "adapters"):
         folder, execution = tmp_path / retain, ExecutionSpec(retain=retain)
-        samples = References.of(trained.scenarios[:4], spec)
-        train_run(spec, samples, "data", execution, folder, tmp_path / "scratch" / retain, asked=questions)
+        samples = trained.scenarios[:4]
+        train_scenes(spec, samples, "data", execution, folder, tmp_path / "scratch" / retain, asked=questions)
         # A run of one member needs no role.
         status, records, _ = asked(folder, "--image", *trained.pictures.values(), "--turn", "action")
         assert status == 0

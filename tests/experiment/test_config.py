@@ -12,7 +12,7 @@ from gcl.experiment.checks import warnings
 from gcl.experiment.execution import changed, execution_spec
 from gcl.experiment.grid import all_runs
 from gcl.experiment.load import load_experiment, settings
-from gcl.experiment.runs import find_run
+from gcl.experiment.methods.registry import find_run
 from gcl.experiment.yaml_files import Document, read_yaml
 
 

@@ -9,9 +9,8 @@ import pytest
 from gcl.cli.main import _parser, main
 from gcl.errors import ConfigError
 from gcl.experiment.load import load_experiment
-from gcl.experiment.mgsd_grid import arguments, questions, rows, trainings
-from gcl.experiment.mgsd_runs import PlanningSpec, planning_run
-from gcl.experiment.runs import trained_before
+from gcl.experiment.methods.registry import find_run
+from gcl.experiment.planning_arms import arguments, questions, rows, trainings
 from gcl.experiment.yaml_files import read_yaml
 from gcl.workflow.mgsd_plan import PlanningPlan
 
@@ -31,20 +30,20 @@ def test_all_that_is_needed_is_trained_and_in_order(experiment):
     assert len(found) == {"paper": 10 + 2, "miniature": 5 + 2 + 2}[experiment.scale]
     before: list[str] = []
     for name, spec in found.items():
-        assert spec.id == name and planning_run(experiment, name) == spec
-        assert set(trained_before(spec)) <= set(before)
+        assert spec.id == name and find_run(experiment, name) == spec
+        assert set(spec.trained_before) <= set(before)
         before.append(name)
     assert f"{STUDENT}/full/seed0" in found and "planning/base" not in " ".join(found)
 
 
 def test_what_the_members_of_a_distillation_are(experiment):
-    full, cold, off = (planning_run(experiment, f"{STUDENT}/{v}/seed0") for v in ("full", "ungrounded", "off_policy"))
+    full, cold, off = (find_run(experiment, f"{STUDENT}/{v}/seed0") for v in ("full", "ungrounded", "off_policy"))
     student, teacher = full.members
     assert student.source.endswith("planning/reading/qwen3-vl-4b/default/seed0/solo") and student.lr > 0
     assert teacher.frozen and (cold.members[0].source, cold.members[0].revision) == (teacher.source, teacher.revision)
     assert full.views == ["image", "symbols+plan"] and full.objective.divergence == "sampled-reverse-kl"
     assert (off.author, off.objective.drl_weight) == (1, 0.0)
-    assert planning_run(experiment, f"{STUDENT}/full/seed3").members[0].source.endswith("seed3/solo")
+    assert find_run(experiment, f"{STUDENT}/full/seed3").members[0].source.endswith("seed3/solo")
 
 
 def test_every_row_can_be_asked_with_options_that_the_command_knows(experiment):
@@ -82,13 +81,13 @@ def test_every_row_can_be_asked_with_options_that_the_command_knows(experiment):
 )
 def test_ids_that_name_nothing_are_explained(experiment, name, expected):
     with pytest.raises(ConfigError, match=expected):
-        planning_run(experiment, name)
+        find_run(experiment, name)
 
 
 def test_published_models_are_not_taught_words():
     paper = load_experiment(read_yaml(ROOT / "config.yaml") | {"scale": "paper"}, ROOT)
     with pytest.raises(ConfigError, match="know words already"):
-        planning_run(paper, "planning/words/qwen3-vl-4b/default/seed0")
+        find_run(paper, "planning/words/qwen3-vl-4b/default/seed0")
 
 
 def test_a_member_is_asked_at_once_for_all_that_the_table_shows_of_it(experiment):

@@ -12,12 +12,11 @@ from pydantic import ValidationError
 from gcl.cli.main import main
 from gcl.experiment.execution import ExecutionSpec
 from gcl.experiment.load import load_experiment
-from gcl.experiment.mgsd_runs import PlanningSpec
 from gcl.experiment.runs import ObjectiveSpec
 from gcl.experiment.types import Lora
+from gcl.experiment.weights import Weights
 from gcl.experiment.yaml_files import read_yaml
 from gcl.models.backbone import load_preprocessor
-from gcl.models.weights import Source
 from gcl.planning.states_file import read_records
 from gcl.planning.views import prompt
 from gcl.tasks.planning_samples import source
@@ -174,7 +173,7 @@ def test_a_stage_starts_from_the_adapters_of_the_one_before(backbones, tasks, tm
         ]
         assert main(["planning", "answer", *place, *asking]) == 0
         second = spec(backbones, "distillation", ["image", "symbols+plan"])
-        members = [second.members[0].model_copy(update={"source": str(folder)}), second.members[1]]
+        members = [second.members[0].model_copy(update={"start": Weights(path=str(folder))}), second.members[1]]
         ended = train(second.model_copy(update={"members": members}), f"mgsd-{retain}", None, "final")
         kept[retain] = (
             (tmp_path / "said" / retain / "reading.jsonl").read_bytes(),
@@ -268,7 +267,7 @@ def test_a_miniature_model_for_these_words_is_built_and_learns(tasks, tmp_path):
     shape = load_experiment(read_yaml(ROOT / "config.yaml"), ROOT).models["qwen3-vl-2b"].backbone.value
     built = ["--architecture", shape.model_dump_json(), "--vocabulary", words, "--pixels", "784", "50176"]
     assert main(["planning", "build", *built, "--to", str(model)]) == 0
-    preprocessor = load_preprocessor(Source(str(model)))
+    preprocessor = load_preprocessor(Weights(path=str(model)))
     record = read_records(tasks / "states.jsonl")[0]
     assert len(preprocessor.tokenizer(prompt(record, "image").text)["input_ids"]) < 120
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from gcl.experiment.grid import all_runs, exchanged_runs
 from gcl.experiment.load import load_experiment
-from gcl.experiment.mgsd_grid import Asked, all_asked, trained
-from gcl.experiment.mgsd_runs import planning_run
+from gcl.experiment.methods.registry import find_run
+from gcl.experiment.planning_arms import Asked, all_asked, trained
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment
 from gcl.experiment.yaml_files import Document, read_yaml
@@ -125,7 +125,7 @@ def fake_planning(
 
 def _fake_planning(experiment: Experiment, asked: Asked, success: Callable[[Asked, str, int], float]) -> dict[str, Any]:
     training = trained(experiment, asked.run)
-    spec = planning_run(experiment, training) if training else None
+    spec = find_run(experiment, training) if training else None
     reading = asked.question == "reading"
     items = [
         {"id": f"{task}-{k}", "task": task, "level": 3}

@@ -11,8 +11,10 @@ from PIL import Image
 from gcl.data.manifest import write_manifests
 from gcl.data.raw import read_raw, scene_record
 from gcl.data.scenario import TURNS
+from gcl.experiment.data_spec import data_spec
 from gcl.experiment.grid import all_runs
-from gcl.experiment.runs import RunSpec, data_spec, manifest_folder
+from gcl.experiment.places import places
+from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment
 from gcl.files import sha256_file, write_json, write_jsonl
 from gcl.operations.costs import write_costs
@@ -126,7 +128,7 @@ def draw_scenes(experiment: Experiment, dataset: str) -> None:
         turns = {turn: (None, action if turn == "action" else "One thing.") for turn in TURNS}
         records.append(scene_record(id, f"images/{id}.png", split, turns, None))
     write_jsonl(root / "scenarios.jsonl", records)
-    write_manifests(read_raw(root, data.questions, data.actions), root, manifest_folder(experiment, dataset))
+    write_manifests(read_raw(root, data.questions, data.actions), root, places(experiment).manifests(dataset))
 
 
 def record(experiment: Experiment, run: str) -> None:

@@ -7,7 +7,7 @@ from fake_metrics import ROOT, experiment_with, fake_file, fake_planning, write_
 
 from gcl.cli.main import main
 from gcl.evaluation.bootstrap import mean_interval
-from gcl.experiment.runs import find_run
+from gcl.experiment.methods.registry import find_run
 from gcl.files import write_json, write_jsonl
 from gcl.reporting.metrics import metrics_path
 from gcl.reporting.tables.planning_table import planning_metrics, planning_table

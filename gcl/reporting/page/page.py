@@ -17,7 +17,7 @@ from gcl import __version__
 from gcl.experiment.closure import code_sha256
 from gcl.experiment.grid import all_runs, all_trainings, scored_as
 from gcl.experiment.load import settings
-from gcl.experiment.mgsd_grid import all_asked, rows, trainings
+from gcl.experiment.planning_arms import all_asked, rows, trainings
 from gcl.experiment.provenance import environment, git_state
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import SCALES, Experiment

@@ -14,7 +14,8 @@ from gcl.evaluation.action_f1 import ActionF1
 from gcl.evaluation.bootstrap import mean_interval
 from gcl.evaluation.encoders import encoder_folder
 from gcl.experiment.grid import component_runs
-from gcl.experiment.runs import RunSpec, sft_run
+from gcl.experiment.methods.fine_tuning import sft_run
+from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment, MetricEncoder
 from gcl.files import read_jsonl, sha256_file
 from gcl.reporting.estimates import ROLES, Estimate, Metrics

@@ -12,10 +12,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from gcl.errors import DataError
-from gcl.experiment.mgsd_grid import Asked, all_asked, answers_of
-from gcl.experiment.mgsd_runs import is_planning, planning_run
-from gcl.experiment.mgsd_schema import QUESTIONS
-from gcl.experiment.runs import find_run
+from gcl.experiment.methods.registry import find_run
+from gcl.experiment.planning_arms import Asked, all_asked, answers_of
+from gcl.experiment.planning_schema import QUESTIONS
 from gcl.experiment.schema import Experiment
 from gcl.files import read_json, read_jsonl
 from gcl.planning.scoring import macro_weights
@@ -116,8 +115,8 @@ def _asked(run: str, experiment: Experiment) -> Asked:
             return asked
     training, _, question = run.rpartition("/")
     if question in QUESTIONS:
-        return Asked(planning_run(experiment, training).id, question)
-    return answers_of(experiment, planning_run(experiment, run).id)[0]
+        return Asked(find_run(experiment, training).id, question)
+    return answers_of(experiment, find_run(experiment, run).id)[0]
 
 
 def _of_scenes(path: Path, content: Any) -> Scored:

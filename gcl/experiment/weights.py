@@ -1,12 +1,12 @@
-"""Where weights lie: `Source` is a folder, or a hub id with its commit."""
+"""Where weights lie: `Weights` is a folder, or a hub id with its commit."""
 
-from dataclasses import dataclass
 from typing import Any
 
+from gcl.experiment.types import Strict
 
-@dataclass(frozen=True)
-class Source:
-    """Where a checkpoint lies: a local folder, or a hub id with the commit that is meant."""
+
+class Weights(Strict):
+    """A local folder, a hub id with a pinned commit, or `package:NAME` for an encoder in an installed package."""
 
     path: str
     revision: str | None = None
