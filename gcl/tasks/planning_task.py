@@ -10,7 +10,7 @@ from gcl.experiment.planning_schema import VIEWS, PlanningEvaluation
 from gcl.experiment.runs import ReferenceFeed, RunSpec
 from gcl.files import sha256_files, sha256_text
 from gcl.planning import perception
-from gcl.planning.scoring import score_answer
+from gcl.planning.scoring import score_plan
 from gcl.planning.states_file import StateRecord, read_records
 from gcl.planning.views import perception_prompt, prompt, response
 from gcl.training.member_file import Questions
@@ -61,7 +61,7 @@ class PlanningTask:
 
     def judge(self, item: StateRecord, text: str) -> Mapping[str, int]:
         """Whether it is a plan, and how good."""
-        scores = score_answer(item, text).scores
+        scores = score_plan(item.state, text)
         return {name: int(scores[name]) for name in ("parsed", "success", "optimal")}
 
     def asked(self, run: RunSpec, member: int) -> Questions:
