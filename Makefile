@@ -3,7 +3,7 @@ PYTHON ?= python3
 CORES ?= 2
 BIN := .venv/bin
 
-.PHONY: headline all rates planning test test-all test-slurm lint schema format clean
+.PHONY: headline all rates planning test test-all test-slurm lint schema docs-commands format clean
 
 headline: .venv/ready
 	@$(BIN)/snakemake headline --config scale=miniature --cores $(CORES) --quiet host --rerun-incomplete --show-failed-logs
@@ -34,6 +34,9 @@ lint: .venv/ready
 
 schema: .venv/ready
 	$(BIN)/gcl settings --schema workflow/schemas/config.schema.json
+
+docs-commands: .venv/ready
+	$(BIN)/python -m gcl.cli.reference docs/commands.md
 
 format: .venv/ready
 	$(BIN)/ruff check --fix .

@@ -5,9 +5,9 @@ the text can depend on which prompts share a batch. `load_member` and `answers` 
 to a member share (gcl/evaluation/predict.py).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from tqdm import tqdm
@@ -16,6 +16,7 @@ from transformers import PreTrainedModel
 from gcl.data.decoding import greedy
 from gcl.data.encoding import Encoder, chunks, collate
 from gcl.data.scenario import Exchange
+from gcl.experiment.places import Places
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.weights import Weights
 from gcl.models.backbone import load_model, load_preprocessor, load_trained

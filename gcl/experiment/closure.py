@@ -20,28 +20,29 @@ ROOT = Path(__file__).parents[2]
 
 # The function behind each step.
 STEPS = {
-    "drawing": "gcl.cli.verbs.data_generate",
-    "importing": "gcl.cli.verbs.data_import",
-    "manifest": "gcl.cli.verbs.data_manifest",
-    "vocabulary": "gcl.cli.verbs.backbone_vocabulary",
-    "backbones": "gcl.cli.verbs.backbone_ground",
+    "drawing": "gcl.cli.data_verbs.generate",
+    "importing": "gcl.cli.data_verbs.import_",
+    "manifest": "gcl.cli.data_verbs.manifest",
+    "vocabulary": "gcl.cli.backbone_verbs.vocabulary",
+    "backbones": "gcl.cli.backbone_verbs.ground",
     "training": "gcl.tasks.jobs.train",
     "generation": "gcl.tasks.jobs.generate",
     "scoring": "gcl.tasks.jobs.score",
-    "states": "gcl.cli.verbs_planning.generate",
-    "all_states": "gcl.cli.verbs_planning.gather",
-    "public_states": "gcl.cli.verbs_planning.import_states",
-    "pictures": "gcl.cli.verbs_planning.render",
-    "planning_vocabulary": "gcl.cli.verbs_planning.vocabulary",
-    "planning_backbones": "gcl.cli.verbs_planning.build",
-    "reporting": "gcl.cli.verbs_report.report",
-    "page": "gcl.cli.verbs_report.report",
+    "states": "gcl.cli.planning_verbs.generate",
+    "all_states": "gcl.cli.planning_verbs.gather",
+    "public_states": "gcl.cli.planning_verbs.import_",
+    "pictures": "gcl.cli.planning_verbs.render",
+    "planning_vocabulary": "gcl.cli.planning_verbs.vocabulary",
+    "planning_backbones": "gcl.cli.planning_verbs.build",
+    "reporting": "gcl.cli.report_verbs.report",
+    "page": "gcl.cli.report_verbs.report",
 }
 # Files that are no modules, as patterns.
 DATA = {"reporting": ("gcl/reporting/paper/*.csv",), "page": ("gcl/reporting/page/*.j2",)}
 # Modules that decide nothing, with what they do instead; nothing is looked for behind them.
 EXCLUDED = {
     "gcl": "says the version",
+    "gcl.cli.opened": "reads settings",
     "gcl.errors": "words of errors",
     "gcl.files": "writes files whole and hashes them; what is in them is others' business",
     "gcl.experiment": "reads settings and makes specifications of them; a step is given its own by its rule",
@@ -116,6 +117,7 @@ def _verb(verb: str) -> tuple[list[ast.stmt], set[str]]:
     """What a verb's function uses of its module: statements there, functions and constants, and modules of `gcl`."""
     module, _, function = verb.rpartition(".")
     known = {name: node for node in ast.parse(_path(module).read_bytes()).body for name in _defined(node)}
+    _without_parser(known[function])
     used: dict[str, ast.stmt] = {}
     left = [function]
     while left:
@@ -126,6 +128,14 @@ def _verb(verb: str) -> tuple[list[ast.stmt], set[str]]:
     statements = [node for _, node in sorted(used.items())]
     imported = {name for node in statements for name in _imports(node)}
     return [node for node in statements if not isinstance(node, ast.Import | ast.ImportFrom)], imported
+
+
+def _without_parser(function: ast.FunctionDef) -> None:
+    """Leave out what only says how a command line is read, and what its help says: annotations and decorators."""
+    function.decorator_list, function.returns = [], None
+    for node in ast.walk(function.args):
+        if isinstance(node, ast.arg):
+            node.annotation = None
 
 
 def _defined(node: ast.stmt) -> Iterator[str]:

@@ -5,7 +5,7 @@ goal is not looked at, a text without a plan fails, and a move off the grid is i
 and gymnasium, let such a move of FrozenLake pass: `success_staying` counts that way.
 """
 
-from functools import lru_cache
+from functools import cache
 
 from gcl.planning import perception
 from gcl.planning.plans import read_plan
@@ -36,7 +36,7 @@ def score_reading(state: PlanningState, text: str) -> dict[str, float]:
     return {name: float(value) for name, value in found.items()} | {"all": float(all(found.values()))}
 
 
-@lru_cache(maxsize=None)
+@cache
 def _shortest(state: PlanningState) -> int | None:
     """Actions of a shortest plan."""
     plan = state.solve()

@@ -96,7 +96,10 @@ def test_adapters_low_temperatures_and_a_missing_vllm_are_refused(backbones, tas
     with pytest.raises(ConfigError, match="takes no LoRA adapters; choose plain"):
         VLLM(Member.load(spec, spec.start, adapted, semantic_size=None, seed=0), **settings)
     with pytest.raises(ConfigError, match=r"draws at 0\.01 or above"):
-        VLLM(Member.load(spec, spec.start, run.training, semantic_size=None, seed=0), **(settings | {"temperature": 1e-3}))
+        VLLM(
+            Member.load(spec, spec.start, run.training, semantic_size=None, seed=0),
+            **(settings | {"temperature": 1e-3}),
+        )
     if not available():
         with pytest.raises(ConfigError, match="vLLM is not installed; install it, or choose plain"):
             VLLM(Member.load(spec, spec.start, run.training, semantic_size=None, seed=0), **settings)
