@@ -65,12 +65,12 @@ def runs(run: str | None = None, /) -> None:
     Args:
         run: Id of a run, to print its specification.
     """
-    from gcl.experiment.grid import all_trainings
+    from gcl.experiment.grid import all_runs
     from gcl.experiment.load import experiment_here
     from gcl.experiment.methods.registry import find_run
 
     experiment = experiment_here()
-    print(find_run(experiment, run).model_dump_json(indent=2) if run else "\n".join(all_trainings(experiment)))
+    print(find_run(experiment, run).model_dump_json(indent=2) if run else "\n".join(all_runs(experiment)))
 
 
 def plan(
@@ -107,10 +107,10 @@ def plan(
         needed = memory_plan(run, execution, configs, tokens, notes)
         print(json.dumps(needed.to_dict(), indent=2) if as_json else needed.table())
     elif disk:
-        from gcl.experiment.grid import all_trainings
+        from gcl.experiment.grid import all_runs
         from gcl.operations.versioning import disk_plan
 
-        print(disk_plan(experiment, all_trainings(experiment).values(), Path()))
+        print(disk_plan(experiment, all_runs(experiment).values(), Path()))
     else:
         from gcl.operations import dry_run
 
@@ -132,13 +132,13 @@ def status(
         runs: Ids of these runs only; without any: all (see gcl runs).
         every: List runs that are done or to do, too.
     """
-    from gcl.experiment.grid import all_trainings
+    from gcl.experiment.grid import all_runs
     from gcl.experiment.load import experiment_here
     from gcl.experiment.methods.registry import find_run
     from gcl.operations import status
 
     experiment = experiment_here(scale)
-    chosen = [find_run(experiment, run) for run in runs] or list(all_trainings(experiment).values())
+    chosen = [find_run(experiment, run) for run in runs] or list(all_runs(experiment).values())
     found = status.status(experiment, chosen)
     if as_json:
         print(json.dumps([asdict(one) for one in found], indent=2))

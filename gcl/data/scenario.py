@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from gcl.files import canonical_json
 
@@ -33,6 +34,22 @@ class Exchange:
     image: Path | None
     question: str
     answer: str
+
+
+class Query(NamedTuple):
+    """A question about a test item.
+
+    Attributes:
+        turn: what is asked, by name.
+        id: of the item.
+        exchange: the question as members see it, with the reference answer.
+        facts: what scoring needs besides; kept in the answer's record.
+    """
+
+    turn: str
+    id: str
+    exchange: Exchange
+    facts: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ the text can depend on which prompts share a batch. `load_member` and `answers` 
 to a member share (gcl/evaluation/predict.py).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from transformers import PreTrainedModel
 
 from gcl.data.decoding import greedy
 from gcl.data.encoding import Encoder, chunks, collate
-from gcl.data.scenario import Exchange
+from gcl.data.scenario import Exchange, Query
 from gcl.experiment.places import Places
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.weights import Weights
@@ -27,22 +27,6 @@ class Answer(NamedTuple):
 
     text: str
     ended: bool
-
-
-class Query(NamedTuple):
-    """A question about a test item.
-
-    Attributes:
-        turn: what is asked, by name.
-        id: of the item.
-        exchange: the question as members see it, with the reference answer.
-        facts: what scoring needs besides; kept in the answer's record.
-    """
-
-    turn: str
-    id: str
-    exchange: Exchange
-    facts: Mapping[str, Any] = {}
 
 
 def predictions(

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from gcl.data.scenario import Exchange
-from gcl.errors import DataError
+from gcl.data.scenario import Exchange, Query
+from gcl.errors import ConfigError, DataError
 from gcl.experiment.planning_schema import VIEWS, PlanningEvaluation
 from gcl.experiment.runs import ReferenceFeed, RunSpec
+from gcl.experiment.types import Pictures
 from gcl.files import sha256_files, sha256_text
 from gcl.planning import perception
 from gcl.planning.scoring import score_plan
@@ -34,6 +35,25 @@ class PlanningTask:
         if not found:
             raise DataError(f"{self.states}: no states of split {split}; draw some")
         return found
+
+    def ids(self, split: str) -> list[str]:
+        """Ids of a split in the order of the file."""
+        return [item.id for item in self.items(split)]
+
+    def queries(self, split: str, turns: Sequence[str], pictures: Pictures) -> list[Query]:
+        """All questions about a split, one kind after the other. Scores need the state, means its task."""
+        if pictures != "own":
+            raise ConfigError("pictures of planning tasks are not exchanged; use --pictures own")
+        return [
+            Query(
+                turn,
+                item.id,
+                self.exchange(item, turn),
+                {"state": item.state.text(), "group": item.state.task, "level": item.state.size},
+            )
+            for turn in turns
+            for item in self.items(split)
+        ]
 
     def exchange(self, item: StateRecord, question: str) -> Exchange:
         """A state as a view shows it; "answer": the plan alone, from the picture; "reading": all about the picture."""

@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
-from gcl.data.scenario import Exchange
+from gcl.data.scenario import Exchange, Query
 from gcl.errors import DataError
 from gcl.experiment.data_spec import data_spec
 from gcl.experiment.places import PLANNING, places
 from gcl.experiment.runs import ReferenceFeed, RunSpec
 from gcl.experiment.schema import Experiment
+from gcl.experiment.types import Pictures
 from gcl.training.feeds import Feed, References
 from gcl.training.member_file import Questions
 
@@ -23,6 +24,12 @@ class Task(Protocol):
 
     def items(self, split: str) -> Sequence[Any]:
         """All items of a split; raises DataError if its files are missing or damaged."""
+
+    def ids(self, split: str) -> list[str]:
+        """Ids of all items of a split."""
+
+    def queries(self, split: str, turns: Sequence[str], pictures: Pictures) -> list[Query]:
+        """All questions about a split, turn by turn; raises DataError if pictures cannot be exchanged."""
 
     def exchange(self, item: Any, question: str) -> Exchange:
         """A question about an item, with the reference answer."""

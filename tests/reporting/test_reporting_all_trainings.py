@@ -7,7 +7,7 @@ from conftest import ROOT
 from fake_metrics import experiment_with, fake_planning, write_metrics
 
 from gcl.cli.main import main
-from gcl.experiment.grid import all_runs, all_trainings
+from gcl.experiment.grid import all_runs
 from gcl.experiment.load import load_experiment
 from gcl.experiment.methods.registry import find_run
 from gcl.experiment.planning_arms import trainings
@@ -64,7 +64,7 @@ def test_memory_is_planned_of_every_training(monkeypatch, capsys, scale, paper, 
 
 
 def test_disk_counts_them_everywhere(capsys, paper, tmp_path):
-    count = len(all_trainings(paper))
+    count = len(all_runs(paper))
     assert f"checkpoints of {count} trainings" in said(capsys, "plan", "--disk", "--scale", "paper")
     assert f"checkpoints of {count} trainings" in Plan(paper).disk()
     assert count - len(all_runs(paper)) == len(trainings(paper)) > 10
@@ -138,5 +138,5 @@ def test_the_page_counts_them_among_runs_with_metrics(tmp_path):
     experiment = experiment_with()
     write_metrics(tmp_path, fake_planning(experiment))
     facts = dict(_facts(experiment, tmp_path))
-    assert facts["runs with metrics"] == f"{len(trainings(experiment))} of {len(all_trainings(experiment))}"
+    assert facts["runs with metrics"] == f"{len(trainings(experiment))} of {len(all_runs(experiment))}"
     assert facts["code of MGSD training"] == "t1 (not as here)" and facts["code of GCL training"] == "– (no run yet)"

@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from gcl import __version__
 from gcl.experiment.closure import code_sha256
-from gcl.experiment.grid import all_runs, all_trainings, scored_as
+from gcl.experiment.grid import all_runs, scored_as
 from gcl.experiment.load import settings
 from gcl.experiment.planning_arms import all_asked, rows, trainings
 from gcl.experiment.provenance import environment, git_state
@@ -199,7 +199,7 @@ def _versions(experiment: Experiment, results: Path) -> list[tuple[str, str, str
 
 def _facts(experiment: Experiment, results: Path) -> list[tuple[str, str]]:
     """What else decides results: code, data, machine."""
-    runs = all_trainings(experiment).values()
+    runs = all_runs(experiment).values()
     scored = [all(_path(experiment, results, name).is_file() for name in scored_as(experiment, run)) for run in runs]
     facts = [
         ("GCL", __version__),
