@@ -24,7 +24,7 @@ rule train:
     message:
         f"Train {{wildcards.run}} (threads: {{threads}}, GPUs: {PLAN.gpus})"
     shell:
-        f"gcl train {{wildcards.run}} --experiment {PLAN.at.experiment}"
+        f"gcl train {{wildcards.run}} --experiment {PLAN.here.experiment}"
         " --record {output.record:q} --to {output.checkpoints:q} > {log:q} 2>&1"
 
 
@@ -52,7 +52,7 @@ rule generate:
     message:
         "Answer with {wildcards.run} (threads: {threads}, GPUs: {resources.gpu})"
     shell:
-        f"gcl generate {{wildcards.run}} --experiment {PLAN.at.experiment} --pictures {{params.pictures}}"
+        f"gcl generate {{wildcards.run}} --experiment {PLAN.here.experiment} --pictures {{params.pictures}}"
         " --to {output:q} > {log:q} 2>&1"
 
 
@@ -94,7 +94,7 @@ rule score:
     message:
         "Score {wildcards.run}"
     shell:
-        f"gcl score {{wildcards.run}} --experiment {PLAN.at.experiment} --pictures {{params.pictures}}"
+        f"gcl score {{wildcards.run}} --experiment {PLAN.here.experiment} --pictures {{params.pictures}}"
         " --summary {output.summary:q} --to {output.metrics:q} > {log:q} 2>&1"
 
 
