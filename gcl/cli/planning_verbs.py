@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Group, Parameter, validators
 
-from gcl.cli.arguments import Changes, Count, CountOrNone, Scratch
+from gcl.cli.arguments import Changes, Count, CountOrNone, File, Scale, Scratch
 from gcl.errors import ConfigError, DataError
 from gcl.files import (
     atomic_folder,
@@ -164,29 +164,36 @@ def vocabulary(*, states: Path, size: Count, to: Path, system: System = "You are
     write_json(to, tokenizer.vocabulary(read_records(states), system, size))
 
 
-def build(*, architecture: str, vocabulary: Path, to: Path, pixels: Pixels = _MGSD_PIXELS, seed: int = 0) -> None:
+def build(
+    model: str, /, *, vocabulary: Path, to: Path, pixels: Pixels = _MGSD_PIXELS, seed: int = 0, file: File = None,
+    scale: Scale = None,
+) -> None:  # fmt: skip
     """Write an untrained miniature model.
 
     For example:
 
-        gcl planning build --architecture model.json --vocabulary vocabulary.json --to model
+        gcl planning build qwen3-vl-4b --vocabulary vocabulary.json --to model
 
     Args:
-        architecture: Backbone of a model in workflow/scales/miniature.yaml as JSON, or a file with it.
+        model: Its name in config.yaml.
         vocabulary: As `gcl planning vocabulary` writes it.
         to: Checkpoint folder to make.
         seed: Of its weights.
     """
+    from gcl.cli.opened import known_model, opened
     from gcl.experiment.schema import MiniatureModel
-    from gcl.experiment.types import parsed
     from gcl.models import untrained
 
-    untrained.build(parsed(MiniatureModel, architecture), vocabulary, pixels, seed, to)
+    experiment = opened(file, scale)
+    architecture = experiment.models[known_model(experiment, model)].backbone.value
+    if not isinstance(architecture, MiniatureModel):
+        raise ConfigError(f"{model} has published weights at scale {experiment.scale}; only miniature models are built")
+    untrained.build(architecture, vocabulary, pixels, seed, to)
 
 
 def train(
     *, spec: str, states: Path, pictures: Path, to: Path, record: Path | None = None,
-    scratch: Scratch = Path("scratch"), changes: Changes = (),
+    scratch: Scratch = Path("scratch"), changes: Changes = (), file: File = None,
 ) -> None:  # fmt: skip
     """Train on planning tasks; an interrupted training continues.
 
@@ -201,11 +208,11 @@ def train(
         to: Folder for one checkpoint per member.
         record: File for a copy of the run's record: costs, versions.
     """
+    from gcl.cli.opened import opened
     from gcl.experiment.execution import changed, execution_spec
-    from gcl.experiment.load import experiment_here
     from gcl.training import launch
 
-    experiment = experiment_here()
+    experiment = opened(file)
     execution = changed(execution_spec(experiment), changes)
     launch.ensure(execution)
     from gcl.experiment.mgsd_runs import PlanningSpec
@@ -284,7 +291,7 @@ def answer(
 
 def score(
     *, answers: Path, states: Path, to: Path, resamples: Count = 2000, run: str | None = None,
-    checkpoint: str | None = None, revision: str | None = None,
+    checkpoint: str | None = None, revision: str | None = None, file: File = None,
 ) -> None:  # fmt: skip
     """Score answers: success, optimal, illegal, with intervals.
 
@@ -301,7 +308,7 @@ def score(
         checkpoint: With --run: who answered, the member's folder or a hub id.
         revision: Commit of a model on the hub.
     """
-    from gcl.experiment.load import experiment_here
+    from gcl.cli.opened import opened
     from gcl.planning.scoring import metrics
     from gcl.planning.states_file import read_records
     from gcl.tasks.planning_provenance import provenance
@@ -314,7 +321,7 @@ def score(
         if checkpoint is None:
             raise ConfigError("--run says where rates come from; say with --checkpoint who answered")
         made = provenance(checkpoint, revision, states, answers)
-        found = {"scale": experiment_here().scale, "run": run} | found | {"provenance": made}
+        found = {"scale": opened(file).scale, "run": run} | found | {"provenance": made}
     write_json(to, found)
 
 

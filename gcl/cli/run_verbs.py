@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from gcl.cli.arguments import Changes, Count, Json, Scale, Scratch
+from gcl.cli.arguments import Changes, Count, File, Json, Results, Scale, Scratch
 from gcl.errors import ConfigError
 from gcl.files import STDIN, read_json, read_jsonl, sha256_file, write_json, write_jsonl
 
@@ -21,33 +21,30 @@ Pictures = Literal["own", "exchanged"]  # as gcl.experiment.types, which would c
 
 
 def train(
-    *, run: str, data: str, manifest: Path, to: Path, record: Path | None = None,
+    run: str, /, *, to: Path, record: Path | None = None, file: File = None, scale: Scale = None,
     scratch: Scratch = Path("scratch"), changes: Changes = (),
 ) -> None:  # fmt: skip
     """Train one group; an interrupted training continues.
 
     For example:
 
-        gcl train --run run.json --data data.json --manifest train.tsv --to checkpoints
+        gcl train snei/sft/qwen3-vl-4b/default/seed0 --to checkpoints
 
     Args:
-        run: Run specification as JSON, or a file with it (see gcl runs ID).
-        data: Data specification as JSON, or a file with it.
-        manifest: Its train.tsv.
+        run: Its id (see gcl runs).
         to: Folder for one checkpoint per member.
         record: File for a copy of the run's record: costs, versions.
     """
+    from gcl.cli.opened import opened
     from gcl.experiment.execution import changed, execution_spec
-    from gcl.experiment.load import experiment_here
-    from gcl.experiment.runs import DataSpec, RunSpec
-    from gcl.experiment.types import parsed
+    from gcl.experiment.runs import data_spec, find_run, manifest_folder
     from gcl.training import launch
 
-    spec, source = parsed(RunSpec, run), parsed(DataSpec, data)
-    experiment = experiment_here()
-    execution = changed(execution_spec(experiment), changes)
+    experiment = opened(file, scale)
+    spec, execution = find_run(experiment, run), changed(execution_spec(experiment), changes)
     launch.ensure(execution)
-    scenarios = _load_split(source, manifest)
+    data, manifest = data_spec(experiment, spec.dataset), manifest_folder(experiment, spec.dataset) / "train.tsv"
+    scenarios = _load_split(data, manifest)
 
     with _unswept():
         from gcl.training.feeds import References
@@ -55,7 +52,7 @@ def train(
         from gcl.training.trainer import scratch_folder, train_run
 
     bound = sha256_file(manifest)
-    asked = dict.fromkeys([member.role for member in spec.members], data_questions(experiment, source))
+    asked = dict.fromkeys([member.role for member in spec.members], data_questions(experiment, data))
     own = scratch_folder(scratch, spec, bound)
     train_run(spec, References.of(scenarios, spec), bound, execution, to, own, asked=asked)
     if record and os.environ.get("RANK", "0") == "0":  # where it outlives the checkpoints
@@ -74,78 +71,76 @@ def _unswept() -> Iterator[None]:
 
 
 def generate(
-    *, run: str, data: str, manifest: Path, checkpoints: Path, batch_size: Count, max_new_tokens: Count, to: Path,
-    pictures: Pictures = "own",
+    run: str, /, *, to: Path, pictures: Pictures = "own", file: File = None, scale: Scale = None,
+    results: Results = Path("results"),
 ) -> None:  # fmt: skip
-    """Let every member answer the test questions.
+    """Let every member of a trained run answer the test questions.
 
     For example:
 
-        gcl generate --run r.json --data d.json --manifest test.tsv --checkpoints c --batch-size 8 --max-new-tokens 64
-          --to p.jsonl
+        gcl generate snei/sft/qwen3-vl-4b/default/seed0 --to predictions.jsonl
 
     Args:
-        run: Run specification as JSON, or a file with it (see gcl runs ID).
-        data: Data specification as JSON, or a file with it.
-        manifest: Its test.tsv.
-        checkpoints: The run's checkpoint folder.
-        batch_size: Answers that are made at once.
-        max_new_tokens: Longest answer.
+        run: Its id (see gcl runs).
         to: JSONL file to write.
         pictures: Each scene's own picture, or that of another scene as a control.
     """
     with _unswept():
         from gcl.evaluation.generate import predictions, with_exchanged_pictures
-    from gcl.experiment.runs import DataSpec, RunSpec
-    from gcl.experiment.types import parsed
+    from gcl.cli.opened import opened
+    from gcl.experiment.runs import data_spec, find_run, manifest_folder
 
-    spec, scenarios = parsed(RunSpec, run), _load_split(parsed(DataSpec, data), manifest)
+    experiment = opened(file, scale)
+    spec, limits = find_run(experiment, run), experiment.evaluation
+    manifest = manifest_folder(experiment, spec.dataset) / "test.tsv"
+    scenarios = _load_split(data_spec(experiment, spec.dataset), manifest)
     if pictures == "exchanged":
         scenarios = with_exchanged_pictures(scenarios)
-    sizes = {"batch_size": batch_size, "max_new_tokens": max_new_tokens}
-    write_jsonl(to, predictions(spec, checkpoints, scenarios, **sizes))
+    sizes = {"batch_size": limits.batch_size.value, "max_new_tokens": limits.max_new_tokens.value}
+    write_jsonl(to, predictions(spec, results / spec.scale / "checkpoints" / spec.id, scenarios, **sizes))
 
 
 def score(
-    *, run: str, score: str, predictions: Path, checkpoints: Path, manifests: Path, summary: Path, to: Path,
-    pictures: Pictures = "own",
+    run: str, /, *, to: Path, summary: Path, pictures: Pictures = "own", file: File = None, scale: Scale = None,
+    results: Results = Path("results"),
 ) -> None:  # fmt: skip
-    """Score predictions.
+    """Score the answers of a run's members.
 
     For example:
 
-        gcl score --run r --score s --predictions p --checkpoints c --manifests m --summary u --to metrics.json
+        gcl score snei/sft/qwen3-vl-4b/default/seed0 --summary summary.json --to metrics.json
 
     Args:
-        run: Run specification as JSON, or a file with it (see gcl runs ID).
-        score: Encoders, intervals, closed list of actions, as JSON.
-        predictions: As `gcl generate` writes them.
-        checkpoints: The run's checkpoint folder.
-        manifests: Folder of the data set's manifests.
-        summary: File for the means alone.
+        run: Its id (see gcl runs).
         to: Metrics file to write.
+        summary: File for the means alone.
         pictures: Which ones the members saw.
     """
     with _unswept():
         from gcl.data.manifest import read_manifest
-        from gcl.evaluation.score import ScoreSpec, means, score_run
+        from gcl.evaluation.score import means, score_run
         from gcl.experiment.closure import code_sha256
         from gcl.experiment.provenance import environment
-    from gcl.experiment.runs import RunSpec
-    from gcl.experiment.types import parsed
+    from gcl.cli.opened import opened
+    from gcl.experiment.runs import find_run, manifest_folder
+    from gcl.experiment.score_spec import score_spec
 
-    spec, settings = parsed(RunSpec, run), parsed(ScoreSpec, score)
+    experiment = opened(file, scale)
+    spec = find_run(experiment, run)
+    made, manifests = results / spec.scale, manifest_folder(experiment, spec.dataset)
+    answers = made / "predictions" / f"{spec.evaluation(pictures)}.jsonl"
     scenes = list(read_manifest(manifests / "test.tsv"))
-    record = read_json(checkpoints / "run.json")
+    record = read_json(made / "checkpoints" / spec.id / "run.json")
     provenance = {
         "code_sha256": {"training": record["code_sha256"], "evaluation": code_sha256("generation", "scoring")},
         "manifests": {split: sha256_file(manifests / f"{split}.tsv") for split in ("train", "test")},
-        "predictions_sha256": sha256_file(predictions),
+        "predictions_sha256": sha256_file(answers),
         "checkpoints": record["weights"],
         "start": record["start"],
         "environment": {"training": record["environment"], "scoring": environment()},
     }
-    metrics = score_run(spec, settings, read_jsonl(predictions), scenes, provenance, pictures)
+    settings = score_spec(experiment, spec.dataset)
+    metrics = score_run(spec, settings, read_jsonl(answers), scenes, provenance, pictures)
     write_json(summary, means(metrics))
     write_json(to, metrics)
 

@@ -19,8 +19,8 @@ from gcl.evaluation.encoders import encoder_folder, encoder_sha256
 from gcl.evaluation.similarity import SentenceSimilarity
 from gcl.experiment.actions import named_action
 from gcl.experiment.runs import RunSpec
-from gcl.experiment.schema import Checkpoint
-from gcl.experiment.types import Pictures, Strict
+from gcl.experiment.score_spec import ScoreSpec
+from gcl.experiment.types import Pictures
 
 
 class Scorer(Protocol):
@@ -31,16 +31,6 @@ class Scorer(Protocol):
 
     def unreadable(self, text: str, reference: str) -> bool:
         """Whether the two cannot be compared, since one of them is empty to the metric; such answers are counted."""
-
-
-class ScoreSpec(Strict):
-    """What scoring depends on."""
-
-    bert_encoder: Checkpoint
-    bert_layer: int
-    sentence_encoder: Checkpoint
-    bootstrap: int
-    actions: list[str] | None
 
 
 def score_run(

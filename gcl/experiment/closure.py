@@ -54,6 +54,7 @@ EXCLUDED = {
     "gcl.experiment.mgsd_runs": "as gcl.experiment.runs",
     "gcl.experiment.grid": "lists runs",
     "gcl.experiment.mgsd_grid": "lists runs",
+    "gcl.experiment.score_spec": "as gcl.experiment.runs",
     "gcl.experiment.execution": "how trainings are carried out; no result depends on it but by rounding",
     "gcl.training.launch": "starts processes",
     "gcl.workflow.plan": "gives steps their parameters",

@@ -24,8 +24,7 @@ from gcl.experiment.grid import (
     rate_runs,
     sweep_runs,
 )
-from gcl.experiment.layers import together
-from gcl.experiment.load import load_experiment, overrides_of, replaced
+from gcl.experiment.load import load_experiment, overrides_of, replaced, write_resolved
 from gcl.experiment.mgsd_grid import all_asked
 from gcl.experiment.notes import notes_of_changes
 from gcl.experiment.runs import (
@@ -40,6 +39,7 @@ from gcl.experiment.runs import (
     trained_before,
 )
 from gcl.experiment.schema import Experiment
+from gcl.experiment.score_spec import score_spec
 from gcl.files import canonical_json
 from gcl.operations.versioning import check_link_types, disk_plan
 from gcl.workflow.targets import FIGURES, PLANNING_FIGURE, PLANNING_TABLE, TABLES
@@ -68,9 +68,6 @@ def open_plan(workflow: Any) -> "Plan":
             print(f"note: {line}", file=sys.stderr)
     # Jobs use the environment that runs Snakemake, activated or not.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    # Jobs that need the whole experiment read it from here. It is no rule parameter, since then every change of any setting
-    # would rerun them; each rule names the settings that it depends on instead.
-    os.environ["GCL_CONFIG"] = canonical_json(together(overrides))
     if experiment.drawing:
         os.environ["HF_HUB_OFFLINE"] = "1"
     return Plan(experiment)
@@ -85,6 +82,9 @@ class Plan:
         self.data = experiment.data.value
         self.drawn = experiment.drawing is not None
         self.draws_data = self.drawn and experiment.drawing.datasets.value
+        # Jobs read the whole experiment here. It is no input, since then every change of any setting would rerun them; each
+        # rule names the settings that it depends on instead.
+        self.resolved = f"results/{self.scale}/experiment.json"
         self.gpus = 0 if self.drawn else experiment.execution.processes.value  # of one training
 
     # Specifications: what a job is given, and what makes it run again.
@@ -114,16 +114,7 @@ class Plan:
 
     def score_json(self, wildcards: Any) -> str:
         """Encoders and intervals, and the closed list of the run's data set."""
-        evaluation = self.experiment.evaluation
-        return canonical_json(
-            {
-                "bert_encoder": evaluation.bert_encoder.value.model_dump(),
-                "bert_layer": evaluation.bert_layer.value,
-                "sentence_encoder": evaluation.sentence_encoder.value.model_dump(),
-                "bootstrap": evaluation.bootstrap.value,
-                "actions": self._data_spec(wildcards).actions,
-            }
-        )
+        return score_spec(self.experiment, self.run(wildcards).dataset).json
 
     def vocabulary_json(self) -> str:
         """What the miniature tokenizer's training depends on."""
@@ -197,6 +188,10 @@ class Plan:
                     check_current(Path(data.root), folder, data.questions, data.actions)
         except GCLError as error:
             stop(error)
+
+    def write(self) -> None:
+        """Write the experiment where jobs read it, beside the results."""
+        write_resolved(self.experiment, Path(self.resolved))
 
     def disk(self) -> str:
         """What checkpoints will take."""

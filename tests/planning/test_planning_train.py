@@ -11,11 +11,9 @@ from pydantic import ValidationError
 
 from gcl.cli.main import main
 from gcl.experiment.execution import ExecutionSpec
-from gcl.experiment.load import load_experiment
 from gcl.experiment.mgsd_runs import PlanningSpec
 from gcl.experiment.runs import ObjectiveSpec
 from gcl.experiment.types import Lora
-from gcl.experiment.yaml_files import read_yaml
 from gcl.models.backbone import load_preprocessor
 from gcl.models.weights import Source
 from gcl.planning.states_file import read_records
@@ -265,8 +263,7 @@ def test_a_miniature_model_for_these_words_is_built_and_learns(tasks, tmp_path):
     states = ["--states", str(tasks / "states.jsonl")]
     words, model = str(tmp_path / "vocabulary.json"), tmp_path / "model"
     assert main(["planning", "vocabulary", *states, "--size", "350", "--to", words]) == 0
-    shape = load_experiment(read_yaml(ROOT / "config.yaml"), ROOT).models["qwen3-vl-2b"].backbone.value
-    built = ["--architecture", shape.model_dump_json(), "--vocabulary", words, "--pixels", "784", "50176"]
+    built = ["qwen3-vl-2b", "--vocabulary", words, "--pixels", "784", "50176"]
     assert main(["planning", "build", *built, "--to", str(model)]) == 0
     preprocessor = load_preprocessor(Source(str(model)))
     record = read_records(tasks / "states.jsonl")[0]

@@ -129,7 +129,7 @@ if PLAN.drawn:
         message:
             "Build an untrained miniature {wildcards.model}"
         shell:
-            "gcl planning build --architecture {params.architecture:q} --vocabulary {input.vocabulary:q}"
+            "gcl planning build {wildcards.model} --experiment {PLAN.resolved} --vocabulary {input.vocabulary:q}"
             " --pixels {params.pixels} --to {output:q} > {log:q} 2>&1"
 
 
@@ -157,7 +157,7 @@ rule planning_train:
     message:
         "Train {wildcards.task_run}"
     shell:
-        "gcl planning train --spec {params.spec:q} --states {input.states:q} --pictures {input.pictures:q}"
+        "gcl planning train --spec {params.spec:q} --experiment {PLAN.resolved} --states {input.states:q} --pictures {input.pictures:q}"
         " --record {output.record:q} --to {output.checkpoints:q} > {log:q} 2>&1"
 
 
@@ -205,7 +205,7 @@ rule planning_score:
     message:
         "Score {wildcards.task_run}, {wildcards.question}"
     shell:
-        "gcl planning score {params.who} --answers {input.answers:q}/{wildcards.question:q}.jsonl --states {input.states:q}"
+        "gcl planning score {params.who} --experiment {PLAN.resolved} --answers {input.answers:q}/{wildcards.question:q}.jsonl --states {input.states:q}"
         " --resamples {params.resamples} --to {output:q} > {log:q} 2>&1"
 
 

@@ -24,7 +24,7 @@ rule train:
     message:
         f"Train {{wildcards.run}} (threads: {{threads}}, GPUs: {PLAN.gpus})"
     shell:
-        "gcl train --run {params.run:q} --data {params.data:q} --manifest {input.manifest:q}"
+        "gcl train {wildcards.run:q} --experiment {PLAN.resolved}"
         " --record {output.record:q} --to {output.checkpoints:q} > {log:q} 2>&1"
 
 
@@ -53,9 +53,8 @@ rule generate:
     message:
         "Answer with {wildcards.run} (threads: {threads}, GPUs: {resources.gpu})"
     shell:
-        "gcl generate --run {params.run:q} --data {params.data:q} --manifest {input.manifest:q}"
-        " --checkpoints {input.checkpoints:q} --batch-size {params.batch_size}"
-        " --max-new-tokens {params.max_new_tokens} --pictures {params.pictures} --to {output:q} > {log:q} 2>&1"
+        "gcl generate {wildcards.run:q} --experiment {PLAN.resolved} --pictures {params.pictures}"
+        " --to {output:q} > {log:q} 2>&1"
 
 
 # The control of table headline: the same questions about the picture of another scene. Nothing is trained for it.
@@ -93,13 +92,11 @@ rule score:
         code=PLAN.code("scoring"),
         run=PLAN.run_json,
         score=PLAN.score_json,
-        manifests=lambda w, input: Path(input.train).parent,
         pictures="own",
     message:
         "Score {wildcards.run}"
     shell:
-        "gcl score --run {params.run:q} --score {params.score:q} --predictions {input.predictions:q}"
-        " --checkpoints {input.checkpoints:q} --manifests {params.manifests:q} --pictures {params.pictures}"
+        "gcl score {wildcards.run:q} --experiment {PLAN.resolved} --pictures {params.pictures}"
         " --summary {output.summary:q} --to {output.metrics:q} > {log:q} 2>&1"
 
 
@@ -118,7 +115,6 @@ use rule score as score_exchanged with:
         code=PLAN.code("scoring"),
         run=PLAN.run_json,
         score=PLAN.score_json,
-        manifests=lambda w, input: Path(input.train).parent,
         pictures="exchanged",
     message:
         "Score {wildcards.run}, pictures exchanged"
