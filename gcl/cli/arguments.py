@@ -17,6 +17,13 @@ CountOrNone = Annotated[int, Parameter(validator=validators.Number(gte=0))]
 Positive = Annotated[float, Parameter(validator=_finite)]
 Json = Annotated[bool, Parameter(name="--json", help="Machine-readable.")]
 Scale = Annotated[str | None, Parameter(help="Instead of the scale in config.yaml: miniature, rehearsal or paper.")]
+File = Annotated[
+    Path | None,
+    Parameter(
+        name="--experiment",
+        help="The experiment as Snakemake wrote it, `results/<scale>/experiment.json`. By default config.yaml here.",
+    ),
+]
 Results = Annotated[Path, Parameter(help="Folder of all results.")]
 Scratch = Annotated[
     Path, Parameter(help="Log and checkpoints of unfinished trainings; the same command continues from them.")

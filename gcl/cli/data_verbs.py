@@ -8,14 +8,14 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from gcl.cli.arguments import Count, CountOrNone, Scale
+from gcl.cli.arguments import Count, CountOrNone, File, Scale
 from gcl.errors import ConfigError, DataError
 from gcl.files import write_json, write_text
 
 
 def generate(
     name: Literal["snei", "muson", "captions"], /, *, train: Count, seed: int, to: Path, test: CountOrNone = 0,
-    tuning: bool = False, data: str | None = None,
+    tuning: bool = False, file: File = None,
 ) -> None:  # fmt: skip
     """Draw a miniature data set, as if it had been downloaded.
 
@@ -30,18 +30,14 @@ def generate(
         to: Folder to make.
         test: Scenes to test on.
         tuning: Scenes to choose settings on, unlike those of any test split.
-        data: Data specification as JSON; by default as config.yaml says.
     """
-    from gcl.cli.opened import known_data
+    from gcl.cli.opened import known_data, opened
     from gcl.data.drawing.datasets import write_captions, write_dataset
-    from gcl.experiment.data_spec import DataSpec
-    from gcl.experiment.load import experiment_here
-    from gcl.experiment.types import parsed
 
     if name == "captions":
         write_captions(train, seed, to)
     else:
-        questions = (parsed(DataSpec, data) if data else known_data(experiment_here(), name)).questions
+        questions = known_data(opened(file), name).questions
         write_dataset(name, {"train": train, "test": test}, questions, seed, to, tuning=tuning)
 
 
@@ -78,7 +74,9 @@ def inspect(
         print(f"\nProposed mapping: {to}. Check every line, then give it to `gcl data import --mapping`.")
 
 
-def import_(kind: str, source: Path, /, *, mapping: Path, to: Path, show: Count = 20, scale: Scale = None) -> None:
+def import_(
+    kind: str, source: Path, /, *, mapping: Path, to: Path, show: Count = 20, scale: Scale = None, file: File = None
+) -> None:
     """Turn a download into a raw folder of the pipeline.
 
     For example:
@@ -92,10 +90,10 @@ def import_(kind: str, source: Path, /, *, mapping: Path, to: Path, show: Count 
         to: Raw folder to make, usually `data/raw/<data set>`.
         show: Mistakes to list.
     """
+    from gcl.cli.opened import opened
     from gcl.data.importing.importer import KINDS, import_source
-    from gcl.experiment.load import experiment_here
 
-    datasets = experiment_here(scale).datasets
+    datasets = opened(file, scale).datasets
     if kind not in {*datasets, *KINDS}:
         known = ", ".join(dict.fromkeys([*datasets, *KINDS]))
         raise ConfigError(f"unknown kind of data {kind!r}; use one of {known}, or add it to config.yaml")
@@ -149,7 +147,7 @@ def validate(
         raise DataError(f"{root}: errors: {len(validation.errors)}; mend them, nothing can be trained on this")
 
 
-def manifest(name: str, /, *, scale: Scale = None) -> None:
+def manifest(name: str, /, *, scale: Scale = None, file: File = None) -> None:
     """Check a raw folder and write train.tsv and test.tsv.
 
     For example:
@@ -159,13 +157,12 @@ def manifest(name: str, /, *, scale: Scale = None) -> None:
     Args:
         name: A data set of config.yaml.
     """
-    from gcl.cli.opened import known_data
+    from gcl.cli.opened import known_data, opened
     from gcl.data.manifest import check_counts, write_manifests
     from gcl.data.raw import read_raw
-    from gcl.experiment.load import experiment_here
     from gcl.experiment.places import places
 
-    experiment = experiment_here(scale)
+    experiment = opened(file, scale)
     data = known_data(experiment, name)
     scenarios = read_raw(Path(data.root), data.questions, data.actions)
     check_counts(scenarios, experiment.datasets[data.name].scenarios.value.model_dump(), data.name)

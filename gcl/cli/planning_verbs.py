@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 from cyclopts import Group, Parameter, validators
 
-from gcl.cli.arguments import Count, CountOrNone
-from gcl.errors import DataError
+from gcl.cli.arguments import Count, CountOrNone, File, Scale
+from gcl.errors import ConfigError, DataError
 from gcl.files import (
     atomic_folder,
     write_json,
@@ -158,24 +158,31 @@ def vocabulary(*, states: Path, size: Count, to: Path, system: System = "You are
     write_json(to, tokenizer.vocabulary(read_records(states), system, size))
 
 
-def build(*, architecture: str, vocabulary: Path, to: Path, pixels: Pixels = _MGSD_PIXELS, seed: int = 0) -> None:
+def build(
+    model: str, /, *, vocabulary: Path, to: Path, pixels: Pixels = _MGSD_PIXELS, seed: int = 0, file: File = None,
+    scale: Scale = None,
+) -> None:  # fmt: skip
     """Write an untrained miniature model.
 
     For example:
 
-        gcl planning build --architecture model.json --vocabulary vocabulary.json --to model
+        gcl planning build qwen3-vl-4b --vocabulary vocabulary.json --to model
 
     Args:
-        architecture: Backbone of a model in workflow/scales/miniature.yaml as JSON, or a file with it.
+        model: Its name in config.yaml.
         vocabulary: As `gcl planning vocabulary` writes it.
         to: Checkpoint folder to make.
         seed: Of its weights.
     """
+    from gcl.cli.opened import known_model, opened
     from gcl.experiment.schema import MiniatureModel
-    from gcl.experiment.types import parsed
     from gcl.models import untrained
 
-    untrained.build(parsed(MiniatureModel, architecture), vocabulary, pixels, seed, to)
+    experiment = opened(file, scale)
+    architecture = experiment.models[known_model(experiment, model)].backbone.value
+    if not isinstance(architecture, MiniatureModel):
+        raise ConfigError(f"{model} has published weights at scale {experiment.scale}; only miniature models are built")
+    untrained.build(architecture, vocabulary, pixels, seed, to)
 
 
 VERBS = (generate, import_, gather, render, vocabulary, build)

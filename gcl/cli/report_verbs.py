@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Literal
 
-from gcl.cli.arguments import Count, Json, Results, Scale
+from gcl.cli.arguments import Count, File, Json, Results, Scale
 from gcl.workflow.targets import FIGURES, TABLES
 
 REPORTS = (*TABLES, *FIGURES, "costs", "gallery", "page")
@@ -81,7 +81,9 @@ def crate(*, to: Path, scale: Scale = None, results: Results = Path("results")) 
     write_crate(experiment_here(scale), results, to)
 
 
-def report(name: Literal[REPORTS], /, *, to: Path, results: Results = Path("results")) -> None:
+def report(
+    name: Literal[REPORTS], /, *, to: Path, file: File = None, scale: Scale = None, results: Results = Path("results"),
+) -> None:  # fmt: skip
     """Build one table or figure from metrics files, or a page of all.
 
     For example:
@@ -93,9 +95,9 @@ def report(name: Literal[REPORTS], /, *, to: Path, results: Results = Path("resu
         name: Of the table or figure.
         to: Path of the files to write, without suffix; of the page with it.
     """
-    from gcl.experiment.load import experiment_here
+    from gcl.cli.opened import opened
 
-    experiment = experiment_here()
+    experiment = opened(file, scale)
     if name == "costs":
         from gcl.operations.costs import write_costs
 

@@ -32,7 +32,7 @@ def settings(*, as_json: Json = False, schema: Path | None = None) -> None:
     """
     from gcl.experiment.checks import warnings
     from gcl.experiment.json_schema import config_schema
-    from gcl.experiment.load import experiment_here, overrides_here, replaced
+    from gcl.experiment.load import experiment_here, replaced
     from gcl.experiment.load import settings as all_settings
     from gcl.experiment.notes import notes
     from gcl.files import write_json
@@ -51,7 +51,7 @@ def settings(*, as_json: Json = False, schema: Path | None = None) -> None:
         print(f"{row['setting']:<42} {value:<62} {row['origin']}: {row['note']}")
     for line in warnings(experiment):
         print(f"warning: {line}", file=sys.stderr)
-    for line in notes(replaced(overrides_here())):
+    for line in notes(replaced()):
         print(f"note: {line}", file=sys.stderr)
 
 

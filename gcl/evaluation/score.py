@@ -18,9 +18,9 @@ from gcl.evaluation.bootstrap import mean_interval
 from gcl.evaluation.encoders import encoder_folder, encoder_sha256
 from gcl.evaluation.similarity import SentenceSimilarity
 from gcl.experiment.actions import named_action
+from gcl.experiment.asked import ScoreSpec
 from gcl.experiment.runs import RunSpec
-from gcl.experiment.types import Pictures, Strict
-from gcl.experiment.weights import Weights
+from gcl.experiment.types import Pictures
 
 
 class Scorer(Protocol):
@@ -31,16 +31,6 @@ class Scorer(Protocol):
 
     def unreadable(self, text: str, reference: str) -> bool:
         """Whether the two cannot be compared, since one of them is empty to the metric; such answers are counted."""
-
-
-class ScoreSpec(Strict):
-    """What scoring depends on."""
-
-    bert_encoder: Weights
-    bert_layer: int
-    sentence_encoder: Weights
-    bootstrap: int
-    actions: list[str] | None
 
 
 def score_run(

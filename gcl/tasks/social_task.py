@@ -63,7 +63,11 @@ class SocialTask:
         return {}
 
     def asked(self, run: RunSpec, member: int) -> Questions:
-        """All turns."""
+        """All turns, whoever is asked."""
+        return self.all_turns()
+
+    def all_turns(self) -> Questions:
+        """The questions of the data set, as the evaluation asks them."""
         return Questions(
             about=f"the data set {self.data.name}",
             questions=self.data.questions,

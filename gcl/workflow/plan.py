@@ -29,8 +29,7 @@ from gcl.experiment.grid import (
     sweep_runs,
 )
 from gcl.experiment.grounding_spec import grounding
-from gcl.experiment.layers import together
-from gcl.experiment.load import load_experiment, overrides_of, replaced
+from gcl.experiment.load import load_experiment, overrides_of, replaced, write_resolved
 from gcl.experiment.methods.competition import group_run
 from gcl.experiment.methods.fine_tuning import sft_run
 from gcl.experiment.methods.registry import find_run
@@ -66,9 +65,6 @@ def open_plan(workflow: Any) -> "Plan":
             print(f"note: {line}", file=sys.stderr)
     # Jobs use the environment that runs Snakemake, activated or not.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    # Jobs that need the whole experiment read it from here. It is no rule parameter, since then every change of any setting
-    # would rerun them; each rule names the settings that it depends on instead.
-    os.environ["GCL_CONFIG"] = canonical_json(together(overrides))
     if experiment.drawing:
         os.environ["HF_HUB_OFFLINE"] = "1"
     return Plan(experiment)
@@ -85,6 +81,9 @@ class Plan:
         self.at = replace(self.here, scale="{scale}")  # in rules, where the scale is a wildcard
         self.drawn = experiment.drawing is not None
         self.draws_data = self.drawn and experiment.drawing.datasets.value
+        # Jobs read the whole experiment here. It is no input, since then every change of any setting would rerun them; each
+        # rule names the settings that it depends on instead.
+        self.resolved = str(self.here.experiment)
         self.gpus = 0 if self.drawn else experiment.execution.processes.value  # of one training
 
     # Specifications: what a job is given, and what makes it run again.
@@ -208,6 +207,10 @@ class Plan:
                     check_current(Path(data.root), folder, data.questions, data.actions)
         except GCLError as error:
             stop(error)
+
+    def write(self) -> None:
+        """Write the experiment where jobs read it, beside the results."""
+        write_resolved(self.experiment, Path(self.resolved))
 
     def disk(self) -> str:
         """What checkpoints will take."""

@@ -24,7 +24,6 @@ WORDS = "planning/words/qwen3-vl-4b/default/seed0"
 @pytest.fixture(autouse=True)
 def in_the_project(monkeypatch):
     monkeypatch.chdir(ROOT)
-    monkeypatch.delenv("GCL_CONFIG", raising=False)
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,6 @@ B = {"s0": 0.9, "s1": 0.5, "s2": 0.7, "s3": 0.6, "s4": 0.30000049}
 @pytest.fixture(autouse=True)
 def in_the_project(monkeypatch):
     monkeypatch.chdir(ROOT)
-    monkeypatch.delenv("GCL_CONFIG", raising=False)
 
 
 @pytest.fixture

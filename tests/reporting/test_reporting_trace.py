@@ -32,7 +32,7 @@ FULL = "snei/gcl/qwen2.5-vl-3b+qwen3-vl-4b/full/seed0"
 MADE = RESULTS / "miniature"
 LAST = "AGO,qwen2.5-vl-3b,learner"
 ATTEMPT = {
-    "started": 0.0, "seconds": 58.3, "node": "n1", "job": None, "gpus": 0, "command": ["gcl", "train", "--run", "{}" * 200],
+    "started": 0.0, "seconds": 58.3, "node": "n1", "job": None, "gpus": 0, "command": ["gcl", "train", "a/run"],
     "git": {"commit": "c" * 40, "dirty": True},
     "hardware": {"system": "Linux", "cpu": "A CPU", "cores": 2, "memory_mib": 4096, "gpus": []},
 }  # fmt: skip

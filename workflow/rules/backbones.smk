@@ -16,7 +16,7 @@ if PLAN.drawn:
         message:
             "Train the miniature tokenizer"
         shell:
-            "gcl backbone vocabulary --to {output:q} > {log:q} 2>&1"
+            "gcl backbone vocabulary --experiment {PLAN.resolved} --to {output:q} > {log:q} 2>&1"
 
     rule ground:
         """Build a miniature backbone and ground it in captions of scenes that are in no data set."""
@@ -35,5 +35,5 @@ if PLAN.drawn:
         message:
             "Build and ground the miniature {wildcards.model}"
         shell:
-            "gcl backbone ground --spec {params.spec:q} --captions {input.captions:q}"
+            "gcl backbone ground {wildcards.model} --experiment {PLAN.resolved} --captions {input.captions:q}"
             " --vocabulary {input.vocabulary:q} --to {output:q} > {log:q} 2>&1"

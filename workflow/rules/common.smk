@@ -19,5 +19,6 @@ wildcard_constraints:
 
 
 onstart:
+    PLAN.write()
     if not PLAN.drawn:
         print(PLAN.disk(), file=sys.stderr)

@@ -19,7 +19,7 @@ if PLAN.draws_data:
         message:
             "Draw {wildcards.dataset}"
         shell:
-            "gcl data generate {params.kind} --data {params.data:q} --seed {params.seed}"
+            "gcl data generate {params.kind} --experiment {PLAN.resolved} --seed {params.seed}"
             " --train {params.scenes[train]} --test {params.scenes[test]} --to {output:q} > {log:q} 2>&1"
 
     rule import_data:
@@ -39,7 +39,8 @@ if PLAN.draws_data:
         message:
             "Import {wildcards.dataset}"
         shell:
-            "gcl data import {wildcards.dataset} {input.source:q} --mapping {input.mapping:q} --to {output:q} > {log:q} 2>&1"
+            "gcl data import {wildcards.dataset} {input.source:q} --mapping {input.mapping:q}"
+            " --experiment {PLAN.resolved} --to {output:q} > {log:q} 2>&1"
 
 
 if PLAN.drawn:
@@ -82,4 +83,4 @@ rule manifest:
     message:
         "Check {wildcards.dataset} and write its manifests"
     shell:
-        "gcl data manifest {wildcards.dataset} > {log:q} 2>&1"
+        "gcl data manifest {wildcards.dataset} --experiment {PLAN.resolved} > {log:q} 2>&1"

@@ -127,7 +127,7 @@ if PLAN.drawn:
         message:
             "Build an untrained miniature {wildcards.model}"
         shell:
-            "gcl planning build --architecture {params.architecture:q} --vocabulary {input.vocabulary:q}"
+            "gcl planning build {wildcards.model} --experiment {PLAN.resolved} --vocabulary {input.vocabulary:q}"
             " --pixels {params.pixels} --to {output:q} > {log:q} 2>&1"
 
 

@@ -27,7 +27,7 @@ rule table:
     message:
         "Table {wildcards.name}"
     shell:
-        "gcl report {wildcards.name} --to {params.stem:q} > {log:q} 2>&1"
+        "gcl report {wildcards.name} --experiment {PLAN.resolved} --to {params.stem:q} > {log:q} 2>&1"
 
 
 # It scores answers again, by other models: a job, where the other tables are made on the spot.
@@ -60,7 +60,7 @@ rule figure:
     message:
         "Figure {wildcards.name}"
     shell:
-        "gcl report {wildcards.name} --to {params.stem:q} > {log:q} 2>&1"
+        "gcl report {wildcards.name} --experiment {PLAN.resolved} --to {params.stem:q} > {log:q} 2>&1"
 
 
 rule costs:
@@ -86,7 +86,7 @@ rule costs:
     message:
         "Table of costs"
     shell:
-        "gcl report costs --to {params.stem:q} > {log:q} 2>&1"
+        "gcl report costs --experiment {PLAN.resolved} --to {params.stem:q} > {log:q} 2>&1"
 
 
 rule gallery:
@@ -110,7 +110,7 @@ rule gallery:
     message:
         "Gallery of test scenes"
     shell:
-        "gcl report gallery --to {params.stem:q} > {log:q} 2>&1"
+        "gcl report gallery --experiment {PLAN.resolved} --to {params.stem:q} > {log:q} 2>&1"
 
 
 rule report_page:
@@ -138,7 +138,7 @@ rule report_page:
     message:
         "Page of all results"
     shell:
-        "gcl report page --to {output:q} > {log:q} 2>&1"
+        "gcl report page --experiment {PLAN.resolved} --to {output:q} > {log:q} 2>&1"
 
 
 rule headline:

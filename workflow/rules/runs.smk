@@ -24,7 +24,7 @@ rule train:
     message:
         f"Train {{wildcards.run}} (threads: {{threads}}, GPUs: {PLAN.gpus})"
     shell:
-        f"gcl train {{wildcards.run}} --experiment {PLAN.here.experiment}"
+        "gcl train {wildcards.run:q} --experiment {PLAN.resolved}"
         " --record {output.record:q} --to {output.checkpoints:q} > {log:q} 2>&1"
 
 
@@ -52,7 +52,7 @@ rule generate:
     message:
         "Answer with {wildcards.run} (threads: {threads}, GPUs: {resources.gpu})"
     shell:
-        f"gcl generate {{wildcards.run}} --experiment {PLAN.here.experiment} --pictures {{params.pictures}}"
+        "gcl generate {wildcards.run:q} --experiment {PLAN.resolved} --pictures {params.pictures}"
         " --to {output:q} > {log:q} 2>&1"
 
 
@@ -94,7 +94,7 @@ rule score:
     message:
         "Score {wildcards.run}"
     shell:
-        f"gcl score {{wildcards.run}} --experiment {PLAN.here.experiment} --pictures {{params.pictures}}"
+        "gcl score {wildcards.run:q} --experiment {PLAN.resolved} --pictures {params.pictures}"
         " --summary {output.summary:q} --to {output.metrics:q} > {log:q} 2>&1"
 
 

@@ -232,7 +232,7 @@ def _costs_words(costs: Mapping[str, Any]) -> str:
         git = last["git"]
         words.append(f"commit {git['commit'][:12]}{', changed' if git['dirty'] else ''}" if git else "no Git")
     if command := last.get("command"):
-        words.append(shlex.join("..." if len(part) > 200 else part for part in command))
+        words.append(shlex.join(command))
     return "; ".join(words)
 
 
