@@ -43,7 +43,7 @@ def tasks(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def experiment(backbones, tasks, tmp_path, monkeypatch):
+def project(backbones, tasks, tmp_path, monkeypatch):
     """Small trainings of a published model, in a folder of their own."""
     monkeypatch.chdir(tmp_path)
 
@@ -67,9 +67,9 @@ def experiment(backbones, tasks, tmp_path, monkeypatch):
     return load_experiment(None, ROOT, [Document("a test", changes)])
 
 
-def run_of(experiment, method: str, variant: str = "default") -> RunSpec:
+def run_of(project, method: str, variant: str = "default") -> RunSpec:
     models = f"{MODEL}+{MODEL}" if method == "mgsd" else MODEL
-    return find_run(experiment, f"planning/{method}/{models}/{variant}/seed0")
+    return find_run(project, f"planning/{method}/{models}/{variant}/seed0")
 
 
 def untaught(run: RunSpec, backbones) -> RunSpec:
@@ -78,9 +78,9 @@ def untaught(run: RunSpec, backbones) -> RunSpec:
     return run.model_copy(update={"members": [m.model_copy(update={"start": start}) for m in run.members]})
 
 
-def train(experiment, run: RunSpec, **changes) -> Path:
-    output = places(experiment).checkpoints(run.id)
-    jobs.train(experiment, run, ExecutionSpec(**changes), output, Path("record.json"))
+def train(project, run: RunSpec, **changes) -> Path:
+    output = places(project).checkpoints(run.id)
+    jobs.train(project, run, ExecutionSpec(**changes), output, Path("record.json"))
     return output
 
 
@@ -94,9 +94,9 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_every_method_trains_answers_and_is_scored(experiment, backbones, case):
-    run = untaught(run_of(experiment, *CASES[case]), backbones)
-    output = train(experiment, run)
+def test_every_method_trains_answers_and_is_scored(project, backbones, case):
+    run = untaught(run_of(project, *CASES[case]), backbones)
+    output = train(project, run)
     record = json.loads(Path("record.json").read_text())
     assert record["spec"] == run.model_dump() and set(record["weights"]) == {m.role for m in run.members}
     steps = losses(output)
@@ -106,9 +106,9 @@ def test_every_method_trains_answers_and_is_scored(experiment, backbones, case):
     if case == "off-policy":
         assert steps[0]["loss"] == pytest.approx(steps[0]["sft_student"] + steps[0]["sft_teacher"] + steps[0]["drl"])
 
-    here = places(experiment)
-    jobs.generate(experiment, run, here.predictions(run.id))
-    jobs.score(experiment, run, here.metrics(run.id), here.summary(run.id))
+    here = places(project)
+    jobs.generate(project, run, here.predictions(run.id))
+    jobs.score(project, run, here.metrics(run.id), here.summary(run.id))
     found = json.loads(here.metrics(run.id).read_text())
     (member,) = found["members"]
     assert member["role"] == run.members[0].role and len(member["items"]) == 4
@@ -120,10 +120,10 @@ def test_every_method_trains_answers_and_is_scored(experiment, backbones, case):
     assert json.loads(here.summary(run.id).read_text())[member["role"]][f"{turn}_parsed"] >= 0.0
 
 
-def test_a_base_model_is_asked_and_scored_without_a_training(experiment, backbones):
-    run, here = run_of(experiment, "base"), places(experiment)
-    jobs.generate(experiment, run, here.predictions(run.id))
-    jobs.score(experiment, run, here.metrics(run.id), here.summary(run.id))
+def test_a_base_model_is_asked_and_scored_without_a_training(project, backbones):
+    run, here = run_of(project, "base"), places(project)
+    jobs.generate(project, run, here.predictions(run.id))
+    jobs.score(project, run, here.metrics(run.id), here.summary(run.id))
     found = json.loads(here.metrics(run.id).read_text())
     assert {line["turn"] for line in read_jsonl(here.predictions(run.id))} == {
         "image",
@@ -135,14 +135,14 @@ def test_a_base_model_is_asked_and_scored_without_a_training(experiment, backbon
     assert set(found["members"][0]["summary"]) >= {"image_success", "symbols+plan_success", "reading_all"}
 
 
-def test_a_stopped_distillation_goes_on_to_the_same_bytes(experiment, backbones, monkeypatch):
+def test_a_stopped_distillation_goes_on_to_the_same_bytes(project, backbones, monkeypatch):
     """What is drawn depends on the step, not on what was drawn before the stop."""
-    chosen = run_of(experiment, "mgsd", "ungrounded")
+    chosen = run_of(project, "mgsd", "ungrounded")
     chosen = chosen.model_copy(update={"training": chosen.training.model_copy(update={"epochs": 4})})
     execution = ExecutionSpec(save_every=1)
 
     def train(name: str, scratch: str) -> Path:
-        jobs.train(experiment, chosen, execution, Path(name), scratch=Path(scratch))
+        jobs.train(project, chosen, execution, Path(name), scratch=Path(scratch))
         return Path(name)
 
     whole, steps, accumulate = train("whole", "one"), [], loop.accumulate
@@ -164,35 +164,35 @@ def test_a_stopped_distillation_goes_on_to_the_same_bytes(experiment, backbones,
     assert losses(resumed) == losses(whole)
 
 
-def test_a_stage_starts_from_the_adapters_of_the_one_before(experiment):
+def test_a_stage_starts_from_the_adapters_of_the_one_before(project):
     """Adapters alone are asked, and trained further, as the whole model that they make."""
     kept = {}
     for retain in ("final", "adapters"):
-        first, here = run_of(experiment, "reading"), places(experiment)
+        first, here = run_of(project, "reading"), places(project)
         first = first.model_copy(
             update={"training": first.training.model_copy(update={"lora": Lora(rank=4, alpha=8.0)})}
         )
-        folder = train(experiment, first, retain=retain)
-        jobs.generate(experiment, first, here.predictions(first.id))
-        second = run_of(experiment, "mgsd", "full")
+        folder = train(project, first, retain=retain)
+        jobs.generate(project, first, here.predictions(first.id))
+        second = run_of(project, "mgsd", "full")
         assert second.members[0].start == Trained(run=first.id, role="solo")
-        ended = train(experiment, second)
+        ended = train(project, second)
         said = here.predictions(first.id).read_bytes()
         kept[retain] = said, (ended / "student/model.safetensors").read_bytes()
     assert {path.name for path in folder.rglob("*.safetensors")} == {"adapter_model.safetensors"}
     assert kept["final"] == kept["adapters"]
 
 
-def test_a_training_without_adapters_does_not_start_where_they_alone_are_retained(experiment):
+def test_a_training_without_adapters_does_not_start_where_they_alone_are_retained(project):
     with pytest.raises(TrainingError, match=r"retain is 'adapters', but this training has none \(lora: null\)"):
-        train(experiment, run_of(experiment, "mgsd", "ungrounded"), retain="adapters")
+        train(project, run_of(project, "mgsd", "ungrounded"), retain="adapters")
     assert not Path("scratch").exists() and not Path("results").exists()
 
 
-def test_members_are_asked_by_their_task_or_in_ones_own_words(experiment, tasks, capsys):
-    run, here = run_of(experiment, "mgsd", "ungrounded"), places(experiment)
-    folder = train(experiment, run)
-    jobs.generate(experiment, run, here.predictions(run.id))
+def test_members_are_asked_by_their_task_or_in_ones_own_words(project, tasks, capsys):
+    run, here = run_of(project, "mgsd", "ungrounded"), places(project)
+    folder = train(project, run)
+    jobs.generate(project, run, here.predictions(run.id))
     record = next(record for record in read_records(here.states) if record.split == "test")
     lines = read_jsonl(here.predictions(run.id))
     (expected,) = [line["text"] for line in lines if line["id"] == record.id]
@@ -209,8 +209,8 @@ def test_members_are_asked_by_their_task_or_in_ones_own_words(experiment, tasks,
     assert "--turn frozenlake: no question of this member; it has none" in capsys.readouterr().err
 
 
-def test_states_without_pictures_and_missing_splits_are_one_line(experiment, tasks, tmp_path):
-    task = open_task(experiment, "planning")
+def test_states_without_pictures_and_missing_splits_are_one_line(project, tasks, tmp_path):
+    task = open_task(project, "planning")
     task.pictures = tmp_path
     with pytest.raises(DataError, match=r"no such picture \(8 are missing\); run gcl planning render"):
         task.data_sha256("train")
@@ -218,26 +218,26 @@ def test_states_without_pictures_and_missing_splits_are_one_line(experiment, tas
         task.items("val")
 
 
-def test_so_many_items_of_all_parts_are_shown(experiment):
-    feed = make_feed(run_of(experiment, "words"), open_task(experiment, "planning"))
+def test_so_many_items_of_all_parts_are_shown(project):
+    feed = make_feed(run_of(project, "words"), open_task(project, "planning"))
     kinds = [exchange.id.rpartition("/")[2] for exchange in feed.exchanges]
     assert [kinds.count(kind) for kind in ("symbols", "symbols+plan", "image", "reading")] == [8, 8, 2, 7]
     assert kinds[:4] == ["symbols", "symbols+plan"] * 2, "state by state, as the order of training depends on it"
 
 
-def test_a_miniature_model_for_these_words_is_built_and_learns(experiment, tasks, tmp_path):
+def test_a_miniature_model_for_these_words_is_built_and_learns(project, tasks, tmp_path):
     """From states to a model that was trained on words about them, at a constant rate; its tokenizer knows the words."""
-    states = ["--states", str(places(experiment).states)]
+    states = ["--states", str(places(project).states)]
     words, model = str(tmp_path / "vocabulary.json"), tmp_path / "model"
     assert main(["planning", "vocabulary", *states, "--size", "350", "--to", words]) == 0
     shape = load_experiment(None, ROOT).models[MODEL].backbone.value
     built = ["--architecture", shape.model_dump_json(), "--vocabulary", words, "--pixels", "784", "50176"]
     assert main(["planning", "build", *built, "--to", str(model)]) == 0
     preprocessor = load_preprocessor(Weights(path=str(model)))
-    record = read_records(places(experiment).states)[0]
+    record = read_records(places(project).states)[0]
     assert len(preprocessor.tokenizer(prompt(record, "image").text)["input_ids"]) < 120
 
-    run = untaught(run_of(experiment, "words"), {"qwen3_vl": model})
+    run = untaught(run_of(project, "words"), {"qwen3_vl": model})
     training = run.training.model_copy(update={"epochs": 15, "schedule": "constant", "warmup_ratio": 0.0})
-    steps = losses(train(experiment, run.model_copy(update={"training": training})))
+    steps = losses(train(project, run.model_copy(update={"training": training})))
     assert steps[-1]["loss"] < 0.5 * steps[0]["loss"]
