@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from gcl.workflow import (
+from gcl.workflow.plan import (
     FIGURES,
     PLANNING_FIGURE,
     PLANNING_TABLE,
