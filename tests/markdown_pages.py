@@ -9,20 +9,14 @@ LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 
 
 def lines_of_prose(text: str) -> list[str]:
-    """The lines of a page without fenced and indented code, comments and front matter; code lines become empty."""
-    text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
-    lines, fence, blank, listed = [], "", True, False
-    for line in text.splitlines():
+    """The lines of a page without comments and fenced code; lines of code become empty."""
+    lines, fence = [], ""
+    for line in re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL).splitlines():
         opened = re.match(r"\s*(```+|~~~+)", line)
         if fence or opened:
             fence = "" if fence and line.strip() == fence else fence or opened[1]
-            lines.append("")
-        elif line.startswith("    ") and blank and not listed:
-            lines.append("")  # indented code goes on after blank lines, so `blank` stays
-        else:
-            blank = not line.strip()
-            listed = line.startswith(("- ", "  ")) or bool(re.match(r"\d+\. ", line)) if not blank else listed
-            lines.append(line)
+            line = ""
+        lines.append(line)
     return lines
 
 

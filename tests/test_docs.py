@@ -74,7 +74,6 @@ def test_every_page_is_in_the_navigation():
         ("One fact. See Sec. 4.1 and `a b c` (two words).", [2, 7]),
         ("- an item\n  of two lines\n- another\n", [5, 1]),
         ("```\nno prose here\n```\nProse [with a link](x.md#y).", [4]),
-        ("Text:\n\n    indented code is none\n\nMore text.", [1, 2]),
         ("| a cell | of two. Three words here |\n|---|---|\n", [2, 2, 3]),
     ],
 )
