@@ -37,7 +37,7 @@ schema: .venv/ready
 	$(BIN)/python -m gcl.experiment.settings_page
 
 docs: .venv/docs
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "site/index.html"
 
 format: .venv/ready
