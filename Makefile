@@ -3,7 +3,7 @@ PYTHON ?= python3
 CORES ?= 2
 BIN := .venv/bin
 
-.PHONY: headline all rates planning test test-all test-slurm lint schema docs format clean
+.PHONY: headline all rates planning test test-all test-slurm lint schema docs-commands docs format clean
 
 headline: .venv/ready
 	@$(BIN)/snakemake headline --config scale=miniature --cores $(CORES) --quiet host --rerun-incomplete --show-failed-logs
@@ -39,6 +39,9 @@ schema: .venv/ready
 docs: .venv/docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "site/index.html"
+
+docs-commands: .venv/ready
+	$(BIN)/python -m gcl.cli.reference docs/commands.md
 
 format: .venv/ready
 	$(BIN)/ruff check --fix .
