@@ -10,7 +10,11 @@ from gcl.experiment.settings_page import PAGE, settings_page
 
 README = ROOT / "README.md"
 GENERATED = {"settings.md", "commands.md"}
-PAGES = [README, ROOT / "CONTRIBUTING.md", ROOT / "config/README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    README,
+    *(ROOT / name for name in ("CONTRIBUTING.md", "CHANGELOG.md", "config/README.md", "results/README.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 WRITTEN = [page for page in PAGES if page.name not in GENERATED]
 # The house's limit is 20 words. Of each page so many sentences may be longer, none longer than LONGEST.
 LIMIT, LONGEST, SHARE = 20, 30, 0.03
