@@ -67,3 +67,12 @@ def anchors(path: Path) -> set[str]:
             text = re.sub(r"[^\w\s-]", "", LINK.sub(r"\2", line.lstrip("# ")).lower())
             found.add(re.sub(r"\s", "-", text.strip()))
     return found
+
+
+def commands(text: str, program: str) -> tuple[list[str], list[str]]:
+    """What a page says to type: whole commands of its consoles, and commands that its sentences mention, maybe shortened.
+
+    Both without the program's name; a line that ends with a backslash goes on.
+    """
+    consoles = re.findall(rf"^ *\$ {program} (.*)$", text.replace("\\\n", " "), re.MULTILINE)
+    return consoles, re.findall(rf"`{program} ([^`]*)`", text)
