@@ -17,6 +17,7 @@ from typing import Any
 
 from gcl.errors import ConfigError, DataError
 from gcl.experiment.checks import warnings
+from gcl.experiment.dialogue import all_questions, dialogue_of, scored_by
 from gcl.experiment.execution import changed, execution_spec
 from gcl.experiment.grid import all_trainings
 from gcl.experiment.json_schema import config_schema
@@ -66,9 +67,8 @@ def data_generate(options: argparse.Namespace) -> None:
         write_captions(options.train, options.seed, options.to)
     else:
         data = parsed(DataSpec, options.data) if options.data else _known_data(experiment_here(), options.name)
-        questions = data.questions
         counts = {"train": options.train, "test": options.test}
-        write_dataset(options.name, counts, questions, options.seed, options.to, tuning=options.tuning)
+        write_dataset(options.name, counts, data.questions, options.seed, options.to, tuning=options.tuning)
 
 
 def data_inspect(options: argparse.Namespace) -> None:
@@ -80,7 +80,8 @@ def data_inspect(options: argparse.Namespace) -> None:
     if options.data_set not in {None, *datasets}:
         raise ConfigError(f"unknown data set {options.data_set!r}; use one of {', '.join(datasets)} (see config.yaml)")
     known = {name: Known(data.actions.value, data.scenarios.value.model_dump()) for name, data in datasets.items()}
-    inspection = inspect_source(options.source, known, options.data_set, experiment.prompt.questions.value)
+    dialogue = dialogue_of(experiment, options.data_set or "")
+    inspection = inspect_source(options.source, dialogue, known, options.data_set)
     print(inspection.text())
     if inspection.mapping is None:
         raise DataError(inspection.reason)
@@ -92,12 +93,13 @@ def data_inspect(options: argparse.Namespace) -> None:
 def data_import(options: argparse.Namespace) -> None:
     from gcl.data.importing.importer import KINDS, import_source
 
-    datasets = experiment_here(options.scale).datasets
+    experiment = experiment_here(options.scale)
+    datasets = experiment.datasets
     if options.kind not in {*datasets, *KINDS}:
         known = ", ".join(dict.fromkeys([*datasets, *KINDS]))
         raise ConfigError(f"unknown kind of data {options.kind!r}; use one of {known}, or add it to config.yaml")
-    actions = datasets[options.kind].actions.value if options.kind in datasets else None
-    print(import_source(options.kind, options.source, options.mapping, options.to, actions, options.show))
+    dialogue = dialogue_of(experiment, options.kind)
+    print(import_source(options.kind, options.source, options.mapping, options.to, dialogue, options.show))
 
 
 def data_validate(options: argparse.Namespace) -> None:
@@ -111,14 +113,18 @@ def data_validate(options: argparse.Namespace) -> None:
     if options.name is not None:
         _known_data(experiment, options.name)
     kind = options.name or kind_of_import(options.folder)
-    data = data_spec(experiment, kind) if kind in experiment.datasets else None
-    root = options.folder or Path(data.root)
+    root = options.folder or Path(data_spec(experiment, kind).root)
     # A folder of its own may have any size.
     expected = experiment.datasets[options.name].scenarios.value.model_dump() if options.name else None
-    questions, actions = experiment.prompt.questions.value, data.actions if data else None
-    limits, uncounted = readers(experiment)
+    limits, uncounted = readers(experiment, kind)
     validation = validate(
-        options.name or root.name, root, questions, actions, expected, readers=limits, uncounted=uncounted
+        options.name or root.name,
+        root,
+        dialogue_of(experiment, kind),
+        expected,
+        telling=scored_by(experiment, kind, "cos"),
+        readers=limits,
+        uncounted=uncounted,
     )
     print(validation.text())
     if options.json:
@@ -135,7 +141,7 @@ def data_manifest(options: argparse.Namespace) -> None:
 
     experiment = experiment_here(options.scale)
     data = _known_data(experiment, options.name)
-    scenarios = read_raw(Path(data.root), data.questions, data.actions)
+    scenarios = read_raw(Path(data.root), data)
     check_counts(scenarios, experiment.datasets[data.name].scenarios.value.model_dump(), data.name)
     write_manifests(scenarios, Path(data.root), manifest_folder(experiment, data.name))
 
@@ -153,9 +159,7 @@ def backbone_vocabulary(options: argparse.Namespace) -> None:
     experiment = experiment_here()
     if experiment.drawing is None:
         raise ConfigError(f"scale {experiment.scale} has no drawn world; its models bring their own tokenizers")
-    corpus = text_corpus(
-        experiment.drawing.seed.value, experiment.prompt.questions.value, experiment.prompt.system.value
-    )
+    corpus = text_corpus(experiment.drawing.seed.value, all_questions(experiment), experiment.prompt.system.value)
     write_json(options.to, train_vocabulary(corpus, experiment.drawing.vocabulary.value))
 
 
@@ -264,13 +268,14 @@ def generate(options: argparse.Namespace) -> None:
     if options.pictures == "exchanged":
         scenarios = with_exchanged_pictures(scenarios)
     sizes = {"batch_size": options.batch_size, "max_new_tokens": options.max_new_tokens}
-    write_jsonl(options.to, predictions(run, options.checkpoints, scenarios, **sizes))
+    write_jsonl(options.to, predictions(run, options.checkpoints, scenarios, data.action, **sizes))
 
 
 def score(options: argparse.Namespace) -> None:
     with _unswept():
         from gcl.data.manifest import read_manifest
-        from gcl.evaluation.score import ScoreSpec, means, score_run
+        from gcl.evaluation.score import means, score_run
+        from gcl.evaluation.scorer import ScoreSpec
         from gcl.experiment.closure import code_sha256
         from gcl.experiment.provenance import environment
 
@@ -314,7 +319,7 @@ def _asked_as_configured(found: Any, options: argparse.Namespace) -> Any:
 
     experiment = experiment_anywhere(options.scale)
     data = _known_data(experiment, options.dataset or next(iter(experiment.datasets)))
-    if options.dataset is None:  # any data set has the questions; the closed list is that of one
+    if options.dataset is None:  # nobody said which data set it is asked like; the closed list is that of one
         data = data.model_copy(update={"actions": None})
     print(f"note: {found.source} is a base model that no training here has touched; it is asked as config.yaml says "
           f"(scale {experiment.scale})", file=sys.stderr)  # fmt: skip
@@ -324,4 +329,4 @@ def _asked_as_configured(found: Any, options: argparse.Namespace) -> Any:
 def _load_split(data: DataSpec, manifest: Path) -> list[Any]:
     from gcl.data.manifest import load_split
 
-    return load_split(Path(data.root), manifest, data.questions, data.actions)
+    return load_split(Path(data.root), manifest, data)

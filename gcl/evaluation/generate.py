@@ -16,7 +16,7 @@ from transformers import PreTrainedModel
 
 from gcl.data.decoding import greedy
 from gcl.data.encoding import Encoder, chunks, collate
-from gcl.data.scenario import TURNS, Exchange, Scenario
+from gcl.data.scenario import Exchange, Scenario
 from gcl.errors import DataError
 from gcl.experiment.runs import RunSpec
 from gcl.files import sha256_file
@@ -32,16 +32,23 @@ class Answer(NamedTuple):
 
 
 def predictions(
-    spec: RunSpec, checkpoints: Path, scenarios: Sequence[Scenario], *, batch_size: int, max_new_tokens: int
+    spec: RunSpec,
+    checkpoints: Path,
+    scenarios: Sequence[Scenario],
+    action: str | None,
+    *,
+    batch_size: int,
+    max_new_tokens: int,
 ) -> Iterator[dict[str, str | bool]]:
     """Yield one record per member, turn and scenario: role, turn, id, question, reference, text, ended.
 
-    Records of the action turn have the scene's label, too, where actions are a closed list: the reference of accuracy.
+    Where actions are a closed list, records of their turn have the scene's label, too: the reference of accuracy.
 
     Args:
         spec: the run whose members answer.
         checkpoints: the run's output folder, with one checkpoint per role.
-        scenarios: test scenarios, in manifest order.
+        scenarios: test scenarios, in manifest order, all with the same turns.
+        action: the turn that names actions, if there is one.
         batch_size: prompts per batch.
         max_new_tokens: longest answer.
     """
@@ -49,13 +56,13 @@ def predictions(
         folder, base = checkpoints / member.role, Source(member.source, member.revision)
         training = spec.training
         model, encoder = load_member(folder, base, training.precision, training.pixels, training.system)
-        asked = [(turn, scenario) for turn in TURNS for scenario in scenarios]
+        asked = [(turn, scenario) for turn in scenarios[0].turns for scenario in scenarios]
         label = f"{spec.id} {member.role}"
         with tqdm(total=len(asked), desc=label, unit="answer", mininterval=2) as bar:
             for batch in chunks(asked, batch_size):
                 said = answers(model, encoder, [s.exchange(turn) for turn, s in batch], max_new_tokens)
                 for (turn, scenario), answer in zip(batch, said, strict=True):
-                    label = {"label": scenario.action} if turn == "action" and scenario.action is not None else {}
+                    label = {"label": scenario.action} if turn == action and scenario.action is not None else {}
                     yield {
                         "role": member.role,
                         "turn": turn,

@@ -40,6 +40,8 @@ STEPS = {
 }
 # Files that are no modules, as patterns.
 DATA = {"reporting": ("gcl/reporting/paper/*.csv",), "page": ("gcl/reporting/page/*.j2",)}
+# Folders whose modules are found by their names, and the module that finds them.
+FOUND = {"gcl.evaluation.metric_registry": "gcl.evaluation.scorers"}
 # Modules that decide nothing, with what they do instead; nothing is looked for behind them.
 EXCLUDED = {
     "gcl": "says the version",
@@ -88,8 +90,13 @@ def modules(step: str) -> list[str]:
         if name in found or name in excluded(step):
             continue
         found.add(name)
-        left |= {package, *_source(name).imports} - {""}
+        left |= {package, *_source(name).imports, *_beside(FOUND.get(name))} - {""}
     return sorted(found)
+
+
+def _beside(package: str | None) -> list[str]:
+    """Modules of a folder, which nothing imports by name."""
+    return [f"{package}.{path.stem}" for path in _path(package).parent.glob("[!_]*.py")] if package else []
 
 
 def excluded(step: str) -> set[str]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gcl.errors import ConfigError
+from gcl.experiment.dialogue import Dialogue, dialogue_of
 from gcl.experiment.schema import Checkpoint, Experiment, Group, MiniatureModel
 from gcl.experiment.types import Lora, Pictures, Strict
 from gcl.experiment.variants import read_group_variant, read_sft_variant
@@ -110,13 +111,11 @@ class RunSpec(Strict):
         return sha256_text(self.json)
 
 
-class DataSpec(Strict):
+class DataSpec(Dialogue):
     """How a data set's raw folder is read: what training and generation need besides the manifest."""
 
     name: str
     root: str
-    questions: dict[str, str]
-    actions: list[str] | None
 
     @property
     def json(self) -> str:
@@ -126,13 +125,8 @@ class DataSpec(Strict):
 
 def data_spec(experiment: Experiment, dataset: str) -> DataSpec:
     """Where one data set lies and how it is read."""
-    settings = experiment.datasets[dataset]
-    return DataSpec(
-        name=dataset,
-        root=f"{experiment.data.value}/raw/{dataset}",
-        questions=experiment.prompt.questions.value,
-        actions=settings.actions.value,
-    )
+    root = f"{experiment.data.value}/raw/{dataset}"
+    return DataSpec(name=dataset, root=root, **dict(dialogue_of(experiment, dataset)))
 
 
 def manifest_folder(experiment: Experiment, dataset: str) -> Path:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gcl.data.scenario import TURNS
+from gcl.experiment.dialogue import turns_of
 from gcl.experiment.mgsd_runs import PlanningSpec
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment
@@ -83,4 +83,4 @@ def _samples(run: RunSpec, experiment: Experiment) -> int:
         planning = experiment.planning
         states = planning.states.value.train * sum(map(len, planning.levels.value.values()))
         return states * (1 if run.kind == "distillation" else len(run.views))
-    return experiment.datasets[run.dataset].scenarios.value.train * len(TURNS)
+    return experiment.datasets[run.dataset].scenarios.value.train * len(turns_of(experiment, run.dataset))

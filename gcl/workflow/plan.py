@@ -4,6 +4,7 @@
 torch, since every job parses the Snakefile again.
 """
 
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from gcl.data.scenario import SPLITS
 from gcl.errors import GCLError
 from gcl.experiment.checks import warnings
 from gcl.experiment.closure import code_sha256
+from gcl.experiment.dialogue import all_questions, turns_of
 from gcl.experiment.grid import (
     all_trainings,
     arm_runs,
@@ -73,7 +75,7 @@ def open_plan(workflow: Any) -> "Plan":
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     # Jobs that need the whole experiment read it from here. It is no rule parameter, since then every change of any setting
     # would rerun them; each rule names the settings that it depends on instead.
-    os.environ["GCL_CONFIG"] = canonical_json(together(overrides))
+    os.environ["GCL_CONFIG"] = json.dumps(together(overrides))  # turns keep their order
     if experiment.drawing:
         os.environ["HF_HUB_OFFLINE"] = "1"
     return Plan(experiment)
@@ -117,13 +119,15 @@ class Plan:
 
     def score_json(self, wildcards: Any) -> str:
         """Encoders and intervals, and the closed list of the run's data set."""
-        evaluation = self.experiment.evaluation
+        evaluation, dataset = self.experiment.evaluation, self._data_spec(wildcards).name
+        turns = turns_of(self.experiment, dataset)
         return canonical_json(
             {
                 "bert_encoder": evaluation.bert_encoder.value.model_dump(),
                 "bert_layer": evaluation.bert_layer.value,
                 "sentence_encoder": evaluation.sentence_encoder.value.model_dump(),
                 "bootstrap": evaluation.bootstrap.value,
+                "turns": [{"name": name, "metrics": turn.metrics} for name, turn in turns.items()],
                 "actions": self._data_spec(wildcards).actions,
             }
         )
@@ -131,8 +135,8 @@ class Plan:
     def vocabulary_json(self) -> str:
         """What the miniature tokenizer's training depends on."""
         drawing, prompt = self.experiment.drawing, self.experiment.prompt
-        settings = (drawing.vocabulary, drawing.seed, prompt.questions, prompt.system)
-        return canonical_json([setting.value for setting in settings])
+        values = (drawing.vocabulary.value, drawing.seed.value, all_questions(self.experiment), prompt.system.value)
+        return canonical_json(values)
 
     def manifest_json(self, wildcards: Any) -> str | None:
         """What drawn data is checked against; None for real data, whose manifests DVC keeps up to date."""
@@ -197,7 +201,7 @@ class Plan:
             for dataset in self.experiment.datasets:
                 data, folder = data_spec(self.experiment, dataset), manifest_folder(self.experiment, dataset)
                 if all((folder / f"{split}.tsv").is_file() for split in SPLITS):
-                    check_current(Path(data.root), folder, data.questions, data.actions)
+                    check_current(Path(data.root), folder, data)
         except GCLError as error:
             stop(error)
 

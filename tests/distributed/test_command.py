@@ -25,7 +25,7 @@ def command(backbones, experiment, tmp_path):
     """A drawn data set, its manifest and a specification on disk; gives the command line that trains on them."""
     data = data_spec(experiment, "snei").model_copy(update={"root": str(tmp_path / "raw")})
     draw_raw(data, {"train": 4, "test": 1}, 3, tmp_path / "raw")
-    scenarios = read_raw(tmp_path / "raw", data.questions, data.actions)
+    scenarios = read_raw(tmp_path / "raw", data)
     write_manifests(scenarios, tmp_path / "raw", tmp_path / "manifests")
     write_json(tmp_path / "run.json", make_run(backbones, epochs=12, micro=4).model_dump())
     write_json(tmp_path / "data.json", data.model_dump())

@@ -16,12 +16,13 @@ from conftest import ROOT
 from group_case import make_run
 from PIL import Image
 from raw_case import raw_record
+from turns_case import TURNS
 
 from gcl.cli.main import main
 from gcl.data.manifest import write_manifests
 from gcl.data.raw import read_raw
-from gcl.data.scenario import TURNS
-from gcl.evaluation.accuracy import NO_ACTION
+from gcl.evaluation.scorers.accuracy import NO_ACTION
+from gcl.experiment.dialogue import dialogue_of
 from gcl.experiment.execution import ExecutionSpec
 from gcl.experiment.runs import data_spec
 from gcl.files import read_json, read_jsonl, write_json, write_jsonl
@@ -50,7 +51,7 @@ def trained(experiment, backbones, scenarios, tmp_path_factory):
         shutil.copy(scenario.image, images / f"{scenario.id}.png")
     lines = [raw_record(scenario, split) for scenario, split in zip(scenarios, splits, strict=True)]
     write_jsonl(folder / "raw/scenarios.jsonl", lines)
-    write_manifests(read_raw(folder / "raw", data.questions, None), folder / "raw", folder)
+    write_manifests(read_raw(folder / "raw", data), folder / "raw", folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
         job = ["--run", spec.json, "--data", data.json]
@@ -271,7 +272,7 @@ def test_a_copied_folder_gives_the_pipelines_answers_byte_for_byte(trained, tmp_
 
 def test_a_question_of_ones_own_is_asked_in_place_of_the_members(trained, asked, experiment, capsys):
     picture, folder = trained.pictures["s08"], trained.checkpoints / "learner"
-    words = experiment.prompt.questions.value["action"]
+    words = dialogue_of(experiment, "snei").questions["action"]
     own = ["--image", picture, "--question", words]
     _, (found,), _ = asked(folder, *own)
     assert found["answers"] == {words: trained.answers["learner", "s08", "action"]}

@@ -1,0 +1,63 @@
+"""All metrics by name: `METRICS`, found in the folder scorers/.
+
+`score_names(turns, listed)` names the scores of a data set, `header(name)` says how people read such a name.
+"""
+
+from collections.abc import Iterable
+from importlib import import_module
+from pathlib import Path
+
+from gcl.evaluation.scorer import ScoredTurn, Scorer
+from gcl.experiment.dialogue import turns_of
+from gcl.experiment.schema import Experiment
+
+_FILES = sorted((Path(__file__).parent / "scorers").glob("[!_]*.py"))
+_FOUND: dict[str, type[Scorer]] = {
+    file.stem: import_module(f"gcl.evaluation.scorers.{file.stem}").SCORER for file in _FILES
+}
+METRICS = dict(sorted(_FOUND.items(), key=lambda entry: (entry[1].place, entry[0])))
+
+
+def header(name: str) -> str | None:
+    """How the paper spells a score, such as Action-F1 for action_f1; None if it is no score's name."""
+    turn, _, metric = name.rpartition("_")
+    return f"{turn.replace('_', ' ').capitalize()}{METRICS[metric].suffix}" if turn and metric in METRICS else None
+
+
+def ranking(experiment: Experiment, dataset: str) -> tuple[str, str]:
+    """Name and header of the score by which models and scenes of a data set are ranked: its first one."""
+    name = scores_of(experiment, dataset)[0]
+    return name, str(header(name))
+
+
+def scored_turns(experiment: Experiment, dataset: str) -> list[ScoredTurn]:
+    """The turns of a data set with their metrics, in their order."""
+    return [ScoredTurn(name=name, metrics=turn.metrics) for name, turn in turns_of(experiment, dataset).items()]
+
+
+def score_names(turns: Iterable[ScoredTurn], listed: bool) -> dict[str, tuple[str, str]]:
+    """Turn and metric of every score by name, in the order of columns; the first one ranks.
+
+    Args:
+        turns: of a data set.
+        listed: whether its actions are a closed list.
+    """
+    turns = list(turns)
+    return {
+        f"{turn.name}_{metric}": (turn.name, metric)
+        for metric, scorer in METRICS.items()
+        for turn in turns
+        if metric in turn.metrics and (listed or not scorer.listed)
+    }
+
+
+def scores_of(experiment: Experiment, *datasets: str) -> list[str]:
+    """Names of the scores that some data sets have, in the order of columns."""
+    found = {
+        name: metric
+        for dataset in datasets
+        for name, (_, metric) in score_names(
+            scored_turns(experiment, dataset), experiment.datasets[dataset].actions.value is not None
+        ).items()
+    }
+    return sorted(found, key=lambda name: list(METRICS).index(found[name]))
