@@ -13,6 +13,8 @@ from typing import Any
 
 from gcl.errors import DataError
 
+STDIN = "/dev/stdin"  # what `-` means on a command line
+
 
 @contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:

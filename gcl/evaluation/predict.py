@@ -28,12 +28,11 @@ from gcl.evaluation.scorers.accuracy import NO_ACTION
 from gcl.experiment.actions import named_action
 from gcl.experiment.marks import marks
 from gcl.experiment.schema import Experiment
-from gcl.files import read_json
+from gcl.files import STDIN, read_json
 from gcl.models.backbone import ADAPTER
 from gcl.models.weights import Source
 from gcl.training.member_file import MEMBER_FILE, MemberFile, Questions, read_member_file
 
-STDIN = "-"
 _LONGEST = 20  # signs of a question's name that stands beside its answer
 _EXAMPLE = "results/<scale>/checkpoints/<run>/<role>"
 _HUB_ID = re.compile(r"(?P<path>[\w.-]+/[\w.-]+)(@(?P<commit>[\w.-]+))?")
@@ -181,7 +180,7 @@ def chosen_questions(file: MemberFile, turns: Sequence[str] | None, own: Sequenc
 
 
 def image_paths(arguments: Iterable[str], stdin: Iterable[bytes]) -> Iterator[str]:
-    """Paths as given; `-` stands for those on standard input, one a line, which are read when they are needed."""
+    """Paths as given; `STDIN` stands for those on standard input, one a line, which are read when they are needed."""
     for argument in arguments:
         if argument != STDIN:
             yield argument

@@ -40,23 +40,23 @@ class Dialogue(Strict):
         return {turn.name: turn.question for turn in self.turns}
 
 
-def turns_of(experiment: Experiment, kind: str) -> dict[str, TurnSetting]:
+def turns_of(experiment: Experiment, kind: str | None) -> dict[str, TurnSetting]:
     """The turns of a kind of data, those of another data set where it is like that.
 
     What is no data set of config.yaml has the turns of the first one there.
     """
-    setting = experiment.datasets.get(kind) or next(iter(experiment.datasets.values()))
+    setting = experiment.datasets.get(kind or "") or next(iter(experiment.datasets.values()))
     return (setting.turns or experiment.datasets[setting.like.value].turns).value
 
 
-def scored_by(experiment: Experiment, kind: str, metric: str) -> list[str]:
+def scored_by(experiment: Experiment, kind: str | None, metric: str) -> list[str]:
     """Turns whose answers have a metric."""
     return [name for name, turn in turns_of(experiment, kind).items() if metric in turn.metrics]
 
 
-def dialogue_of(experiment: Experiment, kind: str) -> Dialogue:
+def dialogue_of(experiment: Experiment, kind: str | None) -> Dialogue:
     """How a kind of data is read; actions of what is no data set of config.yaml are free text."""
-    setting = experiment.datasets.get(kind)
+    setting = experiment.datasets.get(kind or "")
     # What answers are scored by does not change what is trained, so a job is not told it.
     turns = [AskedTurn(name=name, question=turn.question) for name, turn in turns_of(experiment, kind).items()]
     action = next(iter(scored_by(experiment, kind, CHOOSING)), None)

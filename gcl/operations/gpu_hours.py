@@ -12,8 +12,6 @@ from gcl.experiment.mgsd_runs import PlanningSpec
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment
 
-# A third of an A100's bfloat16 peak (312), as well-tuned trainings reach. An RTX 8000 has a peak of 130 in float16.
-TFLOPS = 100.0
 ASSUMED_TEXT_TOKENS = 256  # system message, question and answer, where nobody says
 PIXELS_PER_TOKEN = 28 * 28  # of Qwen2.5-VL; Qwen3-VL has 32 * 32, so its images are shorter
 

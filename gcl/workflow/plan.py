@@ -44,11 +44,8 @@ from gcl.experiment.runs import (
 from gcl.experiment.schema import Experiment
 from gcl.files import canonical_json
 from gcl.operations.versioning import check_link_types, disk_plan
+from gcl.workflow.targets import FIGURES, PLANNING_FIGURE, PLANNING_TABLE, TABLES
 
-# Of MGSD there are one table and one figure.
-PLANNING_TABLE, PLANNING_FIGURE = "planning", "plans"
-TABLES = ("headline", "table1", "table2", "table3", "controls", "rates", "controls_best", "encoders", PLANNING_TABLE)
-FIGURES = ("components", "fig2", "fig3", "fig4", "fig7", PLANNING_FIGURE)
 TABLE_SUFFIXES = (".csv", ".md", ".tex", ".provenance.json")
 FIGURE_SUFFIXES = (".png", ".svg")
 T = TypeVar("T")

@@ -9,7 +9,8 @@ import sys
 import pytest
 from conftest import ROOT
 
-from gcl.cli.main import _parser
+from gcl.cli.main import app
+from gcl.cli.reference import verbs as all_verbs
 from gcl.experiment.closure import EXCLUDED, FOUND, STEPS, VERIFIED, code_files, excluded, modules, tree_sha256
 
 FINDERS = [(ROOT / name.replace(".", "/")).with_suffix(".py") for name in FOUND]
@@ -119,7 +120,9 @@ def test_every_excluded_module_is_met_by_a_step_and_says_why():
 
 def test_how_data_is_read_costs_no_training_since_its_manifest_has_the_hashes():
     """A change of these changes what is trained only with another manifest, which is an input of the rule."""
-    readers = {f"gcl.data.{name}" for name in ("raw", "records", "json_text", "actions", "manifest")}
+    readers = {f"gcl.data.{name}" for name in ("raw", "annotations", "json_text", "manifest")} | {
+        "gcl.experiment.actions"
+    }
     assert readers <= set(modules("manifest"))
     for step in ("training", "generation"):
         assert not readers & set(modules(step)), step
@@ -127,7 +130,7 @@ def test_how_data_is_read_costs_no_training_since_its_manifest_has_the_hashes():
 
 
 def test_every_rule_that_calls_a_verb_depends_on_the_code_of_that_verb():
-    verbs, called = dict(_verbs(_parser())), 0
+    verbs, called = {name: f"{run.__module__}.{run.__name__}" for name, run in all_verbs(app)}, 0
     for path in (ROOT / "workflow/rules").glob("*.smk"):
         for rule in re.split(r"(?m)^ *rule ", path.read_text())[1:]:
             command = re.search(r'^ *"(gcl [a-z ]*[a-z])', rule, re.MULTILINE)
@@ -138,12 +141,3 @@ def test_every_rule_that_calls_a_verb_depends_on_the_code_of_that_verb():
                 step = re.search(r'code=PLAN\.code\("(\w+)"\)', rule)
                 assert step and STEPS[step[1]] == verb, rule.split(":")[0]
     assert called > 20
-
-
-def _verbs(parser, words=()):
-    for action in parser._actions:
-        if isinstance(action.choices, dict):
-            for word, child in action.choices.items():
-                yield from _verbs(child, (*words, word))
-    if run := parser.get_default("verb"):
-        yield " ".join(words), f"{run.__module__}.{run.__name__}"

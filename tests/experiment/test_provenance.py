@@ -27,7 +27,7 @@ def test_the_hardware_has_a_name_and_sizes():
 @pytest.fixture
 def repository(tmp_path):
     """A repository with the sources that count, committed once."""
-    (tmp_path / "gcl").mkdir()
+    (tmp_path / "gcl/experiment").mkdir(parents=True)
     (tmp_path / "gcl/experiment/provenance.py").write_text("")
     (tmp_path / "config.yaml").write_text("")
     git = ["git", "-C", str(tmp_path), "-c", "user.name=x", "-c", "user.email=x@example.org"]

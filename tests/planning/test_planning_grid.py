@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from gcl.cli.main import _parser, main
+from gcl.cli.main import app, main
 from gcl.errors import ConfigError
 from gcl.experiment.load import load_experiment
 from gcl.experiment.mgsd_grid import arguments, questions, rows, trainings
@@ -58,12 +58,11 @@ def test_every_row_can_be_asked_with_options_that_the_command_knows(experiment):
     for row in listed:
         for asked in (*row.plans, *row.readings):
             given = shlex.split(arguments(experiment, asked.run))
-            options = _parser().parse_args(
-                ["planning", "answer", *given, "--states", "s", "--pictures", "p", "--to", "t"]
-            )
-            assert asked.question in options.questions == questions(experiment, asked.run)
-            assert options.system == experiment.planning.system.value
-            assert (options.revision is None) == options.checkpoint.startswith("results/")
+            words = ["planning", "answer", *given, "--states", "s", "--pictures", "p", "--to", "t"]
+            options = app.parse_args(words, exit_on_error=False, print_error=False)[1].arguments
+            assert asked.question in options["questions"] == tuple(questions(experiment, asked.run))
+            assert options["system"] == experiment.planning.system.value
+            assert ("revision" not in options) == options["checkpoint"].startswith("results/")
         main = row.arm.name in experiment.planning.main.value
         assert bool(row.readings) == (main and row.arm.view == "image")
 

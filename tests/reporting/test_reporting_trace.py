@@ -219,7 +219,7 @@ def test_records_of_older_versions_are_read(project):
 
 
 def test_the_command_fails_and_lists_what_is_broken(project, monkeypatch, capsys):
-    monkeypatch.setattr("gcl.cli.verbs_report.experiment_here", lambda scale: EXPERIMENT)
+    monkeypatch.setattr("gcl.experiment.load.experiment_here", lambda scale: EXPERIMENT)
     assert main(["trace", CELL]) == 0
     assert "CHANGED" not in capsys.readouterr().out
     edited(f"metrics/{FULL}.json", changed_score)

@@ -1,0 +1,118 @@
+"""The verbs that read results and say what is in them.
+
+Heavy libraries are imported inside, so that `gcl --help` and mistakes in arguments answer at once.
+"""
+
+import json
+from pathlib import Path
+from typing import Literal
+
+from gcl.cli.arguments import Count, Json, Results, Scale
+from gcl.workflow.targets import FIGURES, TABLES
+
+REPORTS = (*TABLES, *FIGURES, "costs", "gallery", "page")
+
+
+def compare(
+    a: str, b: str, /, *, members: tuple[str, str] | None = None, worst: Count = 5, as_json: Json = False,
+    scale: Scale = None, results: Results = Path("results"),
+) -> None:  # fmt: skip
+    """Say how two scored runs differ, scene by scene.
+
+    For example:
+
+        gcl compare snei/sft/qwen3-vl-4b/default/seed0 snei/gcl/qwen2.5-vl-3b+qwen3-vl-4b/full/seed0
+
+    Args:
+        a: A run: its id (see gcl runs), of MGSD's maybe with /QUESTION, or its metrics file.
+        b: The other run.
+        members: Compare this member of A with that one of B. By default every model that is in both.
+        worst: List so many of the scenes that differ most in the first metric.
+    """
+    from gcl.experiment.load import experiment_here
+    from gcl.reporting.trace.compare import compare
+    from gcl.reporting.trace.scored import read_scored, scored_path
+
+    experiment = experiment_here(scale)
+    scored = [read_scored(scored_path(run, experiment, results)) for run in (a, b)]
+    resamples = experiment.evaluation.bootstrap.value
+    found = compare(*scored, members=members, worst=worst, resamples=resamples)
+    print(json.dumps(found.to_dict(), indent=2) if as_json else found)
+
+
+def trace(cell: str, /, *, as_json: Json = False, scale: Scale = None, results: Results = Path("results")) -> None:
+    """Follow a number of a table back to all that it rests on.
+
+    For example:
+
+        gcl trace headline
+        gcl trace headline:learner/full:action_f1
+
+    Args:
+        cell: A table, to list what can be asked of it, or TABLE:ROW:COLUMN; the row by number, or by words joined by /.
+    """
+    from gcl.errors import raise_all
+    from gcl.experiment.load import experiment_here
+    from gcl.reporting.trace.trace import rows, show_rows, trace
+
+    experiment = experiment_here(scale)
+    if ":" not in cell:
+        listed = rows(experiment, cell, results)
+        print(json.dumps(listed, indent=2) if as_json else show_rows(listed))
+        return
+    found = trace(experiment, cell, results)
+    print(json.dumps(found.to_dict(), indent=2, ensure_ascii=False) if as_json else found, flush=True)
+    raise_all([str(link) for link in found.broken], f"{found.cell} cannot be relied on")
+
+
+def crate(*, to: Path, scale: Scale = None, results: Results = Path("results")) -> None:
+    """Pack all tables and what led to them as an RO-Crate.
+
+    For example:
+
+        gcl crate --scale paper --to gcl-paper.zip
+
+    Args:
+        to: Zip to write.
+    """
+    from gcl.experiment.load import experiment_here
+    from gcl.reporting.trace.crate import write_crate
+
+    write_crate(experiment_here(scale), results, to)
+
+
+def report(name: Literal[REPORTS], /, *, to: Path, results: Results = Path("results")) -> None:
+    """Build one table or figure from metrics files, or a page of all.
+
+    For example:
+
+        gcl report table1 --results results --to results/miniature/tables/table1
+        gcl report page --to results/miniature/report.html
+
+    Args:
+        name: Of the table or figure.
+        to: Path of the files to write, without suffix; of the page with it.
+    """
+    from gcl.experiment.load import experiment_here
+
+    experiment = experiment_here()
+    if name == "costs":
+        from gcl.operations.costs import write_costs
+
+        write_costs(results, experiment.scale, to)
+    elif name == "gallery":
+        from gcl.reporting.figures.gallery import write_gallery
+
+        write_gallery(experiment, results, to)
+    elif name == "page":
+        from gcl.files import write_text
+        from gcl.reporting.page.page import page
+
+        write_text(to, page(experiment, results))
+    else:
+        from gcl.reporting.build import build
+
+        build(experiment, name, results, to)
+
+
+VERBS = (compare, trace, crate, report)
