@@ -20,4 +20,4 @@ def draw_raw(data: DataSpec, counts: dict[str, int], seed: int, to: Path) -> Non
     """Draw a data set beside `to` and import it there."""
     source = to.with_name(f"{to.name}-source")
     write_dataset(data.name, counts, data.questions, seed, source)
-    import_source(data.name, source, ROOT / f"workflow/mappings/{data.name}.yaml", to, data.actions)
+    import_source(data.name, source, ROOT / f"workflow/mappings/{data.name}.yaml", to, data)

@@ -19,13 +19,14 @@ def vocabulary(*, to: Path, file: File = None, scale: Scale = None) -> None:
     """
     from gcl.cli.opened import opened
     from gcl.data.drawing.datasets import text_corpus
+    from gcl.experiment.dialogue import all_questions
     from gcl.models.bpe import train_vocabulary
 
     experiment = opened(file, scale)
     if experiment.drawing is None:
         raise ConfigError(f"scale {experiment.scale} has no drawn world; its models bring their own tokenizers")
-    seed, prompt = experiment.drawing.seed.value, experiment.prompt
-    corpus = text_corpus(seed, prompt.questions.value, prompt.system.value)
+    seed, system = experiment.drawing.seed.value, experiment.prompt.system.value
+    corpus = text_corpus(seed, all_questions(experiment), system)
     write_json(to, train_vocabulary(corpus, experiment.drawing.vocabulary.value))
 
 

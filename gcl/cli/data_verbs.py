@@ -53,11 +53,13 @@ def inspect(
 
     Args:
         source: Folder or annotation file.
-        data_set: The data set of config.yaml that it is to be: its actions and sizes count. By default it is found out.
+        data_set: The data set of config.yaml that it is to be: its turns, actions and sizes count.
+            By default the turns are those of the first one.
         to: Write the proposed mapping here, for you to confirm.
     """
     from gcl.data.importing.inspect import inspect_source
     from gcl.data.importing.proposal import Known
+    from gcl.experiment.dialogue import dialogue_of
     from gcl.experiment.load import experiment_here
 
     experiment = experiment_here(scale)
@@ -65,7 +67,7 @@ def inspect(
     if data_set not in {None, *datasets}:
         raise ConfigError(f"unknown data set {data_set!r}; use one of {', '.join(datasets)} (see config.yaml)")
     known = {name: Known(data.actions.value, data.scenarios.value.model_dump()) for name, data in datasets.items()}
-    inspection = inspect_source(source, known, data_set, experiment.prompt.questions.value)
+    inspection = inspect_source(source, dialogue_of(experiment, data_set), known, data_set)
     print(inspection.text())
     if inspection.mapping is None:
         raise DataError(inspection.reason)
@@ -84,7 +86,8 @@ def import_(
         gcl data import muson ~/Downloads/MUSON --mapping muson.yaml --to data/raw/muson
 
     Args:
-        kind: llava, socialnav-sub, or a data set of config.yaml, whose closed list of actions then holds.
+        kind: llava, socialnav-sub, or a data set of config.yaml, whose turns and actions then hold.
+            The others have the turns of the first data set.
         source: Folder or annotation file.
         mapping: As `gcl data inspect` proposes it.
         to: Raw folder to make, usually `data/raw/<data set>`.
@@ -94,11 +97,15 @@ def import_(
     from gcl.data.importing.importer import KINDS, import_source
 
     datasets = opened(file, scale).datasets
+    from gcl.experiment.dialogue import dialogue_of
+    from gcl.experiment.load import experiment_here
+
+    experiment = experiment_here(scale)
+    datasets = experiment.datasets
     if kind not in {*datasets, *KINDS}:
         known = ", ".join(dict.fromkeys([*datasets, *KINDS]))
         raise ConfigError(f"unknown kind of data {kind!r}; use one of {known}, or add it to config.yaml")
-    actions = datasets[kind].actions.value if kind in datasets else None
-    print(import_source(kind, source, mapping, to, actions, show))
+    print(import_source(kind, source, mapping, to, dialogue_of(experiment, kind), show))
 
 
 def validate(
@@ -123,6 +130,7 @@ def validate(
     from gcl.data.validation.validate import validate
     from gcl.evaluation.readers import readers
     from gcl.experiment.data_spec import data_spec
+    from gcl.experiment.dialogue import dialogue_of, scored_by
     from gcl.experiment.load import experiment_here
 
     experiment = experiment_here(scale)
@@ -131,13 +139,13 @@ def validate(
     if name is not None:
         known_data(experiment, name)
     kind = name or kind_of_import(folder)
-    data = data_spec(experiment, kind) if kind in experiment.datasets else None
-    root = folder or Path(data.root)
+    root = folder or Path(data_spec(experiment, kind).root)
     # A folder of its own may have any size.
     expected = experiment.datasets[name].scenarios.value.model_dump() if name else None
-    questions, actions = experiment.prompt.questions.value, data.actions if data else None
-    limits, uncounted = readers(experiment)
-    validation = validate(name or root.name, root, questions, actions, expected, readers=limits, uncounted=uncounted)
+    dialogue, telling = dialogue_of(experiment, kind), scored_by(experiment, kind, "cos")
+    limits, uncounted = readers(experiment, kind)
+    noted = {"telling": telling, "readers": limits, "uncounted": uncounted}
+    validation = validate(name or root.name, root, dialogue, expected, **noted)
     print(validation.text())
     if json:
         write_json(json, validation.to_dict())
@@ -164,7 +172,7 @@ def manifest(name: str, /, *, scale: Scale = None, file: File = None) -> None:
 
     experiment = opened(file, scale)
     data = known_data(experiment, name)
-    scenarios = read_raw(Path(data.root), data.questions, data.actions)
+    scenarios = read_raw(Path(data.root), data)
     check_counts(scenarios, experiment.datasets[data.name].scenarios.value.model_dump(), data.name)
     write_manifests(scenarios, Path(data.root), places(experiment).manifests(data.name))
 

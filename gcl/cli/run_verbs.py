@@ -138,7 +138,7 @@ def _asked_as_configured(found: Any, dataset: str | None, scale: str | None) -> 
 
     experiment = experiment_anywhere(scale)
     data = known_data(experiment, dataset or next(iter(experiment.datasets)))
-    if dataset is None:  # any data set has the questions; the closed list is that of one
+    if dataset is None:  # nobody said which one; the closed list is that of one
         data = data.model_copy(update={"actions": None})
     print(f"note: {found.source} is a base model that no training here has touched; it is asked as config.yaml says "
           f"(scale {experiment.scale})", file=sys.stderr)  # fmt: skip

@@ -1,4 +1,4 @@
-"""The record that every importer makes and everything downstream reads: one image, five turns, maybe an action label."""
+"""The record that every importer makes and everything downstream reads: one image, its turns, maybe an action label."""
 
 import hashlib
 from collections.abc import Mapping
@@ -8,8 +8,6 @@ from typing import Any, NamedTuple
 
 from gcl.files import canonical_json
 
-# Order of the dialogue in SNEI and MUSON: each turn builds on the ones before it.
-TURNS = ("perception", "prediction", "reasoning", "action", "explanation")
 SPLITS = ("train", "test")
 
 
@@ -59,7 +57,7 @@ class Scenario:
     Attributes:
         id: unique within its data set.
         image: path of the picture on disk, inside the data set's folder.
-        turns: the five turns by name, in the order of `TURNS`.
+        turns: by name, in the order of the data set's dialogue.
         split: "train" or "test".
         action: label from the data set's closed list, or None where actions are free text.
     """

@@ -21,10 +21,10 @@ from transformers.utils.logging import disable_progress_bar
 
 from gcl.data.encoding import Encoder
 from gcl.data.images import PictureError
-from gcl.data.scenario import TURNS, Scenario, Turn
+from gcl.data.scenario import Scenario, Turn
 from gcl.errors import CheckpointError, ConfigError, DataError
-from gcl.evaluation.accuracy import NO_ACTION
 from gcl.evaluation.generate import Answer, answers, load_any, load_member
+from gcl.evaluation.scorers.accuracy import NO_ACTION
 from gcl.experiment.actions import named_action
 from gcl.experiment.marks import marks
 from gcl.experiment.schema import Experiment
@@ -33,6 +33,7 @@ from gcl.files import STDIN, read_json
 from gcl.models.backbone import ADAPTER
 from gcl.training.member_file import MEMBER_FILE, MemberFile, Questions, read_member_file
 
+_LONGEST = 20  # signs of a question's name that stands beside its answer
 _EXAMPLE = "results/<scale>/checkpoints/<run>/<role>"
 _HUB_ID = re.compile(r"(?P<path>[\w.-]+/[\w.-]+)(@(?P<commit>[\w.-]+))?")
 
@@ -52,8 +53,9 @@ class Prediction:
     Attributes:
         image: its path as it was given.
         answers: text by the question's name, in the order in which they were asked.
-        action: entry of the data set's closed list that the action answer names, as scoring reads it; None where there is
-            no such list or the turn was not asked.
+        action: entry of the data set's closed list that an answer names, as scoring reads it; None where there is no such
+            list or its turn was not asked.
+        named_in: the turn whose answer names the action.
         unfinished: names of the questions whose answers were cut at the longest length.
         problem: why the picture cannot be used and what to do; there are no answers then.
     """
@@ -61,6 +63,7 @@ class Prediction:
     image: str
     answers: Mapping[str, str]
     action: str | None = None
+    named_in: str | None = None
     unfinished: Sequence[str] = ()
     problem: str | None = None
 
@@ -70,12 +73,12 @@ class Prediction:
         return {"image": self.image, "answers": answers, "action": self.action, "unfinished": unfinished}
 
     def __str__(self) -> str:
-        width = max(map(len, TURNS)) + 4
+        width = max((len(turn) for turn in self.answers if len(turn) <= _LONGEST), default=0) + 4
         lines = [_printable(self.image)]
         for turn, text in self.answers.items():
-            after = f" [{self.action}]" if turn == "action" and self.action else ""
+            after = f" [{self.action}]" if turn == self.named_in and self.action else ""
             after += " (cut: the longest length was reached)" if turn in self.unfinished else ""
-            if len(turn) > width - 4:  # a question of the user's own stands above its answer
+            if len(turn) > _LONGEST:  # a question of the user's own stands above its answer
                 lines.append(f"  {_printable(turn)}")
                 turn = ""
             # Further lines of an answer stand below its first.
@@ -204,7 +207,7 @@ def predict(
     """
     model, encoder = _load(found)
     turns = {name: Turn(text, "") for name, text in questions.items()}
-    actions = found.file.asked.actions
+    asked = found.file.asked
     images = iter(images)
     while batch := list(islice(images, batch_size)):
         # An encoder keeps the pictures that it has seen for the next turn; those of other batches are not needed again.
@@ -221,9 +224,9 @@ def predict(
             said = {turn: answer.text for turn, answer in given.items()}
             unfinished = [turn for turn, answer in given.items() if not answer.ended]
             named = None
-            if actions and "action" in said:
-                named = named_action(said["action"], actions) or NO_ACTION
-            yield Prediction(image, said, named, unfinished)
+            if asked.actions and asked.action in said:
+                named = named_action(said[asked.action], asked.actions) or NO_ACTION
+            yield Prediction(image, said, named, asked.action, unfinished)
 
 
 def show(predictions: Iterable[Prediction], total: int | None, *, as_json: bool) -> None:

@@ -39,6 +39,8 @@ STEPS = {
 }
 # Files that are no modules, as patterns.
 DATA = {"reporting": ("gcl/reporting/paper/*.csv",), "page": ("gcl/reporting/page/*.j2",)}
+# Folders whose modules are found by their names, and the module that finds them.
+FOUND = {"gcl.evaluation.metric_registry": "gcl.evaluation.scorers"}
 # Modules that decide nothing, with what they do instead; nothing is looked for behind them.
 EXCLUDED = {
     "gcl": "says the version",
@@ -57,12 +59,14 @@ INCLUDED = ("gcl.experiment.actions", "gcl.experiment.marks", "gcl.experiment.ya
 # picture and of every text with its label. What is loaded has these hashes, or the step ends with an error.
 VERIFIED = {"gcl.data.manifest": ("training", "generation", "scoring")}
 # Modules that only some runs use.
-PLANNING_TASK, SOCIAL_TASK, ON_POLICY = "gcl.tasks.planning_task", "gcl.tasks.social_task", "gcl.training.on_policy"
+ON_POLICY = "gcl.training.on_policy"
+ONLY_PLANNING = ("gcl.tasks.planning_task", "gcl.evaluation.planning_scores")
+ONLY_SOCIAL = ("gcl.tasks.social_task", *(f"gcl.evaluation.scorers.{name}" for name in ("accuracy", "cos", "f1")))
 
 
 def run_code(step: str, run: RunSpec) -> str:
     """Hash of the code behind one step of a run."""
-    unused = {SOCIAL_TASK if run.dataset == PLANNING else PLANNING_TASK}
+    unused = {*(ONLY_SOCIAL if run.dataset == PLANNING else ONLY_PLANNING)}
     if not isinstance(run.feed, RolloutFeed):
         unused.add(ON_POLICY)
     return code_sha256(step, without=frozenset(unused))
@@ -97,7 +101,7 @@ def modules(step: str, without: frozenset[str] = frozenset()) -> list[str]:
         if name in found or name in without or is_excluded(name, step):
             continue
         found.add(name)
-        left |= {name.rpartition(".")[0], *_source(name).imports} - {""}
+        left |= {name.rpartition(".")[0], *_source(name).imports, *_beside(FOUND.get(name))} - {""}
     return sorted(found)
 
 
@@ -106,6 +110,11 @@ def is_excluded(name: str, step: str) -> bool:
     if name in INCLUDED:
         return False
     return name in EXCLUDED or name.startswith("gcl.experiment.") or step in VERIFIED.get(name, ())
+
+
+def _beside(package: str | None) -> list[str]:
+    """Modules of a folder, which nothing imports by name."""
+    return [f"{package}.{path.stem}" for path in _path(package).parent.glob("[!_]*.py")] if package else []
 
 
 def code_files(step: str) -> list[str]:

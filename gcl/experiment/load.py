@@ -18,7 +18,7 @@ from gcl.experiment.mistakes import explain
 from gcl.experiment.schema import Experiment
 from gcl.experiment.types import ORIGINS, Setting
 from gcl.experiment.yaml_files import Document, parse_document, read_document
-from gcl.files import canonical_json, write_text
+from gcl.files import write_text
 
 CONFIG_FILE = Path("config.yaml")
 SCALES_FOLDER = Path("workflow/scales")
@@ -113,7 +113,7 @@ def load_resolved(path: Path) -> Experiment:
 
 def write_resolved(experiment: Experiment, path: Path) -> None:
     """Write every setting with its origin, as one line of JSON; a file that says the same is left alone."""
-    text = canonical_json(experiment.model_dump(mode="json")) + "\n"
+    text = experiment.model_dump_json() + "\n"  # in the order of settings, since that of turns counts
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
         write_text(path, text)
 

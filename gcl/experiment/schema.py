@@ -66,11 +66,20 @@ class Scenarios(Strict):
     test: Count
 
 
+class TurnSetting(Strict):
+    """A turn of a data set's dialogue: its question, where the data has none of its own, and the metrics of its answers."""
+
+    question: str
+    metrics: list[str]
+
+
 class Dataset(Strict):
-    """A data set and what the experiment must know of it; `like` names the one that it is drawn and imported as."""
+    """A data set and what the experiment must know of it; `like` names the one that it is drawn and imported as, whose turns
+    it has, too."""
 
     like: Setting[str] | None = None
     scenarios: Setting[Scenarios]
+    turns: Setting[dict[str, TurnSetting]] | None = None
     actions: Setting[list[str] | None]
     sft_action_f1: Setting[dict[str, float]]
 
@@ -79,7 +88,6 @@ class Prompt(Strict):
     """Words around every sample."""
 
     system: Setting[str]
-    questions: Setting[dict[str, str]]
 
 
 class Training(Strict):

@@ -111,7 +111,7 @@ def _data(experiment: Experiment, root: Path) -> Iterator[Finding]:
         else:
             data = data_spec(experiment, dataset)
             try:
-                check_current(raw, folder, data.questions, data.actions)
+                check_current(raw, folder, data)
                 yield Finding("ok", f"{dataset}: raw data and manifest agree")
             except DataError as error:
                 yield Finding("bad", f"{dataset}: {str(error).splitlines()[0]}", f"dvc repro manifest@{dataset}")

@@ -30,8 +30,7 @@ class SocialTask:
         self.items = cache(self._items)
 
     def _items(self, split: str) -> Sequence[Scenario]:
-        data = self.data
-        return load_split(Path(data.root), self.manifests / f"{split}.tsv", data.questions, data.actions)
+        return load_split(Path(self.data.root), self.manifests / f"{split}.tsv", self.data)
 
     def ids(self, split: str) -> list[str]:
         """Ids of a split in the order of its manifest."""
@@ -48,7 +47,7 @@ class SocialTask:
 
     def _facts(self, scene: Scenario, turn: str) -> dict[str, str]:
         """The label, where actions are a closed list: the reference of accuracy."""
-        return {"label": scene.action} if turn == "action" and scene.action is not None else {}
+        return {"label": scene.action} if turn == self.data.action and scene.action is not None else {}
 
     def exchange(self, item: Scenario, question: str) -> Exchange:
         """A turn of a scene."""
@@ -71,6 +70,7 @@ class SocialTask:
         return Questions(
             about=f"the data set {self.data.name}",
             questions=self.data.questions,
+            action=self.data.action,
             actions=self.data.actions,
             batch_size=self.settings.batch_size.value,
             max_new_tokens=self.settings.max_new_tokens.value,

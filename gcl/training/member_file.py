@@ -24,7 +24,8 @@ class Questions(Strict):
         about: what that is, for people: "the data set snei".
         questions: by name; in a data set by turn.
         one_fits: whether only one of them fits a picture; otherwise each picture gets all of them.
-        actions: closed list that the answer to "action" is read with; None for free text.
+        action: the one whose answer names an action, if one does.
+        actions: closed list that this answer is read with; None for free text.
         batch_size: pictures that the evaluation answers together.
         max_new_tokens: longest answer of the evaluation.
     """
@@ -32,6 +33,7 @@ class Questions(Strict):
     about: str
     questions: dict[str, str]
     one_fits: bool = False
+    action: str | None = None
     actions: list[str] | None = None
     batch_size: int
     max_new_tokens: int

@@ -18,6 +18,7 @@ from gcl.experiment.asked import evaluation, score_spec
 from gcl.experiment.checks import warnings
 from gcl.experiment.closure import code_sha256, run_code
 from gcl.experiment.data_spec import DataSpec, data_spec
+from gcl.experiment.dialogue import all_questions
 from gcl.experiment.grid import (
     all_runs,
     arm_runs,
@@ -132,13 +133,13 @@ class Plan:
 
     def score_json(self, wildcards: Any) -> str:
         """Encoders and intervals, and the closed list of the run's data set."""
-        return score_spec(self.experiment, self.run(wildcards).dataset).json
+        return score_spec(self.experiment, self.run(wildcards)).json
 
     def vocabulary_json(self) -> str:
         """What the miniature tokenizer's training depends on."""
         drawing, prompt = self.experiment.drawing, self.experiment.prompt
-        settings = (drawing.vocabulary, drawing.seed, prompt.questions, prompt.system)
-        return canonical_json([setting.value for setting in settings])
+        values = (drawing.vocabulary.value, drawing.seed.value, all_questions(self.experiment), prompt.system.value)
+        return canonical_json(values)
 
     def manifest_json(self, wildcards: Any) -> str | None:
         """What drawn data is checked against; None for real data, whose manifests DVC keeps up to date."""
@@ -204,7 +205,7 @@ class Plan:
             for dataset in self.experiment.datasets:
                 data, folder = data_spec(self.experiment, dataset), self.here.manifests(dataset)
                 if all((folder / f"{split}.tsv").is_file() for split in SPLITS):
-                    check_current(Path(data.root), folder, data.questions, data.actions)
+                    check_current(Path(data.root), folder, data)
         except GCLError as error:
             stop(error)
 

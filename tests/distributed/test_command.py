@@ -28,7 +28,7 @@ def command(backbones, experiment, tmp_path):
     file = write_experiment(tmp_path / "experiment.json", experiment, values)
     data = data_spec(load_resolved(file), "snei")
     draw_raw(data, {"train": 4, "test": 1}, 3, Path(data.root))
-    scenarios = read_raw(Path(data.root), data.questions, data.actions)
+    scenarios = read_raw(Path(data.root), data)
     write_manifests(scenarios, Path(data.root), tmp_path / "data/manifests/snei")
 
     def line(output: str, *changes: str) -> list[str]:

@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import pytest
 from group_case import make_run
+from turns_case import TURNS
 
 from gcl.data.encoding import Encoder
-from gcl.data.scenario import TURNS, Turn
+from gcl.data.scenario import Turn
 from gcl.errors import DataError
 from gcl.evaluation.generate import answers, predictions, with_exchanged_pictures
 from gcl.experiment.weights import Weights
@@ -51,7 +52,7 @@ def test_the_label_travels_beside_the_prose_of_the_action_turn_alone(backbones, 
     prose = Turn("What to do?", "Wait until she has passed.")
     scene = replace(scenarios[0], turns={**scenarios[0].turns, "action": prose}, action="Stop")
     free = replace(scenarios[1], action=None)
-    records = list(predictions(spec, tmp_path, [scene, free], batch_size=2, max_new_tokens=2))
+    records = list(predictions(spec, tmp_path, [scene, free], "action", batch_size=2, max_new_tokens=2))
     labels = {(r["role"], r["turn"], r["id"]): r.get("label") for r in records}
     assert {key for key, label in labels.items() if label} == {(m.role, "action", scene.id) for m in spec.members}
     assert {label for label in labels.values() if label} == {"Stop"}

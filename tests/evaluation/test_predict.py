@@ -17,13 +17,14 @@ from experiment_case import PAIR, on_small_backbones, write_experiment
 from group_case import make_run
 from PIL import Image
 from raw_case import raw_record
+from turns_case import TURNS
 
 from gcl.cli.main import main
 from gcl.data.manifest import write_manifests
 from gcl.data.raw import read_raw
-from gcl.data.scenario import TURNS
-from gcl.evaluation.accuracy import NO_ACTION
+from gcl.evaluation.scorers.accuracy import NO_ACTION
 from gcl.experiment.data_spec import data_spec
+from gcl.experiment.dialogue import dialogue_of
 from gcl.experiment.execution import ExecutionSpec
 from gcl.experiment.load import load_resolved
 from gcl.files import read_json, read_jsonl, write_json, write_jsonl
@@ -53,7 +54,7 @@ def trained(experiment, backbones, scenarios, tmp_path_factory):
     lines = [raw_record(scenario, split) for scenario, split in zip(scenarios, splits, strict=True)]
     write_jsonl(root / "scenarios.jsonl", lines)
     data = data_spec(load_resolved(file), "snei")
-    write_manifests(read_raw(root, data.questions, None), root, folder / "manifests/snei")
+    write_manifests(read_raw(root, data), root, folder / "manifests/snei")
     job, generated = [PAIR, "--experiment", str(file)], folder / "predictions.jsonl"
     assert main(["train", *job, "--scratch", str(folder / "scratch"), "--to", str(checkpoints)]) == 0
     assert main(["generate", *job, "--results", str(folder / "results"), "--to", str(generated)]) == 0
@@ -269,7 +270,7 @@ def test_a_copied_folder_gives_the_pipelines_answers_byte_for_byte(trained, tmp_
 
 def test_a_question_of_ones_own_is_asked_in_place_of_the_members(trained, asked, experiment, capsys):
     picture, folder = trained.pictures["s08"], trained.checkpoints / "learner"
-    words = experiment.prompt.questions.value["action"]
+    words = dialogue_of(experiment, "snei").questions["action"]
     own = ["--image", picture, "--question", words]
     _, (found,), _ = asked(folder, *own)
     assert found["answers"] == {words: trained.answers["learner", "s08", "action"]}

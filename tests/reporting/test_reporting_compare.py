@@ -36,11 +36,9 @@ def stored(tmp_path):
         content = fake_file(run, EXPERIMENT)
         for member in content["members"]:
             pattern = member["items"][0]
-            names = [name for name in pattern if name not in ("id", "action_correct")]
-            correct = None if pattern["action_correct"] is None else True
-            member["items"] = [
-                {"id": i} | dict.fromkeys(names, score) | {"action_correct": correct} for i, score in scores.items()
-            ]
+            names = [name for name in pattern if name not in ("id", "action_accuracy")]
+            correct = {"action_accuracy": 1.0} if "action_accuracy" in pattern else {}
+            member["items"] = [{"id": i} | dict.fromkeys(names, score) | correct for i, score in scores.items()]
             mean = mean_interval(list(scores.values()), 100)
             member["summary"] |= dict.fromkeys(names, mean)
         change(content)
@@ -96,7 +94,7 @@ def test_a_closed_list_has_accuracy(stored):
     run = SFT.replace("snei", "muson")
 
     def wrong(content):
-        content["members"][0]["items"][0]["action_correct"] = False
+        content["members"][0]["items"][0]["action_accuracy"] = 0.0
 
     a, b = read_scored(stored(run, A, change=wrong)), read_scored(stored(GCL.replace("snei", "muson"), A))
     difference = compare(a, b, resamples=50).pairs[0].metrics["action_accuracy"]

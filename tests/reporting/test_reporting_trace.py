@@ -50,7 +50,7 @@ def project(tmp_path, monkeypatch, scenarios) -> Path:
     lines = [raw_record(scenario, "train" if k < 2 else "test") for k, scenario in enumerate(scenarios[:4])]
     write_jsonl(root / "scenarios.jsonl", lines)
     write_text(root / "import.yaml", "sources: {annotations.json: abcdefabcdefabcdef}\n")
-    write_manifests(read_raw(root, data.questions, data.actions), root, manifests)
+    write_manifests(read_raw(root, data), root, manifests)
     for model in EXPERIMENT.models:
         write_text(MADE / f"backbones/{model}/model.safetensors", f"start of {model}")
     runs = Plan(EXPERIMENT).reported_runs("headline")

@@ -12,7 +12,7 @@ import csv
 import io
 import json
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from tqdm import tqdm
@@ -20,7 +20,8 @@ from tqdm import tqdm
 from gcl.data.drawing import language
 from gcl.data.drawing.constellation import TESTED, TRAINED, TUNING, Scene, sample_scenes
 from gcl.data.drawing.render import render
-from gcl.data.scenario import TURNS, Scenario, Turn
+from gcl.data.scenario import Scenario, Turn
+from gcl.errors import ConfigError
 from gcl.files import atomic_folder, write_json, write_jsonl, write_text
 
 # Shares of the actions. SNEI's distribution is described as long-tailed; MUSON's is flatter here than the real one, so
@@ -37,7 +38,8 @@ SHARES = {
 }  # fmt: skip
 SHARES["captions"] = dict.fromkeys(SHARES["muson"], 1 / 6)
 CAPTION_QUESTIONS = {"caption": "List the scene.", "description": "Describe the scene."}
-_SPEAK = {
+# The turns of drawn scenes, in their order, and who says them.
+SPEAKERS = {
     "perception": language.perceive,
     "prediction": language.predict,
     "reasoning": language.reason,
@@ -54,11 +56,17 @@ def write_dataset(
     Args:
         name: "snei" or "muson".
         counts: scenes per split.
-        questions: wording of the five questions; only conversations carry it.
+        questions: wording of the questions; only conversations carry it.
         seed: where all randomness comes from.
         folder: raw folder to be made; an existing one is replaced.
         tuning: draw other scenes of the same kind, on which settings can be chosen: no constellation of any test split.
+
+    Raises:
+        ConfigError: if the turns are not those of drawn scenes.
     """
+    if list(questions) != list(SPEAKERS):
+        remedy = f"name these as datasets.{name}.turns, or import data of your own (drawing.datasets: false)"
+        raise ConfigError(f"drawn scenes have the turns {', '.join(SPEAKERS)}, not {', '.join(questions)}; {remedy}")
     rng = random.Random(f"tuning {name} {seed}" if tuning else f"{name} {seed}")
     thirds = TUNING if tuning else {"train": TRAINED, "test": TESTED}
     with atomic_folder(folder) as work:
@@ -96,13 +104,13 @@ def write_captions(count: int, seed: int, folder: Path) -> None:
         pictures.close()
 
 
-def text_corpus(seed: int, questions: Mapping[str, str], system: str, scenes: int = 2000) -> Iterator[str]:
+def text_corpus(seed: int, questions: Iterable[str], system: str, scenes: int = 2000) -> Iterator[str]:
     """Words for the miniature tokenizer: what the generators can say, about scenes of no data set."""
     rng = random.Random(f"corpus {seed}")
     for scene in sample_scenes(rng, scenes, SHARES["captions"], thirds=TRAINED):
         yield from _turns("snei", scene, rng).values()
         yield from (f"{scene.action}.", language.caption(scene))
-        yield from (*questions.values(), *CAPTION_QUESTIONS.values(), f"system\n{system}", "user\n", "assistant\n")
+        yield from (*questions, *CAPTION_QUESTIONS.values(), f"system\n{system}", "user\n", "assistant\n")
 
 
 class _Pictures:
@@ -130,7 +138,7 @@ class _Pictures:
 
 
 def _turns(name: str, scene: Scene, rng: random.Random) -> dict[str, str]:
-    turns = {turn: _SPEAK[turn](scene, rng) for turn in TURNS}
+    turns = {turn: say(scene, rng) for turn, say in SPEAKERS.items()}
     if name == "muson":
         turns["action"] = scene.action
     return turns
@@ -142,9 +150,9 @@ def _write_conversations(
     for split, scenes in records.items():
         conversations = []
         for scene in scenes:
-            rounds = []
-            for turn in TURNS:
-                picture = "<image>\n" if turn == TURNS[0] else ""
+            rounds: list[dict[str, str]] = []
+            for turn in SPEAKERS:
+                picture = "" if rounds else "<image>\n"
                 rounds.append({"from": "human", "value": picture + questions[turn]})
                 rounds.append({"from": "gpt", "value": scene[turn]})
             conversations.append({"id": Path(scene["image"]).stem, "image": scene["image"], "conversations": rounds})
@@ -153,7 +161,7 @@ def _write_conversations(
 
 def _write_table(folder: Path, records: Mapping[str, list[dict[str, str]]]) -> None:
     text = io.StringIO()
-    writer = csv.DictWriter(text, ["id", "image", "split", *TURNS], lineterminator="\n")
+    writer = csv.DictWriter(text, ["id", "image", "split", *SPEAKERS], lineterminator="\n")
     writer.writeheader()
     for split, scenes in records.items():
         writer.writerows({"id": Path(scene["image"]).stem, "split": split, **scene} for scene in scenes)

@@ -1,4 +1,4 @@
-"""Say what a scene shows: the five turns in words, several phrasings per fact.
+"""Say what a scene shows: the turns of a drawn scene in words, several phrasings per fact.
 
 `perceive`, `predict`, `reason`, `act`, `explain` each take a scene and a source of randomness and return one text.
 """

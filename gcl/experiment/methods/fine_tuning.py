@@ -1,6 +1,7 @@
 """SFT: one model is fine-tuned alone. Variants change rate and number of epochs: ratio2, epochs2, epochs2-ratio0.5."""
 
 from gcl.errors import ConfigError
+from gcl.experiment.dialogue import turns_of
 from gcl.experiment.methods.parts import Method, member, run_spec
 from gcl.experiment.runs import ReferenceFeed, RunId, RunSpec, Shown
 from gcl.experiment.schema import Experiment
@@ -18,7 +19,7 @@ def sft_run(experiment: Experiment, dataset: str, model: str, seed: int, variant
 
 def all_turns(experiment: Experiment, dataset: str) -> ReferenceFeed:
     """Every turn of every training scene."""
-    return ReferenceFeed(shown=[Shown(questions=list(experiment.prompt.questions.value))])
+    return ReferenceFeed(shown=[Shown(questions=list(turns_of(experiment, dataset)))])
 
 
 def _make(experiment: Experiment, ref: RunId) -> RunSpec:

@@ -14,6 +14,7 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from gcl import __version__
+from gcl.evaluation.metric_registry import ranking
 from gcl.experiment.closure import code_sha256
 from gcl.experiment.grid import all_runs, scored_as
 from gcl.experiment.load import settings
@@ -125,7 +126,10 @@ def _figure(plan: Plan, name: str, results: Path) -> FigureView | None:
     if not path.is_file():
         return None
     uri = f"data:image/svg+xml;base64,{base64.b64encode(path.read_bytes()).decode()}"
-    title, columns = _FIGURES.get(name, name), ("Run", "Member", "Action-F1")
+    title, columns = (
+        _FIGURES.get(name, name),
+        ("Run", "Member", ranking(plan.experiment, next(iter(plan.experiment.groups)))[1]),
+    )
     if name == PLANNING_FIGURE:
         columns, numbers = ("Model", "Arm", "Success"), list(_planning_numbers(results, plan.scale))
     else:
@@ -134,11 +138,11 @@ def _figure(plan: Plan, name: str, results: Path) -> FigureView | None:
 
 
 def _numbers(runs: Iterable[RunSpec], results: Path) -> Iterable[tuple[str, str, str]]:
-    """Run, member and Action-F1 with its interval of everything that a figure draws, seed by seed."""
+    """Run, member and first score with its interval of everything that a figure draws, seed by seed."""
     for run in runs:
         path = metrics_path(results, run.scale, run.id)
         for member in read_json(path)["members"] if path.is_file() else []:
-            score = member["summary"]["action_f1"]
+            score = next(iter(member["summary"].values()))
             shown = f"{score['mean']:.3f} [{score['low']:.3f}, {score['high']:.3f}]"
             yield run.id, f"{member['role']} {member['model']}", shown
 

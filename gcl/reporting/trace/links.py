@@ -260,7 +260,7 @@ def _raw(experiment: Experiment, dataset: str) -> Iterator[Link]:
         yield Link("raw data", data.root, MISSING)
         return
     try:
-        check_current(root, folder, data.questions, data.actions)
+        check_current(root, folder, data)
         yield Link("raw data", data.root, OK, "as its manifests say")
     except (DataError, OSError) as error:
         yield Link("raw data", data.root, CHANGED, " ".join(str(error).split()))
