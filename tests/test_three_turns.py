@@ -10,20 +10,16 @@ from conftest import ROOT
 from PIL import Image
 
 from gcl.cli.main import main
-from gcl.evaluation.generate import predictions, with_exchanged_pictures
-from gcl.evaluation.metric_registry import scored_turns
 from gcl.evaluation.predict import chosen_questions, find_member, predict
-from gcl.evaluation.score import score_run
-from gcl.evaluation.scorer import ScoreSpec
-from gcl.experiment.data_spec import data_spec
 from gcl.experiment.execution import execution_spec
 from gcl.experiment.load import load_experiment
 from gcl.experiment.places import places
-from gcl.files import read_json, read_jsonl, sha256_file, write_json, write_jsonl
+from gcl.files import read_json, read_jsonl
 from gcl.operations.gpu_hours import _samples
 from gcl.reporting.build import build
 from gcl.reporting.figures.gallery import gallery
 from gcl.reporting.metrics import metrics_path, predictions_path
+from gcl.tasks import jobs
 from gcl.workflow.plan import Plan
 
 TURNS = {
@@ -94,42 +90,16 @@ def project(tmp_path_factory, backbones):
 
 
 def run_all(root: Path) -> None:
-    """Train, answer and score what the headline asks for, as the rules do."""
-    from gcl.data.manifest import load_split
-    from gcl.training.feeds import References
-    from gcl.training.member_file import data_questions
-    from gcl.training.trainer import train_run
-
+    """Train, answer and score all that the headline asks for, as the rules do."""
     experiment = load_experiment()
-    data, manifests = data_spec(experiment, "snei"), places(experiment).manifests("snei")
-    train, test = (load_split(Path(data.root), manifests / f"{split}.tsv", data) for split in COUNTS)
-    evaluation, plan = experiment.evaluation, Plan(experiment)
-    score = ScoreSpec(
-        bert_encoder=evaluation.bert_encoder.value, bert_layer=evaluation.bert_layer.value,
-        sentence_encoder=evaluation.sentence_encoder.value, bootstrap=50,
-        turns=scored_turns(experiment, "snei"), actions=data.actions,
-    )  # fmt: skip
+    here, plan = places(experiment), Plan(experiment)
     exchanged = {run.id for run in plan.exchanged_runs("headline")}
     for run in plan.reported_runs("headline"):
-        folder = root / "results/miniature/checkpoints" / run.id
-        asked = dict.fromkeys([member.role for member in run.members], data_questions(experiment, data))
-        source = References.of(train, run)
-        train_run(run, source, "data", execution_spec(experiment), folder, root / "scratch" / run.id, asked=asked)
-        for pictures, scenes in (("own", test), ("exchanged", with_exchanged_pictures(test))):
-            if pictures == "exchanged" and run.id not in exchanged:
-                continue
-            to = predictions_path("results", run).with_suffix("") if pictures == "exchanged" else None
-            path = to / "exchanged.jsonl" if to else predictions_path("results", run)
-            sizes = {"batch_size": 4, "max_new_tokens": evaluation.max_new_tokens.value}
-            write_jsonl(path, predictions(run, folder, scenes, data.action, **sizes))
-            made = {
-                "code_sha256": {"training": "t", "evaluation": "e"},
-                "manifests": {"train": "a", "test": "b"},
-                "predictions_sha256": sha256_file(path),
-                "checkpoints": read_json(folder / "run.json")["weights"],
-            }
-            content = score_run(run, score, read_jsonl(path), [scene.id for scene in test], made, pictures)
-            write_json(metrics_path("results", run.scale, run.evaluation(pictures)), content)
+        jobs.train(experiment, run, execution_spec(experiment), here.checkpoints(run.id))
+        for pictures in ("own", "exchanged")[: 1 + (run.id in exchanged)]:
+            name = run.evaluation(pictures)
+            jobs.generate(experiment, run, here.predictions(name), pictures)
+            jobs.score(experiment, run, here.metrics(name), here.summary(name), pictures)
 
 
 def test_three_turns_work_as_five_do(project, capsys):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from gcl.evaluation.scorer import ScoredTurn
+from gcl.experiment.asked import ScoredTurn
 from gcl.experiment.dialogue import AskedTurn, Dialogue
 
 TURNS = ("perception", "prediction", "reasoning", "action", "explanation")

@@ -23,7 +23,7 @@ from gcl.data.encoding import Encoder
 from gcl.data.images import PictureError
 from gcl.data.scenario import Scenario, Turn
 from gcl.errors import CheckpointError, ConfigError, DataError
-from gcl.evaluation.generate import Answer, answers, load_any, load_member
+from gcl.evaluation.generate import Answer, answers, load_member
 from gcl.evaluation.scorers.accuracy import NO_ACTION
 from gcl.experiment.actions import named_action
 from gcl.experiment.marks import marks
@@ -127,7 +127,7 @@ def base_member(found: Found, experiment: Experiment, asked: Questions) -> Found
     Args:
         found: from `find_member`.
         experiment: says the system message, the size of pictures and the precision.
-        asked: the questions, from `gcl.training.member_file.data_questions`.
+        asked: the questions of a data set.
     """
     training, source = experiment.training, found.source
     file = MemberFile(
@@ -282,10 +282,8 @@ def _unexplained(folder: Path, record: Path) -> CheckpointError:
 
 def _load(found: Found) -> tuple[PreTrainedModel, Encoder]:
     file = found.file
-    if found.source.revision is None:
-        folder, base = Path(found.source.path), Weights(path=file.base, revision=file.revision)
-        return load_member(folder, base, file.precision, file.pixels, file.system)
-    return load_any(found.source, file.precision, file.pixels, file.system)
+    base = Weights(path=file.base, revision=file.revision)
+    return load_member(found.source, base, file.precision, file.pixels, file.system)
 
 
 def _printable(path: str) -> str:

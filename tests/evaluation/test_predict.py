@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 from conftest import ROOT
 from experiment_case import PAIR, on_small_backbones, write_experiment
-from group_case import make_run
+from group_case import make_run, train_scenes
 from PIL import Image
 from raw_case import raw_record
 from turns_case import TURNS
@@ -28,9 +28,8 @@ from gcl.experiment.dialogue import dialogue_of
 from gcl.experiment.execution import ExecutionSpec
 from gcl.experiment.load import load_resolved
 from gcl.files import read_json, read_jsonl, write_json, write_jsonl
-from gcl.training.feeds import References
-from gcl.training.member_file import MEMBER_FILE, data_questions
-from gcl.training.trainer import train_run
+from gcl.tasks.social_task import SocialTask
+from gcl.training.member_file import MEMBER_FILE
 
 
 @pytest.fixture(autouse=True)
@@ -206,12 +205,12 @@ def test_actions_of_a_closed_list_are_read_as_scoring_reads_them(trained, asked,
 
 def test_adapters_are_put_on_their_base(trained, experiment, backbones, asked, tmp_path):
     spec = make_run(backbones, members=1, epochs=8, lora={"rank": 4, "alpha": 8.0}, lr=(2e-2,))
-    questions = {"learner": data_questions(experiment, data_spec(experiment, "snei"))}
+    questions = {"learner": SocialTask(experiment.evaluation, data_spec(experiment, "snei"), tmp_path).all_turns()}
     said = []
     for retain in ("final", "adapters"):
         folder, execution = tmp_path / retain, ExecutionSpec(retain=retain)
-        samples = References.of(trained.scenarios[:4], spec)
-        train_run(spec, samples, "data", execution, folder, tmp_path / "scratch" / retain, asked=questions)
+        scratch = tmp_path / "scratch" / retain
+        train_scenes(spec, trained.scenarios[:4], "data", execution, folder, scratch, asked=questions)
         # A run of one member needs no role.
         status, records, _ = asked(folder, "--image", *trained.pictures.values(), "--turn", "action")
         assert status == 0

@@ -16,8 +16,9 @@ from turns_case import METRICS, SCORES, TURNS
 from gcl.cli.main import main
 from gcl.evaluation.metric_registry import METRICS as REGISTRY
 from gcl.evaluation.score import score_run
-from gcl.evaluation.scorer import ScoredTurn, Scorer, ScoreSpec
+from gcl.evaluation.scorer import Scorer
 from gcl.experiment import turn_checks
+from gcl.experiment.asked import ScoredTurn, ScoreSpec
 from gcl.experiment.load import load_experiment
 from gcl.experiment.methods.registry import find_run
 from gcl.experiment.weights import Weights
