@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Group, Parameter, validators
 
-from gcl.cli.arguments import Changes, Count, CountOrNone, File, Scale, Scratch
+from gcl.cli.arguments import Changes, Count, CountOrNone, File, Scale, Scratch, known_model, opened
 from gcl.errors import ConfigError, DataError
 from gcl.files import (
     atomic_folder,
@@ -180,7 +180,6 @@ def build(
         to: Checkpoint folder to make.
         seed: Of its weights.
     """
-    from gcl.cli.opened import known_model, opened
     from gcl.experiment.schema import MiniatureModel
     from gcl.models import untrained
 
@@ -208,7 +207,6 @@ def train(
         to: Folder for one checkpoint per member.
         record: File for a copy of the run's record: costs, versions.
     """
-    from gcl.cli.opened import opened
     from gcl.experiment.execution import changed, execution_spec
     from gcl.training import launch
 
@@ -308,7 +306,6 @@ def score(
         checkpoint: With --run: who answered, the member's folder or a hub id.
         revision: Commit of a model on the hub.
     """
-    from gcl.cli.opened import opened
     from gcl.planning.scoring import metrics
     from gcl.planning.states_file import read_records
     from gcl.tasks.planning_provenance import provenance

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from gcl.cli.arguments import Changes, Count, File, Json, Results, Scale, Scratch
+from gcl.cli.arguments import Changes, Count, File, Json, Results, Scale, Scratch, known_data, opened
 from gcl.errors import ConfigError
 from gcl.files import STDIN, read_json, read_jsonl, sha256_file, write_json, write_jsonl
 
@@ -35,7 +35,6 @@ def train(
         to: Folder for one checkpoint per member.
         record: File for a copy of the run's record: costs, versions.
     """
-    from gcl.cli.opened import opened
     from gcl.experiment.execution import changed, execution_spec
     from gcl.experiment.runs import data_spec, find_run, manifest_folder
     from gcl.training import launch
@@ -87,7 +86,6 @@ def generate(
     """
     with _unswept():
         from gcl.evaluation.generate import predictions, with_exchanged_pictures
-    from gcl.cli.opened import opened
     from gcl.experiment.runs import data_spec, find_run, manifest_folder
 
     experiment = opened(file, scale)
@@ -121,7 +119,6 @@ def score(
         from gcl.evaluation.score import means, score_run
         from gcl.experiment.closure import code_sha256
         from gcl.experiment.provenance import environment
-    from gcl.cli.opened import opened
     from gcl.experiment.runs import find_run, manifest_folder
     from gcl.experiment.score_spec import score_spec
 
@@ -186,7 +183,6 @@ def predict(
 
 def _asked_as_configured(found: Any, dataset: str | None, scale: str | None) -> Any:
     """A base model with the questions of config.yaml: that of this folder, or the project's own."""
-    from gcl.cli.opened import known_data
     from gcl.evaluation.predict import base_member
     from gcl.experiment.load import experiment_anywhere
     from gcl.training.member_file import data_questions

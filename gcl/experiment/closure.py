@@ -45,7 +45,7 @@ EXCLUDED = {
     "gcl": "says the version",
     "gcl.errors": "words of errors",
     "gcl.files": "writes files whole and hashes them; what is in them is others' business",
-    "gcl.cli.opened": "reads settings, too",
+    "gcl.cli.arguments": "reads settings, too",
     "gcl.experiment.load": "reads settings; a step is given its own as a parameter of its rule",
     "gcl.experiment.schema": "the form of settings",
     "gcl.experiment.types": "the form of settings",

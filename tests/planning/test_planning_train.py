@@ -23,7 +23,6 @@ from gcl.training import loop
 from gcl.training.loop import Stopped
 from gcl.training.trainer import train_run
 
-ROOT = Path(__file__).parents[2]
 OBJECTIVE = ObjectiveSpec(
     gsl_weight=0.0, drl_weight=1.0, divergence="sampled-reverse-kl", matching="infonce", kappa=1.0, semantic_size=1
 )
