@@ -3,7 +3,7 @@ PYTHON ?= python3
 CORES ?= 2
 BIN := .venv/bin
 
-.PHONY: headline all rates planning test test-all test-slurm lint schema docs-commands format clean
+.PHONY: headline all rates planning test test-all test-slurm lint schema docs-commands docs format clean
 
 headline: .venv/ready
 	@$(BIN)/snakemake headline --config scale=miniature --cores $(CORES) --quiet host --rerun-incomplete --show-failed-logs
@@ -34,6 +34,11 @@ lint: .venv/ready
 
 schema: .venv/ready
 	$(BIN)/gcl settings --schema workflow/schemas/config.schema.json
+	$(BIN)/python -m gcl.experiment.settings_page
+
+docs: .venv/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "site/index.html"
 
 docs-commands: .venv/ready
 	$(BIN)/python -m gcl.cli.reference docs/commands.md
@@ -48,5 +53,9 @@ format: .venv/ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[miniature,dev]"
 	@touch $@
 
+.venv/docs: .venv/ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[docs]"
+	@touch $@
+
 clean:
-	rm -rf results/miniature data/miniature logs scratch .snakemake
+	rm -rf site results/miniature data/miniature logs scratch .snakemake
