@@ -124,12 +124,13 @@ if PLAN.drawn:
             "../envs/gcl.yaml"
         params:
             code=PLAN.code("planning_backbones"),
+            experiment=PLAN.resolved,
             architecture=PLANNING.architecture,
             pixels=PLANNING.settings.pixels.value,
         message:
             "Build an untrained miniature {wildcards.model}"
         shell:
-            "gcl planning build {wildcards.model} --experiment {PLAN.resolved} --vocabulary {input.vocabulary:q}"
+            "gcl planning build {wildcards.model} --experiment {params.experiment} --vocabulary {input.vocabulary:q}"
             " --pixels {params.pixels} --to {output:q} > {log:q} 2>&1"
 
 
@@ -153,11 +154,12 @@ rule planning_train:
         **PLAN.training_resources(),
     params:
         code=PLAN.code("planning"),
+        experiment=PLAN.resolved,
         spec=PLANNING.spec_json,
     message:
         "Train {wildcards.task_run}"
     shell:
-        "gcl planning train --spec {params.spec:q} --experiment {PLAN.resolved} --states {input.states:q} --pictures {input.pictures:q}"
+        "gcl planning train --spec {params.spec:q} --experiment {params.experiment} --states {input.states:q} --pictures {input.pictures:q}"
         " --record {output.record:q} --to {output.checkpoints:q} > {log:q} 2>&1"
 
 
@@ -200,12 +202,13 @@ rule planning_score:
         "../envs/gcl.yaml"
     params:
         code=PLAN.code("plans"),
+        experiment=PLAN.resolved,
         who=PLANNING.score_arguments,
         resamples=PLAN.experiment.evaluation.bootstrap.value,
     message:
         "Score {wildcards.task_run}, {wildcards.question}"
     shell:
-        "gcl planning score {params.who} --experiment {PLAN.resolved} --answers {input.answers:q}/{wildcards.question:q}.jsonl --states {input.states:q}"
+        "gcl planning score {params.who} --experiment {params.experiment} --answers {input.answers:q}/{wildcards.question:q}.jsonl --states {input.states:q}"
         " --resamples {params.resamples} --to {output:q} > {log:q} 2>&1"
 
 

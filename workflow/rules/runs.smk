@@ -19,12 +19,13 @@ rule train:
         **PLAN.training_resources(),
     params:
         code=PLAN.code("training"),
+        experiment=PLAN.resolved,
         run=PLAN.run_json,
         data=PLAN.data_json,
     message:
         f"Train {{wildcards.run}} (threads: {{threads}}, GPUs: {PLAN.gpus})"
     shell:
-        "gcl train {wildcards.run:q} --experiment {PLAN.resolved}"
+        "gcl train {wildcards.run:q} --experiment {params.experiment}"
         " --record {output.record:q} --to {output.checkpoints:q} > {log:q} 2>&1"
 
 
@@ -45,6 +46,7 @@ rule generate:
         gpu=0 if PLAN.drawn else 1,
     params:
         code=PLAN.code("generation"),
+        experiment=PLAN.resolved,
         run=PLAN.run_json,
         data=PLAN.data_json,
         batch_size=PLAN.experiment.evaluation.batch_size.value,
@@ -53,7 +55,7 @@ rule generate:
     message:
         "Answer with {wildcards.run} (threads: {threads}, GPUs: {resources.gpu})"
     shell:
-        "gcl generate {wildcards.run:q} --experiment {PLAN.resolved} --pictures {params.pictures}"
+        "gcl generate {wildcards.run:q} --experiment {params.experiment} --pictures {params.pictures}"
         " --to {output:q} > {log:q} 2>&1"
 
 
@@ -65,6 +67,7 @@ use rule generate as generate_exchanged with:
         "logs/{scale}/generate/{run}/exchanged.log",
     params:
         code=PLAN.code("generation"),
+        experiment=PLAN.resolved,
         run=PLAN.run_json,
         data=PLAN.data_json,
         batch_size=PLAN.experiment.evaluation.batch_size.value,
@@ -90,13 +93,14 @@ rule score:
         "../envs/gcl.yaml"
     params:
         code=PLAN.code("scoring"),
+        experiment=PLAN.resolved,
         run=PLAN.run_json,
         score=PLAN.score_json,
         pictures="own",
     message:
         "Score {wildcards.run}"
     shell:
-        "gcl score {wildcards.run:q} --experiment {PLAN.resolved} --pictures {params.pictures}"
+        "gcl score {wildcards.run:q} --experiment {params.experiment} --pictures {params.pictures}"
         " --summary {output.summary:q} --to {output.metrics:q} > {log:q} 2>&1"
 
 
@@ -113,6 +117,7 @@ use rule score as score_exchanged with:
         "logs/{scale}/score/{run}/exchanged.log",
     params:
         code=PLAN.code("scoring"),
+        experiment=PLAN.resolved,
         run=PLAN.run_json,
         score=PLAN.score_json,
         pictures="exchanged",
