@@ -44,7 +44,7 @@ FOUND = {"gcl.evaluation.metric_registry": "gcl.evaluation.scorers"}
 # Modules that decide nothing, with what they do instead; nothing is looked for behind them.
 EXCLUDED = {
     "gcl": "says the version",
-    "gcl.cli.opened": "reads settings",
+    "gcl.cli.arguments": "reads settings",
     "gcl.errors": "words of errors",
     "gcl.files": "writes files whole and hashes them; what is in them is others' business",
     "gcl.experiment": "reads settings and makes specifications of them; a step is given its own by its rule",

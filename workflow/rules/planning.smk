@@ -122,12 +122,13 @@ if PLAN.drawn:
             "../envs/gcl.yaml"
         params:
             code=PLAN.code("planning_backbones"),
+            experiment=PLAN.resolved,
             architecture=PLANNING.architecture,
             pixels=PLANNING.settings.pixels.value,
         message:
             "Build an untrained miniature {wildcards.model}"
         shell:
-            "gcl planning build {wildcards.model} --experiment {PLAN.resolved} --vocabulary {input.vocabulary:q}"
+            "gcl planning build {wildcards.model} --experiment {params.experiment} --vocabulary {input.vocabulary:q}"
             " --pixels {params.pixels} --to {output:q} > {log:q} 2>&1"
 
 
