@@ -10,7 +10,7 @@ from gcl.errors import raise_all
 from gcl.experiment.load import experiment_here
 from gcl.experiment.schema import Experiment
 from gcl.files import write_text
-from gcl.workflow.plan import FIGURES, TABLES
+from gcl.workflow.targets import FIGURES, TABLES
 
 
 def compare(options: argparse.Namespace) -> None:

@@ -39,7 +39,10 @@ STEPS = {
     "page": "gcl.cli.verbs_report.report",
 }
 # Files that are no modules, as patterns.
-DATA = {"reporting": ("gcl/reporting/paper/*.csv",), "page": ("gcl/reporting/page/*.j2",)}
+DATA = {
+    "reporting": ("gcl/reporting/paper/*.csv",),
+    "page": ("gcl/reporting/page/*.j2", "gcl/reporting/page/*.css", "gcl/reporting/page/*.js"),
+}
 # Modules that decide nothing, with what they do instead; nothing is looked for behind them.
 EXCLUDED = {
     "gcl": "says the version",

@@ -1,120 +1,74 @@
-"""The metrics files of runs: read them with `load_metrics()`, refuse to compare what is not comparable with
+"""The metrics files of runs: read those of a table with `load_metrics()`, refuse to compare what is not comparable with
 `check_consistent()`, and say where numbers come from with `sources()`.
-
-A run's file is results/<scale>/metrics/<run id>.json; the models below are its schema, as far as reports depend on it.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel
 
 from gcl.errors import DataError, raise_all
 from gcl.experiment.runs import RunSpec
 from gcl.files import canonical_json, sha256_file
+from gcl.reporting.metrics_file import MetricsFile, Provenance, read_metrics
+
+Metrics = Mapping[str, MetricsFile]
 
 
-class Interval(BaseModel):
-    """A mean over `n` test scenarios and its 95 % bootstrap interval."""
+class RunSource(BaseModel):
+    """Where a run's numbers come from: its metrics file with its hash, and hashes of the checkpoints behind it by role."""
 
-    mean: float
-    low: float
-    high: float
-    n: int
-
-
-class Item(BaseModel):
-    """One test scenario: its scores by metric, whatever metrics there are, and whether the action is right."""
-
-    model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, float] = Field(init=False)
-
-    id: str
-    action_correct: bool | None
-
-    @property
-    def scores(self) -> dict[str, float]:
-        """By metric; an action is right or wrong, 1 or 0, where the data set has a closed list."""
-        right = {} if self.action_correct is None else {"action_accuracy": float(self.action_correct)}
-        return self.__pydantic_extra__ | right
-
-
-class MemberMetrics(BaseModel):
-    """One member of the run; `summary` has means by metric, None for accuracy where there is no closed list of actions."""
-
-    role: str
-    model: str
-    summary: dict[str, Interval | None]
-    items: list[Item]
-
-    @model_validator(mode="after")
-    def _items_have_what_the_summary_has(self) -> "MemberMetrics":
-        names = {name for name, interval in self.summary.items() if interval is not None}
-        for item in self.items:
-            if lacking := names - item.scores.keys():
-                raise ValueError(f"{self.role}: {item.id} has no {', '.join(sorted(lacking))}")
-        return self
-
-
-class ConstantAnswer(BaseModel):
-    """The most frequent reference action, and what giving it for every scene would score."""
-
-    text: str
-    action_f1: float
-
-
-class Code(BaseModel):
-    """Hashes of the code that made the numbers."""
-
-    training: str
-    evaluation: str
-
-
-class Manifests(BaseModel):
-    """Hashes of the data."""
-
-    train: str
-    test: str
-
-
-class Provenance(BaseModel):
-    """What the numbers were made from."""
-
-    spec_sha256: str
-    code_sha256: Code
-    manifests: Manifests
-    metric_models: dict[str, str]
-    predictions_sha256: str
-    checkpoints: dict[str, str]
-
-
-class MetricsFile(BaseModel):
-    """A whole file; more keys are welcome."""
-
-    scale: str
     run: str
-    members: list[MemberMetrics]
-    constant_answer: ConstantAnswer
-    provenance: Provenance
+    file: str
+    sha256: str
+    checkpoints: dict[str, str]
 
 
 def load_metrics(
     results_folder: Path, scale: str, runs: Iterable[RunSpec], exchanged: Iterable[RunSpec] = ()
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, MetricsFile]:
     """Read the metrics files of `runs`, and of `exchanged` those with exchanged pictures; keyed by `RunSpec.evaluation`.
 
     Raises:
         DataError: listing every file that is missing, broken, or of another scale or run.
     """
+    wanted = {run.evaluation(): run for run in runs} | {run.evaluation("exchanged"): run for run in exchanged}
+
+    def fits(name: str, file: MetricsFile) -> None:
+        found = [(member.role, member.model) for member in file.members]
+        if found != [(member.role, member.model) for member in wanted[name].members]:
+            raise DataError(f"has other members than the run: {', '.join(' '.join(pair) for pair in found)}")
+
+    return load_named(results_folder, scale, {name: run.fingerprint for name, run in wanted.items()}, fits)
+
+
+def load_named(
+    results_folder: Path, scale: str, fingerprints: Mapping[str, str | None], fits: Any = lambda name, file: None
+) -> dict[str, MetricsFile]:
+    """Read metrics files by name.
+
+    Args:
+        fingerprints: of the present specification, by path of the file below metrics/, without suffix.
+        fits: called with name and file; raises DataError if they do not belong together.
+
+    Raises:
+        DataError: listing every file that is missing, broken, or of another scale, run or specification.
+    """
     metrics, problems = {}, []
-    for run, pictures in [*((run, "own") for run in runs), *((run, "exchanged") for run in exchanged)]:
-        name = run.evaluation(pictures)
+    for name, fingerprint in fingerprints.items():
         path = metrics_path(results_folder, scale, name)
         try:
-            metrics[name] = _read(path, scale, run, name)
+            file = read_metrics(path)
+            if file.scale != scale:
+                raise DataError(f"of scale {file.scale!r}, not {scale!r}")
+            if file.run != name:
+                raise DataError(f"of another run, {file.run}")
+            fits(name, file)
+            if file.provenance.spec_sha256 != fingerprint:
+                raise DataError("made with other settings than the present configuration")
+            metrics[name] = file
         except DataError as error:
             problems.append(f"{path}: {error}; make it with: snakemake --cores 2 {path}")
     raise_all(problems, "metrics")
@@ -131,7 +85,7 @@ def predictions_path(results_folder: Path | str, run: RunSpec) -> Path:
     return Path(results_folder) / run.scale / "predictions" / f"{run.id}.jsonl"
 
 
-def check_consistent(metrics: Mapping[str, Mapping[str, Any]]) -> None:
+def check_consistent(metrics: Metrics) -> None:
     """Refuse files that must not stand in one table.
 
     Raises:
@@ -139,8 +93,8 @@ def check_consistent(metrics: Mapping[str, Mapping[str, Any]]) -> None:
             in its training or test manifest; it names two such runs and how to bring them up to date.
     """
     values: dict[str, dict[str, str]] = {}
-    for run, content in metrics.items():
-        for what, value in _versions(run, content["provenance"]):
+    for run, file in metrics.items():
+        for what, value in _versions(run, file.provenance):
             if value is not None:  # of a model that no training made
                 values.setdefault(what, {})[run] = value
     problems = []
@@ -150,54 +104,29 @@ def check_consistent(metrics: Mapping[str, Mapping[str, Any]]) -> None:
         if odd is None:
             continue
         other = next(run for run, value in by_run.items() if value == usual)
-        targets = " ".join(str(metrics_path("results", metrics[run]["scale"], run)) for run in (odd, other))
+        targets = " ".join(str(metrics_path("results", metrics[run].scale, run)) for run in (odd, other))
         problems.append(
             f"{odd} and {other} differ in the {what}; bring both up to date with: snakemake --cores 2 {targets}"
         )
     raise_all(problems, "these runs cannot stand in one table")
 
 
-def sources(results_folder: Path, metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+def sources(results_folder: Path, metrics: Metrics) -> dict[str, RunSource]:
     """For each run: its metrics file, the file's hash, and the hashes of the checkpoints that were evaluated."""
     records = {}
     for run, content in metrics.items():
-        path = metrics_path(results_folder, content["scale"], run)
+        digest = sha256_file(metrics_path(results_folder, content.scale, run))
         # Named from the results folder on, so that reports do not depend on the machine's folders.
-        name = metrics_path(Path(results_folder).name, content["scale"], run).as_posix()
-        checkpoints = content["provenance"]["checkpoints"]
-        records[run] = {"run": run, "file": name, "sha256": sha256_file(path), "checkpoints": checkpoints}
+        name = metrics_path(Path(results_folder).name, content.scale, run).as_posix()
+        records[run] = RunSource(run=run, file=name, sha256=digest, checkpoints=content.provenance.checkpoints)
     return records
 
 
-def _read(path: Path, scale: str, run: RunSpec, name: str) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        MetricsFile.model_validate(content)
-    except FileNotFoundError:
-        raise DataError("no such file") from None
-    except ValidationError as error:
-        problem = error.errors()[0]
-        field = ".".join(str(part) for part in problem["loc"])
-        raise DataError(f"not a metrics file: {field}: {problem['msg']}") from None
-    except ValueError as error:
-        raise DataError(f"not valid JSON: {error}") from None
-    if content["scale"] != scale:
-        raise DataError(f"of scale {content['scale']!r}, not {scale!r}")
-    if content["run"] != name:
-        raise DataError(f"of another run, {content['run']}")
-    found = [(member["role"], member["model"]) for member in content["members"]]
-    if found != [(member.role, member.model) for member in run.members]:
-        raise DataError(f"has other members than the run: {', '.join(' '.join(pair) for pair in found)}")
-    if content["provenance"]["spec_sha256"] != run.fingerprint:
-        raise DataError("made with other settings than the present configuration")
-    return content
-
-
-def _versions(run: str, provenance: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
+def _versions(run: str, provenance: Provenance) -> Iterator[tuple[str, str | None]]:
     """What must agree within a table, in words, and its value."""
     dataset = run.split("/")[0]
-    yield "training code", provenance["code_sha256"]["training"]
-    yield "evaluation code", provenance["code_sha256"]["evaluation"]
-    yield "metric models", canonical_json(provenance["metric_models"])
-    for part, digest in provenance["manifests"].items():
+    yield "training code", provenance.code_sha256.training
+    yield "evaluation code", provenance.code_sha256.evaluation
+    yield "metric models", canonical_json(provenance.metric_models)
+    for part, digest in provenance.manifests.items():
         yield f"{part} manifest of {dataset}", digest

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from gcl.experiment.grid import all_runs, exchanged_runs
 from gcl.experiment.load import load_experiment
 from gcl.experiment.mgsd_grid import Asked, all_asked, trained
@@ -14,7 +16,10 @@ from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment
 from gcl.experiment.yaml_files import Document, read_yaml
 from gcl.planning.scoring import PLAN_SCORES
-from gcl.reporting.metrics import metrics_path
+from gcl.reporting.metrics import Metrics, metrics_path
+from gcl.reporting.metrics_file import parse_metrics
+from gcl.reporting.tables.markup import records
+from gcl.reporting.tables.result_table import ResultTable
 
 ROOT = Path(__file__).parents[2]
 HALF_WIDTH = 0.02
@@ -102,6 +107,16 @@ def fake_file(run: RunSpec, experiment: Experiment, score: Score = constant) -> 
             "environment": {"python": "3"},
         },
     }
+
+
+def typed(metrics: Mapping[str, dict[str, Any]]) -> Metrics:
+    """The same as reports read them."""
+    return {run: parse_metrics(content) for run, content in metrics.items()}
+
+
+def frame(table: ResultTable) -> pd.DataFrame:
+    """A table with the columns of its CSV, not rounded."""
+    return pd.DataFrame(records(table))
 
 
 def write_metrics(folder: Path, metrics: dict[str, dict[str, Any]]) -> None:

@@ -3,13 +3,8 @@
 import sys
 from pathlib import Path
 
-from gcl.workflow import (
-    FIGURES,
-    PLANNING_FIGURE,
-    PLANNING_TABLE,
-    TABLES,
-    open_plan,
-)
+from gcl.workflow.plan import open_plan
+from gcl.workflow.targets import FIGURES, PLANNING_FIGURE, PLANNING_TABLE, TABLES
 
 PLAN = open_plan(workflow)
 if workflow.is_main_process:

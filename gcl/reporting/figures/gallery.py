@@ -4,12 +4,10 @@ This project's form of the paper's Figure 6. Nobody picks scenes by hand: `RULE`
 results give the same scenes. `write_gallery()` draws them as a figure; the page of all results shows them with their words.
 """
 
-import base64
 import hashlib
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ import matplotlib.style
 from matplotlib.figure import Figure
 from PIL import Image
 
+from gcl.data.html import picture_uri
 from gcl.data.images import load_picture
 from gcl.data.manifest import load_split
 from gcl.data.scenario import TURNS
@@ -29,6 +28,7 @@ from gcl.files import atomic_path, read_jsonl
 from gcl.reporting.figures.arrows import draw
 from gcl.reporting.figures.canvas import STYLE
 from gcl.reporting.metrics import load_metrics, metrics_path, predictions_path
+from gcl.reporting.metrics_file import SAME, Item
 from gcl.workflow.plan import Plan
 
 EACH = 6  # scenes of each of the three kinds, for each data set
@@ -38,12 +38,10 @@ RULE = (
     "ids, which knows nothing of scores. Equal gains are ordered by that hash, too. Of several seeds the first is shown."
 )
 KINDS = {"gain": "Largest gains", "loss": "Largest losses", "drawn": "Drawn by hash"}
-# Scores are stored with six digits; what one text scores in two batches may differ in the last.
-_SAME = 1e-5
 
 
 @dataclass(frozen=True)
-class Scene:
+class GalleryScene:
     """One chosen scene.
 
     Attributes:
@@ -69,14 +67,10 @@ class Scene:
     @property
     def uri(self) -> str | None:
         """The picture as a data URI."""
-        if self.picture is None:
-            return None
-        stream = BytesIO()
-        self.picture.save(stream, "JPEG", quality=82)
-        return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}"
+        return None if self.picture is None else picture_uri(self.picture, 82)
 
 
-def gallery(experiment: Experiment, dataset: str, results: Path) -> list[Scene]:
+def gallery(experiment: Experiment, dataset: str, results: Path) -> list[GalleryScene]:
     """Choose scenes of one data set by `RULE` and draw them.
 
     Raises:
@@ -84,22 +78,16 @@ def gallery(experiment: Experiment, dataset: str, results: Path) -> list[Scene]:
     """
     sft, gcl = Plan(experiment).gallery_runs(dataset)
     metrics = load_metrics(results, experiment.scale, (sft, gcl))
-    items = [_items(metrics[run.id], role) for run, role in ((sft, "solo"), (gcl, "learner"))]
+    members = [metrics[run.id].member(role) for run, role in ((sft, "solo"), (gcl, "learner"))]
+    items = [{item.id: item for item in member.items} for member in members]
     answers = [_answers(results, run, role) for run, role in ((sft, "solo"), (gcl, "learner"))]
     if not items[0].keys() == items[1].keys() <= answers[0].keys() & answers[1].keys():
         raise DataError(f"{sft.id} and {gcl.id}: not the same scenes in metrics and predictions; make both again")
     images, closed = _images(experiment, dataset), experiment.datasets[dataset].actions.value
+    gains = {i: items[1][i].scores["action_f1"] - items[0][i].scores["action_f1"] for i in items[0]}
     return [
-        _scene(
-            dataset,
-            scene,
-            kind,
-            [by_id[scene] for by_id in items],
-            [a[scene] for a in answers],
-            images.get(scene),
-            closed,
-        )
-        for scene, kind in choose(dataset, {i: items[1][i]["action_f1"] - items[0][i]["action_f1"] for i in items[0]})
+        _scene(dataset, id, kind, [by_id[id] for by_id in items], [a[id] for a in answers], images.get(id), closed)
+        for id, kind in choose(dataset, gains)
     ]
 
 
@@ -110,8 +98,8 @@ def choose(dataset: str, gains: Mapping[str, float], each: int = EACH) -> list[t
         gains: Action-F1 of GCL - SFT by scene.
     """
     mixed = sorted(gains, key=lambda scene: hashlib.sha256(f"{dataset}/{scene}".encode()).hexdigest())
-    gained = [scene for scene in sorted(mixed, key=lambda i: -gains[i]) if gains[scene] > _SAME][:each]
-    lost = [scene for scene in sorted(mixed, key=lambda i: gains[i]) if gains[scene] < -_SAME][:each]
+    gained = [scene for scene in sorted(mixed, key=lambda i: -gains[i]) if gains[scene] > SAME][:each]
+    lost = [scene for scene in sorted(mixed, key=lambda i: gains[i]) if gains[scene] < -SAME][:each]
     rest = [scene for scene in mixed if scene not in {*gained, *lost}][:each]
     return [(scene, kind) for kind, scenes in zip(KINDS, (gained, lost, rest), strict=True) for scene in scenes]
 
@@ -161,7 +149,7 @@ def gallery_datasets(experiment: Experiment, results: Path) -> list[str]:
     return [dataset for dataset in experiment.groups if all(map(scored, plan.gallery_runs(dataset)))]
 
 
-def _panel(axes: Any, scene: Scene) -> None:
+def _panel(axes: Any, scene: GalleryScene) -> None:
     if scene.picture is not None:
         axes.imshow(scene.picture)
     axes.set_title(f"{scene.id}: {scene.sft:.2f} → {scene.gcl:.2f}", fontsize=7)
@@ -176,13 +164,13 @@ def _scene(
     dataset: str,
     scene: str,
     kind: str,
-    items: Sequence[Mapping[str, Any]],
+    items: Sequence[Item],
     answers: Sequence[Mapping[str, Mapping[str, str]]],
     image: Path | None,
     closed: Sequence[str] | None,
-) -> Scene:
-    sft, gcl = (item["action_f1"] for item in items)
-    right = [item["action_correct"] for item in items]
+) -> GalleryScene:
+    sft, gcl = (item.scores["action_f1"] for item in items)
+    right = [item.action_correct for item in items]
     turns = [
         (turn, answers[0][turn]["question"], {
             "ground truth": answers[0][turn]["reference"], "SFT": answers[0][turn]["text"], "GCL": answers[1][turn]["text"],
@@ -195,11 +183,11 @@ def _scene(
         actions = {
             source: text if label_of(text, closed) else f"{text} [{means[source]}]" for source, text in actions.items()
         }
-    outcome = "gained" if gcl - sft > _SAME else "lost" if gcl - sft < -_SAME else "equal"
+    outcome = "gained" if gcl - sft > SAME else "lost" if gcl - sft < -SAME else "equal"
     names = {(True, True): "both right", (False, False): "both wrong", (True, False): "only SFT right"}
     correct = None if None in right else names.get((right[0], right[1]), "only GCL right")
     picture = None if image is None else draw(load_picture(image)[0], means)
-    return Scene(dataset, scene, kind, sft, gcl, outcome, correct, actions, turns, picture)
+    return GalleryScene(dataset, scene, kind, sft, gcl, outcome, correct, actions, turns, picture)
 
 
 def _labels(reference: str, actions: Mapping[str, str], closed: Sequence[str]) -> dict[str, str]:
@@ -208,11 +196,6 @@ def _labels(reference: str, actions: Mapping[str, str], closed: Sequence[str]) -
         source: reference if source == "ground truth" else named_action(text, closed) or NO_ACTION
         for source, text in actions.items()
     }
-
-
-def _items(metrics: Mapping[str, Any], role: str) -> dict[str, dict[str, Any]]:
-    member = next(member for member in metrics["members"] if member["role"] == role)
-    return {item["id"]: item for item in member["items"]}
 
 
 def _answers(results: Path, run: RunSpec, role: str) -> dict[str, dict[str, dict[str, str]]]:

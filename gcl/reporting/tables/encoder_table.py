@@ -3,27 +3,26 @@
 Scores the same answers with every encoder of `evaluation.encoders`, each against its own SFT control.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
 
 from gcl.errors import DataError
 from gcl.evaluation.action_f1 import ActionF1
-from gcl.evaluation.bootstrap import mean_interval
 from gcl.evaluation.encoders import encoder_folder
-from gcl.experiment.grid import component_runs
-from gcl.experiment.runs import RunSpec, sft_run
+from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment, MetricEncoder
 from gcl.files import read_jsonl, sha256_file
-from gcl.reporting.estimates import ROLES, Estimate, Metrics
-from gcl.reporting.metrics import check_consistent, metrics_path, predictions_path
-from gcl.reporting.tables.tables import METHODS, score_cells
+from gcl.reporting.estimates import METHODS, METRICS, ROLES, PooledScore
+from gcl.reporting.metrics import Metrics, metrics_path, predictions_path
+from gcl.reporting.tables.assemble import identity, result_table, row, score_cell, score_column
+from gcl.reporting.tables.result_table import ResultTable
+from gcl.workflow.targets import TARGETS
+
+_Answers = Mapping[str, Mapping[str, tuple[str, str]]]
 
 
-def encoders_table(experiment: Experiment, metrics: Metrics, results: Path) -> pd.DataFrame:
-    """One row per encoder, method and role of the components' pair on SNEI; columns as in tables.py, and `encoder`.
+def encoders_table(experiment: Experiment, metrics: Metrics, results: Path) -> ResultTable:
+    """One row per encoder, method and role of the components' pair on SNEI.
 
     Args:
         metrics: of all seeds, as `load_metrics` returns them; they say which answers were scored.
@@ -33,42 +32,39 @@ def encoders_table(experiment: Experiment, metrics: Metrics, results: Path) -> p
         DataError: if runs are not comparable, or answers are not those that the metrics were made from.
         CheckpointError: if an encoder is not there.
     """
-    check_consistent(metrics)
-    pair, seeds, resamples = (
-        experiment.components.pair.value,
-        experiment.seeds.value,
-        experiment.evaluation.bootstrap.value,
-    )
-    groups = [run for seed in seeds for run in component_runs(experiment, "snei", seed)]
-    answers = {run.id: _answers(run, metrics, results) for run in groups}
-    alone = {role: [sft_run(experiment, "snei", getattr(pair, role), seed) for seed in seeds] for role in ROLES}
-    answers |= {run.id: _answers(run, metrics, results) for runs in alone.values() for run in runs}
+    pair, resamples = experiment.components.pair.value, experiment.evaluation.bootstrap.value
+    runs = TARGETS["encoders"].runs(experiment)
+    answers = {run.id: _answers(run, metrics, results) for run in runs}
     rows = []
     for encoder in experiment.evaluation.encoders.value:
-        scorer = ActionF1(encoder_folder(encoder.encoder), encoder.layer, encoder.baseline)
-        controls = {role: _estimate(scorer, alone[role], "solo", answers, resamples) for role in ROLES}
+        scorer, controls = ActionF1(encoder_folder(encoder.encoder), encoder.layer, encoder.baseline), {}
         for variant in ("sft", *experiment.components.rows.value):
             for role in ROLES:
-                ours = controls[role]
-                if variant != "sft":
-                    ours = _estimate(scorer, [r for r in groups if r.variant == variant], role, answers, resamples)
-                identity = {"dataset": "snei", "encoder": _words(encoder), "method": METHODS[variant]}
-                identity |= {"model": getattr(pair, role), "role": role}
-                cells = score_cells("action_f1", ours, None if variant == "sft" else controls[role], resamples)
-                counts = {"seeds": len(seeds), "scenarios": ours.scenarios}
-                behind = " ".join(dict.fromkeys([*ours.runs, *controls[role].runs]))
-                rows.append({"scale": experiment.scale, **identity, **cells, **counts, "runs": behind})
-    return pd.DataFrame(rows)
+                model = getattr(pair, role)
+                if variant == "sft":
+                    own = [run for run in runs if run.method == "sft" and run.members[0].model == model]
+                    ours = controls[role] = _score(scorer, own, "solo", answers, resamples)
+                else:
+                    own = [run for run in runs if run.method != "sft" and run.variant == variant]
+                    ours = _score(scorer, own, role, answers, resamples)
+                cells = {"dataset": "snei", "encoder": _words(encoder), "method": METHODS[variant]}
+                cells |= {"model": model, "role": role}
+                cells["action_f1"] = score_cell(ours, None if variant == "sft" else controls[role], resamples)
+                rows.append(row(cells, [ours, controls[role]], len(experiment.seeds.value)))
+    columns = [
+        *identity("dataset", "encoder", "method", "model", "role"), score_column("action_f1", METRICS["action_f1"])
+    ]  # fmt: skip
+    return result_table(experiment, "encoders", columns, rows, metrics)
 
 
-def _answers(run: RunSpec, metrics: Metrics, results: Path) -> dict[str, dict[str, tuple[str, str]]]:
+def _answers(run: RunSpec, metrics: Metrics, results: Path) -> _Answers:
     """By role and scene: what was answered to the action question, and the reference.
 
     Raises:
         DataError: if the file is not the one that was scored.
     """
     path = predictions_path(results, run)
-    if not path.is_file() or sha256_file(path) != metrics[run.id]["provenance"]["predictions_sha256"]:
+    if not path.is_file() or sha256_file(path) != metrics[run.id].provenance.predictions_sha256:
         target = metrics_path("results", run.scale, run.id)
         raise DataError(
             f"{path}: missing, or not what {target} was made from; bring both up to date: snakemake {target}"
@@ -80,17 +76,15 @@ def _answers(run: RunSpec, metrics: Metrics, results: Path) -> dict[str, dict[st
     return found
 
 
-def _estimate(
-    scorer: ActionF1, runs: list[RunSpec], role: str, answers: Mapping[str, Mapping[str, Any]], resamples: int
-) -> Estimate:
+def _score(
+    scorer: ActionF1, runs: Sequence[RunSpec], role: str, answers: Mapping[str, _Answers], resamples: int
+) -> PooledScore:
     scores = []
     for run in runs:
         by_scene = answers[run.id][role]
         texts, references = zip(*(by_scene[scene] for scene in sorted(by_scene)), strict=True)
-        scores.append(tuple(scorer(texts, references)))
-    interval = mean_interval(scores, resamples)
-    names = tuple(run.id for run in runs)
-    return Estimate(interval["mean"], interval["low"], interval["high"], interval["n"], names, tuple(scores))
+        scores.append(scorer(texts, references))
+    return PooledScore.of([run.id for run in runs], scores, resamples)
 
 
 def _words(encoder: MetricEncoder) -> str:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
 
 from gcl.data.manifest import check_current
 from gcl.data.scenario import SPLITS
@@ -23,12 +22,10 @@ from gcl.experiment.provenance import weights_sha256
 from gcl.experiment.runs import data_spec, manifest_folder
 from gcl.experiment.schema import Checkpoint, Experiment
 from gcl.files import canonical_json, read_json, sha256_file, sha256_text
-from gcl.reporting.metrics import MetricsFile
-from gcl.reporting.tables.planning_table import PlanningFile
+from gcl.reporting.metrics import RunSource
+from gcl.reporting.metrics_file import MetricsFile, Provenance, read_metrics
+from gcl.reporting.page.making import CODE, method
 
-# What decides a training and its evaluation, as steps of gcl/experiment/closure.py.
-_CODE = {"training": ("training",), "evaluation": ("generation", "scoring")}
-_PLANNING_CODE = {"training": ("planning",), "evaluation": ("answering", "plans")}
 OK, CHANGED, MISSING = "ok", "CHANGED", "MISSING"
 REMOVED, NOTED = "removed", "noted"  # as the configuration wants it; what cannot be compared with anything here
 
@@ -58,49 +55,47 @@ class Link:
         return f"{self.state:<8} {self.what:<16} {self.name}" + (f": {self.detail}" if self.detail else "")
 
 
-def metrics_link(results: Path, source: Mapping[str, Any]) -> tuple[Link, dict[str, Any] | None]:
+def metrics_link(results: Path, source: RunSource) -> tuple[Link, MetricsFile | None]:
     """A metrics file, and its contents if they are what the table was made from: only then do they lead further.
 
     Args:
         results: folder of all results.
-        source: the run, its metrics file and that file's hash, as in a table's provenance.
+        source: the run, its metrics file and that file's hash, as in a table.
     """
     # Its name begins with that of the results folder.
-    path = results.joinpath(*Path(source["file"]).parts[1:])
-    link = _file("metrics", path, source["sha256"])
+    path = results.joinpath(*Path(source.file).parts[1:])
+    link = _file("metrics", path, source.sha256)
     if link.broken:
         return link, None
     try:
-        content = read_json(path)
-        (PlanningFile if is_planning(source["run"]) else MetricsFile).model_validate(content)
-    except (DataError, ValidationError):
+        return link, read_metrics(path)
+    except DataError:
         return Link("metrics", str(path), CHANGED, "no metrics file as the present code writes them"), None
-    return link, content
 
 
-def run_links(experiment: Experiment, results: Path, content: Mapping[str, Any]) -> Iterator[Link]:
+def run_links(experiment: Experiment, results: Path, file: MetricsFile) -> Iterator[Link]:
     """From a metrics file to the weights that its training began with.
 
     Args:
         experiment: the present configuration.
         results: folder of all results.
-        content: of the metrics file.
+        file: the run's metrics.
     """
-    scale, made = content["scale"], content["provenance"]
-    yield _file("predictions", results / scale / "predictions" / f"{content['run']}.jsonl", made["predictions_sha256"])
-    run = made.get("training", content["run"])  # on planning tasks one training answers several questions
+    scale, made = file.scale, file.provenance
+    yield _file("predictions", results / scale / "predictions" / f"{file.run}.jsonl", made.predictions_sha256)
+    run = made.training
     if run is None:
-        yield from (Link("checkpoint", name, NOTED, f"commit {commit}") for name, commit in made["checkpoints"].items())
+        yield from (Link("checkpoint", name, NOTED, f"commit {commit}") for name, commit in made.checkpoints.items())
         return
     yield _settings(experiment, run, made)
     record_path = results / scale / "records" / f"{run}.json"
     record = _read_record(record_path)
     kept = (record or {}).get("execution", {}).get("retain") != "none"
-    for role, expected in made["checkpoints"].items():
+    for role, expected in made.checkpoints.items():
         yield _weights("checkpoint", results / scale / "checkpoints" / run / role, expected, kept)
     yield _record(record_path, record, made)
-    for member in made.get("spec", {}).get("members", []):
-        start = made["start"][member["role"]]
+    for member in (made.spec or {}).get("members", []):
+        start = made.start[member["role"]]
         if member["revision"]:
             state = OK if start == member["revision"] else CHANGED
             yield Link("start", f"{member['source']}@{start[:12]}", state, "a commit of the hub")
@@ -115,28 +110,28 @@ def run_links(experiment: Experiment, results: Path, content: Mapping[str, Any])
                 )
 
 
-def shared_links(experiment: Experiment, contents: Iterable[Mapping[str, Any]]) -> list[Link]:
+def shared_links(experiment: Experiment, files: Iterable[MetricsFile]) -> list[Link]:
     """What runs have in common, each once: code, metric models, manifests and the raw data behind them.
 
     Args:
         experiment: the present configuration.
-        contents: of the runs' metrics files.
+        files: the runs' metrics.
     """
     found, datasets = [], {}
-    for content in contents:
-        made, planning = content["provenance"], is_planning(content["run"])
-        for part, parts in (_PLANNING_CODE if planning else _CODE).items():
-            if made["code_sha256"][part] is not None:
-                found.append(_hash("code", part, made["code_sha256"][part], code_sha256(*parts)))
-        if planning:
+    for file in files:
+        made = file.provenance
+        for part, steps in CODE[method(file.run)].items():
+            if (digest := getattr(made.code_sha256, part)) is not None:
+                found.append(_hash("code", part, digest, code_sha256(*steps)))
+        if is_planning(file.run):
             path = Path(experiment.data.value) / "planning" / "states.jsonl"
-            found.append(_file("states", path, made["manifests"]["states"]))
+            found.append(_file("states", path, made.manifests["states"]))
             continue
         found += _metric_models(made)
-        dataset = content["run"].split("/")[0]
+        dataset = file.run.split("/")[0]
         datasets[dataset] = None
         folder = manifest_folder(experiment, dataset)
-        found += [_file("manifest", folder / f"{split}.tsv", made["manifests"][split]) for split in SPLITS]
+        found += [_file("manifest", folder / f"{split}.tsv", made.manifests[split]) for split in SPLITS]
     for dataset in datasets:
         found += _raw(experiment, dataset)
     return list(dict.fromkeys(found))
@@ -158,16 +153,16 @@ def _hash(what: str, name: str, expected: str, found: str) -> Link:
     return Link(what, name, CHANGED, f"sha256 was {expected[:12]}, is {found[:12]}")
 
 
-def _settings(experiment: Experiment, run: str, made: Mapping[str, Any]) -> Link:
+def _settings(experiment: Experiment, run: str, made: Provenance) -> Link:
     """The specification of the run: is it what its hash says, and what the present configuration asks for?"""
-    spec = made.get("spec")
-    if spec is None or sha256_text(canonical_json(spec)) != made["spec_sha256"]:
+    spec = made.spec
+    if spec is None or sha256_text(canonical_json(spec)) != made.spec_sha256:
         return Link("settings", run, CHANGED, "the specification in the metrics file is not the one of its hash")
     try:
         present = any_run(experiment, run).fingerprint
     except ConfigError as error:
         return Link("settings", run, CHANGED, f"not in the present configuration: {error}")
-    if present != made["spec_sha256"]:
+    if present != made.spec_sha256:
         return Link("settings", run, CHANGED, f"other ones than now: {_spec_words(spec)}")
     return Link("settings", run, OK, _spec_words(spec))
 
@@ -187,16 +182,16 @@ def _read_record(path: Path) -> dict[str, Any] | None:
         return {}
 
 
-def _record(path: Path, record: Mapping[str, Any] | None, made: Mapping[str, Any]) -> Link:
+def _record(path: Path, record: Mapping[str, Any] | None, made: Provenance) -> Link:
     """Does the record tell of the training that the metrics file names, and what did that take?"""
     if record is None:
         return Link("record", str(path), MISSING)
     # Each of these is in both files.
     for name, here, there in (
-        ("settings", record.get("spec"), made.get("spec")),
-        ("training data", record.get("data"), made["manifests"]["train"]),
-        ("checkpoints", record.get("weights"), made["checkpoints"]),
-        ("training code", record.get("code_sha256"), made["code_sha256"]["training"]),
+        ("settings", record.get("spec"), made.spec),
+        ("training data", record.get("data"), made.manifests["train"]),
+        ("checkpoints", record.get("weights"), made.checkpoints),
+        ("training code", record.get("code_sha256"), made.code_sha256.training),
     ):
         if here != there:
             return Link("record", str(path), CHANGED, f"of another training: other {name} than in the metrics file")
@@ -234,11 +229,10 @@ def _costs_words(costs: Mapping[str, Any]) -> str:
     return "; ".join(words)
 
 
-def _metric_models(made: Mapping[str, Any]) -> Iterator[Link]:
+def _metric_models(made: Provenance) -> Iterator[Link]:
     """The encoders behind the scores; those of the hub are not fetched only to be hashed."""
-    score = made.get("score", {})
-    for kind, expected in made["metric_models"].items():
-        encoder = score.get("bert_encoder" if kind == "bert" else "sentence_encoder")
+    for kind, expected in made.metric_models.items():
+        encoder = made.score.get("bert_encoder" if kind == "bert" else "sentence_encoder")
         if encoder is None or encoder["revision"]:
             yield Link("metric model", kind, NOTED, f"sha256 {expected[:12]}")
             continue

@@ -1,0 +1,109 @@
+"""What results were made with, for the page: `metrics_there()`, then `versions()` of packages and `facts()` about code and
+machines.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gcl import __version__
+from gcl.errors import DataError
+from gcl.experiment.closure import code_sha256
+from gcl.experiment.grid import all_runs, all_trainings, scored_as
+from gcl.experiment.mgsd_grid import all_asked
+from gcl.experiment.mgsd_runs import is_planning
+from gcl.experiment.provenance import environment, git_state
+from gcl.experiment.schema import Experiment
+from gcl.operations.costs import read_records
+from gcl.reporting.metrics import Metrics, metrics_path
+from gcl.reporting.metrics_file import read_metrics
+
+# Parts of the pipeline whose code decides a method's results, as steps of gcl/experiment/closure.py.
+CODE = {
+    "GCL": {"training": ("training",), "evaluation": ("generation", "scoring")},
+    "MGSD": {"training": ("planning",), "evaluation": ("answering", "plans")},
+}
+
+
+def method(run: str) -> str:
+    """The method behind a metrics file, a key of `CODE`."""
+    return "MGSD" if is_planning(run) else "GCL"
+
+
+def metrics_there(experiment: Experiment, results: Path) -> Metrics:
+    """The metrics files of all runs that have been scored.
+
+    Raises:
+        DataError: if one is broken.
+    """
+    names = [*all_runs(experiment), *(asked.path for asked in all_asked(experiment))]
+    found = {}
+    for name in names:
+        path = metrics_path(results, experiment.scale, name)
+        if path.is_file():
+            try:
+                found[name] = read_metrics(path)
+            except DataError as error:
+                raise DataError(f"{path}: {error}; make it with: snakemake --cores 2 {path}") from None
+    return found
+
+
+def versions(metrics: Metrics) -> list[tuple[str, str, str, str]]:
+    """Package, and its versions in training, in scoring and here: several where runs differ."""
+    found: dict[str, dict[str, set[str]]] = {"training": {}, "scoring": {}}
+    for file in metrics.values():
+        for step, by_package in found.items():
+            # A published model had no training here.
+            for package, version in (file.provenance.environment.get(step) or {}).items():
+                by_package.setdefault(package, set()).add(version)
+    here = environment()
+    names = dict.fromkeys([*here, *found["training"], *found["scoring"]])
+    return [
+        (name, *(", ".join(sorted(found[step].get(name, {"–"}))) for step in found), here.get(name, "–"))
+        for name in names
+    ]
+
+
+def facts(experiment: Experiment, results: Path, metrics: Metrics) -> list[tuple[str, str]]:
+    """What else decides results: code, data, machine.
+
+    Args:
+        metrics: from `metrics_there`.
+    """
+    runs = all_trainings(experiment).values()
+    scored = [all(_is_there(experiment, results, name) for name in scored_as(experiment, run)) for run in runs]
+    found = [
+        ("GCL", __version__),
+        ("this page from", _commit(git_state())),
+        ("runs with metrics", f"{sum(scored)} of {len(scored)}"),
+    ]
+    for which, parts in CODE.items():
+        hashes = [file.provenance.code_sha256 for run, file in metrics.items() if method(run) == which]
+        for step, names in parts.items():
+            used = sorted({getattr(code, step) for code in hashes} - {None})
+            same = "as here" if used == [code_sha256(*names)] else "not as here" if used else "no run yet"
+            found.append((f"code of {which} {step}", f"{', '.join(digest[:12] for digest in used) or '–'} ({same})"))
+    attempts = [
+        attempt
+        for record in read_records(results, experiment.scale).values()
+        for attempt in record["costs"]["attempts"]
+        if "hardware" in attempt
+    ]
+    found += [("trained on", words) for words in sorted({_machine(attempt["hardware"]) for attempt in attempts})]
+    return found + [("trained from", words) for words in sorted({_commit(attempt["git"]) for attempt in attempts})]
+
+
+def _is_there(experiment: Experiment, results: Path, name: str) -> bool:
+    return metrics_path(results, experiment.scale, name).is_file()
+
+
+def _machine(hardware: Mapping[str, Any]) -> str:
+    memory, gpus = f"{hardware['memory_mib'] / 1024:.0f} GiB", ", ".join(hardware["gpus"]) or "no GPU"
+    return f"{hardware['cpu']}, {hardware['cores']} cores, {memory}, {gpus}, {hardware['system']}"
+
+
+def _commit(state: Mapping[str, Any] | None) -> str:
+    """A Git state in words."""
+    if state is None:
+        return "no Git repository"
+    return f"commit {state['commit']}{', with changes that are not committed' if state['dirty'] else ''}"

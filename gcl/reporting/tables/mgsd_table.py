@@ -1,0 +1,110 @@
+"""MGSD and its controls: `planning_metrics()` reads the scores, `planning_arms()` pools them, `planning_table()` shows them.
+
+One row for each model and arm (`planning.arms`). Scores are macro means: the unweighted mean of the tasks' means, as the
+paper's headline is. Differences are paired by state, to the arm that `against` names.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from gcl.experiment.mgsd_grid import Row, all_asked, rows, trained
+from gcl.experiment.mgsd_runs import planning_run
+from gcl.experiment.schema import Experiment
+from gcl.reporting.estimates import PooledScore, pooled
+from gcl.reporting.metrics import Metrics, load_named
+from gcl.reporting.metrics_file import MetricsFile
+from gcl.reporting.paper_values import paper_planning, paper_values_shown
+from gcl.reporting.tables.arms import Arm, arms_table
+from gcl.reporting.tables.assemble import identity, score_column
+from gcl.reporting.tables.markup import EMPTY
+from gcl.reporting.tables.result_table import Column, ResultTable
+from gcl.workflow.targets import PLANNING_TABLE
+
+# More is better, so a mark can say which way a difference goes.
+COMPARED = {"success": "Success", "optimal": "Optimal", "parsed": "Parsed"}
+READING = {"all": "Read without a mistake"}
+_TASKS = {"frozenlake": "FrozenLake", "maze": "Maze", "minibehaviour": "MiniBehaviour"}
+_NOTE = (
+    "Macro means over the tasks. Success: the goal is reached without an illegal action; optimal: in as few actions as "
+    "possible; illegal: some action was not legal; read right: no mistake in all questions about a picture. The tasks' "
+    "columns are success in each."
+)
+
+
+def planning_metrics(experiment: Experiment, results: Path) -> dict[str, MetricsFile]:
+    """The metrics files of all rows, by what was asked: <training>/<question>.
+
+    Raises:
+        DataError: listing every file that is missing, broken, or made with other settings than the present ones.
+    """
+    trainings = {asked.path: trained(experiment, asked.run) for asked in all_asked(experiment)}
+    wanted = {path: planning_run(experiment, run).fingerprint if run else None for path, run in trainings.items()}
+    return load_named(results, experiment.scale, wanted)
+
+
+def planning_arms(experiment: Experiment, metrics: Metrics, names: Sequence[str]) -> dict[tuple[str, str], Arm]:
+    """Every row's scores, by model and arm.
+
+    Args:
+        metrics: from `planning_metrics`.
+        names: scores of plans, tasks, or "reading".
+    """
+    shown, seeds, arms = paper_values_shown(experiment), len(experiment.planning.seeds.value), {}
+    listed = rows(experiment)
+    known = {(row.model, row.arm.name) for row in listed}
+    for row in listed:
+        control = (row.model, row.arm.against or "")
+        against = control if control in known else None
+        # The paper's success; of what is told the state it is not known.
+        paper = paper_planning(row.model, row.arm.run) if shown and row.arm.view == "image" else None
+        arms[row.model, row.arm.name] = Arm(
+            {
+                "dataset": "planning", "model": row.model, "arm": row.arm.name,
+                "against": against[1] if against else EMPTY,
+            },
+            {name: _score(experiment, metrics, row, name) for name in names},
+            seeds,
+            {"against": against},
+            {"success": paper},
+        )  # fmt: skip
+    return arms
+
+
+def planning_table(experiment: Experiment, metrics: Metrics) -> ResultTable:
+    """One row per model and arm: scores of plans, success in each task, and how many pictures were read without a mistake.
+
+    Args:
+        metrics: from `planning_metrics`.
+
+    Raises:
+        DataError: if the files are not comparable.
+    """
+    shown = paper_values_shown(experiment)
+    columns = [
+        *identity("dataset", "model", "arm"),
+        Column(name="against", header="Compared with", kind="text"),
+        score_column("parsed", COMPARED["parsed"]),
+        score_column("success", COMPARED["success"], paper=shown),
+        score_column("optimal", COMPARED["optimal"]),
+        score_column("illegal", "Illegal"),
+        *(score_column(task, _TASKS[task]) for task in experiment.planning.levels.value),
+        score_column("reading", "Read right"),
+    ]
+    arms = planning_arms(experiment, metrics, [column.name for column in columns if column.kind == "score"])
+    return arms_table(experiment, PLANNING_TABLE, columns, arms, metrics, [_NOTE], unmarked=["illegal"])
+
+
+def _score(experiment: Experiment, metrics: Metrics, row: Row, name: str) -> PooledScore | None:
+    """One score of one row over all seeds; None where nothing is read.
+
+    Args:
+        name: a score, a task, or "reading".
+    """
+    asked = row.readings if name == "reading" else row.plans
+    if not asked:
+        return None
+    group = name if name in _TASKS else None
+    metric = "success" if group else "all" if name == "reading" else name
+    paths = [one.path for one in asked]
+    role = metrics[paths[0]].members[0].role
+    return pooled(metrics, paths, role, metric, experiment.evaluation.bootstrap.value, group)

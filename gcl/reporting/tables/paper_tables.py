@@ -1,0 +1,112 @@
+"""Tables 1, 2 and 3 of the paper: `component_table()` is Table 2, `group_table()` Tables 1 and 3."""
+
+from collections.abc import Sequence
+
+from gcl.experiment.schema import Experiment
+from gcl.experiment.types import Pictures
+from gcl.reporting.estimates import EXCHANGED, METHODS, METRICS, ROLES, PooledScore, gcl_score, sft_score
+from gcl.reporting.metrics import Metrics
+from gcl.reporting.paper_values import paper_component, paper_group, paper_values_shown
+from gcl.reporting.tables.assemble import identity, result_table, row, score_cell, score_column
+from gcl.reporting.tables.looks import looking_notes
+from gcl.reporting.tables.result_table import Column, ResultRow, ResultTable
+
+
+def component_table(
+    experiment: Experiment, name: str, datasets: Sequence[str], metrics: Metrics, exchanged: bool = False
+) -> ResultTable:
+    """Table 2: what each part of the objective adds, one row per data set, method and role.
+
+    Args:
+        name: of the table.
+        metrics: of all seeds, as `load_metrics` returns them.
+        exchanged: add rows of members that saw the pictures of other scenes, each compared with the same member on its own
+            pictures. Only a model that looks is worse there.
+
+    Raises:
+        DataError: if the runs are not comparable.
+    """
+    closed = any(experiment.datasets[dataset].actions.value for dataset in datasets)
+    names = [name for name in METRICS if closed or name != "action_accuracy"]
+    shown = paper_values_shown(experiment)
+    columns = identity("dataset", "method", "model", "role") + [
+        score_column(name, METRICS[name], paper=shown and name != "action_accuracy") for name in names
+    ]
+    variants: list[tuple[str, Pictures]] = [("sft", "own"), *((v, "own") for v in experiment.components.rows.value)]
+    if exchanged:
+        variants += [(variant, "exchanged") for variant in EXCHANGED]
+    rows = [
+        _component_row(experiment, metrics, dataset, variant, pictures, role, names)
+        for dataset in datasets
+        for variant, pictures in variants
+        for role in ROLES
+    ]
+    return result_table(experiment, name, columns, rows, metrics, looking_notes(rows))
+
+
+def _component_row(
+    experiment: Experiment,
+    metrics: Metrics,
+    dataset: str,
+    variant: str,
+    pictures: Pictures,
+    role: str,
+    names: Sequence[str],
+) -> ResultRow:
+    """One member's scores, compared with the same model's SFT; on exchanged pictures, with the same member's on its own."""
+    pair, resamples = experiment.components.pair.value, experiment.evaluation.bootstrap.value
+    model, shown = getattr(pair, role), paper_values_shown(experiment) and pictures == "own"
+
+    def score(variant: str, name: str, pictures: Pictures) -> PooledScore | None:
+        if variant == "sft":
+            return sft_score(experiment, metrics, dataset, model, name, pictures)
+        return gcl_score(experiment, metrics, dataset, pair, variant, role, name, pictures)
+
+    methods = METHODS if pictures == "own" else EXCHANGED
+    cells, behind = {"dataset": dataset, "method": methods[variant], "model": model, "role": role}, []
+    for name in names:
+        ours, control = score(variant, name, pictures), None
+        if (variant, pictures) != ("sft", "own"):
+            control = score("sft" if pictures == "own" else variant, name, "own")
+        paper = paper_component(dataset, variant, pair, role, name) if shown else None
+        cells[name] = score_cell(ours, control, resamples, paper)
+        behind += [ours, control]
+    return row(cells, behind, len(experiment.seeds.value), exchanged=pictures == "exchanged")
+
+
+def group_table(experiment: Experiment, name: str, dataset: str, metrics: Metrics) -> ResultTable:
+    """Table 1 or 3: Action-F1 of every group's members, alone (SFT) and in competition (GCL), one row per group.
+
+    Args:
+        name: of the table.
+        metrics: of all seeds, as `load_metrics` returns them.
+
+    Raises:
+        DataError: if the runs are not comparable.
+    """
+    shown, resamples = paper_values_shown(experiment), experiment.evaluation.bootstrap.value
+    columns = identity("dataset", "regime", "learner", "guide")
+    columns += [Column(name=f"tau_{role}", header=f"τ {role}", kind="tau") for role in ROLES]
+    columns += [
+        score_column(f"{method}_{role}", f"{method.upper()} {role}", compared=method == "gcl", paper=shown)
+        for method in ("sft", "gcl")
+        for role in ROLES
+    ]
+    columns += [Column(name=f"gain_{role}", header=f"Gain {role}", kind="difference") for role in ROLES]
+    rows, swapped = [], []
+    for group in experiment.groups[dataset].value:
+        sft = {role: sft_score(experiment, metrics, dataset, getattr(group, role)) for role in ROLES}
+        gcl = {role: gcl_score(experiment, metrics, dataset, group, "full", role) for role in ROLES}
+        cells = {"dataset": dataset, "regime": group.regime, "learner": group.learner, "guide": group.guide}
+        for place, role in enumerate(ROLES):
+            paper = {m: paper_group(dataset, group, m, role) if shown else None for m in ("sft", "gcl")}
+            cells[f"tau_{role}"] = group.tau[place]
+            cells[f"sft_{role}"] = score_cell(sft[role], None, resamples, paper["sft"], sft[role].runs)
+            cells[f"gcl_{role}"] = score_cell(gcl[role], sft[role], resamples, paper["gcl"])
+            cells[f"gain_{role}"] = gcl[role].mean - sft[role].mean
+        rows.append(row(cells, [*sft.values(), *gcl.values()], len(experiment.seeds.value)))
+        if sft["learner"].mean > sft["guide"].mean:  # AGO lets the worse one learn
+            swapped.append(f"{group.learner} / {group.guide}")
+    note = "Roles are the paper's. By the baselines measured here the learner is the better model in:"
+    notes = [f"{note} {', '.join(swapped)}."] if swapped else []
+    return result_table(experiment, name, columns, rows, metrics, notes)
