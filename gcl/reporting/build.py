@@ -14,7 +14,7 @@ from gcl.reporting.figures.sweeps import ratio_figure, temperature_figure, weigh
 from gcl.reporting.metrics import Metrics, load_metrics, sources
 from gcl.reporting.tables.controls import best_controls_table, controls_table, rates_table
 from gcl.reporting.tables.markup import write_table
-from gcl.reporting.tables.mgsd_table import planning_metrics, planning_table
+from gcl.reporting.tables.mgsd_table import planning_table
 from gcl.reporting.tables.paper_tables import component_table, group_table
 from gcl.reporting.tables.result_table import ResultTable
 from gcl.workflow.targets import PLANNING_FIGURE, PLANNING_TABLE, TARGETS
@@ -59,7 +59,8 @@ def build(experiment: Experiment, name: str, results: Path, stem: Path) -> None:
     if name in TABLE_BUILDERS:
         write_table(table_of(experiment, name, results), stem)
     else:
-        FIGURE_BUILDERS[name](experiment, _metrics(experiment, name, results), stem)
+        metrics = load_metrics(results, experiment.scale, TARGETS[name].metrics(experiment))
+        FIGURE_BUILDERS[name](experiment, metrics, stem)
 
 
 def table_of(experiment: Experiment, name: str, results: Path) -> ResultTable:
@@ -68,14 +69,7 @@ def table_of(experiment: Experiment, name: str, results: Path) -> ResultTable:
     Raises:
         DataError: if metrics are missing, broken or not comparable.
     """
-    metrics = _metrics(experiment, name, results)
+    metrics = load_metrics(results, experiment.scale, TARGETS[name].metrics(experiment))
     table = TABLE_BUILDERS[name](experiment, metrics, results)
     used = {run: metrics[run] for row in table.rows for run in row.runs}
     return table.model_copy(update={"sources": sources(results, used)})
-
-
-def _metrics(experiment: Experiment, name: str, results: Path) -> Metrics:
-    target = TARGETS[name]
-    if target.name in (PLANNING_TABLE, PLANNING_FIGURE):
-        return planning_metrics(experiment, results)
-    return load_metrics(results, experiment.scale, target.runs(experiment), target.exchanged(experiment))

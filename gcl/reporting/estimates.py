@@ -1,4 +1,4 @@
-"""One number with its interval, for a model on a data set: `sft_score()`, `gcl_score()`, or `pooled()` of any members.
+"""One number with its interval, for a model on a data set: `member_score()`, or `pooled()` of any metrics files.
 
 With one seed it is what the run's metrics file says. With several, trainings and scenarios are both drawn again: the
 extremes of the seeds' own intervals would be no interval of anything.
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from gcl.errors import DataError
 from gcl.evaluation.bootstrap import mean_interval, paired_difference
-from gcl.experiment.runs import RunSpec, group_run, sft_run
+from gcl.experiment.runs import group_run, sft_run
 from gcl.experiment.schema import Experiment, Pair
 from gcl.experiment.types import Pictures
 from gcl.planning.scoring import macro_weights
@@ -75,20 +75,7 @@ class PooledScore:
         return Difference(mean=found["mean"], low=found["low"], high=found["high"], p=found["p"])
 
 
-def sft_score(
-    experiment: Experiment,
-    metrics: Metrics,
-    dataset: str,
-    model: str,
-    metric: str = "action_f1",
-    pictures: Pictures = "own",
-) -> PooledScore | None:
-    """A supervised baseline over all seeds; None where the data set has no such metric."""
-    runs = [sft_run(experiment, dataset, model, seed) for seed in experiment.seeds.value]
-    return run_score(metrics, runs, "solo", metric, experiment.evaluation.bootstrap.value, pictures)
-
-
-def gcl_score(
+def member_score(
     experiment: Experiment,
     metrics: Metrics,
     dataset: str,
@@ -98,16 +85,18 @@ def gcl_score(
     metric: str = "action_f1",
     pictures: Pictures = "own",
 ) -> PooledScore | None:
-    """The learner or the guide of a group over all seeds; None where the data set has no such metric."""
-    runs = [group_run(experiment, dataset, pair.models, variant, seed) for seed in experiment.seeds.value]
-    return run_score(metrics, runs, role, metric, experiment.evaluation.bootstrap.value, pictures)
+    """One member of a pair over all seeds; None where the data set has no such metric.
 
-
-def run_score(
-    metrics: Metrics, runs: Sequence[RunSpec], role: str, metric: str, resamples: int, pictures: Pictures = "own"
-) -> PooledScore | None:
-    """One member of runs that differ in their seed alone."""
-    return pooled(metrics, [run.evaluation(pictures) for run in runs], role, metric, resamples)
+    Args:
+        variant: of the group's run; "sft" for the member's model trained alone.
+    """
+    if variant == "sft":
+        runs = [sft_run(experiment, dataset, getattr(pair, role), seed) for seed in experiment.seeds.value]
+    else:
+        runs = [group_run(experiment, dataset, pair.models, variant, seed) for seed in experiment.seeds.value]
+    names = [run.evaluation(pictures) for run in runs]
+    resamples = experiment.evaluation.bootstrap.value
+    return pooled(metrics, names, "solo" if variant == "sft" else role, metric, resamples)
 
 
 def pooled(

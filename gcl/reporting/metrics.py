@@ -3,9 +3,8 @@
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel
 
@@ -26,53 +25,37 @@ class RunSource(BaseModel):
     checkpoints: dict[str, str]
 
 
-def load_metrics(
-    results_folder: Path, scale: str, runs: Iterable[RunSpec], exchanged: Iterable[RunSpec] = ()
-) -> dict[str, MetricsFile]:
-    """Read the metrics files of `runs`, and of `exchanged` those with exchanged pictures; keyed by `RunSpec.evaluation`.
-
-    Raises:
-        DataError: listing every file that is missing, broken, or of another scale or run.
-    """
-    wanted = {run.evaluation(): run for run in runs} | {run.evaluation("exchanged"): run for run in exchanged}
-
-    def fits(name: str, file: MetricsFile) -> None:
-        found = [(member.role, member.model) for member in file.members]
-        if found != [(member.role, member.model) for member in wanted[name].members]:
-            raise DataError(f"has other members than the run: {', '.join(' '.join(pair) for pair in found)}")
-
-    return load_named(results_folder, scale, {name: run.fingerprint for name, run in wanted.items()}, fits)
-
-
-def load_named(
-    results_folder: Path, scale: str, fingerprints: Mapping[str, str | None], fits: Any = lambda name, file: None
-) -> dict[str, MetricsFile]:
-    """Read metrics files by name.
+def load_metrics(results_folder: Path, scale: str, wanted: Mapping[str, RunSpec | None]) -> dict[str, MetricsFile]:
+    """Read metrics files.
 
     Args:
-        fingerprints: of the present specification, by path of the file below metrics/, without suffix.
-        fits: called with name and file; raises DataError if they do not belong together.
+        wanted: the training behind each file, by the file's path below metrics/, without suffix; None if it is published.
 
     Raises:
         DataError: listing every file that is missing, broken, or of another scale, run or specification.
     """
     metrics, problems = {}, []
-    for name, fingerprint in fingerprints.items():
+    for name, run in wanted.items():
         path = metrics_path(results_folder, scale, name)
         try:
-            file = read_metrics(path)
-            if file.scale != scale:
-                raise DataError(f"of scale {file.scale!r}, not {scale!r}")
-            if file.run != name:
-                raise DataError(f"of another run, {file.run}")
-            fits(name, file)
-            if file.provenance.spec_sha256 != fingerprint:
-                raise DataError("made with other settings than the present configuration")
-            metrics[name] = file
+            metrics[name] = _checked(read_metrics(path), scale, name, run)
         except DataError as error:
             problems.append(f"{path}: {error}; make it with: snakemake --cores 2 {path}")
     raise_all(problems, "metrics")
     return metrics
+
+
+def _checked(file: MetricsFile, scale: str, name: str, run: RunSpec | None) -> MetricsFile:
+    if file.scale != scale:
+        raise DataError(f"of scale {file.scale!r}, not {scale!r}")
+    if file.run != name:
+        raise DataError(f"of another run, {file.run}")
+    found = {(member.role, member.model) for member in file.members}
+    if run and not found <= {(member.role, member.model) for member in run.members}:
+        raise DataError(f"has other members than the run: {', '.join(' '.join(pair) for pair in sorted(found))}")
+    if file.provenance.spec_sha256 != (run.fingerprint if run else None):
+        raise DataError("made with other settings than the present configuration")
+    return file
 
 
 def metrics_path(results_folder: Path | str, scale: str, run_id: str) -> Path:

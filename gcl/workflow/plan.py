@@ -217,7 +217,7 @@ class Plan:
     def metrics(self, wildcards: Any) -> list[str]:
         """Metrics files behind a table or figure."""
         names = TARGETS[wildcards.name].metrics(self.experiment)
-        return [f"results/{self.scale}/metrics/{name}.json" for name in names]
+        return [f"results/{self.scale}/metrics/{name}.json" for name in sorted(names)]
 
     def predictions(self, wildcards: Any) -> list[str]:
         """Answers that a table scores again: those behind table encoders."""

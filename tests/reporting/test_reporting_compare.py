@@ -9,10 +9,11 @@ from gcl.cli.main import main
 from gcl.evaluation.bootstrap import mean_interval
 from gcl.experiment.runs import find_run
 from gcl.files import write_json, write_jsonl
-from gcl.reporting.metrics import metrics_path
-from gcl.reporting.tables.mgsd_table import planning_metrics, planning_table
+from gcl.reporting.metrics import load_metrics, metrics_path
+from gcl.reporting.tables.mgsd_table import planning_table
 from gcl.reporting.trace.compare import compare
 from gcl.reporting.trace.scored import read_scored
+from gcl.workflow.targets import TARGETS
 
 EXPERIMENT = experiment_with()
 SFT = "snei/sft/qwen2.5-vl-3b/default/seed0"
@@ -211,7 +212,9 @@ def test_runs_on_planning_tasks_are_compared_state_by_state(planned, capsys):
     assert (success["a"], success["b"]) == (pytest.approx(2 / 3), pytest.approx(1.0))
     assert success["difference"] == pytest.approx(1 / 3) and (success["a_better"], success["b_better"]) == (0, 4)
     assert {scene["id"] for scene in pair["worst"]} == {f"frozenlake-{k}" for k in range(4)}
-    table = frame(planning_table(EXPERIMENT, planning_metrics(EXPERIMENT, planned))).set_index(["model", "arm"])
+    table = frame(
+        planning_table(EXPERIMENT, load_metrics(planned, "miniature", TARGETS["planning"].metrics(EXPERIMENT)))
+    ).set_index(["model", "arm"])
     row = table.loc[("qwen3-vl-4b", "stages 1 and 2 (MGSD)")]
     assert (success["low"], success["high"]) == pytest.approx((row["success_gain_low"], row["success_gain_high"]))
 

@@ -20,12 +20,12 @@ MUSON = sft_run(EXPERIMENT, "muson", "qwen3-vl-2b", 0)
 def test_files_come_back_keyed_by_run(tmp_path):
     files = {run.id: fake_file(run, EXPERIMENT) for run in (RUN, OTHER)}
     write_metrics(tmp_path, files)
-    assert load_metrics(tmp_path, "miniature", [RUN, OTHER]) == typed(files)
+    assert load_metrics(tmp_path, "miniature", {run.id: run for run in (RUN, OTHER)}) == typed(files)
 
 
 def test_all_missing_files_are_named_with_the_command_that_makes_them(tmp_path):
     with pytest.raises(DataError) as error:
-        load_metrics(tmp_path, "miniature", [RUN, OTHER])
+        load_metrics(tmp_path, "miniature", {run.id: run for run in (RUN, OTHER)})
     for run in (RUN, OTHER):
         path = metrics_path(tmp_path, "miniature", run.id)
         assert f"{path}: no such file; make it with: snakemake --cores 2 {path}" in str(error.value)
@@ -49,7 +49,7 @@ def test_a_file_that_is_not_the_runs_own_is_refused(tmp_path, change, message):
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(file))
     with pytest.raises(DataError, match=re.escape(message)):
-        load_metrics(tmp_path, "miniature", [RUN])
+        load_metrics(tmp_path, "miniature", {RUN.id: RUN})
 
 
 def test_half_a_file_is_refused(tmp_path):
@@ -57,7 +57,7 @@ def test_half_a_file_is_refused(tmp_path):
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(fake_file(RUN, EXPERIMENT))[:200])
     with pytest.raises(DataError, match="not valid JSON"):
-        load_metrics(tmp_path, "miniature", [RUN])
+        load_metrics(tmp_path, "miniature", {RUN.id: RUN})
 
 
 def test_runs_of_one_making_are_consistent():

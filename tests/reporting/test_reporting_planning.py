@@ -11,8 +11,9 @@ from gcl.errors import DataError
 from gcl.experiment.mgsd_grid import rows
 from gcl.files import read_json, write_json
 from gcl.reporting.build import build
-from gcl.reporting.metrics import metrics_path
-from gcl.reporting.tables.mgsd_table import planning_metrics, planning_table
+from gcl.reporting.metrics import load_metrics, metrics_path
+from gcl.reporting.tables.mgsd_table import planning_table
+from gcl.workflow.targets import TARGETS
 
 EXPERIMENT = experiment_with()
 FIRST = EXPERIMENT.planning.models.value[0]
@@ -108,7 +109,7 @@ def test_a_file_that_does_not_belong_is_named_with_its_remedy(tmp_path, breaking
     path = metrics_path(tmp_path, "miniature", rows(EXPERIMENT)[4].plans[0].path)
     breaking(path)
     with pytest.raises(DataError, match=f"{path}: {problem}.*snakemake --cores 2"):
-        planning_metrics(EXPERIMENT, tmp_path)
+        load_metrics(tmp_path, "miniature", TARGETS["planning"].metrics(EXPERIMENT))
 
 
 def test_files_of_other_states_are_not_put_into_one_table():

@@ -10,7 +10,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 
 from gcl.experiment.schema import Experiment
-from gcl.reporting.estimates import METHODS, ROLES, PooledScore, check_used, gcl_score, sft_score
+from gcl.reporting.estimates import METHODS, ROLES, PooledScore, check_used, member_score
 from gcl.reporting.figures.canvas import GREY, LOOKS, SCORE, canvas, cross, cross_note
 from gcl.reporting.metrics import Metrics
 from gcl.reporting.paper_values import paper_component, paper_values_shown
@@ -35,13 +35,13 @@ def components_figure(experiment: Experiment, dataset: str, metrics: Metrics, st
     """Table 2 as a dot plot: one row per method, both members, dashed lines at their SFT scores."""
     pair, shown = experiment.components.pair.value, paper_values_shown(experiment)
     variants = ["sft", *experiment.components.rows.value]
-    sft = {role: sft_score(experiment, metrics, dataset, getattr(pair, role)) for role in ROLES}
     drawn = []
     for role, offset in zip(ROLES, (-0.13, 0.13), strict=True):
-        scores = [gcl_score(experiment, metrics, dataset, pair, v, role) for v in variants[1:]]
+        scores = [member_score(experiment, metrics, dataset, pair, variant, role) for variant in variants]
         published = [paper_component(dataset, v, pair, role, "action_f1") if shown else None for v in variants]
-        by_row = dict(enumerate([sft[role], *scores])), dict(enumerate(published))
+        by_row = dict(enumerate(scores)), dict(enumerate(published))
         drawn.append(_Series(role, LOOKS[role].colour, LOOKS[role].marker, offset, *by_row))
+    sft = {series.label: series.scores[0] for series in drawn}
     estimates = [score for series in drawn for score in series.scores.values()]
     check_used(metrics, estimates)
     notes = cross_note({series.label: list(series.published.values()) for series in drawn})

@@ -77,7 +77,7 @@ def gallery(experiment: Experiment, dataset: str, results: Path) -> list[Gallery
         DataError: if metrics or answers of the two runs are missing or do not belong together.
     """
     sft, gcl = Plan(experiment).gallery_runs(dataset)
-    metrics = load_metrics(results, experiment.scale, (sft, gcl))
+    metrics = load_metrics(results, experiment.scale, {run.id: run for run in (sft, gcl)})
     members = [metrics[run.id].member(role) for run, role in ((sft, "solo"), (gcl, "learner"))]
     items = [{item.id: item for item in member.items} for member in members]
     answers = [_answers(results, run, role) for run, role in ((sft, "solo"), (gcl, "learner"))]

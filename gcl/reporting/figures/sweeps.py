@@ -15,7 +15,7 @@ from matplotlib.patches import Rectangle
 
 from gcl.experiment.grid import sweep_points
 from gcl.experiment.schema import Experiment, Sweep
-from gcl.reporting.estimates import ROLES, PooledScore, check_used, gcl_score
+from gcl.reporting.estimates import ROLES, PooledScore, check_used, member_score
 from gcl.reporting.figures.canvas import GREY, LOOKS, SCORE, canvas, cross, cross_note, error_bars
 from gcl.reporting.metrics import Metrics
 from gcl.reporting.paper_values import paper_point, paper_values_shown
@@ -111,7 +111,7 @@ def _line_figure(experiment: Experiment, metrics: Metrics, stem: Path, labels: d
 
 def _sweep_scores(experiment: Experiment, metrics: Metrics, sweep: Sweep, role: str) -> list[PooledScore]:
     return [
-        gcl_score(experiment, metrics, SWEEP_DATASET, sweep.pair.value, variant, role)
+        member_score(experiment, metrics, SWEEP_DATASET, sweep.pair.value, variant, role)
         for _, variant in sweep_points(experiment, sweep)
     ]
 

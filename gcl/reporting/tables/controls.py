@@ -13,7 +13,7 @@ from gcl.errors import ConfigError
 from gcl.experiment.grid import arm_runs, best_runs, rate_runs
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment
-from gcl.reporting.estimates import METRICS, PooledScore, run_score
+from gcl.reporting.estimates import METRICS, PooledScore, pooled
 from gcl.reporting.metrics import Metrics
 from gcl.reporting.tables.arms import Arm, arms_table, tested_columns
 from gcl.reporting.tables.assemble import identity, score_column
@@ -115,7 +115,8 @@ def _compared(
 
 
 def _score(experiment: Experiment, metrics: Metrics, runs: Sequence[RunSpec], metric: str) -> PooledScore:
-    return run_score(metrics, runs, runs[0].members[0].role, metric, experiment.evaluation.bootstrap.value)
+    names, role = [run.id for run in runs], runs[0].members[0].role
+    return pooled(metrics, names, role, metric, experiment.evaluation.bootstrap.value)
 
 
 def _against_first(arms: Mapping[str, Sequence[RunSpec]]) -> dict[str, str]:

@@ -1,18 +1,15 @@
-"""MGSD and its controls: `planning_metrics()` reads the scores, `planning_arms()` pools them, `planning_table()` shows them.
+"""MGSD and its controls: `planning_arms()` pools the scores, `planning_table()` shows them.
 
 One row for each model and arm (`planning.arms`). Scores are macro means: the unweighted mean of the tasks' means, as the
 paper's headline is. Differences are paired by state, to the arm that `against` names.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
-from gcl.experiment.mgsd_grid import Row, all_asked, rows, trained
-from gcl.experiment.mgsd_runs import planning_run
+from gcl.experiment.mgsd_grid import Row, rows
 from gcl.experiment.schema import Experiment
 from gcl.reporting.estimates import PooledScore, pooled
-from gcl.reporting.metrics import Metrics, load_named
-from gcl.reporting.metrics_file import MetricsFile
+from gcl.reporting.metrics import Metrics
 from gcl.reporting.paper_values import paper_planning, paper_values_shown
 from gcl.reporting.tables.arms import Arm, arms_table
 from gcl.reporting.tables.assemble import identity, score_column
@@ -31,22 +28,11 @@ _NOTE = (
 )
 
 
-def planning_metrics(experiment: Experiment, results: Path) -> dict[str, MetricsFile]:
-    """The metrics files of all rows, by what was asked: <training>/<question>.
-
-    Raises:
-        DataError: listing every file that is missing, broken, or made with other settings than the present ones.
-    """
-    trainings = {asked.path: trained(experiment, asked.run) for asked in all_asked(experiment)}
-    wanted = {path: planning_run(experiment, run).fingerprint if run else None for path, run in trainings.items()}
-    return load_named(results, experiment.scale, wanted)
-
-
 def planning_arms(experiment: Experiment, metrics: Metrics, names: Sequence[str]) -> dict[tuple[str, str], Arm]:
     """Every row's scores, by model and arm.
 
     Args:
-        metrics: from `planning_metrics`.
+        metrics: the metrics files of all rows.
         names: scores of plans, tasks, or "reading".
     """
     shown, seeds, arms = paper_values_shown(experiment), len(experiment.planning.seeds.value), {}
@@ -74,7 +60,7 @@ def planning_table(experiment: Experiment, metrics: Metrics) -> ResultTable:
     """One row per model and arm: scores of plans, success in each task, and how many pictures were read without a mistake.
 
     Args:
-        metrics: from `planning_metrics`.
+        metrics: the metrics files of all rows.
 
     Raises:
         DataError: if the files are not comparable.

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from gcl.experiment.schema import Experiment
 from gcl.experiment.types import Pictures
-from gcl.reporting.estimates import EXCHANGED, METHODS, METRICS, ROLES, PooledScore, gcl_score, sft_score
+from gcl.reporting.estimates import EXCHANGED, METHODS, METRICS, ROLES, PooledScore, member_score
 from gcl.reporting.metrics import Metrics
 from gcl.reporting.paper_values import paper_component, paper_group, paper_values_shown
 from gcl.reporting.tables.assemble import identity, result_table, row, score_cell, score_column
@@ -57,10 +57,8 @@ def _component_row(
     pair, resamples = experiment.components.pair.value, experiment.evaluation.bootstrap.value
     model, shown = getattr(pair, role), paper_values_shown(experiment) and pictures == "own"
 
-    def score(variant: str, name: str, pictures: Pictures) -> PooledScore | None:
-        if variant == "sft":
-            return sft_score(experiment, metrics, dataset, model, name, pictures)
-        return gcl_score(experiment, metrics, dataset, pair, variant, role, name, pictures)
+    def score(variant: str, metric: str, pictures: Pictures) -> PooledScore | None:
+        return member_score(experiment, metrics, dataset, pair, variant, role, metric, pictures)
 
     methods = METHODS if pictures == "own" else EXCHANGED
     cells, behind = {"dataset": dataset, "method": methods[variant], "model": model, "role": role}, []
@@ -95,8 +93,10 @@ def group_table(experiment: Experiment, name: str, dataset: str, metrics: Metric
     columns += [Column(name=f"gain_{role}", header=f"Gain {role}", kind="difference") for role in ROLES]
     rows, swapped = [], []
     for group in experiment.groups[dataset].value:
-        sft = {role: sft_score(experiment, metrics, dataset, getattr(group, role)) for role in ROLES}
-        gcl = {role: gcl_score(experiment, metrics, dataset, group, "full", role) for role in ROLES}
+        sft, gcl = (
+            {role: member_score(experiment, metrics, dataset, group, variant, role) for role in ROLES}
+            for variant in ("sft", "full")
+        )
         cells = {"dataset": dataset, "regime": group.regime, "learner": group.learner, "guide": group.guide}
         for place, role in enumerate(ROLES):
             paper = {m: paper_group(dataset, group, m, role) if shown else None for m in ("sft", "gcl")}
