@@ -3,7 +3,8 @@
 Scores the same answers with every encoder of `evaluation.encoders`, each against its own SFT control.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 from gcl.errors import DataError
@@ -11,10 +12,12 @@ from gcl.evaluation.action_f1 import ActionF1
 from gcl.evaluation.encoders import encoder_folder
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment, MetricEncoder
+from gcl.experiment.types import Pictures
 from gcl.files import read_jsonl, sha256_file
-from gcl.reporting.estimates import METHODS, METRICS, ROLES, PooledScore
+from gcl.reporting.estimates import METRICS, PooledScore
 from gcl.reporting.metrics import Metrics, metrics_path, predictions_path
-from gcl.reporting.tables.assemble import identity, result_table, row, score_cell, score_column
+from gcl.reporting.tables.assemble import identity, result_table, score_column
+from gcl.reporting.tables.paper_tables import component_rows
 from gcl.reporting.tables.result_table import ResultTable
 from gcl.workflow.targets import TARGETS
 
@@ -35,25 +38,23 @@ def encoders_table(experiment: Experiment, metrics: Metrics, results: Path) -> R
     pair, resamples = experiment.components.pair.value, experiment.evaluation.bootstrap.value
     runs = TARGETS["encoders"].runs(experiment)
     answers = {run.id: _answers(run, metrics, results) for run in runs}
+    columns = identity("dataset", "encoder", "method", "model", "role")
+    columns.append(score_column("action_f1", METRICS["action_f1"]))
     rows = []
     for encoder in experiment.evaluation.encoders.value:
-        scorer, controls = ActionF1(encoder_folder(encoder.encoder), encoder.layer, encoder.baseline), {}
-        for variant in ("sft", *experiment.components.rows.value):
-            for role in ROLES:
-                model = getattr(pair, role)
-                if variant == "sft":
-                    own = [run for run in runs if run.method == "sft" and run.members[0].model == model]
-                    ours = controls[role] = _score(scorer, own, "solo", answers, resamples)
-                else:
-                    own = [run for run in runs if run.method != "sft" and run.variant == variant]
-                    ours = _score(scorer, own, role, answers, resamples)
-                cells = {"dataset": "snei", "encoder": _words(encoder), "method": METHODS[variant]}
-                cells |= {"model": model, "role": role}
-                cells["action_f1"] = score_cell(ours, None if variant == "sft" else controls[role], resamples)
-                rows.append(row(cells, [ours, controls[role]], len(experiment.seeds.value)))
-    columns = [
-        *identity("dataset", "encoder", "method", "model", "role"), score_column("action_f1", METRICS["action_f1"])
-    ]  # fmt: skip
+        scorer = ActionF1(encoder_folder(encoder.encoder), encoder.layer, encoder.baseline)
+
+        @cache  # a control is asked for by every row
+        def score(variant: str, role: str, metric: str, pictures: Pictures, scorer: ActionF1 = scorer) -> PooledScore:
+            wanted = [getattr(pair, role)] if variant == "sft" else list(pair.models)
+            own = [
+                run for run in runs if variant in (run.method, run.variant) and wanted == [m.model for m in run.members]
+            ]
+            by_run = [answers[run.id]["solo" if variant == "sft" else role] for run in own]
+            scores = [scorer(*zip(*(said[scene] for scene in sorted(said)), strict=True)) for said in by_run]
+            return PooledScore.of([run.id for run in own], scores, resamples)
+
+        rows += component_rows(experiment, "snei", columns, score, encoder=_words(encoder))
     return result_table(experiment, "encoders", columns, rows, metrics)
 
 
@@ -74,17 +75,6 @@ def _answers(run: RunSpec, metrics: Metrics, results: Path) -> _Answers:
         if record["turn"] == "action":
             found.setdefault(record["role"], {})[record["id"]] = (record["text"], record["reference"])
     return found
-
-
-def _score(
-    scorer: ActionF1, runs: Sequence[RunSpec], role: str, answers: Mapping[str, _Answers], resamples: int
-) -> PooledScore:
-    scores = []
-    for run in runs:
-        by_scene = answers[run.id][role]
-        texts, references = zip(*(by_scene[scene] for scene in sorted(by_scene)), strict=True)
-        scores.append(scorer(texts, references))
-    return PooledScore.of([run.id for run in runs], scores, resamples)
 
 
 def _words(encoder: MetricEncoder) -> str:

@@ -1,6 +1,8 @@
 """Tables 1, 2 and 3 of the paper: `component_table()` is Table 2, `group_table()` Tables 1 and 3."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import product
 
 from gcl.experiment.schema import Experiment
 from gcl.experiment.types import Pictures
@@ -27,49 +29,52 @@ def component_table(
         DataError: if the runs are not comparable.
     """
     closed = any(experiment.datasets[dataset].actions.value for dataset in datasets)
-    names = [name for name in METRICS if closed or name != "action_accuracy"]
     shown = paper_values_shown(experiment)
     columns = identity("dataset", "method", "model", "role") + [
-        score_column(name, METRICS[name], paper=shown and name != "action_accuracy") for name in names
+        score_column(metric, header, paper=shown and metric != "action_accuracy")
+        for metric, header in METRICS.items()
+        if closed or metric != "action_accuracy"
     ]
-    variants: list[tuple[str, Pictures]] = [("sft", "own"), *((v, "own") for v in experiment.components.rows.value)]
+    rows = []
+    for dataset in datasets:
+        score = partial(member_score, experiment, metrics, dataset, experiment.components.pair.value)
+        rows += component_rows(experiment, dataset, columns, score)
     if exchanged:
-        variants += [(variant, "exchanged") for variant in EXCHANGED]
-    rows = [
-        _component_row(experiment, metrics, dataset, variant, pictures, role, names)
-        for dataset in datasets
-        for variant, pictures in variants
-        for role in ROLES
-    ]
+        rows += component_rows(experiment, datasets[0], columns, score, pictures="exchanged")
     return result_table(experiment, name, columns, rows, metrics, looking_notes(rows))
 
 
-def _component_row(
+def component_rows(
     experiment: Experiment,
-    metrics: Metrics,
     dataset: str,
-    variant: str,
-    pictures: Pictures,
-    role: str,
-    names: Sequence[str],
-) -> ResultRow:
-    """One member's scores, compared with the same model's SFT; on exchanged pictures, with the same member's on its own."""
+    columns: Sequence[Column],
+    score: Callable[..., PooledScore | None],
+    pictures: Pictures = "own",
+    **words: str,
+) -> list[ResultRow]:
+    """A row for each method and role, compared with the same model's SFT; on exchanged pictures, with the right pictures.
+
+    Args:
+        columns: those of kind "score" are filled.
+        score: of a variant, role, metric, and "own" or "exchanged" pictures.
+        words: more cells.
+    """
     pair, resamples = experiment.components.pair.value, experiment.evaluation.bootstrap.value
-    model, shown = getattr(pair, role), paper_values_shown(experiment) and pictures == "own"
-
-    def score(variant: str, metric: str, pictures: Pictures) -> PooledScore | None:
-        return member_score(experiment, metrics, dataset, pair, variant, role, metric, pictures)
-
-    methods = METHODS if pictures == "own" else EXCHANGED
-    cells, behind = {"dataset": dataset, "method": methods[variant], "model": model, "role": role}, []
-    for name in names:
-        ours, control = score(variant, name, pictures), None
-        if (variant, pictures) != ("sft", "own"):
-            control = score("sft" if pictures == "own" else variant, name, "own")
-        paper = paper_component(dataset, variant, pair, role, name) if shown else None
-        cells[name] = score_cell(ours, control, resamples, paper)
-        behind += [ours, control]
-    return row(cells, behind, len(experiment.seeds.value), exchanged=pictures == "exchanged")
+    own, methods, rows = pictures == "own", METHODS if pictures == "own" else EXCHANGED, []
+    for variant, role in product(("sft", *experiment.components.rows.value) if own else EXCHANGED, ROLES):
+        cells = {"dataset": dataset, "method": methods[variant], "model": getattr(pair, role), "role": role} | words
+        behind = []
+        for column in columns:
+            if column.kind == "score":
+                ours, control = score(variant, role, column.name, pictures), None
+                if not own or variant != "sft":
+                    control = score("sft" if own else variant, role, column.name, "own")
+                shown = column.paper and own
+                paper = paper_component(dataset, variant, pair, role, column.name) if shown else None
+                cells[column.name] = score_cell(ours, control, resamples, paper)
+                behind += [ours, control]
+        rows.append(row(cells, behind, len(experiment.seeds.value), exchanged=not own))
+    return rows
 
 
 def group_table(experiment: Experiment, name: str, dataset: str, metrics: Metrics) -> ResultTable:
