@@ -1,6 +1,6 @@
 """MGSD: states and pictures of planning tasks, both stages and their controls, answers, scores."""
 
-from gcl.planning.workflow import PlanningPlan
+from gcl.workflow.mgsd_plan import PlanningPlan
 
 PLANNING = PlanningPlan(PLAN.experiment)
 
