@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from gcl.errors import DataError, raise_all
 from gcl.experiment.runs import RunSpec
-from gcl.files import canonical_json, sha256_file
+from gcl.files import canonical_json, read_jsonl, sha256_file
 from gcl.reporting.metrics_file import MetricsFile, Provenance, read_metrics
 
 Metrics = Mapping[str, MetricsFile]
@@ -66,6 +66,15 @@ def metrics_path(results_folder: Path | str, scale: str, run_id: str) -> Path:
 def predictions_path(results_folder: Path | str, run: RunSpec) -> Path:
     """Where a run's answers are."""
     return Path(results_folder) / run.scale / "predictions" / f"{run.id}.jsonl"
+
+
+def read_answers(path: Path, role: str) -> dict[str, dict[str, dict[str, str]]]:
+    """A member's records in a file of answers, by scene and turn."""
+    answers: dict[str, dict[str, dict[str, str]]] = {}
+    for record in read_jsonl(path):
+        if record["role"] == role:
+            answers.setdefault(record["id"], {})[record["turn"]] = record
+    return answers
 
 
 def check_consistent(metrics: Metrics) -> None:

@@ -24,10 +24,10 @@ from gcl.evaluation.accuracy import NO_ACTION
 from gcl.experiment.actions import label_of, named_action
 from gcl.experiment.runs import RunSpec, data_spec, manifest_folder
 from gcl.experiment.schema import SCALES, Experiment
-from gcl.files import atomic_path, read_jsonl
-from gcl.reporting.figures.arrows import draw
+from gcl.files import atomic_path
+from gcl.reporting.figures.arrows import MARKS, draw
 from gcl.reporting.figures.canvas import STYLE
-from gcl.reporting.metrics import load_metrics, metrics_path, predictions_path
+from gcl.reporting.metrics import load_metrics, metrics_path, predictions_path, read_answers
 from gcl.reporting.metrics_file import SAME, Item
 from gcl.workflow.plan import Plan
 
@@ -80,7 +80,10 @@ def gallery(experiment: Experiment, dataset: str, results: Path) -> list[Gallery
     metrics = load_metrics(results, experiment.scale, {run.id: run for run in (sft, gcl)})
     members = [metrics[run.id].member(role) for run, role in ((sft, "solo"), (gcl, "learner"))]
     items = [{item.id: item for item in member.items} for member in members]
-    answers = [_answers(results, run, role) for run, role in ((sft, "solo"), (gcl, "learner"))]
+    for run in (sft, gcl):
+        if not (path := predictions_path(results, run)).is_file():
+            raise DataError(f"{path}: no such file; make it with: snakemake --cores 2 {path}")
+    answers = [read_answers(predictions_path(results, run), role) for run, role in ((sft, "solo"), (gcl, "learner"))]
     if not items[0].keys() == items[1].keys() <= answers[0].keys() & answers[1].keys():
         raise DataError(f"{sft.id} and {gcl.id}: not the same scenes in metrics and predictions; make both again")
     images, closed = _images(experiment, dataset), experiment.datasets[dataset].actions.value
@@ -129,13 +132,8 @@ def write_gallery(experiment: Experiment, results: Path, stem: Path) -> None:
             for axes, scene in zip(line, row, strict=False):
                 _panel(axes, scene)
             line[0].set_title(f"{dataset}: {KINDS[kind].lower()}\n{line[0].get_title('left')}", fontweight="bold")
-        small = "\n".join(
-            textwrap.wrap(
-                f"T ground truth, S SFT, G GCL; both are the learner. Numbers: Action-F1 of SFT → GCL. {RULE}",
-                34 * EACH,
-            )
-        )
-        figure.supxlabel(small, x=0.01, ha="left", fontsize=7, color="0.25")
+        small = f"T ground truth, S SFT, G GCL; both are the learner. Numbers: Action-F1 of SFT → GCL. {RULE}"
+        figure.supxlabel(textwrap.fill(small, 34 * EACH), x=0.01, ha="left", fontsize=7, color="0.25")
         figure.savefig(temporary, dpi=120, metadata={"Software": None})
 
 
@@ -153,9 +151,8 @@ def _panel(axes: Any, scene: GalleryScene) -> None:
     if scene.picture is not None:
         axes.imshow(scene.picture)
     axes.set_title(f"{scene.id}: {scene.sft:.2f} → {scene.gcl:.2f}", fontsize=7)
-    letters = {"ground truth": "T", "SFT": "S", "GCL": "G"}
     words = [
-        f"{letters[source]}  {textwrap.shorten(text, 44, placeholder=' …')}" for source, text in scene.actions.items()
+        f"{MARKS[source].letter}  {textwrap.shorten(s, 44, placeholder=' …')}" for source, s in scene.actions.items()
     ]
     axes.text(0, -0.04, "\n".join(words), transform=axes.transAxes, va="top", fontsize=6.5)
 
@@ -196,18 +193,6 @@ def _labels(reference: str, actions: Mapping[str, str], closed: Sequence[str]) -
         source: reference if source == "ground truth" else named_action(text, closed) or NO_ACTION
         for source, text in actions.items()
     }
-
-
-def _answers(results: Path, run: RunSpec, role: str) -> dict[str, dict[str, dict[str, str]]]:
-    """A member's records by scene and turn."""
-    path = predictions_path(results, run)
-    if not path.is_file():
-        raise DataError(f"{path}: no such file; make it with: snakemake --cores 2 {path}")
-    answers: dict[str, dict[str, dict[str, str]]] = {}
-    for record in read_jsonl(path):
-        if record["role"] == role:
-            answers.setdefault(record["id"], {})[record["turn"]] = record
-    return answers
 
 
 def _images(experiment: Experiment, dataset: str) -> dict[str, Path]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from gcl.reporting.metrics import RunSource
 from gcl.reporting.tables.markup import EMPTY, cell_text, headers, shown_columns
-from gcl.reporting.tables.result_table import Column, ResultRow, ResultTable, Score, train_again
+from gcl.reporting.tables.result_table import ResultTable, Score, train_again
 
 _MEANINGS = {
     "better": "better than its control",
@@ -48,11 +48,9 @@ class CellSources:
 
 @dataclass(frozen=True)
 class PageTable:
-    """One table, ready to be shown; headers are those of `kind`, "text" or "number"."""
+    """One table, ready to be shown; each header has the kind of its cells."""
 
-    name: str
-    title: str
-    notes: Sequence[str]
+    table: ResultTable
     headers: Sequence[tuple[str, str]]
     rows: Sequence[Sequence[PageCell]]
     sources: Sequence[CellSources]
@@ -75,17 +73,28 @@ class MarkCount:
 
 def page_table(table: ResultTable) -> PageTable:
     """The cells of a table and their sources, each set once."""
-    known: dict[tuple[int, tuple[str, ...]], CellSources] = {}
-    rows = []
+    columns = shown_columns(table)
+    kinds = ["text" if column.kind == "text" else "number" for column, _ in columns]
+    rows, known = [], {}
     for number, row in enumerate(table.rows, start=1):
         cells = []
-        for column, paper in shown_columns(table):
-            sources = _sources(table, number, row, column, known)
-            cells.append(_cell(row, column, paper, not cells, sources))
+        for (column, paper), kind in zip(columns, kinds, strict=True):
+            cell = row.cells[column.name]
+            text = cell_text(column, paper, cell)
+            if column.kind in ("text", "tau") or text == EMPTY:  # words, settings, nothing
+                cells.append(PageCell(text, "", kind if cells else "heading", None))
+                continue
+            runs = cell.runs if isinstance(cell, Score) and cell.runs else row.runs
+            title = ", ".join(map(str, table.identity(row).values()))
+            sources, again = [table.sources[run] for run in runs], train_again(table, runs)
+            new = CellSources(
+                f"from-{table.name}-{len(known)}", title, sources, again, f"gcl trace {table.name}:{number}:"
+            )
+            marked = isinstance(cell, Score) and cell.gain and not paper
+            id = known.setdefault((number, *runs), new).id
+            cells.append(PageCell(text, _MEANINGS[cell.gain.mark] if marked else "", kind, id))
         rows.append(cells)
-    kinds = ["text" if column.kind == "text" else "number" for column, _ in shown_columns(table)]
-    shown = list(zip(headers(table), kinds, strict=True))
-    return PageTable(table.name, table.title, table.notes, shown, rows, list(known.values()))
+    return PageTable(table, list(zip(headers(table), kinds, strict=True)), rows, list(known.values()))
 
 
 def count_marks(table: ResultTable) -> list[MarkCount]:
@@ -97,36 +106,3 @@ def count_marks(table: ResultTable) -> list[MarkCount]:
         if marks:
             found.append(MarkCount(column.header, *(marks.count(mark) for mark in _MEANINGS)))
     return found
-
-
-def _cell(row: ResultRow, column: Column, paper: bool, first: bool, sources: CellSources | None) -> PageCell:
-    cell = row.cells[column.name]
-    text = cell_text(column, paper, cell)
-    if sources is None or text == EMPTY:
-        return PageCell(text, "", "heading" if first else "text" if column.kind == "text" else "number", None)
-    marked = isinstance(cell, Score) and cell.gain and not paper
-    return PageCell(text, _MEANINGS[cell.gain.mark] if marked else "", "number", sources.id)
-
-
-def _sources(
-    table: ResultTable,
-    number: int,
-    row: ResultRow,
-    column: Column,
-    known: dict[tuple[int, tuple[str, ...]], CellSources],
-) -> CellSources | None:
-    """Where a result comes from, added to `known`; None for words, settings and empty cells."""
-    cell = row.cells[column.name]
-    if column.kind in ("text", "tau") or cell is None:
-        return None
-    runs = cell.runs if isinstance(cell, Score) and cell.runs else row.runs
-    key = (number, tuple(runs))
-    if key not in known:
-        known[key] = CellSources(
-            id=f"from-{table.name}-{len(known)}",
-            title=", ".join(map(str, table.identity(row).values())),
-            runs=[table.sources[run] for run in runs],
-            command=train_again(table, runs),
-            trace=f"gcl trace {table.name}:{number}:",
-        )
-    return known[key]

@@ -3,7 +3,6 @@
 Scores the same answers with every encoder of `evaluation.encoders`, each against its own SFT control.
 """
 
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -13,15 +12,13 @@ from gcl.evaluation.encoders import encoder_folder
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment, MetricEncoder
 from gcl.experiment.types import Pictures
-from gcl.files import read_jsonl, sha256_file
+from gcl.files import sha256_file
 from gcl.reporting.estimates import METRICS, PooledScore
-from gcl.reporting.metrics import Metrics, metrics_path, predictions_path
+from gcl.reporting.metrics import Metrics, metrics_path, predictions_path, read_answers
 from gcl.reporting.tables.assemble import identity, result_table, score_column
 from gcl.reporting.tables.paper_tables import component_rows
 from gcl.reporting.tables.result_table import ResultTable
 from gcl.workflow.targets import TARGETS
-
-_Answers = Mapping[str, Mapping[str, tuple[str, str]]]
 
 
 def encoders_table(experiment: Experiment, metrics: Metrics, results: Path) -> ResultTable:
@@ -58,7 +55,7 @@ def encoders_table(experiment: Experiment, metrics: Metrics, results: Path) -> R
     return result_table(experiment, "encoders", columns, rows, metrics)
 
 
-def _answers(run: RunSpec, metrics: Metrics, results: Path) -> _Answers:
+def _answers(run: RunSpec, metrics: Metrics, results: Path) -> dict[str, dict[str, tuple[str, str]]]:
     """By role and scene: what was answered to the action question, and the reference.
 
     Raises:
@@ -70,11 +67,11 @@ def _answers(run: RunSpec, metrics: Metrics, results: Path) -> _Answers:
         raise DataError(
             f"{path}: missing, or not what {target} was made from; bring both up to date: snakemake {target}"
         )
-    found: dict[str, dict[str, tuple[str, str]]] = {}
-    for record in read_jsonl(path):
-        if record["turn"] == "action":
-            found.setdefault(record["role"], {})[record["id"]] = (record["text"], record["reference"])
-    return found
+    by_role = {member.role: read_answers(path, member.role) for member in run.members}
+    return {
+        role: {scene: (said["action"]["text"], said["action"]["reference"]) for scene, said in by_scene.items()}
+        for role, by_scene in by_role.items()
+    }
 
 
 def _words(encoder: MetricEncoder) -> str:

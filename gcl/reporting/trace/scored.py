@@ -16,7 +16,7 @@ from gcl.experiment.runs import find_run
 from gcl.experiment.schema import Experiment
 from gcl.files import read_jsonl
 from gcl.reporting.estimates import METRICS
-from gcl.reporting.metrics import metrics_path
+from gcl.reporting.metrics import metrics_path, read_answers
 from gcl.reporting.metrics_file import MetricsFile, read_metrics
 from gcl.reporting.tables.mgsd_table import COMPARED, READING
 
@@ -60,10 +60,9 @@ class ScoredRun:
         path = Path(f"{name.removesuffix(own)}predictions/{self.file.run}.jsonl")
         if not name.endswith(own) or not path.is_file():
             return {}
-        records = read_jsonl(path)
         if is_planning(self.file.run):
-            return {record["id"]: record["text"] for record in records}
-        return {r["id"]: r["text"] for r in records if (r["role"], r["turn"]) == (role, "action")}
+            return {record["id"]: record["text"] for record in read_jsonl(path)}
+        return {scene: said["action"]["text"] for scene, said in read_answers(path, role).items() if "action" in said}
 
 
 def scored_path(run: str, experiment: Experiment, results_folder: Path) -> Path:
