@@ -25,13 +25,7 @@ METRICS = {
     "action_accuracy": "Action accuracy",
 }
 ROLES = ("learner", "guide")
-METHODS = {
-    "sft": "SFT",
-    "gsl": "GCL: GSL",
-    "drl": "GCL: DRL",
-    "gco": "GCL: GSL + DRL",
-    "full": "GCL: GSL + DRL + AGO",
-}
+METHODS = {"sft": "SFT", "gsl": "GCL: GSL", "drl": "GCL: DRL", "gco": "GCL: GSL + DRL", "full": "GCL: GSL + DRL + AGO"}
 # Who is asked once more with the pictures of other scenes (`gcl.experiment.grid.exchanged_runs`).
 EXCHANGED = {variant: f"{METHODS[variant]}, pictures exchanged" for variant in ("sft", "full")}
 
@@ -102,14 +96,11 @@ def member_score(
 def pooled(
     metrics: Metrics, names: Sequence[str], role: str, metric: str, resamples: int, group: str | None = None
 ) -> PooledScore | None:
-    """One member in several metrics files, which differ in their seed alone; a macro mean where items have groups.
+    """One member in metrics files that differ in their seed; a macro mean where items have groups. None without this metric.
 
     Args:
         names: of the files.
         group: take the items of this group alone.
-
-    Returns:
-        None where the data set has no such metric.
 
     Raises:
         DataError: if a file lacks the metric or the group, or they are of different scenarios.

@@ -29,11 +29,8 @@ class Interval(BaseModel):
 
 
 class Item(BaseModel):
-    """One test scenario: its scores by metric, whatever metrics there are, and whether the action is right.
-
-    Attributes:
-        group: means are macro means over groups where there are some.
-    """
+    """One test scenario: its scores by metric, and whether the action is right. Means are macro means over groups, if
+    items have groups."""
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, float] = Field(init=False)
@@ -50,12 +47,8 @@ class Item(BaseModel):
 
 
 class MemberMetrics(BaseModel):
-    """One member of the run.
-
-    Attributes:
-        summary: means by metric, None for accuracy where there is no closed list of actions.
-        empty, unfinished, unscorable: numbers of odd answers, by turn or metric.
-    """
+    """One member: means by metric (None for accuracy without a closed list of actions), scores of scenarios, and
+    numbers of odd answers by turn or metric."""
 
     role: str
     model: str
@@ -89,16 +82,7 @@ class CodeHashes(BaseModel):
 
 
 class Provenance(BaseModel):
-    """What the numbers were made from.
-
-    Attributes:
-        training: id of the training; None for a published model.
-        spec, spec_sha256: its specification.
-        manifests: hashes of the data, by split or kind.
-        start: hash or commit of each member's first weights, by role.
-        score: settings of scoring.
-        environment: versions of packages by step.
-    """
+    """What the numbers were made from. A published model has no training."""
 
     training: str | None
     spec: dict[str, Any] | None = None
@@ -146,11 +130,7 @@ def read_metrics(path: Path) -> MetricsFile:
 
 
 def parse_metrics(content: Any) -> MetricsFile:
-    """The model of a file's content. Of planning tasks: one member, whose items are grouped by task.
-
-    Raises:
-        ValidationError: if it is no metrics file.
-    """
+    """The model of a file's content. Of planning tasks: one member, whose items are grouped by task."""
     if not (isinstance(content, dict) and is_planning(str(content.get("run")))):
         return MetricsFile.model_validate(content)
     method, models = (*content["run"].split("/"), "", "")[1:3]

@@ -9,7 +9,7 @@ from typing import Any
 from gcl import __version__
 from gcl.errors import DataError
 from gcl.experiment.closure import code_sha256
-from gcl.experiment.grid import all_runs, all_trainings, scored_as
+from gcl.experiment.grid import all_trainings, scored_as
 from gcl.experiment.mgsd_grid import all_asked
 from gcl.experiment.mgsd_runs import is_planning
 from gcl.experiment.provenance import environment, git_state
@@ -36,9 +36,9 @@ def metrics_there(experiment: Experiment, results: Path) -> Metrics:
     Raises:
         DataError: if one is broken.
     """
-    names = [*all_runs(experiment), *(asked.path for asked in all_asked(experiment))]
+    names = [name for run in all_trainings(experiment).values() for name in scored_as(experiment, run)]
     found = {}
-    for name in names:
+    for name in dict.fromkeys([*names, *(asked.path for asked in all_asked(experiment))]):
         path = metrics_path(results, experiment.scale, name)
         if path.is_file():
             try:
@@ -65,13 +65,9 @@ def versions(metrics: Metrics) -> list[tuple[str, str, str, str]]:
 
 
 def facts(experiment: Experiment, results: Path, metrics: Metrics) -> list[tuple[str, str]]:
-    """What else decides results: code, data, machine.
-
-    Args:
-        metrics: from `metrics_there`.
-    """
+    """What else decides results: code, data, machine."""
     runs = all_trainings(experiment).values()
-    scored = [all(_is_there(experiment, results, name) for name in scored_as(experiment, run)) for run in runs]
+    scored = [all(name in metrics for name in scored_as(experiment, run)) for run in runs]
     found = [
         ("GCL", __version__),
         ("this page from", _commit(git_state())),
@@ -89,17 +85,15 @@ def facts(experiment: Experiment, results: Path, metrics: Metrics) -> list[tuple
         for attempt in record["costs"]["attempts"]
         if "hardware" in attempt
     ]
-    found += [("trained on", words) for words in sorted({_machine(attempt["hardware"]) for attempt in attempts})]
+    machines = {f"{machine_words(attempt['hardware'])}, {attempt['hardware']['system']}" for attempt in attempts}
+    found += [("trained on", words) for words in sorted(machines)]
     return found + [("trained from", words) for words in sorted({_commit(attempt["git"]) for attempt in attempts})]
 
 
-def _is_there(experiment: Experiment, results: Path, name: str) -> bool:
-    return metrics_path(results, experiment.scale, name).is_file()
-
-
-def _machine(hardware: Mapping[str, Any]) -> str:
+def machine_words(hardware: Mapping[str, Any]) -> str:
+    """Processor, memory and GPUs of a machine."""
     memory, gpus = f"{hardware['memory_mib'] / 1024:.0f} GiB", ", ".join(hardware["gpus"]) or "no GPU"
-    return f"{hardware['cpu']}, {hardware['cores']} cores, {memory}, {gpus}, {hardware['system']}"
+    return f"{hardware['cpu']}, {hardware['cores']} cores, {memory}, {gpus}"
 
 
 def _commit(state: Mapping[str, Any] | None) -> str:

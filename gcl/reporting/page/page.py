@@ -30,11 +30,7 @@ from gcl.workflow.targets import PLANNING_FIGURE, PLANNING_TABLE, TARGETS
 
 @dataclass(frozen=True)
 class FigureView:
-    """One figure as data URI, what it shows in a sentence with numbers, and all its numbers as a table.
-
-    Attributes:
-        columns: headers of the numbers: whose it is in two parts, and the score.
-    """
+    """One figure as data URI, what it shows in a sentence with numbers, and all its numbers as a table with headers."""
 
     name: str
     title: str

@@ -19,14 +19,8 @@ _MEANINGS = {
 
 @dataclass(frozen=True)
 class PageCell:
-    """The content of one cell.
-
-    Attributes:
-        text: what people see.
-        meaning: its mark in words, for who cannot see it; empty without one.
-        kind: "heading" for the first cell of a row, "text" or "number".
-        sources: the id of its sources in the page; None where a cell is no result.
-    """
+    """One cell: its text, its mark in words for who cannot see it, "heading", "text" or "number", and the id of its sources,
+    which only results have."""
 
     text: str
     meaning: str

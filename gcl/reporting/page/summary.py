@@ -18,11 +18,7 @@ _METRIC = "action_f1"  # what the paper ranks by, and the headline's first score
 
 
 def summary(experiment: Experiment, tables: Sequence[ResultTable]) -> list[str]:
-    """Sentences for the top of the page, the most important first.
-
-    Args:
-        tables: those that were built.
-    """
+    """Sentences for the top of the page about the tables that were built, the most important first."""
     built = {table.name: table for table in tables}
     sentences = []
     if "headline" in built:

@@ -48,17 +48,10 @@ def arms_table(
     """One row per arm.
 
     Args:
-        name: of the table.
         columns: all that are shown. Those of tests are `gain_<comparison>` and `p_<comparison>`.
-        arms: by key.
-        metrics: that they were made from.
-        notes: about them.
         tested: metric whose paired difference in every comparison is shown, with a two-sided bootstrap p, corrected by Holm
             over all arms of the column.
         unmarked: metrics that are compared with nothing, since more of them is not better.
-
-    Raises:
-        DataError: if the runs are not comparable.
     """
     resamples = experiment.evaluation.bootstrap.value
     labels = dict.fromkeys(label for arm in arms.values() for label in arm.against) if tested else ()
@@ -86,11 +79,7 @@ def tested_columns(label: str, header: str, p_header: str) -> list[Column]:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down correction; missing values stay missing and do not count.
-
-    Args:
-        p_values: of one family of comparisons.
-    """
+    """Holm's step-down correction of one family of comparisons; missing values stay missing and do not count."""
     known = sorted((p, k) for k, p in enumerate(p_values) if not math.isnan(p))
     corrected, largest = [math.nan] * len(p_values), 0.0
     for rank, (p, k) in enumerate(known):

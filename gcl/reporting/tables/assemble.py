@@ -63,12 +63,7 @@ def score_cell(
 def row(
     cells: Mapping[str, Cell], behind: Iterable[PooledScore | None], seeds: int, exchanged: bool = False
 ) -> ResultRow:
-    """A row.
-
-    Args:
-        cells: by column.
-        behind: all scores that it was made from.
-    """
+    """A row; `behind` are all scores that it was made from."""
     known = [score for score in behind if score]
     runs = list(dict.fromkeys(run for score in known for run in score.runs))
     return ResultRow(cells=dict(cells), seeds=seeds, scenarios=known[0].scenarios, runs=runs, exchanged=exchanged)

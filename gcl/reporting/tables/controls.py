@@ -4,7 +4,8 @@
     rates_table           every arm at a few rates, on data that is for choosing them alone
     best_controls_table   every arm at its best rate, against SFT at its best rate
 
-The paper's learner has up to twice the rate of the SFT that it is compared with, so the rate alone could be what helps.
+Each takes the metrics of all its runs and raises DataError if these are not comparable. The paper's learner has up to twice
+the rate of the SFT that it is compared with, so the rate alone could be what helps.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,19 +28,11 @@ _AT_ITS_RATE = tested_columns("rate", "Gain over SFT at its rate", "p ")
 
 
 def controls_table(experiment: Experiment, metrics: Metrics) -> ResultTable:
-    """One row per arm of `controls`, in Action-F1 against the first arm and against SFT at the same rate.
-
-    Args:
-        metrics: of all arms and seeds, as `load_metrics` returns them.
-
-    Raises:
-        DataError: if the runs are not comparable.
-    """
+    """One row per arm of `controls`, in Action-F1 against the first arm and against SFT at the same rate."""
     runs = {arm.name: arm_runs(experiment, arm.run) for arm in experiment.controls.arms.value}
     alone = {_ratio(experiment, own[0]): arm for arm, own in runs.items() if _plain(own[0])}
     same_rate = {arm: alone.get(_ratio(experiment, own[0])) for arm, own in runs.items() if not _plain(own[0])}
-    against = {"sft": _against_first(runs), "rate": same_rate}
-    return _compared(experiment, "controls", metrics, runs, against, [*_AGAINST_SFT, *_AT_ITS_RATE])
+    return _compared(experiment, "controls", metrics, runs, {"rate": same_rate}, [*_AGAINST_SFT, *_AT_ITS_RATE])
 
 
 def best_controls_table(experiment: Experiment, metrics: Metrics) -> ResultTable:
@@ -47,12 +40,11 @@ def best_controls_table(experiment: Experiment, metrics: Metrics) -> ResultTable
 
     Raises:
         ConfigError: if it gives none.
-        DataError: if the runs are not comparable.
     """
     runs = best_runs(experiment)
     if not runs:
         raise ConfigError("controls.best is empty; build table rates, then say there at which rate each arm is best")
-    return _compared(experiment, "controls_best", metrics, runs, {"sft": _against_first(runs)}, _AGAINST_SFT)
+    return _compared(experiment, "controls_best", metrics, runs, {}, _AGAINST_SFT)
 
 
 def rates_table(experiment: Experiment, metrics: Metrics) -> ResultTable:
@@ -87,13 +79,9 @@ def _compared(
     against: Mapping[str, Mapping[str, str | None]],
     tested: Sequence[Column],
 ) -> ResultTable:
-    """A row for each arm.
-
-    Args:
-        runs: by arm, one for each seed.
-        against: by comparison, which arm each arm is compared with.
-        tested: columns of the comparisons.
-    """
+    """A row for each arm, compared with the first one, and by `against` with others; its `runs` are one a seed."""
+    first, *others = runs
+    against = {"sft": dict.fromkeys(others, first), **against}
     dataset = experiment.controls.dataset.value
     closed = experiment.datasets[dataset].actions.value is not None
     names = [name for name in METRICS if name != "action_accuracy" or closed]
@@ -117,11 +105,6 @@ def _compared(
 def _score(experiment: Experiment, metrics: Metrics, runs: Sequence[RunSpec], metric: str) -> PooledScore:
     names, role = [run.id for run in runs], runs[0].members[0].role
     return pooled(metrics, names, role, metric, experiment.evaluation.bootstrap.value)
-
-
-def _against_first(arms: Mapping[str, Sequence[RunSpec]]) -> dict[str, str]:
-    first, *others = arms
-    return dict.fromkeys(others, first)
 
 
 def _plain(run: RunSpec) -> bool:

@@ -24,12 +24,8 @@ from gcl.workflow.targets import TARGETS
 def encoders_table(experiment: Experiment, metrics: Metrics, results: Path) -> ResultTable:
     """One row per encoder, method and role of the components' pair on SNEI.
 
-    Args:
-        metrics: of all seeds, as `load_metrics` returns them; they say which answers were scored.
-        results: folder of all results, for these answers.
-
     Raises:
-        DataError: if runs are not comparable, or answers are not those that the metrics were made from.
+        DataError: if answers are not those that the metrics were made from.
         CheckpointError: if an encoder is not there.
     """
     pair, resamples = experiment.components.pair.value, experiment.evaluation.bootstrap.value
@@ -56,11 +52,7 @@ def encoders_table(experiment: Experiment, metrics: Metrics, results: Path) -> R
 
 
 def _answers(run: RunSpec, metrics: Metrics, results: Path) -> dict[str, dict[str, tuple[str, str]]]:
-    """By role and scene: what was answered to the action question, and the reference.
-
-    Raises:
-        DataError: if the file is not the one that was scored.
-    """
+    """By role and scene: what was answered to the action question, and the reference."""
     path = predictions_path(results, run)
     if not path.is_file() or sha256_file(path) != metrics[run.id].provenance.predictions_sha256:
         target = metrics_path("results", run.scale, run.id)

@@ -106,11 +106,7 @@ def headers(table: ResultTable) -> list[str]:
 
 
 def cell_text(column: Column, paper: bool, cell: Cell) -> str:
-    """What people see of a cell.
-
-    Args:
-        paper: whether it is the published value.
-    """
+    """What people see of a cell, or of its published value."""
     if isinstance(cell, Score):
         if paper:
             return EMPTY if cell.paper is None else f"{cell.paper:.3f} ({signed(cell.mean - cell.paper)})"

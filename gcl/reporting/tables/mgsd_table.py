@@ -2,6 +2,7 @@
 
 One row for each model and arm (`planning.arms`). Scores are macro means: the unweighted mean of the tasks' means, as the
 paper's headline is. Differences are paired by state, to the arm that `against` names.
+The table takes the metrics of all its runs and raises DataError if these are not comparable.
 """
 
 from collections.abc import Sequence
@@ -29,12 +30,7 @@ _NOTE = (
 
 
 def planning_arms(experiment: Experiment, metrics: Metrics, names: Sequence[str]) -> dict[tuple[str, str], Arm]:
-    """Every row's scores, by model and arm.
-
-    Args:
-        metrics: the metrics files of all rows.
-        names: scores of plans, tasks, or "reading".
-    """
+    """Every row's scores, by model and arm; `names` are those of scores of plans, of tasks, and "reading"."""
     shown, seeds, arms = paper_values_shown(experiment), len(experiment.planning.seeds.value), {}
     listed = rows(experiment)
     known = {(row.model, row.arm.name) for row in listed}
@@ -57,14 +53,7 @@ def planning_arms(experiment: Experiment, metrics: Metrics, names: Sequence[str]
 
 
 def planning_table(experiment: Experiment, metrics: Metrics) -> ResultTable:
-    """One row per model and arm: scores of plans, success in each task, and how many pictures were read without a mistake.
-
-    Args:
-        metrics: the metrics files of all rows.
-
-    Raises:
-        DataError: if the files are not comparable.
-    """
+    """One row per model and arm: scores of plans, success in each task, and pictures read without a mistake."""
     shown = paper_values_shown(experiment)
     columns = [
         *identity("dataset", "model", "arm"),
@@ -81,11 +70,7 @@ def planning_table(experiment: Experiment, metrics: Metrics) -> ResultTable:
 
 
 def _score(experiment: Experiment, metrics: Metrics, row: Row, name: str) -> PooledScore | None:
-    """One score of one row over all seeds; None where nothing is read.
-
-    Args:
-        name: a score, a task, or "reading".
-    """
+    """One score of one row over all seeds; None where nothing is read."""
     asked = row.readings if name == "reading" else row.plans
     if not asked:
         return None

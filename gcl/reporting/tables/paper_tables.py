@@ -1,4 +1,7 @@
-"""Tables 1, 2 and 3 of the paper: `component_table()` is Table 2, `group_table()` Tables 1 and 3."""
+"""Tables 1, 2 and 3 of the paper: `component_table()` is Table 2, `group_table()` Tables 1 and 3.
+
+Each takes the metrics of all its runs and raises DataError if these are not comparable.
+"""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -20,13 +23,8 @@ def component_table(
     """Table 2: what each part of the objective adds, one row per data set, method and role.
 
     Args:
-        name: of the table.
-        metrics: of all seeds, as `load_metrics` returns them.
         exchanged: add rows of members that saw the pictures of other scenes, each compared with the same member on its own
             pictures. Only a model that looks is worse there.
-
-    Raises:
-        DataError: if the runs are not comparable.
     """
     closed = any(experiment.datasets[dataset].actions.value for dataset in datasets)
     shown = paper_values_shown(experiment)
@@ -78,15 +76,7 @@ def component_rows(
 
 
 def group_table(experiment: Experiment, name: str, dataset: str, metrics: Metrics) -> ResultTable:
-    """Table 1 or 3: Action-F1 of every group's members, alone (SFT) and in competition (GCL), one row per group.
-
-    Args:
-        name: of the table.
-        metrics: of all seeds, as `load_metrics` returns them.
-
-    Raises:
-        DataError: if the runs are not comparable.
-    """
+    """Table 1 or 3: Action-F1 of every group's members, alone (SFT) and in competition (GCL), one row per group."""
     shown, resamples = paper_values_shown(experiment), experiment.evaluation.bootstrap.value
     columns = identity("dataset", "regime", "learner", "guide")
     columns += [Column(name=f"tau_{role}", header=f"τ {role}", kind="tau") for role in ROLES]

@@ -59,7 +59,6 @@ class Column(_Strict):
     """A column.
 
     Attributes:
-        header: what people see above it.
         kind: of its cells. "score" and "gain" have `Score` and `Difference`, "text" words, the others plain numbers.
         identity: whether it tells rows from one another.
         compared: of scores, whether some table row could have a control.
@@ -75,14 +74,8 @@ class Column(_Strict):
 
 
 class ResultRow(_Strict):
-    """A row.
-
-    Attributes:
-        cells: by name of the column; None is empty.
-        seeds, scenarios: how many are behind it.
-        runs: all that are behind it.
-        exchanged: whether its members saw the pictures of other scenes. Such a row is no attempt to be better.
-    """
+    """Cells by column, and what is behind them. In an `exchanged` row members saw the pictures of other scenes: it is no
+    attempt to be better."""
 
     cells: dict[str, Cell]
     seeds: int
@@ -92,13 +85,7 @@ class ResultRow(_Strict):
 
 
 class ResultTable(_Strict):
-    """A whole table.
-
-    Attributes:
-        warning: about the scale; empty at paper scale.
-        notes: printed below it.
-        sources: where numbers come from, by run.
-    """
+    """A whole table; `warning` is empty at paper scale, `sources` go by run."""
 
     name: str
     title: str
@@ -112,10 +99,6 @@ class ResultTable(_Strict):
     def identity(self, row: ResultRow) -> dict[str, Any]:
         """The cells that tell a row from others."""
         return {column.name: row.cells[column.name] for column in self.columns if column.identity}
-
-    def column(self, name: str) -> list[Cell]:
-        """All cells of a column."""
-        return [row.cells[name] for row in self.rows]
 
 
 def train_again(table: ResultTable, runs: Iterable[str]) -> str:

@@ -66,15 +66,7 @@ class MemberPair:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two runs.
-
-    Attributes:
-        runs: their ids, A first.
-        files: their metrics files.
-        scenes: number of test scenes.
-        notes: what else differs between them and should be known.
-        pairs: the members that were compared.
-    """
+    """Two runs, A first: ids, metrics files, number of test scenes, what else differs, and the members compared."""
 
     runs: tuple[str, str]
     files: tuple[str, str]

@@ -24,7 +24,7 @@ from gcl.experiment.schema import Checkpoint, Experiment
 from gcl.files import canonical_json, read_json, sha256_file, sha256_text
 from gcl.reporting.metrics import RunSource
 from gcl.reporting.metrics_file import MetricsFile, Provenance, read_metrics
-from gcl.reporting.page.making import CODE, method
+from gcl.reporting.page.making import CODE, machine_words, method
 
 OK, CHANGED, MISSING = "ok", "CHANGED", "MISSING"
 REMOVED, NOTED = "removed", "noted"  # as the configuration wants it; what cannot be compared with anything here
@@ -59,8 +59,7 @@ def metrics_link(results: Path, source: RunSource) -> tuple[Link, MetricsFile | 
     """A metrics file, and its contents if they are what the table was made from: only then do they lead further.
 
     Args:
-        results: folder of all results.
-        source: the run, its metrics file and that file's hash, as in a table.
+        source: as in a table.
     """
     # Its name begins with that of the results folder.
     path = results.joinpath(*Path(source.file).parts[1:])
@@ -74,13 +73,7 @@ def metrics_link(results: Path, source: RunSource) -> tuple[Link, MetricsFile | 
 
 
 def run_links(experiment: Experiment, results: Path, file: MetricsFile) -> Iterator[Link]:
-    """From a metrics file to the weights that its training began with.
-
-    Args:
-        experiment: the present configuration.
-        results: folder of all results.
-        file: the run's metrics.
-    """
+    """From a metrics file to the weights that its training began with; `experiment` is the present configuration."""
     scale, made = file.scale, file.provenance
     yield _file("predictions", results / scale / "predictions" / f"{file.run}.jsonl", made.predictions_sha256)
     run = made.training
@@ -111,12 +104,7 @@ def run_links(experiment: Experiment, results: Path, file: MetricsFile) -> Itera
 
 
 def shared_links(experiment: Experiment, files: Iterable[MetricsFile]) -> list[Link]:
-    """What runs have in common, each once: code, metric models, manifests and the raw data behind them.
-
-    Args:
-        experiment: the present configuration.
-        files: the runs' metrics.
-    """
+    """What runs have in common, each once: code, metric models, manifests and the raw data behind them."""
     found, datasets = [], {}
     for file in files:
         made = file.provenance
@@ -205,9 +193,8 @@ def _teacher(records: Path, run: Sequence[str], weights: str) -> Link:
     if record is None:
         return Link("teacher", str(path), MISSING)
     if weights not in (record.get("weights") or {}).values():
-        return Link(
-            "teacher", str(path), CHANGED, "of another training: its weights are not those that were taught from"
-        )
+        problem = "of another training: its weights are not those that were taught from"
+        return Link("teacher", str(path), CHANGED, problem)
     return Link("teacher", str(path), OK, _costs_words(record["costs"]))
 
 
@@ -219,8 +206,7 @@ def _costs_words(costs: Mapping[str, Any]) -> str:
     count = f"{len(attempts)} attempts" if len(attempts) > 1 else "1 attempt"
     words = [f"{costs['seconds']:g} s in {count} on {nodes}"]
     if machine := last.get("hardware"):
-        gpus = ", ".join(machine["gpus"]) or "no GPU"
-        words.append(f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_mib'] / 1024:.0f} GiB, {gpus}")
+        words.append(machine_words(machine))
     if "git" in last:
         git = last["git"]
         words.append(f"commit {git['commit'][:12]}{', changed' if git['dirty'] else ''}" if git else "no Git")
