@@ -195,7 +195,7 @@ def read_rows(name: str, text: str, kind: type[Line]) -> Sequence[Line]:
 
 
 def _explain(problem: Mapping[str, Any]) -> str:
-    """Column, cell and remedy of one of Pydantic's errors; of one about a whole line, its message."""
+    """ResultColumn, cell and remedy of one of Pydantic's errors; of one about a whole line, its message."""
     message = problem["msg"].removeprefix("Value error, ")
     if not problem["loc"]:
         return f": {message}"

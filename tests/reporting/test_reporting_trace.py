@@ -17,8 +17,9 @@ from gcl.experiment.closure import code_sha256
 from gcl.experiment.provenance import starts, weights_sha256
 from gcl.experiment.runs import RunSpec, data_spec, find_run, manifest_folder, trained_before
 from gcl.files import read_json, sha256_file, write_json, write_jsonl, write_text
-from gcl.reporting.build import build
+from gcl.reporting.build import build, table_of
 from gcl.reporting.metrics_file import parse_metrics
+from gcl.reporting.tables.result_table import read_table
 from gcl.reporting.trace.links import run_links
 from gcl.reporting.trace.trace import Trace, rows, show_rows, trace
 from gcl.workflow.targets import TABLES, TARGETS
@@ -140,6 +141,7 @@ def test_numbers_of_every_table_are_computed_again(tmp_path, monkeypatch, table)
     monkeypatch.chdir(tmp_path)
     write_metrics(RESULTS, fake_metrics(EXPERIMENT) | fake_planning(EXPERIMENT))
     build(EXPERIMENT, table, RESULTS, MADE / "tables" / table)
+    assert read_table(RESULTS, "miniature", table) == table_of(EXPERIMENT, table, RESULTS)
     found = rows(EXPERIMENT, table, RESULTS)
     for column in found["columns"][:2]:
         cell = followed(f"{table}:{len(found['rows'])}:{column}")

@@ -11,11 +11,11 @@ from gcl.experiment.schema import Experiment
 from gcl.reporting.estimates import PooledScore
 from gcl.reporting.metrics import Metrics
 from gcl.reporting.tables.assemble import result_table, row, score_cell
-from gcl.reporting.tables.result_table import Cell, Column, ResultTable
+from gcl.reporting.tables.result_table import Cell, ResultColumn, ResultTable
 
 
 @dataclass(frozen=True)
-class Arm:
+class ArmRow:
     """One row of a table of arms.
 
     Attributes:
@@ -37,8 +37,8 @@ class Arm:
 def arms_table(
     experiment: Experiment,
     name: str,
-    columns: Sequence[Column],
-    arms: Mapping[Hashable, Arm],
+    columns: Sequence[ResultColumn],
+    arms: Mapping[Hashable, ArmRow],
     metrics: Metrics,
     notes: Sequence[str],
     *,
@@ -70,11 +70,11 @@ def arms_table(
     return result_table(experiment, name, columns, rows, metrics, notes)
 
 
-def tested_columns(label: str, header: str, p_header: str) -> list[Column]:
+def tested_columns(label: str, header: str, p_header: str) -> list[ResultColumn]:
     """The columns of one comparison that is tested."""
     return [
-        Column(name=f"gain_{label}", header=header, kind="gain"),
-        Column(name=f"p_{label}", header=p_header, kind="p"),
+        ResultColumn(name=f"gain_{label}", header=header, kind="gain"),
+        ResultColumn(name=f"p_{label}", header=p_header, kind="p"),
     ]
 
 
@@ -88,7 +88,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return corrected
 
 
-def _tests(arms: Mapping[Hashable, Arm], label: str, metric: str, resamples: int) -> dict[Hashable, dict[str, Cell]]:
+def _tests(arms: Mapping[Hashable, ArmRow], label: str, metric: str, resamples: int) -> dict[Hashable, dict[str, Cell]]:
     """The cells of one comparison, by arm: the difference, and its p corrected over all arms that have one."""
     gains = {}
     for key, arm in arms.items():

@@ -6,7 +6,7 @@ from gcl.data.scenario import TURNS
 from gcl.experiment.schema import SCALES, Experiment
 from gcl.reporting.estimates import PooledScore
 from gcl.reporting.metrics import Metrics, check_consistent
-from gcl.reporting.tables.result_table import Cell, Column, ResultRow, ResultTable, Score
+from gcl.reporting.tables.result_table import Cell, ResultColumn, ResultRow, ResultTable, Score
 from gcl.workflow.targets import TARGETS
 
 HIDDEN = "The paper's values are hidden (set report.paper_values to show them)."
@@ -35,14 +35,14 @@ _IDENTITY = {
 }
 
 
-def identity(*names: str) -> list[Column]:
+def identity(*names: str) -> list[ResultColumn]:
     """Columns of words that tell rows from one another."""
-    return [Column(name=name, header=_IDENTITY[name], kind="text", identity=True) for name in names]
+    return [ResultColumn(name=name, header=_IDENTITY[name], kind="text", identity=True) for name in names]
 
 
-def score_column(name: str, header: str, *, compared: bool = True, paper: bool = False) -> Column:
+def score_column(name: str, header: str, *, compared: bool = True, paper: bool = False) -> ResultColumn:
     """A column of scores."""
-    return Column(name=name, header=header, kind="score", compared=compared, paper=paper)
+    return ResultColumn(name=name, header=header, kind="score", compared=compared, paper=paper)
 
 
 def score_cell(
@@ -72,7 +72,7 @@ def row(
 def result_table(
     experiment: Experiment,
     name: str,
-    columns: Sequence[Column],
+    columns: Sequence[ResultColumn],
     rows: Sequence[ResultRow],
     metrics: Metrics,
     notes: Sequence[str] = (),
@@ -101,7 +101,7 @@ def result_table(
     )
 
 
-def _interval_notes(columns: Sequence[Column], rows: Sequence[ResultRow]) -> Iterator[str]:
+def _interval_notes(columns: Sequence[ResultColumn], rows: Sequence[ResultRow]) -> Iterator[str]:
     sizes = ", ".join(f"{dataset}: {n}" for dataset, n in {r.cells["dataset"]: r.scenarios for r in rows}.items())
     seeds = rows[0].seeds
     pooled = (

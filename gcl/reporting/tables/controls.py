@@ -16,13 +16,13 @@ from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment
 from gcl.reporting.estimates import METRICS, PooledScore, pooled
 from gcl.reporting.metrics import Metrics
-from gcl.reporting.tables.arms import Arm, arms_table, tested_columns
+from gcl.reporting.tables.arms import ArmRow, arms_table, tested_columns
 from gcl.reporting.tables.assemble import identity, score_column
 from gcl.reporting.tables.markup import EMPTY
-from gcl.reporting.tables.result_table import Column, ResultTable
+from gcl.reporting.tables.result_table import ResultColumn, ResultTable
 
 _RATE_NOTE = "Rate: peak learning rate of the arm's first member, in that of SFT."
-_RATE = Column(name="lr_ratio", header="Rate", kind="rate", identity=True)
+_RATE = ResultColumn(name="lr_ratio", header="Rate", kind="rate", identity=True)
 _AGAINST_SFT = tested_columns("sft", "Gain over SFT", "p")
 _AT_ITS_RATE = tested_columns("rate", "Gain over SFT at its rate", "p ")
 
@@ -58,7 +58,7 @@ def rates_table(experiment: Experiment, metrics: Metrics) -> ResultTable:
             words = [word for word, which in (("best", best), ("taken", taken.get(name))) if which == ratio]
             cells = {"dataset": experiment.controls.tuning.value, "arm": name, "lr_ratio": ratio}
             cells["choice"] = ", ".join(words) or EMPTY
-            arms[name, ratio] = Arm(cells, {"action_f1": score}, seeds=1)
+            arms[name, ratio] = ArmRow(cells, {"action_f1": score}, seeds=1)
             if words == ["best"]:
                 others.append(name)
     notes = [
@@ -66,7 +66,7 @@ def rates_table(experiment: Experiment, metrics: Metrics) -> ResultTable:
         "best: the arm's largest Action-F1; taken: what `controls.best` says, and table controls_best shows.",
         *([f"Not as taken: {', '.join(others)}."] if others else []),
     ]
-    choice = Column(name="choice", header="Choice", kind="text")
+    choice = ResultColumn(name="choice", header="Choice", kind="text")
     columns = [*identity("dataset", "arm"), _RATE, score_column("action_f1", METRICS["action_f1"]), choice]
     return arms_table(experiment, "rates", columns, arms, metrics, notes)
 
@@ -77,7 +77,7 @@ def _compared(
     metrics: Metrics,
     runs: Mapping[str, Sequence[RunSpec]],
     against: Mapping[str, Mapping[str, str | None]],
-    tested: Sequence[Column],
+    tested: Sequence[ResultColumn],
 ) -> ResultTable:
     """A row for each arm, compared with the first one, and by `against` with others; its `runs` are one a seed."""
     first, *others = runs
@@ -86,7 +86,7 @@ def _compared(
     closed = experiment.datasets[dataset].actions.value is not None
     names = [name for name in METRICS if name != "action_accuracy" or closed]
     arms = {
-        arm: Arm(
+        arm: ArmRow(
             {"dataset": dataset, "arm": arm, "lr_ratio": _ratio(experiment, own[0])},
             {metric: _score(experiment, metrics, own, metric) for metric in names},
             seeds=len(own),

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from gcl.files import write_json, write_text
-from gcl.reporting.tables.result_table import Cell, Column, Difference, ResultTable, Score
+from gcl.reporting.tables.result_table import Cell, Difference, ResultColumn, ResultTable, Score
 
 EMPTY = "–"  # in a cell that has no value
 MARKS = {"better": "↑", "worse": "↓", "open": "†"}
@@ -95,7 +95,7 @@ def latex(table: ResultTable) -> str:
     return "\n".join([*lines, "}"]) + "\n"
 
 
-def shown_columns(table: ResultTable) -> list[tuple[Column, bool]]:
+def shown_columns(table: ResultTable) -> list[tuple[ResultColumn, bool]]:
     """What people see: each column, and beside it that of its published values, which is marked True."""
     return [(column, paper) for column in table.columns for paper in (False, True)[: 1 + column.paper]]
 
@@ -105,7 +105,7 @@ def headers(table: ResultTable) -> list[str]:
     return [PAPER_HEADER.format(column.header) if paper else column.header for column, paper in shown_columns(table)]
 
 
-def cell_text(column: Column, paper: bool, cell: Cell) -> str:
+def cell_text(column: ResultColumn, paper: bool, cell: Cell) -> str:
     """What people see of a cell, or of its published value."""
     if isinstance(cell, Score):
         if paper:
@@ -130,7 +130,7 @@ def _texts(table: ResultTable) -> list[list[str]]:
     return [[cell_text(c, paper, row.cells[c.name]) for c, paper in shown_columns(table)] for row in table.rows]
 
 
-def _flat(column: Column, cell: Cell) -> dict[str, Any]:
+def _flat(column: ResultColumn, cell: Cell) -> dict[str, Any]:
     """The CSV's columns of a cell."""
     name = column.name
     if column.kind not in ("score", "gain"):

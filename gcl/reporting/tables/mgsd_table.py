@@ -12,10 +12,10 @@ from gcl.experiment.schema import Experiment
 from gcl.reporting.estimates import PooledScore, pooled
 from gcl.reporting.metrics import Metrics
 from gcl.reporting.paper_values import paper_planning, paper_values_shown
-from gcl.reporting.tables.arms import Arm, arms_table
+from gcl.reporting.tables.arms import ArmRow, arms_table
 from gcl.reporting.tables.assemble import identity, score_column
 from gcl.reporting.tables.markup import EMPTY
-from gcl.reporting.tables.result_table import Column, ResultTable
+from gcl.reporting.tables.result_table import ResultColumn, ResultTable
 from gcl.workflow.targets import PLANNING_TABLE
 
 # More is better, so a mark can say which way a difference goes.
@@ -29,7 +29,7 @@ _NOTE = (
 )
 
 
-def planning_arms(experiment: Experiment, metrics: Metrics, names: Sequence[str]) -> dict[tuple[str, str], Arm]:
+def planning_arms(experiment: Experiment, metrics: Metrics, names: Sequence[str]) -> dict[tuple[str, str], ArmRow]:
     """Every row's scores, by model and arm; `names` are those of scores of plans, of tasks, and "reading"."""
     shown, seeds, arms = paper_values_shown(experiment), len(experiment.planning.seeds.value), {}
     listed = rows(experiment)
@@ -39,7 +39,7 @@ def planning_arms(experiment: Experiment, metrics: Metrics, names: Sequence[str]
         against = control if control in known else None
         # The paper's success; of what is told the state it is not known.
         paper = paper_planning(row.model, row.arm.run) if shown and row.arm.view == "image" else None
-        arms[row.model, row.arm.name] = Arm(
+        arms[row.model, row.arm.name] = ArmRow(
             {
                 "dataset": "planning", "model": row.model, "arm": row.arm.name,
                 "against": against[1] if against else EMPTY,
@@ -57,7 +57,7 @@ def planning_table(experiment: Experiment, metrics: Metrics) -> ResultTable:
     shown = paper_values_shown(experiment)
     columns = [
         *identity("dataset", "model", "arm"),
-        Column(name="against", header="Compared with", kind="text"),
+        ResultColumn(name="against", header="Compared with", kind="text"),
         score_column("parsed", COMPARED["parsed"]),
         score_column("success", COMPARED["success"], paper=shown),
         score_column("optimal", COMPARED["optimal"]),

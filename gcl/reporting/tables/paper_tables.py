@@ -14,7 +14,7 @@ from gcl.reporting.metrics import Metrics
 from gcl.reporting.paper_values import paper_component, paper_group, paper_values_shown
 from gcl.reporting.tables.assemble import identity, result_table, row, score_cell, score_column
 from gcl.reporting.tables.looks import looking_notes
-from gcl.reporting.tables.result_table import Column, ResultRow, ResultTable
+from gcl.reporting.tables.result_table import ResultColumn, ResultRow, ResultTable
 
 
 def component_table(
@@ -45,7 +45,7 @@ def component_table(
 def component_rows(
     experiment: Experiment,
     dataset: str,
-    columns: Sequence[Column],
+    columns: Sequence[ResultColumn],
     score: Callable[..., PooledScore | None],
     pictures: Pictures = "own",
     **words: str,
@@ -79,13 +79,13 @@ def group_table(experiment: Experiment, name: str, dataset: str, metrics: Metric
     """Table 1 or 3: Action-F1 of every group's members, alone (SFT) and in competition (GCL), one row per group."""
     shown, resamples = paper_values_shown(experiment), experiment.evaluation.bootstrap.value
     columns = identity("dataset", "regime", "learner", "guide")
-    columns += [Column(name=f"tau_{role}", header=f"τ {role}", kind="tau") for role in ROLES]
+    columns += [ResultColumn(name=f"tau_{role}", header=f"τ {role}", kind="tau") for role in ROLES]
     columns += [
         score_column(f"{method}_{role}", f"{method.upper()} {role}", compared=method == "gcl", paper=shown)
         for method in ("sft", "gcl")
         for role in ROLES
     ]
-    columns += [Column(name=f"gain_{role}", header=f"Gain {role}", kind="difference") for role in ROLES]
+    columns += [ResultColumn(name=f"gain_{role}", header=f"Gain {role}", kind="difference") for role in ROLES]
     rows, swapped = [], []
     for group in experiment.groups[dataset].value:
         sft, gcl = (

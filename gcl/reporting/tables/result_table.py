@@ -55,7 +55,7 @@ class Score(_Strict):
 Cell = Score | Difference | float | str | None
 
 
-class Column(_Strict):
+class ResultColumn(_Strict):
     """A column.
 
     Attributes:
@@ -92,7 +92,7 @@ class ResultTable(_Strict):
     scale: str
     warning: str
     notes: list[str]
-    columns: list[Column]
+    columns: list[ResultColumn]
     rows: list[ResultRow]
     sources: dict[str, RunSource] = {}
 
