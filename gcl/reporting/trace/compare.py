@@ -111,8 +111,10 @@ def compare(
     """
     _check(a, b)
     pairs = [_pair(a, one, b, other, worst, resamples) for one, other in _members(a, b, members)]
-    scenes = len(a.file.members[0].items)
-    return Comparison((a.file.run, b.file.run), (str(a.path), str(b.path)), scenes, list(_notes(a, b)), pairs)
+    # What may differ without forbidding the comparison may be why the scores do.
+    differing = [what for what, value in a.noted.items() if what in b.noted and value != b.noted[what]]
+    notes = [f"the two were made with different {what}" for what in differing]
+    return Comparison((a.file.run, b.file.run), (str(a.path), str(b.path)), len(a.file.members[0].items), notes, pairs)
 
 
 def _check(a: ScoredRun, b: ScoredRun) -> None:
@@ -134,16 +136,12 @@ def _check(a: ScoredRun, b: ScoredRun) -> None:
         )
 
 
-def _notes(a: ScoredRun, b: ScoredRun) -> Iterator[str]:
-    """What may differ without forbidding the comparison, but may be why the scores do."""
-    for what, value in a.noted.items():
-        if what in b.noted and value != b.noted[what]:
-            yield f"the two were made with different {what}"
-
-
 def _members(a: ScoredRun, b: ScoredRun, roles: Sequence[str] | None) -> list[tuple[MemberMetrics, MemberMetrics]]:
+    for run, role in zip((a, b), roles or (), strict=False):
+        if role not in (member.role for member in run.file.members):
+            raise ConfigError(f"--members: {run.file.run} has no member {role!r}; it has {_listed(run)}")
     if roles is not None:
-        return [(_member(a, roles[0]), _member(b, roles[1]))]
+        return [(a.file.member(roles[0]), b.file.member(roles[1]))]
     pairs = []
     for one in a.file.members:
         same = [other for other in b.file.members if other.model == one.model]
@@ -155,12 +153,6 @@ def _members(a: ScoredRun, b: ScoredRun, roles: Sequence[str] | None) -> list[tu
             f"{b.file.members[0].role} ({a.file.run} has {_listed(a)}; {b.file.run} has {_listed(b)})"
         )
     return pairs
-
-
-def _member(run: ScoredRun, role: str) -> MemberMetrics:
-    if role not in (member.role for member in run.file.members):
-        raise ConfigError(f"--members: {run.file.run} has no member {role!r}; it has {_listed(run)}")
-    return run.file.member(role)
 
 
 def _listed(run: ScoredRun) -> str:
