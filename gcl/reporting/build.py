@@ -10,7 +10,7 @@ from typing import Any
 from gcl.errors import ConfigError
 from gcl.experiment.schema import Experiment
 from gcl.reporting.figures.arm_figures import components_figure, planning_figure
-from gcl.reporting.figures.sweeps import ratio_figure, temperature_figure, weight_figure
+from gcl.reporting.figures.sweeps import line_figure, temperature_figure
 from gcl.reporting.metrics import Metrics, load_metrics, sources
 from gcl.reporting.tables.controls import best_controls_table, controls_table, rates_table
 from gcl.reporting.tables.markup import write_table
@@ -39,8 +39,8 @@ TABLE_BUILDERS: dict[str, Callable[[Experiment, Metrics, Path], ResultTable]] = 
 }
 FIGURE_BUILDERS: dict[str, Callable[[Experiment, Metrics, Path], Any]] = {
     "components": lambda e, m, stem: components_figure(e, "snei", m, stem),
-    "fig2": weight_figure,
-    "fig3": ratio_figure,
+    "fig2": lambda e, m, stem: line_figure(e, "fig2", m, stem),
+    "fig3": lambda e, m, stem: line_figure(e, "fig3", m, stem),
     "fig4": lambda e, m, stem: temperature_figure(e, "fig4", m, stem),
     "fig7": lambda e, m, stem: temperature_figure(e, "fig7", m, stem),
     PLANNING_FIGURE: planning_figure,

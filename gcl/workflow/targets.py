@@ -1,7 +1,7 @@
 """Every table and figure that can be built: `TARGETS` by name, in the order of the page of all results.
 
-Each says its title, the runs behind it, and the settings that it shows. gcl/reporting/build.py has a builder for each.
-Functions import what they need themselves, since `gcl --help` lists the names.
+Each says its title, the runs behind it, and the settings that it shows. gcl/reporting/build.py has a builder for each. Lists
+of runs are imported late, since `gcl --help` reads the names.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,10 +13,6 @@ if TYPE_CHECKING:
     from gcl.experiment.schema import Experiment
 
 PLANNING_TABLE, PLANNING_FIGURE = "planning", "plans"
-
-
-def _nothing(experiment: "Experiment") -> list[Any]:
-    return []
 
 
 @dataclass(frozen=True)
@@ -37,10 +33,10 @@ class Target:
     name: str
     title: str
     kind: Literal["table", "figure"]
-    runs: Callable[["Experiment"], list["RunSpec"]] = _nothing
-    exchanged: Callable[["Experiment"], list["RunSpec"]] = _nothing
+    runs: Callable[["Experiment"], list["RunSpec"]] = lambda experiment: []
+    exchanged: Callable[["Experiment"], list["RunSpec"]] = lambda experiment: []
     asked: Callable[["Experiment"], dict[str, "RunSpec | None"]] = lambda experiment: {}
-    settings: Callable[["Experiment"], list[Any]] = _nothing
+    settings: Callable[["Experiment"], list[Any]] = lambda experiment: []
     possible: Callable[["Experiment"], bool] = lambda experiment: True
     apart: str | None = None
 
@@ -51,20 +47,23 @@ class Target:
         return own | self.asked(experiment)
 
 
-def _components(*datasets: str) -> Callable[["Experiment"], list["RunSpec"]]:
-    """Table 2 on some data sets; on all of them where none is named."""
+def _with_grid(runs: Callable[[Any, "Experiment"], list["RunSpec"]]) -> Callable[["Experiment"], list["RunSpec"]]:
+    """Give a function the module gcl.experiment.grid when it is called."""
 
-    def runs(experiment: "Experiment") -> list["RunSpec"]:
-        from gcl.experiment.grid import component_runs
+    def call(experiment: "Experiment") -> list["RunSpec"]:
+        from gcl.experiment import grid
 
-        pair, seeds = experiment.components.pair.value, experiment.seeds.value
-        found = []
-        for dataset in datasets or experiment.groups:
-            found += _baselines(experiment, dataset, (pair.learner, pair.guide))
-            found += [run for seed in seeds for run in component_runs(experiment, dataset, seed)]
-        return found
+        return runs(grid, experiment)
 
-    return runs
+    return call
+
+
+def _components(grid: Any, experiment: "Experiment", *datasets: str) -> list["RunSpec"]:
+    pair, seeds, found = experiment.components.pair.value, experiment.seeds.value, []
+    for dataset in datasets:
+        found += _baselines(experiment, dataset, (pair.learner, pair.guide))
+        found += [run for seed in seeds for run in grid.component_runs(experiment, dataset, seed)]
+    return found
 
 
 def _groups(dataset: str) -> Callable[["Experiment"], list["RunSpec"]]:
@@ -78,43 +77,14 @@ def _groups(dataset: str) -> Callable[["Experiment"], list["RunSpec"]]:
     return runs
 
 
-def _sweeps(*names: str) -> Callable[["Experiment"], list["RunSpec"]]:
-    def runs(experiment: "Experiment") -> list["RunSpec"]:
-        from gcl.experiment.grid import sweep_runs
-
-        return [run for seed in experiment.seeds.value for name in names for run in sweep_runs(experiment, name, seed)]
-
-    return runs
-
-
 def _baselines(experiment: "Experiment", dataset: str, models: Sequence[str]) -> list["RunSpec"]:
     from gcl.experiment.runs import sft_run
 
     return [sft_run(experiment, dataset, model, seed) for seed in experiment.seeds.value for model in models]
 
 
-def _exchanged(experiment: "Experiment") -> list["RunSpec"]:
-    from gcl.experiment.grid import exchanged_runs
-
-    return exchanged_runs(experiment, "snei")
-
-
-def _arms(experiment: "Experiment") -> list["RunSpec"]:
-    from gcl.experiment.grid import arm_runs
-
-    return [run for arm in experiment.controls.arms.value for run in arm_runs(experiment, arm.run)]
-
-
-def _rates(experiment: "Experiment") -> list["RunSpec"]:
-    from gcl.experiment.grid import rate_runs
-
-    return [run for points in rate_runs(experiment).values() for run in points.values()]
-
-
-def _best(experiment: "Experiment") -> list["RunSpec"]:
-    from gcl.experiment.grid import best_runs
-
-    return [run for runs in best_runs(experiment).values() for run in runs]
+def _sweeps(*names: str) -> Callable[["Experiment"], list["RunSpec"]]:
+    return _with_grid(lambda g, e: [r for seed in e.seeds.value for name in names for r in g.sweep_runs(e, name, seed)])
 
 
 def _asked(experiment: "Experiment") -> dict[str, "RunSpec | None"]:
@@ -125,53 +95,46 @@ def _asked(experiment: "Experiment") -> dict[str, "RunSpec | None"]:
     return {path: planning_run(experiment, training) if training else None for path, training in found.items()}
 
 
-def _controls(experiment: "Experiment") -> list[Any]:
-    return [experiment.controls.model_dump()]
-
-
-_MGSD = {
-    "asked": _asked,
-    "settings": lambda e: [e.planning.model_dump()],
-    "apart": PLANNING_TABLE,
-}
+_ON_SNEI = _with_grid(lambda grid, e: _components(grid, e, "snei"))
+_CONTROLS = {"kind": "table", "settings": lambda e: [e.controls.model_dump()]}
+_MGSD = {"asked": _asked, "settings": lambda e: [e.planning.model_dump()], "apart": PLANNING_TABLE}
 TARGETS = {
     target.name: target
     for target in (
         Target(
-            "headline", "What each part of GCL adds on SNEI (Table 2)", "table",
-            runs=_components("snei"), exchanged=_exchanged,
+            "headline", "What each part of GCL adds on SNEI (Table 2)", "table", _ON_SNEI,
+            exchanged=_with_grid(lambda grid, e: grid.exchanged_runs(e, "snei")),
         ),
-        Target("table1", "GCL groups on SNEI (Table 1)", "table", runs=_groups("snei")),
-        Target("table2", "What each part of GCL adds (Table 2)", "table", runs=_components()),
-        Target("table3", "GCL groups on MUSON (Table 3)", "table", runs=_groups("muson")),
+        Target("table1", "GCL groups on SNEI (Table 1)", "table", _groups("snei")),
         Target(
-            "controls", "Where does the gain come from?", "table", settings=_controls,
-            runs=_arms,
+            "table2", "What each part of GCL adds (Table 2)", "table",
+            _with_grid(lambda grid, e: _components(grid, e, *e.groups)),
+        ),
+        Target("table3", "GCL groups on MUSON (Table 3)", "table", _groups("muson")),
+        Target(
+            "controls", "Where does the gain come from?", **_CONTROLS,
+            runs=_with_grid(lambda grid, e: [r for arm in e.controls.arms.value for r in grid.arm_runs(e, arm.run)]),
         ),
         Target(
-            "rates", "Action-F1 of every arm at a few rates, on data that is for choosing them alone", "table",
-            runs=_rates, settings=_controls,
+            "rates", "Action-F1 of every arm at a few rates, on data that is for choosing them alone", **_CONTROLS,
+            runs=_with_grid(lambda grid, e: [r for points in grid.rate_runs(e).values() for r in points.values()]),
             possible=lambda e: bool(e.controls.tuning.value), apart="rates",
         ),
         Target(
-            "controls_best", "Where does the gain come from? Every arm at its own best rate", "table",
-            runs=_best, settings=_controls,
+            "controls_best", "Where does the gain come from? Every arm at its own best rate", **_CONTROLS,
+            runs=_with_grid(lambda grid, e: [r for runs in grid.best_runs(e).values() for r in runs]),
             possible=lambda e: bool(e.controls.best.value),
         ),
         Target(
-            "encoders", "How much Action-F1 depends on its encoder (Table 2 on SNEI)", "table",
-            runs=_components("snei"),
+            "encoders", "How much Action-F1 depends on its encoder (Table 2 on SNEI)", "table", _ON_SNEI,
             settings=lambda e: [encoder.model_dump() for encoder in e.evaluation.encoders.value],
         ),
         Target(PLANNING_TABLE, "MGSD: planning from pixels, taught by the symbolic state", "table", **_MGSD),
-        Target(
-            "components", "What each part of the objective adds (Table 2 as a figure)", "figure",
-            runs=_components("snei"),
-        ),
-        Target("fig2", "Weights of GSL and DRL (Fig. 2)", "figure", runs=_sweeps("fig2a", "fig2b")),
-        Target("fig3", "Ratio of the learning rates (Fig. 3)", "figure", runs=_sweeps("fig3a", "fig3b")),
-        Target("fig4", "Temperatures of a large gap (Fig. 4)", "figure", runs=_sweeps("fig4")),
-        Target("fig7", "Temperatures of a small gap (Fig. 7)", "figure", runs=_sweeps("fig7")),
+        Target("components", "What each part of the objective adds (Table 2 as a figure)", "figure", _ON_SNEI),
+        Target("fig2", "Weights of GSL and DRL (Fig. 2)", "figure", _sweeps("fig2a", "fig2b")),
+        Target("fig3", "Ratio of the learning rates (Fig. 3)", "figure", _sweeps("fig3a", "fig3b")),
+        Target("fig4", "Temperatures of a large gap (Fig. 4)", "figure", _sweeps("fig4")),
+        Target("fig7", "Temperatures of a small gap (Fig. 7)", "figure", _sweeps("fig7")),
         Target(PLANNING_FIGURE, "MGSD: plans and readings of planning tasks", "figure", **_MGSD),
     )
 }  # fmt: skip

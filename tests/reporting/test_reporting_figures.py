@@ -15,8 +15,8 @@ from gcl.reporting.figures.canvas import GREY, LOOKS, canvas
 MINIATURE = experiment_with()
 DRAW = {
     "components": lambda e, m, stem: arm_figures.components_figure(e, "snei", m, stem),
-    "weights": sweeps.weight_figure,
-    "ratios": sweeps.ratio_figure,
+    "weights": lambda e, m, stem: sweeps.line_figure(e, "fig2", m, stem),
+    "ratios": lambda e, m, stem: sweeps.line_figure(e, "fig3", m, stem),
     "fig4": lambda e, m, stem: sweeps.temperature_figure(e, "fig4", m, stem),
     "fig7": lambda e, m, stem: sweeps.temperature_figure(e, "fig7", m, stem),
 }

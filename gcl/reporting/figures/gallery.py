@@ -175,8 +175,10 @@ def _scene(
         for turn in TURNS
     ]  # fmt: skip
     actions = next(said for turn, _, said in turns if turn == "action")
-    means = actions if closed is None else _labels(answers[0]["action"]["label"], actions, closed)
-    if closed is not None:  # the label beside what was said
+    means = actions
+    if closed is not None:  # the label beside what was said, as scoring reads it
+        means = {source: named_action(text, closed) or NO_ACTION for source, text in actions.items()}
+        means["ground truth"] = answers[0]["action"]["label"]
         actions = {
             source: text if label_of(text, closed) else f"{text} [{means[source]}]" for source, text in actions.items()
         }
@@ -185,14 +187,6 @@ def _scene(
     correct = None if None in right else names.get((right[0], right[1]), "only GCL right")
     picture = None if image is None else draw(load_picture(image)[0], means)
     return GalleryScene(dataset, scene, kind, sft, gcl, outcome, correct, actions, turns, picture)
-
-
-def _labels(reference: str, actions: Mapping[str, str], closed: Sequence[str]) -> dict[str, str]:
-    """What each source's words mean in the closed list, as scoring reads them."""
-    return {
-        source: reference if source == "ground truth" else named_action(text, closed) or NO_ACTION
-        for source, text in actions.items()
-    }
 
 
 def _images(experiment: Experiment, dataset: str) -> dict[str, Path]:

@@ -22,22 +22,11 @@ from gcl.reporting.paper_values import paper_point, paper_values_shown
 
 # All sweeps are on this data set (gcl/experiment/runs.py).
 SWEEP_DATASET = "snei"
-
-
-def weight_figure(experiment: Experiment, metrics: Metrics, stem: Path) -> None:
-    """Fig. 2: Action-F1 over the weights of GSL (a) and DRL (b)."""
-    _line_figure(
-        experiment,
-        metrics,
-        stem,
-        {"fig2a": r"GSL weight $\lambda_\mathrm{GSL}$", "fig2b": r"DRL weight $\lambda_\mathrm{DRL}$"},
-    )
-
-
-def ratio_figure(experiment: Experiment, metrics: Metrics, stem: Path) -> None:
-    """Fig. 3: Action-F1 over the ratio of learning rates, for a large (a) and a small gap between members (b)."""
-    label = "Learning rate, learner : guide"
-    _line_figure(experiment, metrics, stem, {"fig3a": label, "fig3b": label})
+# What stands below each sweep of a figure of lines.
+_LABELS = {
+    "fig2": {"fig2a": r"GSL weight $\lambda_\mathrm{GSL}$", "fig2b": r"DRL weight $\lambda_\mathrm{DRL}$"},
+    "fig3": dict.fromkeys(("fig3a", "fig3b"), "Learning rate, learner : guide"),
+}
 
 
 def temperature_figure(experiment: Experiment, name: str, metrics: Metrics, stem: Path) -> None:
@@ -79,11 +68,17 @@ def temperature_figure(experiment: Experiment, name: str, metrics: Metrics, stem
         figure.colorbar(mesh, ax=panels, label=f"{SCORE} on {SWEEP_DATASET}", shrink=0.8)
 
 
-def _line_figure(experiment: Experiment, metrics: Metrics, stem: Path, labels: dict[str, str]) -> None:
-    """Two sweeps next to each other on one scale; `labels` has the x labels by sweep."""
+def line_figure(experiment: Experiment, name: str, metrics: Metrics, stem: Path) -> None:
+    """Fig. 2: Action-F1 over the weights of GSL (a) and DRL (b). Fig. 3: over the ratio of learning rates, for a large (a)
+    and a small gap between members (b).
+
+    Args:
+        name: "fig2" or "fig3".
+    """
+    labels = _LABELS[name]
     scores = {
-        (name, role): _sweep_scores(experiment, metrics, experiment.sweeps[name], role)
-        for name in labels
+        (sweep, role): _sweep_scores(experiment, metrics, experiment.sweeps[sweep], role)
+        for sweep in labels
         for role in ROLES
     }
     published = {key: _published(experiment, *key) for key in scores}
