@@ -38,9 +38,12 @@ STEPS = {
     "page": "gcl.cli.report_verbs.report",
 }
 # Files that are no modules, as patterns.
-DATA = {"reporting": ("gcl/reporting/paper/*.csv",), "page": ("gcl/reporting/page/*.j2",)}
 # Folders whose modules are found by their names, and the module that finds them.
 FOUND = {"gcl.evaluation.metric_registry": "gcl.evaluation.scorers"}
+DATA = {
+    "reporting": ("gcl/reporting/paper/*.csv",),
+    "page": ("gcl/reporting/page/*.j2", "gcl/reporting/page/*.css", "gcl/reporting/page/*.js"),
+}
 # Modules that decide nothing, with what they do instead; nothing is looked for behind them.
 EXCLUDED = {
     "gcl": "says the version",

@@ -14,7 +14,7 @@ from gcl.experiment.planning_arms import trainings
 from gcl.experiment.yaml_files import read_yaml
 from gcl.operations.doctor import examine
 from gcl.operations.status import status
-from gcl.reporting.page.page import _facts
+from gcl.reporting.page.making import facts, metrics_there
 from gcl.workflow.plan import Plan
 
 MGSD = "planning/mgsd/qwen3-vl-4b+qwen3-vl-4b/full/seed0"
@@ -136,6 +136,6 @@ def test_a_training_that_makes_a_base_model_is_done_when_that_is_scored(experime
 def test_the_page_counts_them_among_runs_with_metrics(tmp_path):
     experiment = experiment_with()
     write_metrics(tmp_path, fake_planning(experiment))
-    facts = dict(_facts(experiment, tmp_path))
-    assert facts["runs with metrics"] == f"{len(trainings(experiment))} of {len(all_runs(experiment))}"
-    assert facts["code of MGSD training"] == "t1 (not as here)" and facts["code of GCL training"] == "– (no run yet)"
+    found = dict(facts(experiment, tmp_path, metrics_there(experiment, tmp_path)))
+    assert found["runs with metrics"] == f"{len(trainings(experiment))} of {len(all_runs(experiment))}"
+    assert found["code of MGSD training"] == "t1 (not as here)" and found["code of GCL training"] == "– (no run yet)"

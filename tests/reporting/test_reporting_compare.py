@@ -3,16 +3,17 @@
 import json
 
 import pytest
-from fake_metrics import ROOT, experiment_with, fake_file, fake_planning, write_metrics
+from fake_metrics import ROOT, experiment_with, fake_file, fake_planning, frame, write_metrics
 
 from gcl.cli.main import main
 from gcl.evaluation.bootstrap import mean_interval
 from gcl.experiment.methods.registry import find_run
 from gcl.files import write_json, write_jsonl
-from gcl.reporting.metrics import metrics_path
-from gcl.reporting.tables.planning_table import planning_metrics, planning_table
+from gcl.reporting.metrics import load_metrics, metrics_path
+from gcl.reporting.tables.mgsd_table import planning_table
 from gcl.reporting.trace.compare import compare
 from gcl.reporting.trace.scored import read_scored
+from gcl.workflow.targets import TARGETS
 
 EXPERIMENT = experiment_with()
 SFT = "snei/sft/qwen2.5-vl-3b/default/seed0"
@@ -208,7 +209,9 @@ def test_runs_on_planning_tasks_are_compared_state_by_state(planned, capsys):
     assert (success["a"], success["b"]) == (pytest.approx(2 / 3), pytest.approx(1.0))
     assert success["difference"] == pytest.approx(1 / 3) and (success["a_better"], success["b_better"]) == (0, 4)
     assert {scene["id"] for scene in pair["worst"]} == {f"frozenlake-{k}" for k in range(4)}
-    table = planning_table(EXPERIMENT, planning_metrics(EXPERIMENT, planned)).set_index(["model", "arm"])
+    table = frame(
+        planning_table(EXPERIMENT, load_metrics(planned, "miniature", TARGETS["planning"].metrics(EXPERIMENT)))
+    ).set_index(["model", "arm"])
     row = table.loc[("qwen3-vl-4b", "stages 1 and 2 (MGSD)")]
     assert (success["low"], success["high"]) == pytest.approx((row["success_gain_low"], row["success_gain_high"]))
 
@@ -229,6 +232,6 @@ def test_a_question_can_be_named_and_a_base_model(planned, capsys):
 def test_what_cannot_be_compared_on_planning_tasks_is_refused(planned, stored, capsys):
     results = ["--results", planned]
     error = fails(capsys, "compare", READING, f"{MGSD}/reading", *results)
-    assert "scored with different questions (plans, readings)" in error
+    assert "have no metric in common (success, optimal, parsed; all)" in error
     assert "of different methods" in fails(capsys, "compare", stored(SFT, A), f"{MGSD}/image", *results)
     assert "is no training on planning tasks" in fails(capsys, "compare", READING, f"{MGSD}/looking", *results)

@@ -16,7 +16,7 @@ from gcl.files import write_json, write_text
 from gcl.reporting.build import build
 from gcl.reporting.metrics import metrics_path
 from gcl.reporting.trace.crate import write_crate
-from gcl.workflow.plan import Plan
+from gcl.workflow.targets import TARGETS
 
 EXPERIMENT = experiment_with()
 RESULTS = Path("results")
@@ -33,7 +33,7 @@ def project(tmp_path, monkeypatch) -> Path:
     write_text("data/miniature/manifests/snei/train.tsv", "id\n")
     attempts = [{"started": 0.0, "seconds": 60.0}, {"started": 3600.0, "seconds": 30.0}]
     write_json(RESULTS / f"miniature/records/{FULL}.json", {"run": FULL, "costs": {"attempts": attempts}})
-    runs = {run.id for run in Plan(EXPERIMENT).reported_runs("headline")}
+    runs = {run.id for run in TARGETS["headline"].runs(EXPERIMENT)}
     metrics = {
         run: content for run, content in fake_metrics(EXPERIMENT).items() if run.removesuffix("/exchanged") in runs
     }

@@ -20,10 +20,12 @@ from gcl.experiment.places import places
 from gcl.experiment.provenance import starts, weights_sha256
 from gcl.experiment.runs import RunSpec
 from gcl.files import read_json, sha256_file, write_json, write_jsonl, write_text
-from gcl.reporting.build import build
+from gcl.reporting.build import build, table_of
+from gcl.reporting.metrics_file import parse_metrics
+from gcl.reporting.tables.result_table import read_table
 from gcl.reporting.trace.links import run_links
 from gcl.reporting.trace.trace import Trace, rows, show_rows, trace
-from gcl.workflow.plan import TABLES, Plan
+from gcl.workflow.targets import TABLES, TARGETS
 
 EXPERIMENT = experiment_with()
 RESULTS = Path("results")
@@ -53,7 +55,7 @@ def project(tmp_path, monkeypatch, scenarios) -> Path:
     write_manifests(read_raw(root, data), root, manifests)
     for model in EXPERIMENT.models:
         write_text(MADE / f"backbones/{model}/model.safetensors", f"start of {model}")
-    runs = Plan(EXPERIMENT).reported_runs("headline")
+    runs = TARGETS["headline"].runs(EXPERIMENT)
     own = {run.id: left_by(run, manifests) for run in runs}
     others = exchanged(own, EXPERIMENT, loss=0.2)
     for name, content in others.items():
@@ -142,6 +144,7 @@ def test_numbers_of_every_table_are_computed_again(tmp_path, monkeypatch, table)
     monkeypatch.chdir(tmp_path)
     write_metrics(RESULTS, fake_metrics(EXPERIMENT) | fake_planning(EXPERIMENT))
     build(EXPERIMENT, table, RESULTS, MADE / "tables" / table)
+    assert read_table(RESULTS, "miniature", table) == table_of(EXPERIMENT, table, RESULTS)
     found = rows(EXPERIMENT, table, RESULTS)
     for column in found["columns"][:2]:
         cell = followed(f"{table}:{len(found['rows'])}:{column}")
@@ -278,7 +281,11 @@ def test_a_teacher_leads_to_its_own_training(project):
 
     def teacher() -> dict[str, str]:
         content = left_by(run, manifests)
-        return {link.state: link.name for link in run_links(EXPERIMENT, RESULTS, content) if link.what == "teacher"}
+        return {
+            link.state: link.name
+            for link in run_links(EXPERIMENT, RESULTS, parse_metrics(content))
+            if link.what == "teacher"
+        }
 
     assert teacher() == {"ok": f"results/miniature/records/{before}.json"}
     edited(f"records/{before}.json", lambda record: record["weights"].update(solo="other ones"))
