@@ -122,7 +122,7 @@ def _feed(provenance: Provenance) -> str:
 def _versions(run: str, provenance: Provenance) -> Iterator[tuple[str, str | None]]:
     """What must agree within a table, in words, and its value."""
     dataset = run.split("/")[0]
-    yield f"code of {_feed(provenance)} trainings", provenance.code_sha256.training
+    yield f"training code ({_feed(provenance)})", provenance.code_sha256.training
     yield "evaluation code", provenance.code_sha256.evaluation
     yield "metric models", canonical_json(provenance.metric_models)
     for part, digest in provenance.manifests.items():
