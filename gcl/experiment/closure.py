@@ -37,9 +37,9 @@ STEPS = {
     "reporting": "gcl.cli.report_verbs.report",
     "page": "gcl.cli.report_verbs.report",
 }
-# Files that are no modules, as patterns.
 # Folders whose modules are found by their names, and the module that finds them.
 FOUND = {"gcl.evaluation.metric_registry": "gcl.evaluation.scorers"}
+# Files that are no modules, as patterns.
 DATA = {
     "reporting": ("gcl/reporting/paper/*.csv",),
     "page": ("gcl/reporting/page/*.j2", "gcl/reporting/page/*.css", "gcl/reporting/page/*.js"),
