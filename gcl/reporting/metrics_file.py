@@ -125,7 +125,7 @@ def read_metrics(path: Path) -> MetricsFile:
         raise DataError("no such file") from None
     except ValidationError as error:
         problem = error.errors()[0]
+        if problem["type"] == "json_invalid":
+            raise DataError(f"not valid JSON: {problem['ctx']['error']}") from None
         field = ".".join(str(part) for part in problem["loc"]) or "the file"
         raise DataError(f"not a metrics file: {field}: {problem['msg']}") from None
-    except ValueError as error:
-        raise DataError(f"not valid JSON: {error}") from None

@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from fake_metrics import experiment_with, fake_file, fake_metrics, typed, write_metrics
+from fake_metrics import experiment_with, fake_file, fake_metrics, fake_planning, typed, write_metrics
 
 from gcl.errors import DataError
 from gcl.experiment.methods.fine_tuning import sft_run
@@ -67,7 +67,7 @@ def test_runs_of_one_making_are_consistent():
 @pytest.mark.parametrize(
     ("change", "what"),
     [
-        (lambda p: p["code_sha256"].update(training="t2"), "training code"),
+        (lambda p: p["code_sha256"].update(training="t2"), "training code (supervised)"),
         (lambda p: p["code_sha256"].update(evaluation="e2"), "evaluation code"),
         (lambda p: p["metric_models"].update(bert="b2"), "metric models"),
         (lambda p: p["manifests"].update(train="x"), "train manifest of snei"),
@@ -87,6 +87,18 @@ def test_runs_of_different_making_are_refused_by_name_with_a_remedy(change, what
 
 def test_data_sets_may_have_different_manifests():
     check_consistent(typed({run.id: fake_file(run, EXPERIMENT) for run in (RUN, MUSON)}))
+
+
+def test_who_learns_from_a_students_answers_is_trained_by_more_code():
+    metrics = fake_planning(EXPERIMENT)
+    for run, content in metrics.items():
+        if "/mgsd/" in run:
+            content["provenance"]["code_sha256"]["training"] = "t2"
+    check_consistent(typed(metrics))
+    odd = next(run for run in metrics if "/mgsd/" in run)
+    metrics[odd]["provenance"]["code_sha256"]["training"] = "t3"
+    with pytest.raises(DataError, match=rf"{re.escape(odd)} and .*/mgsd/.* differ in the training code \(on-policy\)"):
+        check_consistent(typed(metrics))
 
 
 def test_sources_hash_the_file_and_name_its_checkpoints(tmp_path):
