@@ -1,4 +1,4 @@
-"""Where weights lie: `Source` is a folder, or a hub id with its commit."""
+"""The place of weights: `Source` is a folder, or a hub id with its commit."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Source:
-    """Where a checkpoint lies: a local folder, or a hub id with the commit that is meant."""
+    """The place of a checkpoint: a local folder, or a hub id with a commit."""
 
     path: str
     revision: str | None = None
