@@ -1,8 +1,8 @@
-"""How well plans and readings are: `score_answer(record, text)` for one answer, `metrics(...)` for a file of them.
+"""Scores of plans and readings: `score_answer(record, text)` for one answer, `metrics(...)` for a file of them.
 
-As the released evaluation of MGSD counts: a plan succeeds if it reaches the goal without an illegal action, what follows the
-goal is not looked at, a text without a plan fails, and a move off the grid is illegal in every task. Its training reward,
-and gymnasium, let such a move of FrozenLake pass: `success_staying` counts that way.
+The rules are those of MGSD's released evaluation. A plan succeeds if it reaches the goal without an illegal action. Actions
+after the goal do not count. A text without a plan fails. A move off the grid is illegal in every task. But MGSD's training
+reward and gymnasium allow such a move in FrozenLake. `success_staying` allows it too.
 """
 
 from collections import Counter, defaultdict
@@ -25,7 +25,7 @@ class Scored:
 
     Attributes:
         id: of the state.
-        task, level: the cell of the evaluation that it belongs to.
+        task, level: its cell of the evaluation.
         scores: by name, each 0 or 1.
     """
 
@@ -39,8 +39,8 @@ def score_answer(record: StateRecord, text: str) -> Scored:
     """Score a plan in a model's words.
 
     Returns:
-        parsed: a plan was found; success; success_staying; optimal: success in as few actions as possible; illegal: an
-        action was not legal. Without a plan all are 0.
+        The scores `PLAN_SCORES`. parsed: a plan was found. optimal: success with the fewest actions. illegal: an action
+        was illegal. Without a plan all are 0.
     """
     plan = read_plan(text, record.state.task)
     if plan is None:
@@ -53,24 +53,24 @@ def score_answer(record: StateRecord, text: str) -> Scored:
 
 
 def score_reading(record: StateRecord, text: str) -> Scored:
-    """Score numbered answers to the questions of `perception`: each by its key, and `all` of them."""
-    found = perception.score(record.state, text)
-    return _scored(record, found | {"all": all(found.values())})
+    """Score numbered answers to the questions of `perception`, each by its key, and `all` together."""
+    correct = perception.score(record.state, text)
+    return _scored(record, correct | {"all": all(correct.values())})
 
 
 def rates(scored: Sequence[Scored], resamples: int) -> dict[str, dict[str, dict[str, float | int]]]:
     """Rates with 95 % intervals.
 
     Args:
-        scored: all of one kind; plans, or readings.
+        scored: all plans, or all readings.
         resamples: of the bootstrap.
 
     Returns:
-        Score by name, of: "task" and "task level", the rate among those states; "all", that among all; "macro", the
-        unweighted mean of the tasks' rates, as the paper's headline is. A score that a task does not have is left out.
+        Rates by group and score. Groups are each task, each "task level", "all", and "macro". "macro" is the unweighted mean
+        of the tasks' rates, the paper's headline. It leaves out scores that some task does not have.
 
     Raises:
-        DataError: if there are none.
+        DataError: if `scored` is empty.
     """
     if not scored:
         raise DataError("no answers to score; generate some first")
@@ -78,24 +78,18 @@ def rates(scored: Sequence[Scored], resamples: int) -> dict[str, dict[str, dict[
     for one in scored:
         for name in ("all", one.task, f"{one.task} {one.level}"):
             groups[name].append(one)
-    found = {name: _each(group, lambda values: mean_interval(values, resamples)) for name, group in groups.items()}
-    tasks = sorted({one.task for one in scored})
-    common = set.intersection(*(set(found[task]) for task in tasks))
-    in_order = groups["all"]
-    weights = macro_weights([one.task for one in in_order])
-    found["macro"] = {
-        score: mean_interval([w * one.scores[score] for w, one in zip(weights, in_order, strict=True)], resamples)
+    by_group = {name: _each(group, lambda values: mean_interval(values, resamples)) for name, group in groups.items()}
+    common = set.intersection(*(set(by_group[one.task]) for one in scored))
+    weights = macro_weights([one.task for one in scored])
+    by_group["macro"] = {
+        score: mean_interval([w * one.scores[score] for w, one in zip(weights, scored, strict=True)], resamples)
         for score in sorted(common)
     }
-    return found
+    return by_group
 
 
 def macro_weights(tasks: Sequence[str]) -> list[float]:
-    """What each state's score is multiplied by, so that the mean over states is the unweighted mean of the tasks' means.
-
-    Args:
-        tasks: of each state.
-    """
+    """Weights of states, by the task of each. The weighted mean over states is the unweighted mean of the tasks' means."""
     counts = Counter(tasks)
     return [len(tasks) / (len(counts) * counts[task]) for task in tasks]
 
@@ -104,16 +98,15 @@ def metrics(records: Sequence[StateRecord], answers: Sequence[Mapping[str, str]]
     """Rates with intervals, and every answer's scores.
 
     Args:
-        records: the states that were asked about.
-        answers: lines of `answers`, all of one view and kind, one for each state.
+        records: the states.
+        answers: one line of the answers file for each state, all of one view and kind.
         resamples: of the bootstrap.
 
     Returns:
-        view, asked, rates (see `gcl.planning.scoring.rates`), empty and unfinished (numbers of such answers), items.
+        view, asked, rates (see `rates`), empty and unfinished (numbers of such answers), items.
 
     Raises:
-        DataError: if an answer is missing, is for no state, comes twice, or does not say whether it ended; or if kinds are
-            mixed.
+        DataError: if an answer is missing, unknown or double, or does not say whether it ended. Also if kinds are mixed.
     """
     kinds = {(line["view"], line["asked"]) for line in answers}
     if len(kinds) != 1:
@@ -125,20 +118,16 @@ def metrics(records: Sequence[StateRecord], answers: Sequence[Mapping[str, str]]
     ids = [record.id for record in records]
     if len(texts) < len(answers) or set(texts) != set(ids):
         different = sorted(set(texts) ^ set(ids))
-        what = f"missing or unknown: {', '.join(different[:3])}" if different else "some states have two"
-        raise DataError(f"the answers are not those of these states ({what}); generate them anew")
+        reason = f"missing or unknown: {', '.join(different[:3])}" if different else "some states have two"
+        raise DataError(f"the answers are not those of these states ({reason}); generate them anew")
     score = score_answer if asked == "plan" else score_reading
     scored = [score(record, texts[record.id]) for record in records]
     counts = {
         "empty": sum(not line["text"].strip() for line in answers),
         "unfinished": sum(not line["ended"] for line in answers),
     }
-    items = [_item(one) for one in scored]
+    items = [{"id": one.id, "task": one.task, "level": one.level, **one.scores} for one in scored]
     return {"view": view, "asked": asked, "rates": rates(scored, resamples), **counts, "items": items}
-
-
-def _item(scored: Scored) -> dict[str, Any]:
-    return {"id": scored.id, "task": scored.task, "level": scored.level, **scored.scores}
 
 
 def _scored(record: StateRecord, scores: Mapping[str, bool]) -> Scored:
