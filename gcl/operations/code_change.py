@@ -1,7 +1,7 @@
-"""What a change of code costs: `code_changes(runs, results, scale)` counts results that other code made, step by step.
+"""The cost of a change of code: `code_changes(trained, scored, records, metrics)` counts results of older code by step.
 
-A record and a metrics file keep the hash of the code that made them (gcl/experiment/closure.py). It is compared with
-the present one.
+Records and metrics files hold the hash of the code that made them (gcl/experiment/closure.py). It is compared with the hash
+of the present code.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,9 +19,9 @@ class CodeChange:
     """Results of one step that the present code would make again.
 
     Attributes:
-        step: training, or evaluation, which is answers and scores.
-        runs: how many.
-        gpu_hours: that they took, all together; None where nothing was measured.
+        step: training, or evaluation (answers and scores).
+        runs: number of runs.
+        gpu_hours: their measured sum; None if nothing was measured.
         hours: the same by the clock.
     """
 
@@ -39,7 +39,7 @@ class CodeChange:
 
 
 def changed_trainings(runs: Iterable[str], records: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Those of some trainings that other code made."""
+    """The trainings that older code made."""
     return [
         run
         for run in runs
@@ -51,28 +51,28 @@ def changed_trainings(runs: Iterable[str], records: Mapping[str, Mapping[str, An
 def code_changes(
     trained: Iterable[str], scored: Iterable[str], records: Mapping[str, Mapping[str, Any]], metrics: Path
 ) -> list[CodeChange]:
-    """What is to be made again since code has changed; nothing where it has not.
+    """The steps that run again because code has changed.
 
     Args:
-        trained: runs that are to be trained again.
-        scored: results that are to be scored again, by their path below `metrics`; those of `trained` are left out.
-        records: of finished runs, by run id.
+        trained: runs to train again.
+        scored: results to score again, by their path below `metrics`; those of `trained` are left out.
+        records: records of finished runs, by run id.
         metrics: folder of metrics files.
     """
-    found, trained = [], set(trained)
+    changes, trained = [], set(trained)
     if changed := changed_trainings(sorted(trained), records):
         costs = [records[run]["costs"] for run in changed]
         gpu_hours, seconds = (sum(cost[name] for cost in costs) for name in ("gpu_hours", "seconds"))
-        found.append(CodeChange("training", len(changed), gpu_hours, seconds / 3600))
+        changes.append(CodeChange("training", len(changed), gpu_hours, seconds / 3600))
     others = [
         name for name in sorted(set(scored)) if not any(name == run or name.startswith(f"{run}/") for run in trained)
     ]
-    evaluated = [name for name in others if _evaluated_otherwise(metrics / f"{name}.json", name)]
+    evaluated = [name for name in others if _evaluated_by_older_code(metrics / f"{name}.json", name)]
     if evaluated:
-        found.append(CodeChange("evaluation", len(evaluated), None, None))
-    return found
+        changes.append(CodeChange("evaluation", len(evaluated), None, None))
+    return changes
 
 
-def _evaluated_otherwise(path: Path, name: str) -> bool:
+def _evaluated_by_older_code(path: Path, name: str) -> bool:
     steps = ("answering", "plans") if is_planning(name) else ("generation", "scoring")
     return path.is_file() and read_json(path)["provenance"]["code_sha256"]["evaluation"] != code_sha256(*steps)

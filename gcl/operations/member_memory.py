@@ -17,7 +17,7 @@ MERGER = 16  # bytes per patch and vision width that one merger keeps
 BACKWARD = 1.5  # a layer's activations, and gradients that stand beside them
 # Bytes that autograd keeps per token of a layer, by family and bytes of a product. The language model has factors of hidden
 # width D, query width A, key width K and MLP width I. The vision tower has factors of D and I.
-# Example: Qwen2.5 with 16 bits. 26 D: two residuals and two normed ones (4 x 4), operands of q, k, v, gate and up (5 x 2).
+# Example: Qwen2.5 with 16 bits. 26 D: two residuals, two normed ones (4 x 4), operands of q, k, v, gate, up (5 x 2).
 # 8 A: q, k and v repeated to width A, output (4 x 2). 8 I: gate, its activation, up, their product (4 x 2).
 # Fused attention keeps no T x T scores, only the mask of a padded batch.
 LANGUAGE = {
