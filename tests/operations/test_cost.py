@@ -1,4 +1,4 @@
-"""What a plan and a bill say: estimates from records and by formula, reasons, sums."""
+"""Plans and bills: estimates from records and by formula, reasons, sums."""
 
 import csv
 import json

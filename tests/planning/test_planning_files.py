@@ -1,4 +1,4 @@
-"""Files of states: what is written is read, what is damaged is named, public test sets come in; the commands do it."""
+"""Files of states: written files are read, damage is named, public test sets are imported, also by commands."""
 
 import errno
 import json
