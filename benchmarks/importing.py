@@ -20,8 +20,9 @@ from pathlib import Path
 import yaml
 from PIL import Image
 
-from gcl.data.scenario import TURNS
+from gcl.experiment.dialogue import AskedTurn, Dialogue
 
+TURNS = ("perception", "prediction", "reasoning", "action", "explanation")
 FORMATS = ("jsonl", "json", "csv", "parquet")
 ANSWER = "Somebody walks towards us on the left side of the path. The right side will stay free for number"
 
@@ -74,8 +75,10 @@ def measure(source: Path, format: str) -> dict:
     from gcl.data.importing.importer import import_source
 
     write_mapping(source / f"{format}.yaml", f"scenes.{format}")
+    turns = [AskedTurn(name=turn, question=f"{turn}?") for turn in TURNS]
+    dialogue = Dialogue(turns=turns, action="action", actions=None)
     with tempfile.TemporaryDirectory() as folder:
-        summary = import_source("muson", source, source / f"{format}.yaml", Path(folder) / "raw", None)
+        summary = import_source("muson", source, source / f"{format}.yaml", Path(folder) / "raw", dialogue)
     count, size = sum(summary.scenes.values()), (source / f"scenes.{format}").stat().st_size / 2**20
     return {"format": format, "file_mib": size, "records": count, "seconds": summary.seconds, "peak_mib": peak_mib()}
 

@@ -38,9 +38,12 @@ from gcl.data.drawing.datasets import text_corpus, write_dataset
 from gcl.data.encoding import IGNORED, EncodedImage, Encoder, Sample, chunks, collate
 from gcl.data.importing.importer import import_source
 from gcl.data.raw import read_raw
+from gcl.experiment.dialogue import all_questions, dialogue_of
 from gcl.experiment.execution import ExecutionSpec, changed, execution_spec
 from gcl.experiment.load import load_experiment
-from gcl.experiment.runs import RunSpec, group_run, sft_run
+from gcl.experiment.methods.competition import group_run
+from gcl.experiment.methods.fine_tuning import sft_run
+from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment
 from gcl.experiment.types import Lora
 from gcl.experiment.yaml_files import read_yaml
@@ -96,8 +99,10 @@ def make_case(options: argparse.Namespace) -> Case:
 
 def miniature_inputs(run: RunSpec, experiment: Experiment) -> tuple[Callable, int, list[list[LocalBatch]]]:
     """Miniature models, the number of ids that they share, and drawn scenes with questions and answers."""
-    training, questions, drawing = run.training, experiment.prompt.questions.value, experiment.drawing
-    words = train_vocabulary(text_corpus(drawing.seed.value, questions, training.system), drawing.vocabulary.value)
+    training, asked, drawing = run.training, dialogue_of(experiment, "snei"), experiment.drawing
+    words = train_vocabulary(
+        text_corpus(drawing.seed.value, all_questions(experiment), training.system), drawing.vocabulary.value
+    )
     specs = [experiment.models[member.model].backbone.value for member in run.members]
     encoders = [Encoder(build_preprocessor(s.family, words, tuple(training.pixels)), training.system) for s in specs]
 
@@ -108,9 +113,9 @@ def miniature_inputs(run: RunSpec, experiment: Experiment) -> tuple[Callable, in
     count, random_turns = STEPS * training.global_batch, random.Random(0)
     with tempfile.TemporaryDirectory() as folder:
         source, root = Path(folder) / "source", Path(folder) / "snei"
-        write_dataset("snei", {"train": count, "test": 1}, questions, 0, source)
-        import_source("snei", source, Path("workflow/mappings/snei.yaml"), root, None)
-        scenarios = read_raw(root, questions, None, check_images=False)[:count]
+        write_dataset("snei", {"train": count, "test": 1}, asked.questions, 0, source)
+        import_source("snei", source, Path("workflow/mappings/snei.yaml"), root, asked)
+        scenarios = read_raw(root, asked, check_images=False)[:count]
         local = LocalBatches([s.exchange(random_turns.choice(list(s.turns))) for s in scenarios], encoders, 0, 1)
         steps = [
             [local[i] for i in chunks(b, training.micro_batch)] for b in chunks(range(count), training.global_batch)

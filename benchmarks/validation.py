@@ -22,9 +22,10 @@ from PIL import Image, ImageDraw
 
 from gcl.data.drawing import language
 from gcl.data.drawing.constellation import ACTIONS, sample_scene
+from gcl.data.drawing.datasets import SPEAKERS
 from gcl.data.raw import scene_record
-from gcl.data.scenario import TURNS
 from gcl.data.validation.validate import validate
+from gcl.experiment.dialogue import AskedTurn, Dialogue
 from gcl.files import write_jsonl
 
 TEST_SHARE = 0.2
@@ -61,18 +62,19 @@ def write(root: Path, count: int, size: tuple[int, int]) -> int:
             "explanation": language.explain(scene, words),
         }
         split = "test" if k < TEST_SHARE * count else "train"
-        records.append(scene_record(str(k), image, split, {turn: (None, turns[turn]) for turn in TURNS}, None))
+        records.append(scene_record(str(k), image, split, {turn: (None, text) for turn, text in turns.items()}, None))
     write_jsonl(root / "scenarios.jsonl", records)
     return sum(path.stat().st_size for path in (root / "images").iterdir())
 
 
 def measure(root: Path, processes: int, repeats: int) -> dict:
     """Median time of whole validations with their reports."""
-    questions = {turn: f"{turn}?" for turn in TURNS}
+    turns = [AskedTurn(name=turn, question=f"{turn}?") for turn in SPEAKERS]
+    dialogue = Dialogue(turns=turns, action="action", actions=ACTIONS)
     seconds = []
     for _ in range(repeats):
         start = time.perf_counter()
-        validation = validate("benchmark", root, questions, ACTIONS, None, processes)
+        validation = validate("benchmark", root, dialogue, None, processes, telling=("perception", "reasoning"))
         validation.text(), validation.to_dict()
         page = validation.html()
         seconds.append(time.perf_counter() - start)

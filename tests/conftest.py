@@ -5,8 +5,10 @@ import random
 from pathlib import Path
 
 import pytest
+from turns_case import TURNS
 
-from gcl.data.scenario import TURNS, Scenario, Turn
+from gcl.data.scenario import Scenario, Turn
+from gcl.experiment.dialogue import all_questions, dialogue_of
 from gcl.experiment.load import load_experiment
 from gcl.experiment.schema import MiniatureModel
 
@@ -32,7 +34,7 @@ def scenarios(experiment, tmp_path_factory) -> list[Scenario]:
 
     folder, rng = tmp_path_factory.mktemp("scenes"), random.Random(0)
     speak = (language.perceive, language.predict, language.reason, language.act, language.explain)
-    questions = experiment.prompt.questions.value
+    questions = dialogue_of(experiment, "snei").questions
     result = []
     for k in range(12):
         scene = sample_scene(rng)
@@ -48,7 +50,7 @@ def vocabulary(experiment):
     from gcl.data.drawing.datasets import text_corpus
     from gcl.models.bpe import train_vocabulary
 
-    corpus = text_corpus(7, experiment.prompt.questions.value, experiment.prompt.system.value, scenes=100)
+    corpus = text_corpus(7, all_questions(experiment), experiment.prompt.system.value, scenes=100)
     return train_vocabulary(corpus, 400)
 
 

@@ -1,9 +1,12 @@
 """A small competitive group for tests: specifications over the fixtures' backbones, what a worker trains, its loss log."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
-from gcl.experiment.runs import MemberSpec, ObjectiveSpec, RunSpec, TrainingSpec
+from gcl.experiment.execution import ExecutionSpec
+from gcl.experiment.runs import MemberSpec, ObjectiveSpec, ReferenceFeed, RunSpec, Shown, TrainingSpec
+from gcl.experiment.weights import Weights
 
 
 def make_run(
@@ -28,10 +31,11 @@ def make_run(
         variant="full",
         seed=0,
         members=[
-            MemberSpec(role=roles[k], model=f"m{k}", source=paths[k], revision=None, lr=lr[k], tau=taus[k])
+            MemberSpec(role=roles[k], model=f"m{k}", start=Weights(path=paths[k]), lr=lr[k], tau=taus[k])
             for k in range(members)
         ],
-        objective=None
+        feed=ReferenceFeed(shown=[Shown(questions=["perception", "action"])]),
+        objective=ObjectiveSpec()
         if members == 1
         else ObjectiveSpec(
             gsl_weight=gsl, drl_weight=drl, divergence="jsd", matching="infonce", kappa=0.07, semantic_size=16
@@ -42,6 +46,24 @@ def make_run(
             precision=precision, frozen=list(frozen), lora=lora, pixels=[784, 50176], system="Be brief.",
         ),
     )  # fmt: skip
+
+
+def train_scenes(
+    spec: RunSpec,
+    scenarios,
+    data: str,
+    execution: ExecutionSpec,
+    output: Path,
+    scratch: Path,
+    asked: Mapping[str, object] | None = None,
+    code: str = "code",
+) -> None:
+    """Train on every turn of some scenes."""
+    from gcl.training.feeds import References
+    from gcl.training.trainer import train_run
+
+    feed = References([scene.exchange(turn) for scene in scenarios for turn in scene.turns])
+    train_run(spec, feed, data, code, execution, output, scratch, asked or {})
 
 
 def losses(folder) -> list[dict]:

@@ -7,7 +7,7 @@ from conftest import ROOT
 from gcl.data.drawing.datasets import write_dataset
 from gcl.data.importing.importer import import_source
 from gcl.data.raw import scene_record
-from gcl.experiment.runs import DataSpec
+from gcl.experiment.data_spec import DataSpec
 
 
 def raw_record(scenario, split: str) -> dict:
@@ -20,4 +20,4 @@ def draw_raw(data: DataSpec, counts: dict[str, int], seed: int, to: Path) -> Non
     """Draw a data set beside `to` and import it there."""
     source = to.with_name(f"{to.name}-source")
     write_dataset(data.name, counts, data.questions, seed, source)
-    import_source(data.name, source, ROOT / f"workflow/mappings/{data.name}.yaml", to, data.actions)
+    import_source(data.name, source, ROOT / f"workflow/mappings/{data.name}.yaml", to, data)

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from gcl.cli.arguments import Scratch
+from gcl.cli.arguments import File, Scale, Scratch, known_model, opened
 from gcl.errors import ConfigError
 from gcl.files import write_json
 
 
-def vocabulary(*, to: Path) -> None:
+def vocabulary(*, to: Path, file: File = None, scale: Scale = None) -> None:
     """Train the miniature tokenizer's vocabulary.
 
     For example:
@@ -18,35 +18,38 @@ def vocabulary(*, to: Path) -> None:
         to: JSON file to write.
     """
     from gcl.data.drawing.datasets import text_corpus
-    from gcl.experiment.load import experiment_here
+    from gcl.experiment.dialogue import all_questions
     from gcl.models.bpe import train_vocabulary
 
-    experiment = experiment_here()
+    experiment = opened(file, scale)
     if experiment.drawing is None:
         raise ConfigError(f"scale {experiment.scale} has no drawn world; its models bring their own tokenizers")
-    seed, prompt = experiment.drawing.seed.value, experiment.prompt
-    corpus = text_corpus(seed, prompt.questions.value, prompt.system.value)
+    seed, system = experiment.drawing.seed.value, experiment.prompt.system.value
+    corpus = text_corpus(seed, all_questions(experiment), system)
     write_json(to, train_vocabulary(corpus, experiment.drawing.vocabulary.value))
 
 
-def ground(*, spec: str, captions: Path, vocabulary: Path, to: Path, scratch: Scratch = Path("scratch")) -> None:
+def ground(
+    model: str, /, *, captions: Path, vocabulary: Path, to: Path, file: File = None, scale: Scale = None,
+    scratch: Scratch = Path("scratch"),
+) -> None:  # fmt: skip
     """Build a miniature backbone and ground it in captions.
 
     For example:
 
-        gcl backbone ground --spec s.json --captions captions --vocabulary v.json --to folder
+        gcl backbone ground qwen3-vl-4b --captions captions --vocabulary vocabulary.json --to backbone
 
     Args:
-        spec: Grounding specification as JSON, or a file with it.
+        model: Its name in config.yaml.
         captions: As `gcl data generate captions` draws them.
         vocabulary: As `gcl backbone vocabulary` writes it.
         to: Checkpoint folder to make.
     """
-    from gcl.experiment.runs import GroundingSpec
-    from gcl.experiment.types import parsed
+    from gcl.experiment.grounding_spec import grounding
     from gcl.training.grounding import ground_backbone
 
-    ground_backbone(parsed(GroundingSpec, spec), captions, vocabulary, to, scratch)
+    experiment = opened(file, scale)
+    ground_backbone(grounding(experiment, known_model(experiment, model)), captions, vocabulary, to, scratch)
 
 
 VERBS = (vocabulary, ground)

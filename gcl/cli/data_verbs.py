@@ -8,14 +8,14 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from gcl.cli.arguments import Count, CountOrNone, Scale
+from gcl.cli.arguments import Count, CountOrNone, File, Scale, known_data, opened
 from gcl.errors import ConfigError, DataError
 from gcl.files import write_json, write_text
 
 
 def generate(
     name: Literal["snei", "muson", "captions"], /, *, train: Count, seed: int, to: Path, test: CountOrNone = 0,
-    tuning: bool = False, data: str | None = None,
+    tuning: bool = False, file: File = None,
 ) -> None:  # fmt: skip
     """Draw a miniature data set, as if it had been downloaded.
 
@@ -30,18 +30,13 @@ def generate(
         to: Folder to make.
         test: Scenes to test on.
         tuning: Scenes to choose settings on, unlike those of any test split.
-        data: Data specification as JSON; by default as config.yaml says.
     """
-    from gcl.cli.opened import known_data
     from gcl.data.drawing.datasets import write_captions, write_dataset
-    from gcl.experiment.load import experiment_here
-    from gcl.experiment.runs import DataSpec
-    from gcl.experiment.types import parsed
 
     if name == "captions":
         write_captions(train, seed, to)
     else:
-        questions = (parsed(DataSpec, data) if data else known_data(experiment_here(), name)).questions
+        questions = known_data(opened(file), name).questions
         write_dataset(name, {"train": train, "test": test}, questions, seed, to, tuning=tuning)
 
 
@@ -57,19 +52,20 @@ def inspect(
 
     Args:
         source: Folder or annotation file.
-        data_set: The data set of config.yaml that it is to be: its actions and sizes count. By default it is found out.
+        data_set: The data set of config.yaml that it is to be: its turns, actions and sizes count.
+            By default the turns are those of the first one.
         to: Write the proposed mapping here, for you to confirm.
     """
     from gcl.data.importing.inspect import inspect_source
     from gcl.data.importing.proposal import Known
-    from gcl.experiment.load import experiment_here
+    from gcl.experiment.dialogue import dialogue_of
 
-    experiment = experiment_here(scale)
+    experiment = opened(scale=scale)
     datasets = experiment.datasets
     if data_set not in {None, *datasets}:
         raise ConfigError(f"unknown data set {data_set!r}; use one of {', '.join(datasets)} (see config.yaml)")
     known = {name: Known(data.actions.value, data.scenarios.value.model_dump()) for name, data in datasets.items()}
-    inspection = inspect_source(source, known, data_set, experiment.prompt.questions.value)
+    inspection = inspect_source(source, dialogue_of(experiment, data_set), known, data_set)
     print(inspection.text())
     if inspection.mapping is None:
         raise DataError(inspection.reason)
@@ -78,7 +74,9 @@ def inspect(
         print(f"\nProposed mapping: {to}. Check every line, then give it to `gcl data import --mapping`.")
 
 
-def import_(kind: str, source: Path, /, *, mapping: Path, to: Path, show: Count = 20, scale: Scale = None) -> None:
+def import_(
+    kind: str, source: Path, /, *, mapping: Path, to: Path, show: Count = 20, scale: Scale = None, file: File = None
+) -> None:
     """Turn a download into a raw folder of the pipeline.
 
     For example:
@@ -86,21 +84,22 @@ def import_(kind: str, source: Path, /, *, mapping: Path, to: Path, show: Count 
         gcl data import muson ~/Downloads/MUSON --mapping muson.yaml --to data/raw/muson
 
     Args:
-        kind: llava, socialnav-sub, or a data set of config.yaml, whose closed list of actions then holds.
+        kind: llava, socialnav-sub, or a data set of config.yaml, whose turns and actions then hold.
+            The others have the turns of the first data set.
         source: Folder or annotation file.
         mapping: As `gcl data inspect` proposes it.
         to: Raw folder to make, usually `data/raw/<data set>`.
         show: Mistakes to list.
     """
     from gcl.data.importing.importer import KINDS, import_source
-    from gcl.experiment.load import experiment_here
+    from gcl.experiment.dialogue import dialogue_of
 
-    datasets = experiment_here(scale).datasets
+    experiment = opened(file, scale)
+    datasets = experiment.datasets
     if kind not in {*datasets, *KINDS}:
         known = ", ".join(dict.fromkeys([*datasets, *KINDS]))
         raise ConfigError(f"unknown kind of data {kind!r}; use one of {known}, or add it to config.yaml")
-    actions = datasets[kind].actions.value if kind in datasets else None
-    print(import_source(kind, source, mapping, to, actions, show))
+    print(import_source(kind, source, mapping, to, dialogue_of(experiment, kind), show))
 
 
 def validate(
@@ -120,26 +119,25 @@ def validate(
         json: Write everything as JSON, too.
         html: Write a page with sampled scenes, too.
     """
-    from gcl.cli.opened import known_data
     from gcl.data.importing.importer import kind_of_import
     from gcl.data.validation.validate import validate
     from gcl.evaluation.readers import readers
-    from gcl.experiment.load import experiment_here
-    from gcl.experiment.runs import data_spec
+    from gcl.experiment.data_spec import data_spec
+    from gcl.experiment.dialogue import dialogue_of, scored_by
 
-    experiment = experiment_here(scale)
+    experiment = opened(scale=scale)
     if name is None and folder is None:
         raise ConfigError(f"name a data set ({', '.join(experiment.datasets)}), or a folder: --folder DIR")
     if name is not None:
         known_data(experiment, name)
     kind = name or kind_of_import(folder)
-    data = data_spec(experiment, kind) if kind in experiment.datasets else None
-    root = folder or Path(data.root)
+    root = folder or Path(data_spec(experiment, kind).root)
     # A folder of its own may have any size.
     expected = experiment.datasets[name].scenarios.value.model_dump() if name else None
-    questions, actions = experiment.prompt.questions.value, data.actions if data else None
-    limits, uncounted = readers(experiment)
-    validation = validate(name or root.name, root, questions, actions, expected, readers=limits, uncounted=uncounted)
+    dialogue, telling = dialogue_of(experiment, kind), scored_by(experiment, kind, "cos")
+    limits, uncounted = readers(experiment, kind)
+    noted = {"telling": telling, "readers": limits, "uncounted": uncounted}
+    validation = validate(name or root.name, root, dialogue, expected, **noted)
     print(validation.text())
     if json:
         write_json(json, validation.to_dict())
@@ -149,7 +147,7 @@ def validate(
         raise DataError(f"{root}: errors: {len(validation.errors)}; mend them, nothing can be trained on this")
 
 
-def manifest(name: str, /, *, scale: Scale = None) -> None:
+def manifest(name: str, /, *, scale: Scale = None, file: File = None) -> None:
     """Check a raw folder and write train.tsv and test.tsv.
 
     For example:
@@ -159,17 +157,15 @@ def manifest(name: str, /, *, scale: Scale = None) -> None:
     Args:
         name: A data set of config.yaml.
     """
-    from gcl.cli.opened import known_data
     from gcl.data.manifest import check_counts, write_manifests
     from gcl.data.raw import read_raw
-    from gcl.experiment.load import experiment_here
-    from gcl.experiment.runs import manifest_folder
+    from gcl.experiment.places import places
 
-    experiment = experiment_here(scale)
+    experiment = opened(file, scale)
     data = known_data(experiment, name)
-    scenarios = read_raw(Path(data.root), data.questions, data.actions)
+    scenarios = read_raw(Path(data.root), data)
     check_counts(scenarios, experiment.datasets[data.name].scenarios.value.model_dump(), data.name)
-    write_manifests(scenarios, Path(data.root), manifest_folder(experiment, data.name))
+    write_manifests(scenarios, Path(data.root), places(experiment).manifests(data.name))
 
 
 VERBS = (generate, inspect, import_, validate, manifest)

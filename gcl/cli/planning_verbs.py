@@ -1,24 +1,18 @@
-"""The verbs of `gcl planning`: MGSD's states and pictures, trainings on them, answers and scores.
+"""The verbs of `gcl planning`: states and pictures of planning tasks, and miniature models for them.
 
 Libraries that draw are imported inside, so that `gcl --help` and mistakes in arguments answer at once.
 """
 
-import os
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Group, Parameter, validators
 
-from gcl.cli.arguments import Changes, Count, CountOrNone, Scratch
+from gcl.cli.arguments import Count, CountOrNone, File, Scale, known_model, opened
 from gcl.errors import ConfigError, DataError
 from gcl.files import (
     atomic_folder,
-    read_json,
-    read_jsonl,
-    sha256_files,
-    sha256_text,
     write_json,
-    write_jsonl,
     write_text,
 )
 
@@ -164,174 +158,30 @@ def vocabulary(*, states: Path, size: Count, to: Path, system: System = "You are
     write_json(to, tokenizer.vocabulary(read_records(states), system, size))
 
 
-def build(*, architecture: str, vocabulary: Path, to: Path, pixels: Pixels = _MGSD_PIXELS, seed: int = 0) -> None:
+def build(
+    model: str, /, *, vocabulary: Path, to: Path, pixels: Pixels = _MGSD_PIXELS, seed: int = 0, file: File = None,
+    scale: Scale = None,
+) -> None:  # fmt: skip
     """Write an untrained miniature model.
 
     For example:
 
-        gcl planning build --architecture model.json --vocabulary vocabulary.json --to model
+        gcl planning build qwen3-vl-4b --vocabulary vocabulary.json --to model
 
     Args:
-        architecture: Backbone of a model in workflow/scales/miniature.yaml as JSON, or a file with it.
+        model: Its name in config.yaml.
         vocabulary: As `gcl planning vocabulary` writes it.
         to: Checkpoint folder to make.
         seed: Of its weights.
     """
     from gcl.experiment.schema import MiniatureModel
-    from gcl.experiment.types import parsed
     from gcl.models import untrained
 
-    untrained.build(parsed(MiniatureModel, architecture), vocabulary, pixels, seed, to)
+    experiment = opened(file, scale)
+    architecture = experiment.models[known_model(experiment, model)].backbone.value
+    if not isinstance(architecture, MiniatureModel):
+        raise ConfigError(f"{model} has published weights at scale {experiment.scale}; only miniature models are built")
+    untrained.build(architecture, vocabulary, pixels, seed, to)
 
 
-def train(
-    *, spec: str, states: Path, pictures: Path, to: Path, record: Path | None = None,
-    scratch: Scratch = Path("scratch"), changes: Changes = (),
-) -> None:  # fmt: skip
-    """Train on planning tasks; an interrupted training continues.
-
-    For example:
-
-        gcl planning train --spec run.json --states maze-4.jsonl --pictures maze-4 --to checkpoints
-
-    Args:
-        spec: Specification as JSON, or a file with it.
-        states: JSONL, as generate writes it.
-        pictures: Folder with one `<id>.png` a state, as render makes it.
-        to: Folder for one checkpoint per member.
-        record: File for a copy of the run's record: costs, versions.
-    """
-    from gcl.experiment.execution import changed, execution_spec
-    from gcl.experiment.load import experiment_here
-    from gcl.training import launch
-
-    experiment = experiment_here()
-    execution = changed(execution_spec(experiment), changes)
-    launch.ensure(execution)
-    from gcl.experiment.mgsd_runs import PlanningSpec
-    from gcl.experiment.types import parsed
-    from gcl.planning.states_file import read_records
-    from gcl.tasks.planning_samples import picture_questions, source
-    from gcl.training.rollout_vllm import chosen
-    from gcl.training.trainer import scratch_folder, train_run
-
-    run = parsed(PlanningSpec, spec)
-    records = [record for record in read_records(states) if record.split == "train"]
-    if not records:
-        raise DataError(f"{states}: no states to train on; draw some with split train")
-    data = _data_sha256(states, pictures, [record.id for record in records])
-    if run.kind == "distillation":
-        execution = execution.model_copy(update={"rollouts": chosen(execution.rollouts, run)})
-    samples = source(run, records, pictures, execution.rollouts)
-    limits = experiment.planning.evaluation
-    sizes = {"batch_size": limits.batch_size.value, "max_new_tokens": limits.max_new_tokens.value}
-    asked = {
-        member.role: picture_questions(run, view, records, **sizes)
-        for member, view in zip(run.members, run.views, strict=False)
-    }
-    train_run(run, samples, data, execution, to, scratch_folder(scratch, run, data, "planning"), "planning", asked)
-    if record and os.environ.get("RANK", "0") == "0":
-        write_json(record, read_json(to / "run.json"))
-
-
-def answer(
-    *, checkpoint: str, states: Path, pictures: Path, to: Path, split: Literal["train", "val", "test"] = "test",
-    questions: Annotated[tuple[str, ...], Parameter(consume_multiple=(1, None))] = ("image",),
-    revision: str | None = None, system: System = "You are a helpful assistant.", pixels: Pixels = _MGSD_PIXELS,
-    precision: Literal["float32", "bfloat16", "float16"] = "bfloat16", batch_size: Count = 16,
-    max_new_tokens: Count = 1024,
-) -> None:  # fmt: skip
-    """Let a member find plans, or read pictures.
-
-    For example:
-
-        gcl planning answer --checkpoint checkpoints/student --states maze-4.jsonl --pictures pictures --to answers
-        gcl planning answer --checkpoint model --questions symbols symbols+plan --states maze-4.jsonl
-          --pictures pictures --to upper-bounds
-
-    Args:
-        checkpoint: The member's folder, or a hub id.
-        states: JSONL, as generate writes it.
-        pictures: Folder with one `<id>.png` a state, as render makes it.
-        to: Folder to make, with `<question>.jsonl` for each.
-        split: Of the states.
-        questions: image, symbols, symbols+plan, image+plan: a plan from these; answer: the moves alone; reading: the map.
-        revision: Commit of a model on the hub.
-        precision: On a GPU.
-        batch_size: Answers that are made at once.
-        max_new_tokens: Longest answer, in tokens.
-    """
-    from gcl.experiment.mgsd_schema import QUESTIONS
-
-    for question in questions:
-        if question not in QUESTIONS:
-            raise ConfigError(f"unknown question {question!r}; use some of {', '.join(QUESTIONS)}")
-    from gcl.evaluation.generate import load_any
-    from gcl.models.weights import Source
-    from gcl.planning.states_file import read_records
-    from gcl.tasks.planning_answers import answers
-
-    records = [record for record in read_records(states) if record.split == split]
-    if not records:
-        raise DataError(f"{states}: no states of split {split}; choose another --split")
-    model, encoder = load_any(Source(checkpoint, revision), precision, pixels, system)
-    limits = {"batch_size": batch_size, "max_new_tokens": max_new_tokens}
-    with atomic_folder(to) as work:
-        for question in questions:
-            lines = answers(model, encoder, records, pictures, question=question, **limits)
-            write_jsonl(work / f"{question}.jsonl", lines)
-
-
-def score(
-    *, answers: Path, states: Path, to: Path, resamples: Count = 2000, run: str | None = None,
-    checkpoint: str | None = None, revision: str | None = None,
-) -> None:  # fmt: skip
-    """Score answers: success, optimal, illegal, with intervals.
-
-    For example:
-
-        gcl planning score --answers answers/image.jsonl --states maze-4.jsonl --to metrics.json
-
-    Args:
-        answers: JSONL, as answer writes it.
-        states: The states that were asked about.
-        to: Metrics file to write.
-        resamples: Of the bootstrap.
-        run: What was asked, such as planning/mgsd/M+M/full/seed0/image: the file then says what its rates were made from.
-        checkpoint: With --run: who answered, the member's folder or a hub id.
-        revision: Commit of a model on the hub.
-    """
-    from gcl.experiment.load import experiment_here
-    from gcl.planning.scoring import metrics
-    from gcl.planning.states_file import read_records
-    from gcl.tasks.planning_provenance import provenance
-
-    lines = read_jsonl(answers)
-    asked = {line["id"] for line in lines}
-    records = [record for record in read_records(states) if record.id in asked]
-    found = metrics(records, lines, resamples)
-    if run:
-        if checkpoint is None:
-            raise ConfigError("--run says where rates come from; say with --checkpoint who answered")
-        made = provenance(checkpoint, revision, states, answers)
-        found = {"scale": experiment_here().scale, "run": run} | found | {"provenance": made}
-    write_json(to, found)
-
-
-def _data_sha256(states: Path, pictures: Path, ids: list[str]) -> str:
-    """Hash of what is trained on: states and their pictures.
-
-    Raises:
-        DataError: if a picture is missing.
-    """
-    files = [pictures / f"{id}.png" for id in ids]
-    missing = [path for path in files if not path.is_file()]
-    if missing:
-        raise DataError(
-            f"{missing[0]}: no such picture ({len(missing)} are missing); run gcl planning render --states {states} "
-            f"--out {pictures}"
-        )
-    return sha256_text(f"{sha256_files([states], states.parent)} {sha256_files(files, pictures)}")
-
-
-VERBS = (generate, import_, gather, render, vocabulary, build, train, answer, score)
+VERBS = (generate, import_, gather, render, vocabulary, build)

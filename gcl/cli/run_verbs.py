@@ -3,151 +3,88 @@
 Heavy libraries are imported inside, so that `gcl --help` and mistakes in arguments answer at once.
 """
 
-import gc
-import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from gcl.cli.arguments import Changes, Count, Json, Scale, Scratch
+from gcl.cli.arguments import Changes, Count, File, Json, Results, Scale, Scratch, known_data, opened
 from gcl.errors import ConfigError
-from gcl.files import STDIN, read_json, read_jsonl, sha256_file, write_json, write_jsonl
+from gcl.files import STDIN
 
 Pictures = Literal["own", "exchanged"]  # as gcl.experiment.types, which would cost `gcl --help` a tenth of a second
 
 
 def train(
-    *, run: str, data: str, manifest: Path, to: Path, record: Path | None = None,
+    run: str, /, *, to: Path, record: Path | None = None, file: File = None, scale: Scale = None,
     scratch: Scratch = Path("scratch"), changes: Changes = (),
 ) -> None:  # fmt: skip
     """Train one group; an interrupted training continues.
 
     For example:
 
-        gcl train --run run.json --data data.json --manifest train.tsv --to checkpoints
+        gcl train snei/sft/qwen3-vl-4b/default/seed0 --to checkpoints
 
     Args:
-        run: Run specification as JSON, or a file with it (see gcl runs ID).
-        data: Data specification as JSON, or a file with it.
-        manifest: Its train.tsv.
+        run: Its id (see gcl runs).
         to: Folder for one checkpoint per member.
         record: File for a copy of the run's record: costs, versions.
     """
     from gcl.experiment.execution import changed, execution_spec
-    from gcl.experiment.load import experiment_here
-    from gcl.experiment.runs import DataSpec, RunSpec
-    from gcl.experiment.types import parsed
+    from gcl.experiment.methods.registry import find_run
+    from gcl.tasks import jobs
     from gcl.training import launch
 
-    spec, source = parsed(RunSpec, run), parsed(DataSpec, data)
-    experiment = experiment_here()
-    execution = changed(execution_spec(experiment), changes)
+    experiment = opened(file, scale)
+    spec, execution = find_run(experiment, run), changed(execution_spec(experiment), changes)
     launch.ensure(execution)
-    scenarios = _load_split(source, manifest)
-
-    with _unswept():
-        from gcl.training.feeds import References
-        from gcl.training.member_file import data_questions
-        from gcl.training.trainer import scratch_folder, train_run
-
-    bound = sha256_file(manifest)
-    asked = dict.fromkeys([member.role for member in spec.members], data_questions(experiment, source))
-    own = scratch_folder(scratch, spec, bound)
-    train_run(spec, References.of(scenarios, spec), bound, execution, to, own, asked=asked)
-    if record and os.environ.get("RANK", "0") == "0":  # where it outlives the checkpoints
-        write_json(record, read_json(to / "run.json"))
-
-
-@contextmanager
-def _unswept() -> Iterator[None]:
-    """For imports of torch and its like: nothing imported is garbage, and looking for it takes a fifth of the time."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
+    jobs.train(experiment, spec, execution, to, record, scratch)
 
 
 def generate(
-    *, run: str, data: str, manifest: Path, checkpoints: Path, batch_size: Count, max_new_tokens: Count, to: Path,
-    pictures: Pictures = "own",
+    run: str, /, *, to: Path, pictures: Pictures = "own", file: File = None, scale: Scale = None,
+    results: Results = Path("results"),
 ) -> None:  # fmt: skip
-    """Let every member answer the test questions.
+    """Let the members of a run answer the test questions.
 
     For example:
 
-        gcl generate --run r.json --data d.json --manifest test.tsv --checkpoints c --batch-size 8 --max-new-tokens 64
-          --to p.jsonl
+        gcl generate snei/sft/qwen3-vl-4b/default/seed0 --to predictions.jsonl
 
     Args:
-        run: Run specification as JSON, or a file with it (see gcl runs ID).
-        data: Data specification as JSON, or a file with it.
-        manifest: Its test.tsv.
-        checkpoints: The run's checkpoint folder.
-        batch_size: Answers that are made at once.
-        max_new_tokens: Longest answer.
+        run: Its id (see gcl runs).
         to: JSONL file to write.
         pictures: Each scene's own picture, or that of another scene as a control.
     """
-    with _unswept():
-        from gcl.evaluation.generate import predictions, with_exchanged_pictures
-    from gcl.experiment.runs import DataSpec, RunSpec
-    from gcl.experiment.types import parsed
+    from gcl.experiment.methods.registry import find_run
+    from gcl.tasks import jobs
 
-    spec, scenarios = parsed(RunSpec, run), _load_split(parsed(DataSpec, data), manifest)
-    if pictures == "exchanged":
-        scenarios = with_exchanged_pictures(scenarios)
-    sizes = {"batch_size": batch_size, "max_new_tokens": max_new_tokens}
-    write_jsonl(to, predictions(spec, checkpoints, scenarios, **sizes))
+    experiment = opened(file, scale)
+    jobs.generate(experiment, find_run(experiment, run), to, pictures, results)
 
 
 def score(
-    *, run: str, score: str, predictions: Path, checkpoints: Path, manifests: Path, summary: Path, to: Path,
-    pictures: Pictures = "own",
+    run: str, /, *, to: Path, summary: Path, pictures: Pictures = "own", file: File = None, scale: Scale = None,
+    results: Results = Path("results"),
 ) -> None:  # fmt: skip
-    """Score predictions.
+    """Score the answers of a run's members.
 
     For example:
 
-        gcl score --run r --score s --predictions p --checkpoints c --manifests m --summary u --to metrics.json
+        gcl score snei/sft/qwen3-vl-4b/default/seed0 --summary summary.json --to metrics.json
 
     Args:
-        run: Run specification as JSON, or a file with it (see gcl runs ID).
-        score: Encoders, intervals, closed list of actions, as JSON.
-        predictions: As `gcl generate` writes them.
-        checkpoints: The run's checkpoint folder.
-        manifests: Folder of the data set's manifests.
-        summary: File for the means alone.
+        run: Its id (see gcl runs).
         to: Metrics file to write.
+        summary: File for the means alone.
         pictures: Which ones the members saw.
     """
-    with _unswept():
-        from gcl.data.manifest import read_manifest
-        from gcl.evaluation.score import ScoreSpec, means, score_run
-        from gcl.experiment.closure import code_sha256
-        from gcl.experiment.provenance import environment
-    from gcl.experiment.runs import RunSpec
-    from gcl.experiment.types import parsed
+    from gcl.experiment.methods.registry import find_run
+    from gcl.tasks import jobs
 
-    spec, settings = parsed(RunSpec, run), parsed(ScoreSpec, score)
-    scenes = list(read_manifest(manifests / "test.tsv"))
-    record = read_json(checkpoints / "run.json")
-    provenance = {
-        "code_sha256": {"training": record["code_sha256"], "evaluation": code_sha256("generation", "scoring")},
-        "manifests": {split: sha256_file(manifests / f"{split}.tsv") for split in ("train", "test")},
-        "predictions_sha256": sha256_file(predictions),
-        "checkpoints": record["weights"],
-        "start": record["start"],
-        "environment": {"training": record["environment"], "scoring": environment()},
-    }
-    metrics = score_run(spec, settings, read_jsonl(predictions), scenes, provenance, pictures)
-    write_json(summary, means(metrics))
-    write_json(to, metrics)
+    experiment = opened(file, scale)
+    jobs.score(experiment, find_run(experiment, run), to, summary, pictures, results)
 
 
 def predict(
@@ -191,24 +128,17 @@ def predict(
 
 def _asked_as_configured(found: Any, dataset: str | None, scale: str | None) -> Any:
     """A base model with the questions of config.yaml: that of this folder, or the project's own."""
-    from gcl.cli.opened import known_data
     from gcl.evaluation.predict import base_member
     from gcl.experiment.load import experiment_anywhere
-    from gcl.training.member_file import data_questions
+    from gcl.tasks.social_task import SocialTask
 
     experiment = experiment_anywhere(scale)
     data = known_data(experiment, dataset or next(iter(experiment.datasets)))
-    if dataset is None:  # any data set has the questions; the closed list is that of one
+    if dataset is None:  # nobody said which one; the closed list is that of one
         data = data.model_copy(update={"actions": None})
     print(f"note: {found.source} is a base model that no training here has touched; it is asked as config.yaml says "
           f"(scale {experiment.scale})", file=sys.stderr)  # fmt: skip
-    return base_member(found, experiment, data_questions(experiment, data))
-
-
-def _load_split(data: Any, manifest: Path) -> list[Any]:
-    from gcl.data.manifest import load_split
-
-    return load_split(Path(data.root), manifest, data.questions, data.actions)
+    return base_member(found, experiment, SocialTask(experiment.evaluation, data, Path()).all_turns())
 
 
 VERBS = (train, generate, score, predict)

@@ -11,6 +11,7 @@ from gcl.data.annotations import read_text, shown
 from gcl.data.raw import read_raw
 from gcl.data.scenario import SPLITS, Scenario
 from gcl.errors import DataError, raise_all
+from gcl.experiment.dialogue import Dialogue
 from gcl.files import sha256_file, write_text
 
 HEADER = ("id", "image", "image_sha256", "text_sha256")
@@ -55,36 +56,29 @@ def check_counts(scenarios: Sequence[Scenario], expected: Mapping[str, int], dat
     )
 
 
-def check_current(root: Path, folder: Path, questions: Mapping[str, str], actions: Sequence[str] | None) -> None:
+def check_current(root: Path, folder: Path, dialogue: Dialogue) -> None:
     """Refuse a raw folder that was edited since its manifests were made. Quick: pictures older than those are not read.
 
     Args:
         root: folder of the raw data set.
         folder: where its train.tsv and test.tsv are.
-        questions, actions: as for `read_raw`.
+        dialogue: as for `read_raw`.
 
     Raises:
         DataError: naming what has changed.
     """
     for split in SPLITS:
         path = folder / f"{split}.tsv"
-        load_split(root, path, questions, actions, trusted_until=path.stat().st_mtime)
+        load_split(root, path, dialogue, trusted_until=path.stat().st_mtime)
 
 
-def load_split(
-    root: Path,
-    manifest_path: Path,
-    questions: Mapping[str, str],
-    actions: Sequence[str] | None,
-    *,
-    trusted_until: float = 0.0,
-) -> list[Scenario]:
+def load_split(root: Path, manifest_path: Path, dialogue: Dialogue, *, trusted_until: float = 0.0) -> list[Scenario]:
     """Read the scenes of one split, in the order of its manifest, and verify that they are what was checked.
 
     Args:
         root: folder of the raw data set.
         manifest_path: train.tsv or test.tsv; the name says which split.
-        questions, actions: as for `read_raw`.
+        dialogue: as for `read_raw`.
         trusted_until: pictures last changed before this time (seconds since 1970) are not read.
 
     Raises:
@@ -95,7 +89,7 @@ def load_split(
         raise DataError(f"{manifest_path}: the name says no split; manifests are called train.tsv and test.tsv")
     rows = read_manifest(manifest_path)
     # Pictures were decoded when the manifest was made; equal hashes mean equal pictures.
-    scenarios = read_raw(root, questions, actions, check_images=False)
+    scenarios = read_raw(root, dialogue, check_images=False)
     scenes = {scenario.id: scenario for scenario in scenarios if scenario.split == split}
     problems = [f"{shown(id)}: in the manifest, but not in the {split} split" for id in rows if id not in scenes]
     problems += [f"{shown(id)}: in the {split} split, but not in the manifest" for id in scenes if id not in rows]

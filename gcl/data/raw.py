@@ -1,12 +1,12 @@
 """A data set's raw folder, as `gcl data import` writes it and people correct it: scenarios.jsonl and the pictures.
 
-`read_raw(root, questions, actions)` returns all scenes or lists what is wrong. One line of scenarios.jsonl is one scene:
+`read_raw(root, dialogue)` returns all scenes or lists what is wrong. One line of scenarios.jsonl is one scene:
 
     {"id": "17", "image": "images/17.png", "split": "train", "action": "Stop",
      "turns": {"perception": {"question": "What do you see?", "answer": "..."}, "prediction": ..., ...}}
 
-"action" is a label from the data set's closed list; without it the answer to the action question must name one label
-(gcl/experiment/actions.py says how such a sentence is read).
+The turns are those of the data set in config.yaml. "action" is a label from its closed list; without it the answer in the
+turn that names actions must name one label (gcl/experiment/actions.py says how such a sentence is read).
 A turn without "question" takes the wording of config.yaml. Every mistake becomes one line
 "scenarios.jsonl:<line>: <field>: <what>; <remedy>".
 """
@@ -21,9 +21,10 @@ from tqdm import tqdm
 
 from gcl.data.annotations import Record, kind, read_json, shown, text_field
 from gcl.data.images import check_image
-from gcl.data.scenario import SPLITS, TURNS, Scenario, Turn
+from gcl.data.scenario import SPLITS, Scenario, Turn
 from gcl.errors import DataError, raise_all
 from gcl.experiment.actions import label_of, named_action
+from gcl.experiment.dialogue import Dialogue
 from gcl.experiment.marks import mark_problems
 from gcl.files import sha256_file
 
@@ -43,34 +44,29 @@ class Draft:
     turns: Mapping[str, Turn]
 
 
-def read_raw(
-    root: Path, questions: Mapping[str, str], actions: Sequence[str] | None, *, check_images: bool = True
-) -> list[Scenario]:
+def read_raw(root: Path, dialogue: Dialogue, *, check_images: bool = True) -> list[Scenario]:
     """Read and check a data set.
 
     Args:
         root: its raw folder; image paths are relative to it.
-        questions: question of each turn, where the data has none of its own.
-        actions: closed list of action labels, or None where actions are free text.
+        dialogue: the turns that each scene has to have, and which of them names actions.
         check_images: whether to decode every picture and compare the pictures of the two splits.
 
     Raises:
         DataError: listing every mistake of the data set, one a line.
     """
     problems: list[str] = []
-    drafts = read_drafts(root, questions, actions, problems)
+    drafts = read_drafts(root, dialogue, problems)
     if check_images:
         _check_images(root, drafts, problems)
     raise_all(problems, str(root))
     return [
-        Scenario(draft.id, root / draft.image, draft.turns, draft.split, draft.action if actions else None)
+        Scenario(draft.id, root / draft.image, draft.turns, draft.split, draft.action if dialogue.actions else None)
         for draft in drafts
     ]
 
 
-def read_drafts(
-    root: Path, questions: Mapping[str, str], actions: Sequence[str] | None, problems: list[str]
-) -> list[Draft]:
+def read_drafts(root: Path, dialogue: Dialogue, problems: list[str]) -> list[Draft]:
     """All scenes as far as they can be read; what is wrong with the words is added to `problems`.
 
     Raises:
@@ -78,7 +74,7 @@ def read_drafts(
     """
     if not root.is_dir():
         raise DataError(f"{root}: no such folder; `gcl data import` makes it (see docs/data.md)")
-    drafts = [_draft(record, root, questions, actions, problems) for record in read_json(root / FILE, problems)]
+    drafts = [_draft(record, root, dialogue, problems) for record in read_json(root / FILE, problems)]
     _check_ids(drafts, problems)
     return drafts
 
@@ -92,12 +88,12 @@ def scene_record(
         id: unique within the data set.
         image: path relative to the raw folder.
         split: "train" or "test".
-        turns: question (None: as in config.yaml) and answer by turn.
+        turns: question (None: as in config.yaml) and answer by turn, in the order of the dialogue.
         action: label from the closed list, if the data has one beside the answer.
     """
     words = {
-        turn: ({} if turns[turn][0] is None else {"question": turns[turn][0]}) | {"answer": turns[turn][1]}
-        for turn in TURNS
+        turn: ({} if question is None else {"question": question}) | {"answer": answer}
+        for turn, (question, answer) in turns.items()
     }
     return {"id": id, "image": image, "split": split, **({"action": action} if action else {}), "turns": words}
 
@@ -109,10 +105,8 @@ def unfit(text: str | None, what: str, where: str) -> list[str]:
     return [f"{where}: {what}: {shown(text)} has a tab or a line break; rename it"]
 
 
-def _draft(
-    record: Record, root: Path, questions: Mapping[str, str], actions: Sequence[str] | None, problems: list[str]
-) -> Draft:
-    fields, where = record.fields, record.where
+def _draft(record: Record, root: Path, dialogue: Dialogue, problems: list[str]) -> Draft:
+    fields, where, actions = record.fields, record.where, dialogue.actions
     problems += [
         f"{where}: {shown(name)}: unknown field; remove it, or use one of {', '.join(FIELDS)}"
         for name in fields
@@ -123,14 +117,14 @@ def _draft(
     if split is not None and split not in SPLITS:
         problems.append(f"{where}: split: unknown split {shown(split)}; use {' or '.join(SPLITS)}")
         split = None
-    turns = dict(_turns(fields.get("turns"), questions, f"{where}: turns", problems))
+    turns = dict(_turns(fields.get("turns"), dialogue.questions, f"{where}: turns", problems))
     action = None
     if fields.get("action") is not None:
         action = text_field(fields, "action", where, problems)
         if actions is not None and action is not None:
             action = closed_label(action, actions, where, problems)
-    elif "action" in turns:
-        action = turns["action"].answer
+    elif dialogue.action in turns:
+        action = turns[dialogue.action].answer
         if actions is not None:
             action = answered_label(action, actions, where, problems)
     return Draft(where, id, _image(record, root, problems), split, action, turns)
@@ -139,10 +133,11 @@ def _draft(
 def _turns(value: Any, questions: Mapping[str, str], where: str, problems: list[str]) -> Iterator[tuple[str, Turn]]:
     if not isinstance(value, dict):
         what = "missing" if value is None else f"{kind(value)} instead of an object"
-        problems.append(f'{where}: {what}; write {{"perception": {{"answer": ...}}, ...}}')
+        problems.append(f'{where}: {what}; write {{"{next(iter(questions))}": {{"answer": ...}}, ...}}')
         return
-    problems += [f"{where}: {shown(name)}: unknown turn; use {', '.join(TURNS)}" for name in value if name not in TURNS]
-    for turn in TURNS:
+    known = ", ".join(questions)
+    problems += [f"{where}: {shown(name)}: unknown turn; use {known}" for name in value if name not in questions]
+    for turn in questions:
         words = value.get(turn)
         if not isinstance(words, dict):
             what = "missing" if words is None else f"{kind(words)} instead of an object"

@@ -1,14 +1,13 @@
-"""The record that every importer makes and everything downstream reads: one image, five turns, maybe an action label."""
+"""The record that every importer makes and everything downstream reads: one image, its turns, maybe an action label."""
 
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from gcl.files import canonical_json
 
-# Order of the dialogue in SNEI and MUSON: each turn builds on the ones before it.
-TURNS = ("perception", "prediction", "reasoning", "action", "explanation")
 SPLITS = ("train", "test")
 
 
@@ -35,6 +34,22 @@ class Exchange:
     answer: str
 
 
+class Query(NamedTuple):
+    """A question about a test item.
+
+    Attributes:
+        turn: what is asked, by name.
+        id: of the item.
+        exchange: the question as members see it, with the reference answer.
+        facts: what scoring needs besides; kept in the answer's record.
+    """
+
+    turn: str
+    id: str
+    exchange: Exchange
+    facts: Mapping[str, Any] = {}
+
+
 @dataclass(frozen=True)
 class Scenario:
     """One social-navigation scene.
@@ -42,7 +57,7 @@ class Scenario:
     Attributes:
         id: unique within its data set.
         image: path of the picture on disk, inside the data set's folder.
-        turns: the five turns by name, in the order of `TURNS`.
+        turns: by name, in the order of the data set's dialogue.
         split: "train" or "test".
         action: label from the data set's closed list, or None where actions are free text.
     """

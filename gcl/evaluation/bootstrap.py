@@ -5,6 +5,7 @@ that: where they happen to agree, so does all that is drawn from them. So no int
 Student's t over the trainings' means has it.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -68,3 +69,13 @@ def _students_t(values_SN: np.ndarray) -> Any:
     from scipy import stats  # takes a second to import, and metrics of a single training do not need it
 
     return stats.ttest_1samp(by_training_S, 0.0)
+
+
+def group_weights(groups: Sequence[str | None]) -> list[float]:
+    """Factors of scores, so that their mean is the unweighted mean of the groups' means.
+
+    Args:
+        groups: of each item; one group for all leaves scores as they are.
+    """
+    counts = Counter(groups)
+    return [len(groups) / (len(counts) * counts[group]) for group in groups]

@@ -11,11 +11,11 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
 from gcl.errors import CheckpointError
-from gcl.experiment.schema import Checkpoint
+from gcl.experiment.weights import Weights
 from gcl.files import sha256_files
 
 
-def encoder_folder(checkpoint: Checkpoint) -> Path:
+def encoder_folder(checkpoint: Weights) -> Path:
     """Return the folder with the encoder's files.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Let every member answer every question of the test split: `predictions(spec, checkpoints, scenarios, ...)`.
+"""Let members answer questions about the test split: `predictions(run, here, queries, ...)`.
 
 Greedy, batched, left-padded, each turn asked alone with its image. Batch size and order are fixed, since in low precision
 the text can depend on which prompts share a batch. `load_member` and `answers` are the steps of it that other questions
@@ -6,9 +6,8 @@ to a member share (gcl/evaluation/predict.py).
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from tqdm import tqdm
@@ -16,12 +15,11 @@ from transformers import PreTrainedModel
 
 from gcl.data.decoding import greedy
 from gcl.data.encoding import Encoder, chunks, collate
-from gcl.data.scenario import TURNS, Exchange, Scenario
-from gcl.errors import DataError
+from gcl.data.scenario import Exchange, Query
+from gcl.experiment.places import Places
 from gcl.experiment.runs import RunSpec
-from gcl.files import sha256_file
+from gcl.experiment.weights import Weights
 from gcl.models.backbone import load_model, load_preprocessor, load_trained
-from gcl.models.weights import Source
 
 
 class Answer(NamedTuple):
@@ -32,69 +30,50 @@ class Answer(NamedTuple):
 
 
 def predictions(
-    spec: RunSpec, checkpoints: Path, scenarios: Sequence[Scenario], *, batch_size: int, max_new_tokens: int
-) -> Iterator[dict[str, str | bool]]:
-    """Yield one record per member, turn and scenario: role, turn, id, question, reference, text, ended.
-
-    Records of the action turn have the scene's label, too, where actions are a closed list: the reference of accuracy.
+    run: RunSpec, here: Places, queries: Sequence[Query], *, batch_size: int, max_new_tokens: int
+) -> Iterator[dict[str, Any]]:
+    """Yield one record per member and query: role, turn, id, question, reference, the query's facts, text, ended.
 
     Args:
-        spec: the run whose members answer.
-        checkpoints: the run's output folder, with one checkpoint per role.
-        scenarios: test scenarios, in manifest order.
+        run: whose members answer.
+        here: where their weights are.
+        queries: all questions, in order.
         batch_size: prompts per batch.
         max_new_tokens: longest answer.
     """
-    for member in spec.members:
-        folder, base = checkpoints / member.role, Source(member.source, member.revision)
-        training = spec.training
-        model, encoder = load_member(folder, base, training.precision, training.pixels, training.system)
-        asked = [(turn, scenario) for turn in TURNS for scenario in scenarios]
-        label = f"{spec.id} {member.role}"
-        with tqdm(total=len(asked), desc=label, unit="answer", mininterval=2) as bar:
-            for batch in chunks(asked, batch_size):
-                said = answers(model, encoder, [s.exchange(turn) for turn, s in batch], max_new_tokens)
-                for (turn, scenario), answer in zip(batch, said, strict=True):
-                    label = {"label": scenario.action} if turn == "action" and scenario.action is not None else {}
+    training = run.training
+    for member in run.asked:
+        model, encoder = load_member(
+            here.answering(run, member.role),
+            here.weights(member.start),
+            training.precision,
+            training.pixels,
+            training.system,
+        )
+        with tqdm(total=len(queries), desc=f"{run.id} {member.role}", unit="answer", mininterval=2) as bar:
+            for batch in chunks(queries, batch_size):
+                said = answers(model, encoder, [query.exchange for query in batch], max_new_tokens)
+                for query, answer in zip(batch, said, strict=True):
                     yield {
                         "role": member.role,
-                        "turn": turn,
-                        "id": scenario.id,
-                        "question": scenario.turns[turn].question,
-                        "reference": scenario.turns[turn].answer,
-                        **label,
+                        "turn": query.turn,
+                        "id": query.id,
+                        "question": query.exchange.question,
+                        "reference": query.exchange.answer,
+                        **query.facts,
                         **answer._asdict(),
                     }
                 bar.update(len(batch))
 
 
-def with_exchanged_pictures(scenarios: Sequence[Scenario]) -> list[Scenario]:
-    """The same scenes, each with the picture of another one: a control that only a model which looks can notice.
-
-    Pictures move on by about half of the scenes, so that frames which were taken shortly after each other are far apart.
-
-    Raises:
-        DataError: if some scene would keep its picture however far they move.
-    """
-    count, hashes = len(scenarios), [sha256_file(scenario.image) for scenario in scenarios]
-    for distance in range(count // 2, count):
-        others = [(k + distance) % count for k in range(count)]
-        if all(hashes[k] != hashes[other] for k, other in enumerate(others)):
-            return [
-                replace(scenario, image=scenarios[other].image)
-                for scenario, other in zip(scenarios, others, strict=True)
-            ]
-    raise DataError("pictures cannot be exchanged: too many scenes share one; give the test scenes their own pictures")
-
-
 def load_member(
-    folder: Path, base: Source, precision: str, pixels: Sequence[int], system: str
+    weights: Weights, base: Weights, precision: str, pixels: Sequence[int], system: str
 ) -> tuple[PreTrainedModel, Encoder]:
-    """A trained member, ready to answer: its model, on the GPU if there is one, and its encoder.
+    """A model, trained or not, ready to answer: on the GPU if there is one, with its encoder.
 
     Args:
-        folder: the member's checkpoint folder.
-        base: what the member started from.
+        weights: a member's checkpoint folder, or any model.
+        base: what the member started from; adapters alone need it.
         precision: of the training; a CPU computes in float32 all the same.
         pixels: smallest and largest picture area after resizing.
         system: system message.
@@ -103,19 +82,10 @@ def load_member(
         CheckpointError: if one of them cannot be loaded.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    model = load_trained(folder, base, _dtype(precision, device)).to(device)
-    return model, Encoder(load_preprocessor(Source(str(folder)), (pixels[0], pixels[1])), system)
-
-
-def load_any(source: Source, precision: str, pixels: Sequence[int], system: str) -> tuple[PreTrainedModel, Encoder]:
-    """Any model, trained or not, ready to answer; arguments and errors as of `load_member`.
-
-    Args:
-        source: its folder, or hub id and commit.
-    """
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    model = load_model(source, _dtype(precision, device)).to(device)
-    return model, Encoder(load_preprocessor(source, (pixels[0], pixels[1])), system)
+    dtype = torch.float32 if device == "cpu" else getattr(torch, precision)
+    trained = weights.revision is None and weights != base
+    model = load_trained(Path(weights.path), base, dtype) if trained else load_model(weights, dtype)
+    return model.to(device), Encoder(load_preprocessor(weights, (pixels[0], pixels[1])), system)
 
 
 def answers(model: PreTrainedModel, encoder: Encoder, asked: Sequence[Exchange], max_new_tokens: int) -> list[Answer]:
@@ -135,7 +105,3 @@ def _continue(
     texts = encoder.preprocessor.tokenizer.batch_decode(new_BT, skip_special_tokens=True)
     ended_B = (new_BT == encoder.end_token).any(dim=1).tolist()
     return [Answer(text.strip(), ended) for text, ended in zip(texts, ended_B, strict=True)]
-
-
-def _dtype(precision: str, device: str) -> torch.dtype:
-    return torch.float32 if device == "cpu" else getattr(torch, precision)

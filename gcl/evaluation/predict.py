@@ -21,18 +21,19 @@ from transformers.utils.logging import disable_progress_bar
 
 from gcl.data.encoding import Encoder
 from gcl.data.images import PictureError
-from gcl.data.scenario import TURNS, Scenario, Turn
+from gcl.data.scenario import Scenario, Turn
 from gcl.errors import CheckpointError, ConfigError, DataError
-from gcl.evaluation.accuracy import NO_ACTION
-from gcl.evaluation.generate import Answer, answers, load_any, load_member
+from gcl.evaluation.generate import Answer, answers, load_member
+from gcl.evaluation.scorers.accuracy import NO_ACTION
 from gcl.experiment.actions import named_action
 from gcl.experiment.marks import marks
 from gcl.experiment.schema import Experiment
+from gcl.experiment.weights import Weights
 from gcl.files import STDIN, read_json
 from gcl.models.backbone import ADAPTER
-from gcl.models.weights import Source
 from gcl.training.member_file import MEMBER_FILE, MemberFile, Questions, read_member_file
 
+_LONGEST = 20  # signs of a question's name that stands beside its answer
 _EXAMPLE = "results/<scale>/checkpoints/<run>/<role>"
 _HUB_ID = re.compile(r"(?P<path>[\w.-]+/[\w.-]+)(@(?P<commit>[\w.-]+))?")
 
@@ -41,7 +42,7 @@ _HUB_ID = re.compile(r"(?P<path>[\w.-]+/[\w.-]+)(@(?P<commit>[\w.-]+))?")
 class Found:
     """A model that can be asked: where its weights lie, and how it is asked; None for a base model, which nobody trained."""
 
-    source: Source
+    source: Weights
     file: MemberFile | None
 
 
@@ -52,8 +53,9 @@ class Prediction:
     Attributes:
         image: its path as it was given.
         answers: text by the question's name, in the order in which they were asked.
-        action: entry of the data set's closed list that the action answer names, as scoring reads it; None where there is
-            no such list or the turn was not asked.
+        action: entry of the data set's closed list that an answer names, as scoring reads it; None where there is no such
+            list or its turn was not asked.
+        named_in: the turn whose answer names the action.
         unfinished: names of the questions whose answers were cut at the longest length.
         problem: why the picture cannot be used and what to do; there are no answers then.
     """
@@ -61,6 +63,7 @@ class Prediction:
     image: str
     answers: Mapping[str, str]
     action: str | None = None
+    named_in: str | None = None
     unfinished: Sequence[str] = ()
     problem: str | None = None
 
@@ -70,12 +73,12 @@ class Prediction:
         return {"image": self.image, "answers": answers, "action": self.action, "unfinished": unfinished}
 
     def __str__(self) -> str:
-        width = max(map(len, TURNS)) + 4
+        width = max((len(turn) for turn in self.answers if len(turn) <= _LONGEST), default=0) + 4
         lines = [_printable(self.image)]
         for turn, text in self.answers.items():
-            after = f" [{self.action}]" if turn == "action" and self.action else ""
+            after = f" [{self.action}]" if turn == self.named_in and self.action else ""
             after += " (cut: the longest length was reached)" if turn in self.unfinished else ""
-            if len(turn) > width - 4:  # a question of the user's own stands above its answer
+            if len(turn) > _LONGEST:  # a question of the user's own stands above its answer
                 lines.append(f"  {_printable(turn)}")
                 turn = ""
             # Further lines of an answer stand below its first.
@@ -97,7 +100,7 @@ def find_member(name: str) -> Found:
     if not folder.is_dir():
         hub = _HUB_ID.fullmatch(name)
         if hub and not folder.parent.is_dir():  # nobody's name on the hub, but a folder here
-            return Found(Source(hub["path"], hub["commit"] or "main"), None)
+            return Found(Weights(path=hub["path"], revision=hub["commit"] or "main"), None)
         raise CheckpointError(f"{name}: no such folder; give a trained member's, {_EXAMPLE}, a model's, or a hub id")
     if (folder / MEMBER_FILE).is_file():
         return _with_weights(folder, read_member_file(folder))
@@ -115,7 +118,7 @@ def find_member(name: str) -> Found:
             f"{folder}: neither {MEMBER_FILE} nor config.json in it; give the folder that a training has left, {_EXAMPLE}, "
             "or a model's"
         )
-    return Found(Source(name), None)
+    return Found(Weights(path=name), None)
 
 
 def base_member(found: Found, experiment: Experiment, asked: Questions) -> Found:
@@ -124,7 +127,7 @@ def base_member(found: Found, experiment: Experiment, asked: Questions) -> Found
     Args:
         found: from `find_member`.
         experiment: says the system message, the size of pictures and the precision.
-        asked: the questions, from `gcl.training.member_file.data_questions`.
+        asked: the questions of a data set.
     """
     training, source = experiment.training, found.source
     file = MemberFile(
@@ -204,7 +207,7 @@ def predict(
     """
     model, encoder = _load(found)
     turns = {name: Turn(text, "") for name, text in questions.items()}
-    actions = found.file.asked.actions
+    asked = found.file.asked
     images = iter(images)
     while batch := list(islice(images, batch_size)):
         # An encoder keeps the pictures that it has seen for the next turn; those of other batches are not needed again.
@@ -221,9 +224,9 @@ def predict(
             said = {turn: answer.text for turn, answer in given.items()}
             unfinished = [turn for turn, answer in given.items() if not answer.ended]
             named = None
-            if actions and "action" in said:
-                named = named_action(said["action"], actions) or NO_ACTION
-            yield Prediction(image, said, named, unfinished)
+            if asked.actions and asked.action in said:
+                named = named_action(said[asked.action], asked.actions) or NO_ACTION
+            yield Prediction(image, said, named, asked.action, unfinished)
 
 
 def show(predictions: Iterable[Prediction], total: int | None, *, as_json: bool) -> None:
@@ -264,7 +267,7 @@ def _with_weights(folder: Path, file: MemberFile) -> Found:
             f"{folder}: has {has}, and its base model {file.base} is not here; run this where that folder is, or train with "
             "execution.retain: final"
         )
-    return Found(Source(str(folder)), file)
+    return Found(Weights(path=str(folder)), file)
 
 
 def _unexplained(folder: Path, record: Path) -> CheckpointError:
@@ -279,10 +282,8 @@ def _unexplained(folder: Path, record: Path) -> CheckpointError:
 
 def _load(found: Found) -> tuple[PreTrainedModel, Encoder]:
     file = found.file
-    if found.source.revision is None:
-        folder, base = Path(found.source.path), Source(file.base, file.revision)
-        return load_member(folder, base, file.precision, file.pixels, file.system)
-    return load_any(found.source, file.precision, file.pixels, file.system)
+    base = Weights(path=file.base, revision=file.revision)
+    return load_member(found.source, base, file.precision, file.pixels, file.system)
 
 
 def _printable(path: str) -> str:

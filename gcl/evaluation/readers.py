@@ -11,43 +11,53 @@ from typing import Any
 from huggingface_hub import try_to_load_from_cache
 from transformers import AutoTokenizer
 
-from gcl.data.scenario import TURNS
 from gcl.data.validation.length_checks import Reader
 from gcl.errors import CheckpointError
 from gcl.evaluation.encoders import encoder_folder, readable
-from gcl.experiment.runs import BACKBONES_FOLDER
-from gcl.experiment.schema import Checkpoint, Experiment
+from gcl.evaluation.metric_registry import header
+from gcl.experiment.dialogue import turns_of
+from gcl.experiment.places import places
+from gcl.experiment.runs import Built
+from gcl.experiment.schema import Experiment
+from gcl.experiment.weights import Weights
 
 
-def readers(experiment: Experiment) -> tuple[list[Reader], list[str]]:
-    """Members and encoders of a scale, and a line for each whose tokenizer is not here."""
-    found, absent = _members(experiment)
+def readers(experiment: Experiment, kind: str) -> tuple[list[Reader], list[str]]:
+    """Members and encoders of a scale, and a line for each whose tokenizer is not here.
+
+    Args:
+        experiment: the members, and the encoders of metrics.
+        kind: of data whose turns are read, see `gcl.experiment.dialogue.dialogue_of`.
+    """
+    turns = turns_of(experiment, kind)
+    found, absent = _members(experiment, list(turns))
     evaluation = experiment.evaluation
-    for name, checkpoint, turns in (
-        ("Action-F1", evaluation.bert_encoder.value, ("action",)),
-        ("Perception-cos and Reasoning-cos", evaluation.sentence_encoder.value, ("perception", "reasoning")),
-    ):
-        name = f"the encoder of {name}"
+    for metric, checkpoint in (("f1", evaluation.bert_encoder.value), ("cos", evaluation.sentence_encoder.value)):
+        scored = [turn for turn, setting in turns.items() if metric in setting.metrics]
+        if not scored:
+            continue
+        name = "the encoder of " + " and ".join(str(header(f"{turn}_{metric}")) for turn in scored)
         try:
             tokenizer = _tokenizer(checkpoint)
         except CheckpointError as error:
             absent.append(f"answers longer than {name} reads: {error}")
             continue
-        limit = tokenizer.model_max_length if turns == ("action",) else _sentence_limit(checkpoint, tokenizer)
+        limit = tokenizer.model_max_length if metric == "f1" else _sentence_limit(checkpoint, tokenizer)
         remedy = "shorten them, or choose an encoder that reads more: the rest of an answer is not compared"
-        found.append(_reader(name, turns, limit, remedy, tokenizer, around=tokenizer.num_special_tokens_to_add()))
+        found.append(_reader(name, scored, limit, remedy, tokenizer, around=tokenizer.num_special_tokens_to_add()))
     return found, absent
 
 
-def _members(experiment: Experiment) -> tuple[list[Reader], list[str]]:
+def _members(experiment: Experiment, turns: Sequence[str]) -> tuple[list[Reader], list[str]]:
     """One reader for all models that share a tokenizer."""
     limit = experiment.evaluation.max_new_tokens.value
     tokenizers: dict[str, Any] = {}
     names: dict[str, list[str]] = {}
     absent = []
+    here = places(experiment)
     for model, settings in experiment.models.items():
         backbone = settings.backbone.value
-        own = backbone if isinstance(backbone, Checkpoint) else Checkpoint(path=f"{BACKBONES_FOLDER}/{model}")
+        own = backbone if isinstance(backbone, Weights) else here.weights(Built(backbone=model))
         try:
             tokenizer = _tokenizer(own)
         except CheckpointError as error:
@@ -58,7 +68,7 @@ def _members(experiment: Experiment) -> tuple[list[Reader], list[str]]:
         names.setdefault(key, []).append(model)
     remedy = "raise evaluation.max_new_tokens, or shorten them: no member can write such an answer to its end"
     return [
-        _reader(", ".join(names[key]), TURNS, limit, remedy, tokenizer, around=1)  # the end of the turn
+        _reader(", ".join(names[key]), turns, limit, remedy, tokenizer, around=1)  # the end of the turn
         for key, tokenizer in tokenizers.items()
     ], absent
 
@@ -70,7 +80,7 @@ def _reader(name: str, turns: Sequence[str], limit: int, remedy: str, tokenizer:
     return Reader(name, turns, limit, remedy, pieces, lambda text: readable(tokenizer, text))
 
 
-def _tokenizer(checkpoint: Checkpoint) -> Any:
+def _tokenizer(checkpoint: Weights) -> Any:
     """The tokenizer of a package, a folder, or of what the hub's cache on this machine has.
 
     Raises:
@@ -85,11 +95,11 @@ def _tokenizer(checkpoint: Checkpoint) -> Any:
         raise CheckpointError(f"not counted, the tokenizer of {checkpoint.path} is not on this machine") from None
 
 
-def _folder(checkpoint: Checkpoint) -> Path:
+def _folder(checkpoint: Weights) -> Path:
     return encoder_folder(checkpoint) if checkpoint.path.startswith("package:") else Path(checkpoint.path)
 
 
-def _sentence_limit(checkpoint: Checkpoint, tokenizer: Any) -> int:
+def _sentence_limit(checkpoint: Weights, tokenizer: Any) -> int:
     """What a Sentence-BERT reads: its own limit, if it has one, or that of its tokenizer."""
     name = "sentence_bert_config.json"
     if checkpoint.revision is None:

@@ -1,46 +1,22 @@
 """From predictions to a metrics file: `score_run(spec, predictions, ...)`; `means(metrics)` is its short form.
 
-Per member: Action-F1, Perception-cos, Reasoning-cos and (closed lists) action accuracy, each per scene and as a mean with
-its interval. An empty answer scores 0, and so does one that the metric's encoder cannot read. Both are counted, and so are
-answers that did not end. The file holds nothing that changes from one identical run to the next: times and machines are in
-the run's own record.
+Per member: every metric of every turn, per scene and as a mean with its interval. An empty answer scores 0, and so does one
+that the metric's encoder cannot read. Both are counted, and so are answers that did not end. The file holds nothing that
+changes from one identical run to the next: times and machines are in the run's own record.
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from gcl.data.scenario import TURNS
 from gcl.errors import DataError
-from gcl.evaluation.accuracy import NO_ACTION, confusion_matrix
-from gcl.evaluation.action_f1 import ActionF1
-from gcl.evaluation.bootstrap import mean_interval
-from gcl.evaluation.encoders import encoder_folder, encoder_sha256
-from gcl.evaluation.similarity import SentenceSimilarity
-from gcl.experiment.actions import named_action
+from gcl.evaluation.bootstrap import group_weights, mean_interval
+from gcl.evaluation.metric_registry import METRICS, score_names
+from gcl.evaluation.scorer import Scorer
+from gcl.experiment.asked import ScoreSpec
 from gcl.experiment.runs import RunSpec
-from gcl.experiment.schema import Checkpoint
-from gcl.experiment.types import Pictures, Strict
+from gcl.experiment.types import Pictures
 
-
-class Scorer(Protocol):
-    """A metric of one turn's answers."""
-
-    def __call__(self, texts: Sequence[str], references: Sequence[str]) -> list[float]:
-        """The score of each text against its reference."""
-
-    def unreadable(self, text: str, reference: str) -> bool:
-        """Whether the two cannot be compared, since one of them is empty to the metric; such answers are counted."""
-
-
-class ScoreSpec(Strict):
-    """What scoring depends on."""
-
-    bert_encoder: Checkpoint
-    bert_layer: int
-    sentence_encoder: Checkpoint
-    bootstrap: int
-    actions: list[str] | None
+Records = Mapping[str, Mapping[str, Any]]
 
 
 def score_run(
@@ -55,7 +31,7 @@ def score_run(
 
     Args:
         spec: the run.
-        score: encoders, bootstrap, closed list of actions.
+        score: encoders, bootstrap, turns with their metrics, closed list of actions.
         predictions: records as `gcl.evaluation.generate.predictions` makes them.
         scenes: ids of the test split; exactly these must have been answered.
         provenance: what else led to these numbers.
@@ -64,40 +40,29 @@ def score_run(
     Raises:
         DataError: if a member did not answer every question exactly once, or a label of a closed list is missing.
     """
-    bert, sentence = encoder_folder(score.bert_encoder), encoder_folder(score.sentence_encoder)
-    scorers = make_scorers(bert, sentence, score)
-    answers = [_complete(predictions, member.role, scenes, spec.id) for member in spec.members]
-    if score.actions is not None:
-        _check_labels(answers[0]["action"], score.actions, spec.id)
+    names = score_names(score.turns, score.actions is not None)
+    # One for each metric, since a scorer may keep what it has read.
+    scorers = {metric: METRICS[metric].of(score) for metric in dict.fromkeys(metric for _, metric in names.values())}
+    turns = [turn.name for turn in score.turns]
+    answers = [_complete(predictions, member.role, turns, scenes, spec.id) for member in spec.asked]
+    for turn in {turn for turn, metric in names.values() if scorers[metric].listed}:
+        _check_labels(answers[0][turn], score.actions or (), spec.id)
+    columns = {name: (turn, scorers[metric]) for name, (turn, metric) in names.items()}
     members = [
-        {"role": member.role, "model": member.model} | _score_member(by_turn, scorers, score)
-        for member, by_turn in zip(spec.members, answers, strict=True)
+        {"role": member.role, "model": member.model} | _score_member(by_turn, columns, score.bootstrap)
+        for member, by_turn in zip(spec.asked, answers, strict=True)
     ]
-    metric_models = {"bert": f"{encoder_sha256(bert)} layer {score.bert_layer}", "sentence": encoder_sha256(sentence)}
     return {
         "scale": spec.scale,
         "run": spec.evaluation(pictures),
         "members": members,
-        "constant_answer": _constant_answer(answers[0]["action"], scorers["action_f1"][1]),
+        "constant_answer": _constant_answer(answers[0], columns),
         "provenance": {"training": spec.id, "spec": spec.model_dump(), "spec_sha256": spec.fingerprint}
         | {"score": score.model_dump()}
         | dict(provenance)
-        | {"metric_models": metric_models},
-    }
-
-
-def make_scorers(bert: Path, sentence: Path, score: ScoreSpec) -> dict[str, tuple[str, Scorer]]:
-    """Every metric by name: the turn whose answers it scores, and what scores texts against references.
-
-    Args:
-        bert, sentence: folders of the two encoders.
-        score: for the layer.
-    """
-    similarity = SentenceSimilarity(sentence)
-    return {
-        "action_f1": ("action", ActionF1(bert, score.bert_layer)),
-        "perception_cos": ("perception", similarity),
-        "reasoning_cos": ("reasoning", similarity),
+        | {
+            "metric_models": {key: value for scorer in scorers.values() for key, value in scorer.encoder(score).items()}
+        },
     }
 
 
@@ -110,14 +75,18 @@ def means(metrics: Mapping[str, Any]) -> dict[str, dict[str, float]]:
 
 
 def _complete(
-    predictions: Sequence[Mapping[str, Any]], role: str, scenes: Sequence[str], run: str
+    predictions: Sequence[Mapping[str, Any]], role: str, turns: Sequence[str], scenes: Sequence[str], run: str
 ) -> dict[str, dict[str, Mapping[str, Any]]]:
     """One member's records by turn and scene, all of them exactly once."""
-    by_turn: dict[str, dict[str, Mapping[str, Any]]] = {turn: {} for turn in TURNS}
+    by_turn: dict[str, dict[str, Mapping[str, Any]]] = {turn: {} for turn in turns}
     for record in (p for p in predictions if p["role"] == role):
         if "ended" not in record:
             raise DataError(
                 f"{run}: answers of an earlier version, which do not say whether they ended; generate again"
+            )
+        if record["turn"] not in by_turn:
+            raise DataError(
+                f"{run} {role}: answers on {record['turn']}, which is no turn of the data set; generate again"
             )
         if record["id"] in by_turn[record["turn"]]:
             raise DataError(f"{run} {role}: {record['turn']} of {record['id']} is answered twice; generate again")
@@ -131,7 +100,7 @@ def _complete(
     return by_turn
 
 
-def _check_labels(answers: Mapping[str, Mapping[str, Any]], actions: Sequence[str], run: str) -> None:
+def _check_labels(answers: Records, actions: Sequence[str], run: str) -> None:
     """Every reference action must be in the list, or there is nothing that an answer could be right or wrong about."""
     for scene, record in answers.items():
         if record.get("label") not in actions:
@@ -141,51 +110,50 @@ def _check_labels(answers: Mapping[str, Mapping[str, Any]], actions: Sequence[st
             )
 
 
-def _constant_answer(answers: Mapping[str, Mapping[str, Any]], action_f1: ActionF1) -> dict[str, Any]:
-    """What saying the same all the time would score: the most frequent reference action, for every scene."""
-    references = [record["reference"] for record in answers.values()]
+def _constant_answer(
+    by_turn: Mapping[str, Records], columns: Mapping[str, tuple[str, Scorer]]
+) -> dict[str, Any] | None:
+    """What saying the same all the time would score by the first metric: the most frequent reference, for every scene.
+
+    None where no answer is compared with a reference in words.
+    """
+    name, (turn, scorer) = next(iter(columns.items()))
+    if scorer.against != "reference":
+        return None
+    references = [record["reference"] for record in by_turn[turn].values()]
     text = min(set(references), key=lambda reference: (-references.count(reference), reference))
-    scores = action_f1([text] * len(references), references)
-    return {"text": text, "action_f1": sum(scores) / len(scores)}
+    scores = scorer([text] * len(references), references)
+    return {"text": text, name: sum(scores) / len(scores)}
 
 
 def _score_member(
-    by_turn: Mapping[str, Mapping[str, Mapping[str, Any]]], scorers: Mapping[str, tuple[str, Scorer]], score: ScoreSpec
+    by_turn: Mapping[str, Records], columns: Mapping[str, tuple[str, Scorer]], resamples: int
 ) -> dict[str, Any]:
     """Per-scene scores, means, and what else is worth counting of one member."""
-    ids = sorted(by_turn["action"])
-
-    def texts(turn: str, key: str) -> list[str]:
-        return [by_turn[turn][i][key] for i in ids]
-
-    values: dict[str, list[float]] = {
-        name: scorer(texts(turn, "text"), texts(turn, "reference")) for name, (turn, scorer) in scorers.items()
-    }
-    summary: dict[str, Any] = {name: mean_interval(scores, score.bootstrap) for name, scores in values.items()}
-    summary["action_accuracy"], confusion, correct = None, None, [None] * len(ids)
-    if score.actions is not None:
-        parsed = [named_action(text, score.actions) or NO_ACTION for text in texts("action", "text")]
-        # The label, not the prose beside it: "Wait until she has passed." names no action, its label does.
-        labels = texts("action", "label")
-        correct = [a == b for a, b in zip(parsed, labels, strict=True)]
-        summary["action_accuracy"] = mean_interval([float(c) for c in correct], score.bootstrap)
-        confusion = confusion_matrix(labels, parsed, score.actions)
-    items = [
-        {"id": i} | {name: round(scores[k], 6) for name, scores in values.items()} | {"action_correct": correct[k]}
-        for k, i in enumerate(ids)
-    ]
+    ids = sorted(next(iter(by_turn.values())))
+    values: dict[str, list[float]] = {}
+    unscorable, details = {}, {}
+    for name, (turn, scorer) in columns.items():
+        texts, references = ([by_turn[turn][i][field] for i in ids] for field in ("text", scorer.against))
+        values[name] = scorer(texts, references)
+        pairs = zip(texts, references, strict=True)
+        unscorable[name] = sum(scorer.unreadable(text, reference) for text, reference in pairs if text.strip())
+        details |= scorer.details(texts, references)
     counts = {
-        "empty": {
-            turn: sum(not said["text"].strip() for said in answers.values()) for turn, answers in by_turn.items()
-        },
-        "unfinished": {turn: sum(not said["ended"] for said in answers.values()) for turn, answers in by_turn.items()},
-        "unscorable": {
-            name: sum(
-                scorer.unreadable(text, reference)
-                for text, reference in zip(texts(turn, "text"), texts(turn, "reference"), strict=True)
-                if text.strip()
-            )
-            for name, (turn, scorer) in scorers.items()
-        },
+        "empty": {turn: sum(not a["text"].strip() for a in answers.values()) for turn, answers in by_turn.items()},
+        "unfinished": {turn: sum(not a["ended"] for a in answers.values()) for turn, answers in by_turn.items()},
+        "unscorable": unscorable,
     }
-    return {"summary": summary, **counts, "confusion": confusion, "items": items}
+    first = next(iter(by_turn.values()))
+    kept = [{"id": i} | {field: first[i][field] for field in ("group", "level") if field in first[i]} for i in ids]
+    items = [one | {name: round(scores[k], 6) for name, scores in values.items()} for k, one in enumerate(kept)]
+    weights = group_weights([one.get("group") for one in kept])
+    return {
+        "summary": {
+            name: mean_interval([w * x for w, x in zip(weights, scores, strict=True)], resamples)
+            for name, scores in values.items()
+        },
+        **counts,
+        **details,
+        "items": items,
+    }

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 
 from gcl.errors import ConfigError
 from gcl.experiment.actions import label_of
-from gcl.experiment.grid import arm_runs, at_rate, component_runs, sweep_runs, tuned_arms
+from gcl.experiment.grid import arm_runs, at_rate, component_runs, planning_runs, sweep_runs, tuned_arms
 from gcl.experiment.marks import marks
-from gcl.experiment.mgsd_grid import trainings
-from gcl.experiment.runs import group_run
+from gcl.experiment.methods.competition import group_run
 from gcl.experiment.schema import Experiment, MiniatureModel, Pair
+from gcl.experiment.turn_checks import turn_problems
 
 
 def contradictions(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
@@ -40,7 +40,7 @@ def _run_problems(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
         for ratio in controls.rates.value:
             for arm in tuned_arms(experiment).values():
                 yield from attempt(["controls", "rates", "value"], at_rate, arm, ratio)
-    yield from attempt(["planning", "arms", "value"], trainings)
+    yield from attempt(["planning", "arms", "value"], planning_runs)
 
 
 def _contradictions(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
@@ -98,9 +98,7 @@ def _contradictions(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
             yield [*path, "base"], f"'gco' has no {sweep.vary} per role; use base: full"
     if len(set(experiment.seeds.value)) != len(experiment.seeds.value):
         yield ["seeds", "value"], "duplicate run: a seed is listed twice; remove one"
-    turns = experiment.prompt.questions.value
-    if set(turns) != {"perception", "prediction", "reasoning", "action", "explanation"}:
-        yield ["prompt", "questions", "value"], f"needs exactly the five turns as keys; found {', '.join(turns)}"
+    yield from turn_problems(experiment)
     yield from _marked_prompts(experiment)
     if experiment.training.pixels.value[0] > experiment.training.pixels.value[1]:
         yield (
@@ -126,13 +124,10 @@ def _contradictions(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
 
 def _marked_prompts(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
     """Prompts with a word that models take for a picture or the end of a turn."""
-    questions = experiment.prompt.questions.value
-    prompts = {("prompt", "system", "value"): experiment.prompt.system.value}
-    prompts |= {("prompt", "questions", "value", turn): text for turn, text in questions.items()}
-    prompts |= {("planning", "system", "value"): experiment.planning.system.value}
-    for path, text in prompts.items():
-        for word in marks(text):
-            yield [*path], f"{word!r} is a sign that models do not read as text; remove it, pictures are placed anyway"
+    for section in ("prompt", "planning"):
+        for word in marks(getattr(experiment, section).system.value):
+            path = [section, "system", "value"]
+            yield path, f"{word!r} is a sign that models do not read as text; remove it, pictures are placed anyway"
 
 
 def _trainings_without_adapters(experiment: Experiment) -> Iterator[tuple[list[str], str]]:

@@ -12,90 +12,109 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from gcl.experiment.places import PLANNING
+from gcl.experiment.runs import RolloutFeed, RunSpec
 from gcl.files import sha256_files, sha256_text
 
 ROOT = Path(__file__).parents[2]
 
-# The verb behind each step: a function in a module of verbs.
+# The function behind each step.
 STEPS = {
     "drawing": "gcl.cli.data_verbs.generate",
     "importing": "gcl.cli.data_verbs.import_",
     "manifest": "gcl.cli.data_verbs.manifest",
     "vocabulary": "gcl.cli.backbone_verbs.vocabulary",
     "backbones": "gcl.cli.backbone_verbs.ground",
-    "training": "gcl.cli.run_verbs.train",
-    "generation": "gcl.cli.run_verbs.generate",
-    "scoring": "gcl.cli.run_verbs.score",
+    "training": "gcl.tasks.jobs.train",
+    "generation": "gcl.tasks.jobs.generate",
+    "scoring": "gcl.tasks.jobs.score",
     "states": "gcl.cli.planning_verbs.generate",
     "all_states": "gcl.cli.planning_verbs.gather",
     "public_states": "gcl.cli.planning_verbs.import_",
     "pictures": "gcl.cli.planning_verbs.render",
     "planning_vocabulary": "gcl.cli.planning_verbs.vocabulary",
     "planning_backbones": "gcl.cli.planning_verbs.build",
-    "planning": "gcl.cli.planning_verbs.train",
-    "answering": "gcl.cli.planning_verbs.answer",
-    "plans": "gcl.cli.planning_verbs.score",
     "reporting": "gcl.cli.report_verbs.report",
     "page": "gcl.cli.report_verbs.report",
 }
 # Files that are no modules, as patterns.
 DATA = {"reporting": ("gcl/reporting/paper/*.csv",), "page": ("gcl/reporting/page/*.j2",)}
+# Folders whose modules are found by their names, and the module that finds them.
+FOUND = {"gcl.evaluation.metric_registry": "gcl.evaluation.scorers"}
 # Modules that decide nothing, with what they do instead; nothing is looked for behind them.
 EXCLUDED = {
     "gcl": "says the version",
+    "gcl.cli.arguments": "reads settings",
     "gcl.errors": "words of errors",
     "gcl.files": "writes files whole and hashes them; what is in them is others' business",
-    "gcl.cli.opened": "reads settings, too",
-    "gcl.experiment.load": "reads settings; a step is given its own as a parameter of its rule",
-    "gcl.experiment.schema": "the form of settings",
-    "gcl.experiment.types": "the form of settings",
-    "gcl.experiment.mgsd_schema": "the form of settings",
-    "gcl.experiment.runs": "makes specifications of settings; a step is given its own as a parameter of its rule",
-    "gcl.experiment.mgsd_runs": "as gcl.experiment.runs",
-    "gcl.experiment.grid": "lists runs",
-    "gcl.experiment.mgsd_grid": "lists runs",
-    "gcl.experiment.execution": "how trainings are carried out; no result depends on it but by rounding",
+    "gcl.experiment": "reads settings and makes specifications of them; a step is given its own by its rule",
     "gcl.training.launch": "starts processes",
-    "gcl.workflow.plan": "gives steps their parameters",
-    "gcl.experiment.closure": "hashes code",
-    "gcl.experiment.provenance": "says what led to a result",
-    "gcl.tasks.planning_provenance": "says what led to a result",
     "gcl.training.lease": "keeps copies of a run apart",
     "gcl.training.attempts": "keeps the bill",
     "gcl.training.log": "writes losses down",
 }
+# What decides something although its package is excluded.
+INCLUDED = ("gcl.experiment.actions", "gcl.experiment.marks", "gcl.experiment.yaml_files")
 # Modules that decide nothing in these steps alone. A manifest, which is an input of their rules, has the hash of every
 # picture and of every text with its label. What is loaded has these hashes, or the step ends with an error.
 VERIFIED = {"gcl.data.manifest": ("training", "generation", "scoring")}
+# Modules that only some runs use.
+ON_POLICY = "gcl.training.on_policy"
+ONLY_PLANNING = ("gcl.tasks.planning_task", "gcl.evaluation.planning_scores")
+ONLY_SOCIAL = ("gcl.tasks.social_task", *(f"gcl.evaluation.scorers.{name}" for name in ("accuracy", "cos", "f1")))
+
+
+def run_code(step: str, run: RunSpec) -> str:
+    """Hash of the code behind one step of a run."""
+    unused = {*(ONLY_SOCIAL if run.dataset == PLANNING else ONLY_PLANNING)}
+    if not isinstance(run.feed, RolloutFeed):
+        unused.add(ON_POLICY)
+    return code_sha256(step, without=frozenset(unused))
+
+
+def evaluation_code(run: RunSpec) -> str:
+    """Hash of the code behind answers and scores of a run."""
+    return sha256_text(run_code("generation", run) + run_code("scoring", run))
 
 
 @cache
-def code_sha256(*steps: str) -> str:
-    """Hash of the code behind one or more steps."""
-    parts = [f"{name} {_source(name).sha256}" for name in sorted({name for step in steps for name in modules(step)})]
-    parts += [f"{STEPS[step]} {tree_sha256(node)}" for step in steps for node in _verb(STEPS[step])[0]]
-    data = sorted(path for step in steps for pattern in DATA.get(step, ()) for path in ROOT.glob(pattern))
+def code_sha256(step: str, without: frozenset[str] = frozenset()) -> str:
+    """Hash of the code behind a step.
+
+    Args:
+        step: one of `STEPS`.
+        without: modules that it does not use this time.
+    """
+    parts = [f"{name} {_source(name).sha256}" for name in modules(step, without)]
+    parts += [f"{STEPS[step]} {tree_sha256(node)}" for node in _verb(STEPS[step])[0]]
+    data = sorted(path for pattern in DATA.get(step, ()) for path in ROOT.glob(pattern))
     return sha256_text("\n".join([*parts, sha256_files(data, ROOT)]))
 
 
 @cache
-def modules(step: str) -> list[str]:
-    """Modules behind a step, sorted: all that its verb can import but those that are `excluded`."""
+def modules(step: str, without: frozenset[str] = frozenset()) -> list[str]:
+    """Modules behind a step, sorted: all that its verb can import but those that are excluded."""
     found: set[str] = set()
     left = _verb(STEPS[step])[1]
     while left:
         name = left.pop()
-        package = name.rpartition(".")[0]
-        if name in found or name in excluded(step):
+        if name in found or name in without or is_excluded(name, step):
             continue
         found.add(name)
-        left |= {package, *_source(name).imports} - {""}
+        left |= {name.rpartition(".")[0], *_source(name).imports, *_beside(FOUND.get(name))} - {""}
     return sorted(found)
 
 
-def excluded(step: str) -> set[str]:
-    """Modules that decide nothing in a step."""
-    return {*EXCLUDED, *(name for name, steps in VERIFIED.items() if step in steps)}
+def is_excluded(name: str, step: str) -> bool:
+    """Whether a module decides nothing in a step."""
+    if name in INCLUDED:
+        return False
+    return name in EXCLUDED or name.startswith("gcl.experiment.") or step in VERIFIED.get(name, ())
+
+
+def _beside(package: str | None) -> list[str]:
+    """Modules of a folder, which nothing imports by name."""
+    return [f"{package}.{path.stem}" for path in _path(package).parent.glob("[!_]*.py")] if package else []
 
 
 def code_files(step: str) -> list[str]:

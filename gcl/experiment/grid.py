@@ -1,36 +1,46 @@
-"""Which runs the experiment consists of: `all_trainings(experiment)` lists those of both methods without repetition,
-`all_runs(experiment)` those of GCL, the others by table.
-"""
+"""Which runs the experiment consists of: `all_runs(experiment)` lists them without repetition, the others by table."""
 
 import math
 import re
 from collections.abc import Iterator
 
-from gcl.experiment.mgsd_grid import answers_of, trainings
-from gcl.experiment.mgsd_runs import PlanningSpec
-from gcl.experiment.runs import RunSpec, find_group, find_run, group_run, sft_run, trained_before
+from gcl.experiment.methods.competition import find_group, group_run
+from gcl.experiment.methods.fine_tuning import sft_run
+from gcl.experiment.methods.registry import find_run
+from gcl.experiment.planning_arms import rows
+from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment, Sweep
 from gcl.experiment.variants import ratio as written_ratio
 from gcl.experiment.variants import written
 
 
 def all_runs(experiment: Experiment) -> dict[str, RunSpec]:
-    """Every run of the experiment by id, each once: baselines, groups, components, sweeps, controls, their teachers."""
-    runs = {run.id: run for run in _every_run(experiment)}
-    teachers = [find_run(experiment, before) for run in runs.values() for before in trained_before(run)]
-    return runs | {run.id: run for run in teachers}
+    """Every training of the experiment by id, each once, and those that they start from: what takes time and disk."""
+    found: dict[str, RunSpec] = {}
+
+    def add(run: RunSpec) -> None:
+        if run.id in found:
+            return
+        for before in run.trained_before:
+            add(find_run(experiment, before))
+        if run.feed is not None:
+            found[run.id] = run
+
+    for run in (*_social_runs(experiment), *planning_runs(experiment)):
+        add(run)
+    return found
 
 
-def all_trainings(experiment: Experiment) -> dict[str, RunSpec]:
-    """Every training of the experiment by id, MGSD's included: what takes time and disk, and has a state."""
-    return all_runs(experiment) | trainings(experiment)
+def planning_runs(experiment: Experiment) -> list[RunSpec]:
+    """What MGSD's table shows, base models included."""
+    ids = dict.fromkeys(run for row in rows(experiment) for run in row.runs)
+    return [find_run(experiment, run) for run in ids]
 
 
-def scored_as(experiment: Experiment, run: RunSpec) -> list[str]:
-    """Names below results/<scale>/metrics, without suffix, of all files that hold scores of a training's members."""
-    if isinstance(run, PlanningSpec):
-        return [asked.path for asked in answers_of(experiment, run.id)]
-    return [run.id]
+def scored_as(experiment: Experiment, run: RunSpec) -> str:
+    """Id under which a training's members are scored: its own, or that of the base model which it makes."""
+    bases = (base for base in planning_runs(experiment) if base.feed is None and run.id in base.trained_before)
+    return next((base.id for base in bases), run.id)
 
 
 def component_runs(experiment: Experiment, dataset: str, seed: int) -> list[RunSpec]:
@@ -150,7 +160,7 @@ def best_runs(experiment: Experiment) -> dict[str, list[RunSpec]]:
     }
 
 
-def _every_run(experiment: Experiment) -> Iterator[RunSpec]:
+def _social_runs(experiment: Experiment) -> Iterator[RunSpec]:
     for seed in experiment.seeds.value:
         for dataset in experiment.groups:
             for model in experiment.models:

@@ -6,7 +6,7 @@ A setting (a mapping with `value`) is replaced whole, with its origin. So each h
 """
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,11 +74,3 @@ class Layers:
     def place(self, path: Sequence[str]) -> str:
         """File and line of a setting."""
         return self.source(path).place(path)
-
-
-def together(documents: Iterable[Document]) -> dict[str, Any]:
-    """What some documents say, laid over each other."""
-    layers = Layers()
-    for document in documents:
-        layers.lay(document)
-    return layers.tree

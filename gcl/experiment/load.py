@@ -1,11 +1,9 @@
 """Load the experiment: `load_experiment()` reads config.yaml and the scale file, or says what is wrong.
 
-Snakefile, command line and tests all go through it. Every setting carries its origin (see config.yaml). Imports no torch,
-so that a dry run of the whole grid takes seconds.
+Snakefile, command line and tests all go through it. Jobs of the workflow read what `write_resolved` wrote.
+Every setting carries its origin (see config.yaml). Imports no torch, so that a dry run of the whole grid takes seconds.
 """
 
-import json
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +18,7 @@ from gcl.experiment.mistakes import explain
 from gcl.experiment.schema import Experiment
 from gcl.experiment.types import ORIGINS, Setting
 from gcl.experiment.yaml_files import Document, parse_document, read_document
+from gcl.files import write_text
 
 CONFIG_FILE = Path("config.yaml")
 SCALES_FOLDER = Path("workflow/scales")
@@ -81,12 +80,42 @@ def _with_origins(tree: Any, name: str) -> Any:
 
 
 def experiment_here(scale: str | None = None) -> Experiment:
-    """The experiment of config.yaml here, at another scale if one is named.
+    """The experiment of config.yaml here, at another scale if one is named."""
+    return load_experiment(overrides=_named(scale))
 
-    The workflow hands what its own command line changed to its jobs, in the environment variable GCL_CONFIG.
+
+def experiment_anywhere(scale: str | None = None) -> Experiment:
+    """The experiment here; where there is no config.yaml, that of the project whose package this is."""
+    root = Path() if CONFIG_FILE.is_file() else Path(__file__).parents[2]
+    return load_experiment(None, root, _named(scale))
+
+
+def _named(scale: str | None) -> list[Document]:
+    return [] if scale is None else [Document("--scale", {"scale": scale})]
+
+
+def load_resolved(path: Path) -> Experiment:
+    """Read the experiment that `write_resolved` wrote.
+
+    Raises:
+        ConfigError: if the file is not there, or holds no experiment.
     """
-    named = [] if scale is None else [Document("--scale", {"scale": scale})]
-    return load_experiment(overrides=[*overrides_here(), *named])
+    remedy = "snakemake writes it when it starts; without --experiment, config.yaml is read"
+    try:
+        return Experiment.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; {remedy}") from None
+    except ValidationError as error:
+        problem = error.errors()[0]
+        field = ".".join(map(str, problem["loc"]))
+        raise ConfigError(f"{path}: {field}{': ' if field else ''}{problem['msg']}; {remedy}") from None
+
+
+def write_resolved(experiment: Experiment, path: Path) -> None:
+    """Write every setting with its origin, as one line of JSON; a file that says the same is left alone."""
+    text = experiment.model_dump_json() + "\n"  # in the order of settings, since that of turns counts
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        write_text(path, text)
 
 
 def replaced(overrides: Sequence[Document] = (), root: Path | str = ".") -> list[Overridden]:
@@ -97,20 +126,6 @@ def replaced(overrides: Sequence[Document] = (), root: Path | str = ".") -> list
         for one in layers.overridden
         if one.old.name == str(CONFIG_FILE) and one.new not in overrides and layers.source(one.path) is one.new
     ]
-
-
-def overrides_here() -> list[Document]:
-    """What the workflow's command line changed, in a job of it."""
-    handed = os.environ.get("GCL_CONFIG")
-    return [Document("GCL_CONFIG", json.loads(handed))] if handed else []
-
-
-def experiment_anywhere(scale: str | None = None) -> Experiment:
-    """The experiment here; where there is no config.yaml, that of the project whose package this is."""
-    if "GCL_CONFIG" in os.environ or CONFIG_FILE.is_file():
-        return experiment_here(scale)
-    named = [] if scale is None else [Document("--scale", {"scale": scale})]
-    return load_experiment(None, Path(__file__).parents[2], named)
 
 
 def _layers(config: Mapping[str, Any] | None, root: Path, overrides: Sequence[Document]) -> Layers:

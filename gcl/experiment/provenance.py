@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gcl.experiment.closure import ROOT
+from gcl.experiment.places import start_weights
 from gcl.experiment.runs import RunSpec
 from gcl.files import sha256_files
 
@@ -39,8 +40,10 @@ def weights_sha256(folder: Path) -> str:
 
 def starts(spec: RunSpec) -> dict[str, str]:
     """What every member's starting weights are: a commit, the hash of a folder, or nothing for weights yet to be drawn."""
+    found = {member.role: start_weights(spec, member) for member in spec.members}
     return {
-        m.role: m.revision or (weights_sha256(Path(m.source)) if Path(m.source).is_dir() else "") for m in spec.members
+        role: weights.revision or (weights_sha256(Path(weights.path)) if Path(weights.path).is_dir() else "")
+        for role, weights in found.items()
     }
 
 

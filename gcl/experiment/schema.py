@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from gcl.experiment.mgsd_schema import Planning
+from gcl.experiment.planning_schema import Planning
 from gcl.experiment.types import Count, Lora, NotNegative, Positive, Seed, Setting, Strict
+from gcl.experiment.weights import Weights
 
 # What every output of a scale with miniature models says of itself.
 SCALES = {
@@ -22,13 +23,6 @@ SCALES = {
 Divergence = Literal["jsd", "jsd-detached", "forward-kl", "reverse-kl"]
 SampledDivergence = Literal["sampled-reverse-kl"]  # of tokens that the learning member has drawn itself
 Matching = Literal["infonce", "cosine"]
-
-
-class Checkpoint(Strict):
-    """Published weights: a hub id with a pinned commit, a local folder, or `package:NAME` for an installed package."""
-
-    path: str
-    revision: str | None = None
 
 
 class MiniatureModel(Strict):
@@ -48,12 +42,12 @@ class MiniatureModel(Strict):
 
 def _kind_of_backbone(value: Any) -> str:
     families = isinstance(value, MiniatureModel) or (isinstance(value, Mapping) and "family" in value)
-    return "MiniatureModel" if families else "Checkpoint"
+    return "MiniatureModel" if families else "Weights"
 
 
 # Told apart before they are checked, so that a mistake in one is not answered with what the other lacks.
 Backbone = Annotated[
-    Annotated[Checkpoint, Tag("Checkpoint")] | Annotated[MiniatureModel, Tag("MiniatureModel")],
+    Annotated[Weights, Tag("Weights")] | Annotated[MiniatureModel, Tag("MiniatureModel")],
     Discriminator(_kind_of_backbone),
 ]
 
@@ -72,11 +66,20 @@ class Scenarios(Strict):
     test: Count
 
 
+class TurnSetting(Strict):
+    """A turn of a data set's dialogue: its question, where the data has none of its own, and the metrics of its answers."""
+
+    question: str
+    metrics: list[str]
+
+
 class Dataset(Strict):
-    """A data set and what the experiment must know of it; `like` names the one that it is drawn and imported as."""
+    """A data set and what the experiment must know of it; `like` names the one that it is drawn and imported as, whose turns
+    it has, too."""
 
     like: Setting[str] | None = None
     scenarios: Setting[Scenarios]
+    turns: Setting[dict[str, TurnSetting]] | None = None
     actions: Setting[list[str] | None]
     sft_action_f1: Setting[dict[str, float]]
 
@@ -85,7 +88,6 @@ class Prompt(Strict):
     """Words around every sample."""
 
     system: Setting[str]
-    questions: Setting[dict[str, str]]
 
 
 class Training(Strict):
@@ -217,7 +219,7 @@ class Sweep(Strict):
 class MetricEncoder(Strict):
     """An encoder for Action-F1: hidden layer, and the model whose baseline of bert-score's rescales its scores."""
 
-    encoder: Checkpoint
+    encoder: Weights
     layer: Count
     baseline: str | None = None
 
@@ -227,10 +229,10 @@ class Evaluation(Strict):
 
     batch_size: Setting[Count]
     max_new_tokens: Setting[Count]
-    bert_encoder: Setting[Checkpoint]
+    bert_encoder: Setting[Weights]
     bert_layer: Setting[Count]
     encoders: Setting[Annotated[list[MetricEncoder], Field(min_length=1)]]
-    sentence_encoder: Setting[Checkpoint]
+    sentence_encoder: Setting[Weights]
     bootstrap: Setting[Count]
 
 

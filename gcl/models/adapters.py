@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from gcl.experiment.types import Lora
-from gcl.models.weights import Source
+from gcl.experiment.weights import Weights
 
 # Every linear layer of the language model, attention and MLP, in both families.
 TARGETS = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
@@ -25,7 +25,7 @@ def inject(backbone: PreTrainedModel, lora: Lora) -> None:
     inject_adapter_in_model(_config(lora), backbone)
 
 
-def save(backbone: PreTrainedModel, lora: Lora, base: Source, weights: dict[str, Tensor], folder: Path) -> None:
+def save(backbone: PreTrainedModel, lora: Lora, base: Weights, weights: dict[str, Tensor], folder: Path) -> None:
     """Write the files of peft's `save_pretrained`, which cannot gather a model divided among processes.
 
     Args:
@@ -46,10 +46,10 @@ def save(backbone: PreTrainedModel, lora: Lora, base: Source, weights: dict[str,
     )
 
 
-def base(folder: Path) -> Source:
+def base(folder: Path) -> Weights:
     """The model that the adapters of a folder were trained on."""
     config = LoraConfig.from_pretrained(folder)
-    return Source(config.base_model_name_or_path, config.revision)
+    return Weights(path=config.base_model_name_or_path, revision=config.revision)
 
 
 def merged(model: PreTrainedModel, folder: Path) -> PreTrainedModel:

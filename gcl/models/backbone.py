@@ -23,9 +23,9 @@ from transformers import (
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from gcl.errors import CheckpointError
+from gcl.experiment.weights import Weights
 from gcl.files import write_json
 from gcl.models.vision import streamlined
-from gcl.models.weights import Source
 
 PROCESSORS = {"qwen2_5_vl": Qwen2_5_VLProcessor, "qwen3_vl": Qwen3VLProcessor}
 ADAPTER = "adapter"  # folder of LoRA adapters in a member's folder
@@ -59,7 +59,7 @@ class Preprocessor:
         write_json(path, config)
 
 
-def load_model(source: Source, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
+def load_model(source: Weights, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
     """Load a published or a trained model in evaluation mode; a trained one may be adapters alone.
 
     Raises:
@@ -69,12 +69,12 @@ def load_model(source: Source, dtype: torch.dtype = torch.float32) -> PreTrained
     if source.revision is None and (folder / ADAPTER).is_dir():
         from gcl.models import adapters
 
-        adapter = Source(str(folder / ADAPTER))
+        adapter = Weights(path=str(folder / ADAPTER))
         return load_trained(folder, _guarded(adapter, lambda: adapters.base(folder / ADAPTER)), dtype)
     return load_backbone(source, dtype)
 
 
-def load_backbone(source: Source, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
+def load_backbone(source: Weights, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
     """Load a model from whole weights in evaluation mode.
 
     Raises:
@@ -94,7 +94,7 @@ def load_backbone(source: Source, dtype: torch.dtype = torch.float32) -> PreTrai
     return streamlined(model).eval()
 
 
-def load_trained(folder: Path, base: Source, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
+def load_trained(folder: Path, base: Weights, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
     """Load a trained model: whole weights, or adapters, which are merged into their base.
 
     Args:
@@ -106,20 +106,20 @@ def load_trained(folder: Path, base: Source, dtype: torch.dtype = torch.float32)
         CheckpointError: as `load_backbone`; also if the adapters do not fit the base.
     """
     if any(folder.glob("*.safetensors")):
-        return load_backbone(Source(str(folder)), dtype)
+        return load_backbone(Weights(path=str(folder)), dtype)
     model = load_model(base)
     adapter = folder / ADAPTER
     if adapter.is_dir():
         from gcl.models import adapters
 
-        model = _guarded(Source(str(adapter)), lambda: adapters.merged(model, adapter))
+        model = _guarded(Weights(path=str(adapter)), lambda: adapters.merged(model, adapter))
     for parameter in model.parameters():  # not buffers: positions need all bits
         parameter.data = parameter.data.to(dtype)
     model.config.dtype = dtype
     return model.eval()
 
 
-def load_preprocessor(source: Source, pixels: tuple[int, int] | None = None) -> Preprocessor:
+def load_preprocessor(source: Weights, pixels: tuple[int, int] | None = None) -> Preprocessor:
     """Load tokenizer and image processor.
 
     Args:
@@ -133,7 +133,7 @@ def load_preprocessor(source: Source, pixels: tuple[int, int] | None = None) -> 
     return Preprocessor(family, tokenizer, images)
 
 
-def _check(source: Source) -> str:
+def _check(source: Weights) -> str:
     """Return the model family of a checkpoint; raise if it is incomplete or unknown."""
     folder = Path(source.path)
     if source.revision is None:
@@ -148,7 +148,7 @@ def _check(source: Source) -> str:
     return family
 
 
-def _guarded(source: Source, load: Callable[[], T]) -> T:
+def _guarded(source: Weights, load: Callable[[], T]) -> T:
     try:
         return load()
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gcl.experiment.closure import code_sha256
-from gcl.experiment.mgsd_runs import is_planning
+from gcl.experiment.closure import evaluation_code, run_code
+from gcl.experiment.places import Places
+from gcl.experiment.runs import RunSpec
 from gcl.files import read_json
 
 
@@ -38,41 +39,33 @@ class CodeChange:
         return f"{self.step}: {count} again, about {cost}, as they took before"
 
 
-def changed_trainings(runs: Iterable[str], records: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """The trainings that older code made."""
-    return [
-        run
-        for run in runs
-        if run in records
-        and records[run].get("code_sha256") != code_sha256("planning" if is_planning(run) else "training")
-    ]
+def is_changed(run: RunSpec, records: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether older code made a training."""
+    return run.id in records and records[run.id].get("code_sha256") != run_code("training", run)
 
 
 def code_changes(
-    trained: Iterable[str], scored: Iterable[str], records: Mapping[str, Mapping[str, Any]], metrics: Path
+    trained: Iterable[RunSpec], scored: Iterable[RunSpec], records: Mapping[str, Mapping[str, Any]], here: Places
 ) -> list[CodeChange]:
     """The steps that run again because code has changed.
 
     Args:
         trained: runs to train again.
-        scored: results to score again, by their path below `metrics`; those of `trained` are left out.
+        scored: runs to score again; those of `trained` are left out.
         records: records of finished runs, by run id.
-        metrics: folder of metrics files.
+        here: the place of their metrics.
     """
-    changes, trained = [], set(trained)
-    if changed := changed_trainings(sorted(trained), records):
-        costs = [records[run]["costs"] for run in changed]
+    trained, changes = {run.id: run for run in trained}, []
+    if changed := [name for name, run in sorted(trained.items()) if is_changed(run, records)]:
+        costs = [records[name]["costs"] for name in changed]
         gpu_hours, seconds = (sum(cost[name] for cost in costs) for name in ("gpu_hours", "seconds"))
         changes.append(CodeChange("training", len(changed), gpu_hours, seconds / 3600))
-    others = [
-        name for name in sorted(set(scored)) if not any(name == run or name.startswith(f"{run}/") for run in trained)
-    ]
-    evaluated = [name for name in others if _evaluated_by_older_code(metrics / f"{name}.json", name)]
+    others = {run.id: run for run in scored if run.id not in trained}
+    evaluated = [run for run in others.values() if _evaluated_by_older_code(here.metrics(run.id), run)]
     if evaluated:
         changes.append(CodeChange("evaluation", len(evaluated), None, None))
     return changes
 
 
-def _evaluated_by_older_code(path: Path, name: str) -> bool:
-    steps = ("answering", "plans") if is_planning(name) else ("generation", "scoring")
-    return path.is_file() and read_json(path)["provenance"]["code_sha256"]["evaluation"] != code_sha256(*steps)
+def _evaluated_by_older_code(path: Path, run: RunSpec) -> bool:
+    return path.is_file() and read_json(path)["provenance"]["code_sha256"]["evaluation"] != evaluation_code(run)

@@ -18,9 +18,11 @@ from pathlib import Path
 
 from gcl.data.manifest import check_current
 from gcl.errors import ConfigError, DataError
-from gcl.experiment.grid import all_trainings
-from gcl.experiment.runs import data_spec, manifest_folder
-from gcl.experiment.schema import Checkpoint, Experiment
+from gcl.experiment.data_spec import data_spec
+from gcl.experiment.grid import all_runs
+from gcl.experiment.places import places
+from gcl.experiment.schema import Experiment
+from gcl.experiment.weights import Weights
 from gcl.files import read_json
 from gcl.operations.versioning import GB, check_link_types, disk_plan
 
@@ -98,9 +100,9 @@ def _gpus(experiment: Experiment) -> Iterator[Finding]:
 def _data(experiment: Experiment, root: Path) -> Iterator[Finding]:
     if experiment.drawing is not None and experiment.drawing.datasets.value:
         return
+    here = places(experiment)
     for dataset in experiment.groups:
-        folder = root / manifest_folder(experiment, dataset)
-        raw = root / experiment.data.value / "raw" / dataset
+        folder, raw = root / here.manifests(dataset), root / here.raw(dataset)
         if not raw.is_dir():
             yield Finding("bad", f"{dataset}: no raw data in {raw}", "`gcl data import`, or `dvc pull` (docs/data.md)")
         elif not (folder / "train.tsv").is_file():
@@ -108,7 +110,7 @@ def _data(experiment: Experiment, root: Path) -> Iterator[Finding]:
         else:
             data = data_spec(experiment, dataset)
             try:
-                check_current(raw, folder, data.questions, data.actions)
+                check_current(raw, folder, data)
                 yield Finding("ok", f"{dataset}: raw data and manifest agree")
             except DataError as error:
                 yield Finding("bad", f"{dataset}: {str(error).splitlines()[0]}", f"dvc repro manifest@{dataset}")
@@ -117,7 +119,7 @@ def _data(experiment: Experiment, root: Path) -> Iterator[Finding]:
 def _weights(experiment: Experiment) -> Iterator[Finding]:
     for name, model in experiment.models.items():
         backbone = model.backbone.value
-        if not isinstance(backbone, Checkpoint) or backbone.revision is None:
+        if not isinstance(backbone, Weights) or backbone.revision is None:
             continue
         if _in_cache(backbone):
             yield Finding("ok", f"{name}: {backbone.path} is in the hub's cache")
@@ -128,8 +130,8 @@ def _weights(experiment: Experiment) -> Iterator[Finding]:
             )
 
 
-def _in_cache(backbone: Checkpoint) -> bool:
-    """Whether configuration and all shards are there; an interrupted download leaves some."""
+def _in_cache(backbone: Weights) -> bool:
+    """Whether configuration and all shards of the weights are there: an interrupted download leaves some of them."""
     from huggingface_hub import try_to_load_from_cache
 
     def cached(file: str) -> str | None:
@@ -143,7 +145,7 @@ def _in_cache(backbone: Checkpoint) -> bool:
 
 def _disk(experiment: Experiment, root: Path) -> Iterator[Finding]:
     checkpoints = root / "results" / experiment.scale / "checkpoints"
-    missing = [run for run in all_trainings(experiment).values() if not (checkpoints / run.id).is_dir()]
+    missing = [run for run in all_runs(experiment).values() if not (checkpoints / run.id).is_dir()]
     plan = disk_plan(experiment, missing, root)
     needed = plan.stay + plan.largest
     level, remedy = ("ok", "") if needed < plan.free else ("bad", "free some, or lower execution.retain")

@@ -13,17 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from gcl.errors import ConfigError
-from gcl.experiment.mgsd_runs import any_run
+from gcl.experiment.methods.registry import find_run
+from gcl.experiment.places import places
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import SCALES, Experiment
-from gcl.operations.code_change import CodeChange, changed_trainings, code_changes
+from gcl.operations.code_change import CodeChange, code_changes, is_changed
 from gcl.operations.costs import read_records
 from gcl.operations.gpu_hours import Estimate, estimate
 from gcl.operations.versioning import disk_plan
 
 _JOB = re.compile(r"^Job \d+: (?P<message>.*)\n(?P<reason>Reason: .*)?$", re.M)
-_SCORED = re.compile(r"^Job \d+: Score (?P<run>\S+?)(?:, (?P<question>\S+))?$", re.M)
-_PARAMS = "Params have changed since last execution"  # followed by all params: whole specifications and hashes
+_SCORED = re.compile(r"^Job \d+: Score (?P<run>\S+?)(?:, pictures exchanged)?$", re.M)
+_PARAMS = "Params have changed since last execution"  # followed by all of them, whole specifications and hashes
 _COUNTS = re.compile(r"^job +count\n-+ +-+\n(.*?)^total", re.M | re.S)
 
 
@@ -119,20 +120,20 @@ def plan(experiment: Experiment, targets: Sequence[str], tflops: float, results:
     for job in _JOB.finditer(done.stdout):
         words = job["message"].split()
         if words[0] == "Train" and "/" in words[1]:  # the tokenizer is trained as well, but it is not a run
-            run = any_run(experiment, words[1])
+            run = find_run(experiment, words[1])
             cost = estimate(run, experiment, records, tflops) if SCALES[run.scale] is None else _on_cpu(records, run.id)
             gpus = experiment.execution.processes.value if SCALES[run.scale] is None else 0
             reason = _reason((job["reason"] or "").removeprefix("Reason: "), run, records)
             trainings.append(Training(run.id, reason, gpus, cost.gpu_hours, cost.source))
     counts = _COUNTS.search(done.stdout)
     jobs = dict(re.findall(r"^(\w+) +(\d+)$", counts[1], re.M)) if counts else {}
-    count = sum(int(jobs.get(rule, 0)) for rule in ("train", "planning_train"))
+    count = int(jobs.get("train", 0))
     if count != len(trainings):
         raise ConfigError(f"Snakemake plans {count} trainings and names {len(trainings)}; report this")
-    disk = disk_plan(experiment, [any_run(experiment, training.run) for training in trainings], results)
-    scored = ["/".join(filter(None, found.groups())) for found in _SCORED.finditer(done.stdout)]
-    trained = [training.run for training in trainings]
-    changes = code_changes(trained, scored, records, results / experiment.scale / "metrics")
+    trained = [find_run(experiment, training.run) for training in trainings]
+    scored = [find_run(experiment, found["run"]) for found in _SCORED.finditer(done.stdout)]
+    disk = disk_plan(experiment, trained, results)
+    changes = code_changes(trained, scored, records, places(experiment, results))
     return Plan(experiment.scale, trainings, {rule: int(count) for rule, count in jobs.items()}, str(disk), changes)
 
 
@@ -149,7 +150,7 @@ def _reason(said: str, run: RunSpec, records: dict[str, Any]) -> str:
         parts.append("settings or code have changed")
     elif changed:
         settings = ["settings have changed"] if records[run.id].get("spec") != run.model_dump() else []
-        code = ["code has changed"] if changed_trainings([run.id], records) else []
+        code = ["code has changed"] if is_changed(run, records) else []
         parts += settings + code or ["its inputs have changed"]
     return "; ".join(parts)
 

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gcl.data.scenario import TURNS
-from gcl.experiment.mgsd_runs import PlanningSpec
-from gcl.experiment.runs import RunSpec
+from gcl.experiment.places import PLANNING
+from gcl.experiment.runs import ReferenceFeed, RolloutFeed, RunSpec
 from gcl.experiment.schema import Experiment
 
 ASSUMED_TEXT_TOKENS = 256  # of system message, question and answer, if unknown
@@ -43,7 +42,7 @@ def estimate(run: RunSpec, experiment: Experiment, records: Mapping[str, Mapping
 
 def text_tokens(run: RunSpec) -> int:
     """Assumed tokens of text in an input; a distillation may draw an answer up to its limit."""
-    drawn = run.max_new_tokens if isinstance(run, PlanningSpec) and run.kind == "distillation" else 0
+    drawn = run.feed.max_new_tokens if isinstance(run.feed, RolloutFeed) else 0
     return ASSUMED_TEXT_TOKENS + drawn
 
 
@@ -73,8 +72,17 @@ def _formula(run: RunSpec, experiment: Experiment) -> float:
 
 def _samples(run: RunSpec, experiment: Experiment) -> int:
     """Inputs of one epoch."""
-    if isinstance(run, PlanningSpec):
-        planning = experiment.planning
-        states = planning.states.value.train * sum(map(len, planning.levels.value.values()))
-        return states * (1 if run.kind == "distillation" else len(run.views))
-    return experiment.datasets[run.dataset].scenarios.value.train * len(TURNS)
+    items = _items(run, experiment)
+    if not isinstance(run.feed, ReferenceFeed):
+        return items
+    return sum(
+        len(shown.questions) * (items if shown.count is None else min(items, shown.count)) for shown in run.feed.shown
+    )
+
+
+def _items(run: RunSpec, experiment: Experiment) -> int:
+    """Scenes or states of the training split."""
+    if run.dataset != PLANNING:
+        return experiment.datasets[run.dataset].scenarios.value.train
+    planning = experiment.planning
+    return planning.states.value.train * sum(map(len, planning.levels.value.values()))

@@ -12,12 +12,12 @@ from transformers import AutoConfig, AutoModelForImageTextToText, PretrainedConf
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from gcl.errors import CheckpointError
-from gcl.experiment.mgsd_runs import PlanningSpec
-from gcl.experiment.runs import RunSpec
-from gcl.experiment.schema import Checkpoint, Experiment, MiniatureModel
+from gcl.experiment.places import PLANNING, start_weights
+from gcl.experiment.runs import RolloutFeed, RunSpec, Trained
+from gcl.experiment.schema import Experiment, MiniatureModel
+from gcl.experiment.weights import Weights
 from gcl.models.backbone import PROCESSORS
 from gcl.models.miniature import QWEN3_SPECIAL, SPECIAL, miniature_config
-from gcl.models.weights import Source
 
 
 @dataclass(frozen=True)
@@ -46,18 +46,18 @@ def model_configs(run: RunSpec, experiment: Experiment) -> tuple[list[Pretrained
     """
     configs, notes = [], []
     for member in run.members:
-        backbone, source = experiment.models[member.model].backbone.value, Path(member.source)
-        if isinstance(backbone, MiniatureModel) and not (source / "config.json").is_file():
+        backbone, start = experiment.models[member.model].backbone.value, start_weights(run, member)
+        if isinstance(backbone, MiniatureModel) and not (Path(start.path) / "config.json").is_file():
             special = SPECIAL + (QWEN3_SPECIAL if backbone.family == "qwen3_vl" else ())
-            words = experiment.planning.vocabulary if isinstance(run, PlanningSpec) else experiment.drawing.vocabulary
+            words = experiment.planning.vocabulary if run.dataset == PLANNING else experiment.drawing.vocabulary
             configs.append(miniature_config(backbone, _Tokens(range(words.value + len(special))), {}))
             notes.append(f"{member.model} is not built yet: its vocabulary, and so its size, is approximate")
-        elif isinstance(backbone, Checkpoint) and not source.is_dir() and member.source != backbone.path:
+        elif isinstance(member.start, Trained) and not Path(start.path).is_dir():
             # A model of an earlier training that has not run yet has the size of its backbone.
-            configs.append(_read_config(Source(backbone.path, backbone.revision)))
+            configs.append(_read_config(backbone))
         else:
-            configs.append(_read_config(Source(member.source, member.revision)))
-    if isinstance(run, PlanningSpec) and run.kind == "distillation":
+            configs.append(_read_config(start))
+    if isinstance(run.feed, RolloutFeed):
         notes.append("answers are drawn between passes; their cache, and vLLM's copy of the student, are not counted")
     return configs, notes
 
@@ -80,7 +80,7 @@ def model_size(config: PretrainedConfig) -> ModelSize:
     return ModelSize(config, total, parts, layer, max(counts.values()), lora_width)
 
 
-def _read_config(source: Source) -> PretrainedConfig:
+def _read_config(source: Weights) -> PretrainedConfig:
     """A published model's configuration, or one from a local folder."""
     try:
         config = AutoConfig.from_pretrained(**source.arguments)

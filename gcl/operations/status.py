@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gcl.experiment.grid import scored_as
+from gcl.experiment.places import SCRATCH, Places, places
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment
 
@@ -46,7 +47,8 @@ def status(experiment: Experiment, runs: Iterable[RunSpec], root: Path = Path())
         root: the project's folder.
     """
     queue = _queue()
-    return [_run_status(run.id, scored_as(experiment, run), experiment.scale, root, queue) for run in runs]
+    here = places(experiment)
+    return [_run_status(run.id, scored_as(experiment, run), here, root, queue) for run in runs]
 
 
 def show(found: Sequence[RunStatus], *, every: bool = False) -> str:
@@ -64,29 +66,26 @@ def show(found: Sequence[RunStatus], *, every: bool = False) -> str:
     return "\n".join(lines)
 
 
-def _run_status(run: str, scores: Sequence[str], scale: str, root: Path, queue: Mapping[str, str]) -> RunStatus:
-    """Of one run, whose scores have the names `scores` below metrics/."""
-    log = root / f"logs/{scale}/train/{run}.log"
-    leases = list((root / "scratch" / run).glob("*/lease"))
+def _run_status(run: str, scored: str, here: Places, root: Path, queue: Mapping[str, str]) -> RunStatus:
+    """Of one run, which is scored under the id `scored`."""
+    log = root / here.log("train", run)
+    leases = list((root / SCRATCH / run).glob("*/lease"))
     if any(time.time() - lease.stat().st_mtime < ALIVE for lease in leases):
         return RunStatus(run, "running", _progress(log))
-    name = re.compile(rf"{scale}_{re.escape(run.replace('/', '_'))}(?!\d)")
+    name = re.compile(rf"{here.scale}_{re.escape(run.replace('/', '_'))}(?!\d)")
     job = next((job for comment, job in queue.items() if name.search(comment.replace("/", "_"))), None)
     if job is not None:
         return RunStatus(run, "queued", job)
-    if all((root / f"results/{scale}/metrics/{name}.json").is_file() for name in scores):
+    if (root / here.metrics(scored)).is_file():
         return RunStatus(run, "done")
-    trained = (root / f"results/{scale}/checkpoints/{run}/run.json").is_file()
-    answers = [
-        name if name == run else name.rpartition("/")[0] for name in scores
-    ]  # on planning tasks for each question
-    for part, names in (("score", scores), ("generate", answers), ("train", [run])):
-        for path in dict.fromkeys(root / f"logs/{scale}/{part}/{name}.log" for name in names):
-            if (not trained or part != "train") and (error := _error(path)):
-                return RunStatus(run, "failed", f"{error} ({path.relative_to(root)})")
+    trained = (root / here.checkpoints(run) / "run.json").is_file()
+    for step, name in (("score", scored), ("generate", scored), ("train", run)):
+        path = here.log(step, name)
+        if (not trained or step != "train") and (error := _error(root / path)):
+            return RunStatus(run, "failed", f"{error} ({path})")
     if trained:
         return RunStatus(run, "trained", "not yet scored")
-    checkpoints = sorted((root / "scratch" / run).glob("*/checkpoints/step-*"))
+    checkpoints = sorted((root / SCRATCH / run).glob("*/checkpoints/step-*"))
     if leases or checkpoints:
         where = f"continues from {checkpoints[-1].name}" if checkpoints else "starts again, no checkpoint was saved"
         return RunStatus(run, "interrupted", where)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from gcl.experiment.mgsd_schema import FORMS, VIEWS
+from gcl.experiment.planning_schema import FORMS, VIEWS
 from gcl.models.bpe import train_vocabulary
 from gcl.planning import perception
 from gcl.planning.plans import TAGS

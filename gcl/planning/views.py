@@ -14,7 +14,7 @@ every cell, so each action follows from the cell before it. The order is that of
 
 from typing import NamedTuple
 
-from gcl.experiment.mgsd_schema import Form, View
+from gcl.experiment.planning_schema import Form, View
 from gcl.planning.frozenlake import FrozenLake
 from gcl.planning.maze import Maze
 from gcl.planning.minibehaviour import MiniBehaviour

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from gcl.data.scenario import TURNS
 from gcl.errors import ConfigError
+from gcl.evaluation.metric_registry import header
 from gcl.experiment.schema import Experiment
 from gcl.reporting.figures.figures import components_figure, ratio_figure, temperature_figure, weight_figure
 from gcl.reporting.metrics import load_metrics, sources
@@ -102,12 +102,14 @@ def _build_planning(experiment: Experiment, name: str, results: Path, stem: Path
 
 
 def _floor_notes(metrics: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """What Action-F1 a constant answer would get: the floor that a score has to be read against."""
+    """What score a constant answer would get: the floor that a score has to be read against."""
     floors = {run.split("/")[0]: content["constant_answer"] for run, content in metrics.items()}
     return [
-        f"The most frequent action, {floor['text']!r}, given to all scenes has Action-F1 {floor['action_f1']:.3f} "
-        f"on {dataset}."
+        f"The most frequent {name.rpartition('_')[0]}, {floor['text']!r}, given to all scenes has {header(name)} "
+        f"{floor[name]:.3f} on {dataset}."
         for dataset, floor in floors.items()
+        for name in floor
+        if name != "text"
     ]
 
 
@@ -118,7 +120,7 @@ def _answer_notes(metrics: Mapping[str, Mapping[str, Any]]) -> list[str]:
     if not any(counts.values()):
         return []
     words = ", ".join(f"{counts[kind]} {what}" for kind, what in _ODD_ANSWERS.items())
-    asked = sum(len(member["items"]) * len(TURNS) for member in members)
+    asked = sum(len(member["items"]) * len(member["empty"]) for member in members)
     return [f"Of the {asked} answers behind this table: {words}. Metrics files count them by member."]
 
 

@@ -10,20 +10,16 @@ from typing import Any
 
 from gcl.errors import DataError
 from gcl.evaluation.bootstrap import mean_interval, paired_difference
-from gcl.experiment.runs import RunSpec, group_run, sft_run
+from gcl.evaluation.metric_registry import ranking, scores_of
+from gcl.experiment.methods.competition import group_run
+from gcl.experiment.methods.fine_tuning import sft_run
+from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment, Pair
 from gcl.experiment.types import Pictures
 from gcl.reporting.metrics import check_consistent
 
 Metrics = Mapping[str, Mapping[str, Any]]
 
-# The summary's names, and how the paper spells them.
-METRICS = {
-    "action_f1": "Action-F1",
-    "perception_cos": "Perception-cos",
-    "reasoning_cos": "Reasoning-cos",
-    "action_accuracy": "Action accuracy",
-}
 ROLES = ("learner", "guide")
 
 
@@ -59,11 +55,14 @@ def sft_estimate(
     metrics: Metrics,
     dataset: str,
     model: str,
-    metric: str = "action_f1",
+    metric: str | None = None,
     pictures: Pictures = "own",
 ) -> Estimate | None:
-    """A supervised baseline over all seeds; None where the data set has no such metric."""
+    """A supervised baseline over all seeds, by its first score if none is named; None where it has no such score."""
     runs = [sft_run(experiment, dataset, model, seed) for seed in experiment.seeds.value]
+    metric = metric or ranking(experiment, dataset)[0]
+    if metric not in scores_of(experiment, dataset):
+        return None
     return _estimate(metrics, runs, "solo", metric, experiment.evaluation.bootstrap.value, pictures)
 
 
@@ -74,11 +73,14 @@ def gcl_estimate(
     pair: Pair,
     variant: str,
     role: str,
-    metric: str = "action_f1",
+    metric: str | None = None,
     pictures: Pictures = "own",
 ) -> Estimate | None:
-    """The learner or the guide of a group over all seeds; None where the data set has no such metric."""
+    """The learner or the guide of a group over all seeds, otherwise as `sft_estimate`."""
     runs = [group_run(experiment, dataset, pair.models, variant, seed) for seed in experiment.seeds.value]
+    metric = metric or ranking(experiment, dataset)[0]
+    if metric not in scores_of(experiment, dataset):
+        return None
     return _estimate(metrics, runs, role, metric, experiment.evaluation.bootstrap.value, pictures)
 
 
@@ -95,14 +97,12 @@ def check_used(metrics: Metrics, estimates: Iterable[Estimate | None]) -> None:
 
 def _estimate(
     metrics: Metrics, runs: Sequence[RunSpec], role: str, metric: str, resamples: int, pictures: Pictures = "own"
-) -> Estimate | None:
+) -> Estimate:
     names = tuple(run.evaluation(pictures) for run in runs)
     members = [next(m for m in metrics[name]["members"] if m["role"] == role) for name in names]
     for run, member in zip(names, members, strict=True):
         if metric not in member["summary"]:
             raise DataError(f"{run}: its metrics have no {metric}; score it again with snakemake")
-    if any(member["summary"][metric] is None for member in members):
-        return None
     scores = _scores(members, metric, names)
     summary = members[0]["summary"][metric] if len(members) == 1 else mean_interval(scores, resamples)
     return Estimate(summary["mean"], summary["low"], summary["high"], summary["n"], names, scores)
@@ -110,8 +110,7 @@ def _estimate(
 
 def _scores(members: Sequence[Mapping[str, Any]], metric: str, runs: Sequence[str]) -> tuple[tuple[float, ...], ...]:
     """For each seed every scenario's score, in the order of scenario ids."""
-    field = "action_correct" if metric == "action_accuracy" else metric
-    scores = [{item["id"]: float(item[field]) for item in member["items"]} for member in members]
+    scores = [{item["id"]: item[metric] for item in member["items"]} for member in members]
     for run, by_id in zip(runs, scores, strict=True):
         if by_id.keys() != scores[0].keys():
             raise DataError(

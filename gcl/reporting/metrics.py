@@ -27,43 +27,42 @@ class Interval(BaseModel):
 
 
 class Item(BaseModel):
-    """One test scenario: its scores by metric, whatever metrics there are, and whether the action is right."""
+    """One test scenario: its scores by name, whatever scores there are."""
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, float] = Field(init=False)
 
     id: str
-    action_correct: bool | None
 
     @property
     def scores(self) -> dict[str, float]:
-        """By metric; an action is right or wrong, 1 or 0, where the data set has a closed list."""
-        right = {} if self.action_correct is None else {"action_accuracy": float(self.action_correct)}
-        return self.__pydantic_extra__ | right
+        """By name; an action is right or wrong, 1 or 0."""
+        return self.__pydantic_extra__
 
 
 class MemberMetrics(BaseModel):
-    """One member of the run; `summary` has means by metric, None for accuracy where there is no closed list of actions."""
+    """One member of the run; `summary` has means by name."""
 
     role: str
     model: str
-    summary: dict[str, Interval | None]
+    summary: dict[str, Interval]
     items: list[Item]
 
     @model_validator(mode="after")
     def _items_have_what_the_summary_has(self) -> "MemberMetrics":
-        names = {name for name, interval in self.summary.items() if interval is not None}
         for item in self.items:
-            if lacking := names - item.scores.keys():
+            if lacking := self.summary.keys() - item.scores.keys():
                 raise ValueError(f"{self.role}: {item.id} has no {', '.join(sorted(lacking))}")
         return self
 
 
 class ConstantAnswer(BaseModel):
-    """The most frequent reference action, and what giving it for every scene would score."""
+    """The most frequent reference of the ranking score's turn, and what giving it for every scene would score."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, float] = Field(init=False)
 
     text: str
-    action_f1: float
 
 
 class Code(BaseModel):

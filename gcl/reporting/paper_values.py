@@ -11,11 +11,12 @@ import csv
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
 from gcl.errors import DataError, raise_all
+from gcl.evaluation.metric_registry import ranking
 from gcl.experiment.schema import Experiment, Group, Pair
 
 
@@ -116,7 +117,13 @@ class PlanningValue(_Row):
 
 
 def paper_values_shown(experiment: Experiment) -> bool:
-    """As the configuration says; if it says nothing, only at the scale where a comparison means something."""
+    """As the configuration says; if it says nothing, only at the scale where a comparison means something.
+
+    Never where other scores rank than the published ones.
+    """
+    datasets = [name for name in get_args(_Dataset) if name in experiment.datasets]
+    if any(ranking(experiment, name)[0] != "action_f1" for name in datasets):
+        return False
     choice = experiment.report.paper_values.value
     return experiment.scale == "paper" if choice is None else choice
 

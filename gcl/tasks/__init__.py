@@ -1,1 +1,1 @@
-"""What members are trained on and asked: samples, questions and scorers of planning tasks."""
+"""One file a task: its items, questions about them, reference answers, and what scores answers."""

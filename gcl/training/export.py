@@ -21,11 +21,12 @@ from torch import Tensor
 from transformers import AutoModelForImageTextToText
 
 from gcl.errors import CheckpointError
+from gcl.experiment.places import start_weights
 from gcl.experiment.runs import MemberSpec, RunSpec
+from gcl.experiment.weights import Weights
 from gcl.files import write_text
 from gcl.models.backbone import ADAPTER, load_trained
 from gcl.models.portable import make_portable
-from gcl.models.weights import Source
 from gcl.training.engine import Engine
 from gcl.training.member import PRECISIONS, Member
 from gcl.training.member_file import Questions, write_member_file
@@ -64,7 +65,7 @@ def export_member(
             weights[name] = weight.to("cpu", torch.float32 if adapted else dtype, copy=True)
     if not engine.world.main:
         return
-    base = Source(member.spec.source, member.spec.revision)
+    base = start_weights(run, member.spec)
     try:
         if adapted:
             from gcl.models import adapters
@@ -103,14 +104,14 @@ def _save_whole(member: Member, weights: dict[str, Tensor], folder: Path, dtype:
 
 
 def _card(member: MemberSpec, run: RunSpec, facts: Mapping[str, str]) -> ModelCard:
-    base = Source(member.source, member.revision)
+    base = start_weights(run, member)
     licence = _licence(base)
     trained_with = " and ".join(f"{m.model} ({m.role})" for m in run.members if m.role != member.role)
     together = f", together with {trained_with}" if trained_with else ""
     rows = {
         "base model": str(base),
         "learning rate, DRL temperature": f"{member.lr:g}, {member.tau:g}",
-        "objective": run.objective.model_dump_json() if run.objective else "supervised only",
+        "objective": run.objective.model_dump_json() if len(run.members) > 1 else "supervised only",
         "training": run.training.model_dump_json(exclude={"system"}),
         "seed": str(run.seed),
         **facts,
@@ -118,7 +119,7 @@ def _card(member: MemberSpec, run: RunSpec, facts: Mapping[str, str]) -> ModelCa
     warning = "**A miniature model, for testing the workflow only.**\n\n" if run.scale != "paper" else ""
     table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
     data = ModelCardData(
-        license=licence, base_model=member.source if member.revision else None, pipeline_tag="image-text-to-text"
+        license=licence, base_model=base.path if base.revision else None, pipeline_tag="image-text-to-text"
     )
     return ModelCard(
         f"---\n{data.to_yaml()}\n---\n\n# {member.model}, {member.role} of {run.id}\n\n{warning}"
@@ -129,7 +130,7 @@ def _card(member: MemberSpec, run: RunSpec, facts: Mapping[str, str]) -> ModelCa
     )
 
 
-def _licence(base: Source) -> str | None:
+def _licence(base: Weights) -> str | None:
     """What the base model's own card says; None if it says nothing or cannot be had."""
     try:
         path = Path(base.path) / "README.md"

@@ -1,7 +1,6 @@
-"""Where the batches of a training come from: `References` has answers to be learnt; MGSD's second stage draws its own.
+"""Where the batches of a training come from: `References` has answers to be learnt, `OnPolicy` lets a member write them.
 
-The loop knows sources only by `Source`: which samples there are, and for one global batch after the other this process's
-part of each pass.
+The loop uses only `Feed`. It gives the list of samples and, for each global batch, this process's share.
 """
 
 from abc import ABC, abstractmethod
@@ -9,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gcl.data.encoding import chunks
-from gcl.data.scenario import Exchange, Scenario
-from gcl.errors import CheckpointError, DataError
+from gcl.data.scenario import Exchange
+from gcl.errors import CheckpointError
 from gcl.experiment.runs import RunSpec
 from gcl.training.batches import LocalBatch, LocalBatches
 from gcl.training.engine import Engine
@@ -32,7 +31,7 @@ class Step:
     facts: Mapping[str, float] = field(default_factory=dict)
 
 
-class Source(ABC):
+class Feed(ABC):
     """Samples of a training.
 
     Attributes:
@@ -71,23 +70,11 @@ class Source(ABC):
         """
 
 
-class References(Source):
+class References(Feed):
     """Samples with reference answers."""
 
     def __init__(self, exchanges: Sequence[Exchange]) -> None:
         self.exchanges = exchanges
-
-    @classmethod
-    def of(cls, scenarios: Sequence[Scenario], spec: RunSpec) -> "References":
-        """Every turn of every scenario.
-
-        Raises:
-            DataError: if there are none.
-        """
-        exchanges = [scenario.exchange(turn) for scenario in scenarios for turn in scenario.turns]
-        if not exchanges:
-            raise DataError(f"{spec.id}: the training split is empty; check the manifest of {spec.dataset}")
-        return cls(exchanges)
 
     @property
     def about(self) -> str:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from gcl.data.drawing.datasets import read_captions
 from gcl.data.encoding import Encoder
+from gcl.experiment.closure import code_sha256
 from gcl.experiment.execution import ExecutionSpec
-from gcl.experiment.runs import GroundingSpec
+from gcl.experiment.grounding_spec import GroundingSpec
 from gcl.files import atomic_folder, sha256_file, sha256_files, sha256_text, write_json
 from gcl.models.miniature import build_model, build_preprocessor
 from gcl.training.export import export_member
@@ -44,8 +45,10 @@ def ground_backbone(spec: GroundingSpec, captions: Path, vocabulary: Path, outpu
         encoder = Encoder(preprocessor, run.training.system)
         return [Member(member_spec, run.training, backbone, encoder, semantic_size=None, seed=run.seed)]
 
-    own = scratch_folder(scratch, run, data, "backbones")
-    trained = trained_group(load, References.of(scenarios, run), run, data, ExecutionSpec(), own, "backbones")
+    code = code_sha256("backbones")
+    own = scratch_folder(scratch, run, data, code)
+    feed = References([scene.exchange(question) for scene in scenarios for question in run.feed.shown[0].questions])
+    trained = trained_group(load, feed, run, data, code, ExecutionSpec(), own)
     try:
         with trained as (engine, lease), atomic_folder(output) as work:
             (member,) = engine.members

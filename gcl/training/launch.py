@@ -52,7 +52,7 @@ def start(execution: ExecutionSpec) -> None:
     here = execution.processes // execution.nodes
     # Of the threads that this job has (Snakemake says them there), each process gets its share.
     os.environ["OMP_NUM_THREADS"] = str(max(1, _threads(os.environ) // here))
-    # The dashes keep torchrun from reading our --run as its own --run-path.
+    # The dashes keep torchrun from reading our options as short forms of its own.
     os.execv(sys.executable, [*torchrun(execution, os.environ), "-m", "--", *command[2:]])
 
 

@@ -1,4 +1,4 @@
-"""The training loop: `train_group(engine, source, spec, ...)` runs all steps and leaves the members trained.
+"""The training loop: `train_group(engine, feed, spec, ...)` runs all steps and leaves the members trained.
 
 The same loop serves a group of one (supervised fine-tuning), pairs, and larger groups, on any engine; grounding of
 miniature backbones, too.
@@ -24,7 +24,7 @@ from gcl.objective.group import MemberOutput, Share, group_loss
 from gcl.training.batches import global_batches, steps_per_epoch
 from gcl.training.checkpoint import Checkpoints
 from gcl.training.engine import Engine, StepReport
-from gcl.training.feeds import Source, Step
+from gcl.training.feeds import Feed, Step
 from gcl.training.log import LossLog
 from gcl.training.member import PRECISIONS, Member, answers
 
@@ -36,14 +36,14 @@ class Stopped(SystemExit):
         super().__init__(128 + signal.SIGTERM)
 
 
-def total_steps(source: Source, spec: RunSpec) -> int:
+def total_steps(feed: Feed, spec: RunSpec) -> int:
     """Optimizer steps of the whole training."""
-    return spec.training.epochs * steps_per_epoch(len(source.exchanges), spec.training.global_batch)
+    return spec.training.epochs * steps_per_epoch(len(feed.exchanges), spec.training.global_batch)
 
 
 def train_group(
     engine: Engine,
-    source: Source,
+    feed: Feed,
     spec: RunSpec,
     execution: ExecutionSpec,
     checkpoints: Checkpoints,
@@ -53,7 +53,7 @@ def train_group(
 
     Args:
         engine: holds the members.
-        source: of the samples.
+        feed: of the samples.
         spec: the run.
         execution: how often to save, how to prepare batches.
         checkpoints: where to continue from and save to.
@@ -66,10 +66,10 @@ def train_group(
     """
     training, members = spec.training, engine.members
     vocabulary = shared_vocabulary([m.encoder.preprocessor.tokenizer for m in members], [m.head_rows for m in members])
-    steps = total_steps(source, spec)
+    steps = total_steps(feed, spec)
     done = checkpoints.resume()
-    batches = list(global_batches(len(source.exchanges), training.global_batch, training.epochs, spec.seed))[done:]
-    upcoming = source.steps(engine, spec, batches, done=done, vocabulary=vocabulary, workers=execution.workers)
+    batches = list(global_batches(len(feed.exchanges), training.global_batch, training.epochs, spec.seed))[done:]
+    upcoming = feed.steps(engine, spec, batches, done=done, vocabulary=vocabulary, workers=execution.workers)
     for member in members:
         member.train(not member.spec.frozen)
     bar = tqdm(total=steps, initial=done, desc=spec.id, unit="step", mininterval=2, disable=not engine.world.main)
@@ -77,8 +77,8 @@ def train_group(
         for step, batch in enumerate(batches, start=done + 1):
             with memory_explained(spec, execution, f"at step {step}"):
                 prepared = next(upcoming)
-                losses = accumulate(engine, prepared, batch, spec, vocabulary, source.supervised, execution.head_chunk)
-                check_finite(losses, spec, step, [source.exchanges[i] for i in batch])
+                losses = accumulate(engine, prepared, batch, spec, vocabulary, feed.supervised, execution.head_chunk)
+                check_finite(losses, spec, step, [feed.exchanges[i] for i in batch])
                 report = engine.step()
             if log:
                 log.write(step, losses | _norms(members, report) | prepared.facts)
@@ -143,11 +143,11 @@ def accumulate(
         loss, components = group_loss(
             outputs,
             [member.tau for member in spec.members],
-            gsl_weight=objective.gsl_weight if objective else 0.0,
-            drl_weight=objective.drl_weight if objective else 0.0,
-            kappa=objective.kappa if objective else 1.0,
-            divergence=objective.divergence if objective else "jsd",
-            matching=objective.matching if objective else "infonce",
+            gsl_weight=objective.gsl_weight,
+            drl_weight=objective.drl_weight,
+            kappa=objective.kappa,
+            divergence=objective.divergence,
+            matching=objective.matching,
             supervised=supervised,
             vocabulary=vocabulary,
             share=Share(inputs=size / len(batch), tokens=prepared.tokens),
@@ -161,7 +161,7 @@ def accumulate(
     totals = dict(zip(sums, engine.world.sum([float(value) for value in sums.values()]), strict=True))
     if "gsl" in totals:  # computed over all rows by every process
         totals["gsl"] /= engine.world.size
-    weights = {"gsl": objective.gsl_weight, "drl": objective.drl_weight} if objective else {}
+    weights = {"gsl": objective.gsl_weight, "drl": objective.drl_weight}
     loss = sum(weights.get(name, float(supervised)) * value for name, value in totals.items())
     roles = {f"sft_{k}": f"sft_{member.role}" for k, member in enumerate(spec.members)}
     return {"loss": loss} | {roles.get(name, name): value for name, value in totals.items()}

@@ -1,7 +1,7 @@
 """A member of a competitive group: one vision-language model with everything that is its own.
 
-`Member.load(spec, training, semantic_size, seed)` loads the starting weights and decides which of them learn: all, all but
-the vision tower or the projector, low-rank adapters only (LoRA), or none (a teacher: learning rate 0).
+`Member.load(spec, start, training, ...)` loads the starting weights and decides which of them learn: all, all but the
+vision tower or the projector, low-rank adapters only (LoRA), or none (a teacher: learning rate 0).
 """
 
 from typing import Any
@@ -12,8 +12,8 @@ from transformers import PreTrainedModel
 
 from gcl.data.encoding import IGNORED, Encoder
 from gcl.experiment.runs import MemberSpec, TrainingSpec
+from gcl.experiment.weights import Weights
 from gcl.models.backbone import load_model, load_preprocessor
-from gcl.models.weights import Source
 from gcl.objective.gsl import SemanticHead
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -55,12 +55,13 @@ class Member(nn.Module):
             self.requires_grad_(False)
 
     @classmethod
-    def load(cls, spec: MemberSpec, training: TrainingSpec, *, semantic_size: int | None, seed: int) -> "Member":
-        """Load the member's starting weights; its semantic head and adapters are drawn from `seed`."""
-        source = Source(spec.source, spec.revision)
-        preprocessor = load_preprocessor(source, (training.pixels[0], training.pixels[1]))
+    def load(
+        cls, spec: MemberSpec, start: Weights, training: TrainingSpec, *, semantic_size: int | None, seed: int
+    ) -> "Member":
+        """Load a member's starting weights; its semantic head and adapters are drawn from `seed`."""
+        preprocessor = load_preprocessor(start, (training.pixels[0], training.pixels[1]))
         encoder = Encoder(preprocessor, training.system)
-        return cls(spec, training, load_model(source), encoder, semantic_size=semantic_size, seed=seed)
+        return cls(spec, training, load_model(start), encoder, semantic_size=semantic_size, seed=seed)
 
     @property
     def head(self) -> nn.Parameter:

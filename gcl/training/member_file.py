@@ -8,10 +8,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from gcl.data.scenario import TURNS
 from gcl.errors import CheckpointError
-from gcl.experiment.runs import DataSpec, RunSpec
-from gcl.experiment.schema import Experiment
+from gcl.experiment.places import start_weights
+from gcl.experiment.runs import RunSpec
 from gcl.experiment.types import Strict
 from gcl.files import read_json, write_json
 
@@ -25,7 +24,8 @@ class Questions(Strict):
         about: what that is, for people: "the data set snei".
         questions: by name; in a data set by turn.
         one_fits: whether only one of them fits a picture; otherwise each picture gets all of them.
-        actions: closed list that the answer to "action" is read with; None for free text.
+        action: the one whose answer names an action, if one does.
+        actions: closed list that this answer is read with; None for free text.
         batch_size: pictures that the evaluation answers together.
         max_new_tokens: longest answer of the evaluation.
     """
@@ -33,6 +33,7 @@ class Questions(Strict):
     about: str
     questions: dict[str, str]
     one_fits: bool = False
+    action: str | None = None
     actions: list[str] | None = None
     batch_size: int
     max_new_tokens: int
@@ -63,18 +64,6 @@ class MemberFile(Strict):
     asked: Questions
 
 
-def data_questions(experiment: Experiment, data: DataSpec) -> Questions:
-    """The questions of a data set, asked as the experiment's evaluation asks them."""
-    evaluation = experiment.evaluation
-    return Questions(
-        about=f"the data set {data.name}",
-        questions={turn: data.questions[turn] for turn in TURNS},  # a specification sorts them by name
-        actions=data.actions,
-        batch_size=evaluation.batch_size.value,
-        max_new_tokens=evaluation.max_new_tokens.value,
-    )
-
-
 def write_member_file(folder: Path, run: RunSpec, role: str, asked: Questions) -> None:
     """Write gcl.json into a member's folder.
 
@@ -85,13 +74,14 @@ def write_member_file(folder: Path, run: RunSpec, role: str, asked: Questions) -
         asked: what it was trained to answer.
     """
     member, training = next(member for member in run.members if member.role == role), run.training
+    base = start_weights(run, member)
     content = MemberFile(
         run=run.id,
         scale=run.scale,
         role=role,
         model=member.model,
-        base=member.source,
-        revision=member.revision,
+        base=base.path,
+        revision=base.revision,
         lr=member.lr,
         system=training.system,
         pixels=training.pixels,

@@ -1,5 +1,5 @@
-"""MGSD's second stage as a source of batches: the student answers, and its own tokens are what teacher and student are
-compared on (arXiv 2606.06076; its code calls it OPCD).
+"""A feed in which a member answers, and its own tokens are what all members are compared on (MGSD's second stage,
+arXiv 2606.06076; its code calls it OPCD).
 
 The group is [student, teacher], the teacher frozen and with a view of its own: the same question with the state in symbols
 instead of the picture. At every step the first member rolls out answers to its prompts; all members then predict these
@@ -13,17 +13,18 @@ from functools import partial
 
 from gcl.data.encoding import chunks, collate
 from gcl.data.scenario import Exchange
+from gcl.experiment.places import start_weights
 from gcl.experiment.runs import RunSpec
 from gcl.training.batches import LocalBatch
 from gcl.training.engine import Engine
-from gcl.training.feeds import Source, Step
+from gcl.training.feeds import Feed, Step
 from gcl.training.rollout import roll_out
 
 Judge = Callable[[int, str], Mapping[str, int]]
 Draw = Callable[[Sequence[Exchange], Sequence[int]], list[list[int]]]
 
 
-class OnPolicy(Source):
+class OnPolicy(Feed):
     """Tasks without reference answers.
 
     Attributes:
@@ -91,7 +92,14 @@ class OnPolicy(Source):
         from gcl.training.rollout_vllm import VLLM
 
         rows = -(-spec.training.micro_batch // processes)
-        copy = VLLM(author, processes=processes, questions=self.views[self.author], rows=rows, **settings)
+        copy = VLLM(
+            author,
+            start=start_weights(spec, author.spec),
+            processes=processes,
+            questions=self.views[self.author],
+            rows=rows,
+            **settings,
+        )
         return copy.roll_out, lambda: copy.push(engine.weights(author))
 
     def _pass(

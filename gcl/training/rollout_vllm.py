@@ -20,7 +20,8 @@ from gcl.data.encoding import collate
 from gcl.data.images import load_picture
 from gcl.data.scenario import Exchange
 from gcl.errors import ConfigError, TrainingError
-from gcl.experiment.mgsd_runs import PlanningSpec
+from gcl.experiment.runs import RunSpec
+from gcl.experiment.weights import Weights
 from gcl.training.member import Member
 from gcl.training.rollout import PLACEHOLDERS, cut
 
@@ -39,16 +40,16 @@ def available() -> bool:
     return find_spec("vllm") is not None
 
 
-def chosen(rollouts: str, spec: PlanningSpec) -> str:
+def rollout_backend(rollouts: str, spec: RunSpec) -> str:
     """What draws answers, "plain" or "vllm": as told, and where that is "auto" vLLM if it is installed and can.
 
     Args:
         rollouts: "auto", "plain" or "vllm".
-        spec: a distillation.
+        spec: a run in which a member answers.
     """
     if rollouts != "auto":
         return rollouts
-    adapted = spec.training.lora is not None and not spec.members[spec.author].frozen
+    adapted = spec.training.lora is not None and not spec.members[spec.feed.author].frozen
     return "vllm" if available() and torch.cuda.is_available() and not adapted else "plain"
 
 
@@ -57,6 +58,7 @@ class VLLM:
 
     Args:
         member: who answers.
+        start: what it was loaded from, for its configuration.
         processes: of the training.
         questions: all that will be asked.
         rows: most of them at a time, in this process.
@@ -71,6 +73,7 @@ class VLLM:
         self,
         member: Member,
         *,
+        start: Weights,
         processes: int,
         questions: Sequence[Exchange],
         rows: int,
@@ -103,8 +106,8 @@ class VLLM:
         picture = images.size["longest_edge"] // (images.patch_size * images.merge_size) ** 2
         length = max(len(encoder.template(each)) for each in questions) + picture + max_new_tokens
         self._copy = vllm.LLM(
-            model=member.spec.source,
-            revision=member.spec.revision,
+            model=start.path,
+            revision=start.revision,
             dtype=str(member.precision).removeprefix("torch."),
             load_format="dummy",
             hf_overrides=_UNTIED,

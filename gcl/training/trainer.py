@@ -1,4 +1,4 @@
-"""One training from start to finish: `train_run(spec, source, data, execution, output, scratch)`.
+"""One training from start to finish: `train_run(spec, feed, data, code, execution, output, scratch, asked)`.
 
     <output>/<role>/        ordinary checkpoint: safetensors weights, configuration, processor, model card, gcl.json
     <output>/run.json       resolved specification, hashes of weights, versions; of every attempt: costs, command, machine
@@ -19,8 +19,8 @@ from typing import Any
 import torch
 
 from gcl.errors import TrainingError
-from gcl.experiment.closure import code_sha256
 from gcl.experiment.execution import ExecutionSpec
+from gcl.experiment.places import start_weights
 from gcl.experiment.provenance import environment, starts, weights_sha256
 from gcl.experiment.runs import RunSpec
 from gcl.files import atomic_folder, canonical_json, read_json, read_jsonl, sha256_text, write_json
@@ -29,7 +29,7 @@ from gcl.training.checkpoint import Checkpoints
 from gcl.training.engine import Engine
 from gcl.training.engines import make_engine
 from gcl.training.export import export_member
-from gcl.training.feeds import Source
+from gcl.training.feeds import Feed
 from gcl.training.lease import FinishedElsewhere, Lease, hold_lease
 from gcl.training.log import LossLog
 from gcl.training.loop import memory_explained, total_steps, train_group
@@ -40,24 +40,24 @@ from gcl.training.world import World
 
 def train_run(
     spec: RunSpec,
-    source: Source,
+    feed: Feed,
     data: str,
+    code: str,
     execution: ExecutionSpec,
     output: Path,
     scratch: Path,
-    part: str = "training",
-    asked: Mapping[str, Questions] | None = None,
+    asked: Mapping[str, Questions],
 ) -> None:
     """Load the members, train the group, write everything; the output folder appears only when it is whole.
 
     Args:
         spec: the run.
-        source: of its samples.
-        data: hash of the manifest that the samples are bound to.
+        feed: of its samples.
+        data: hash of what is trained on.
+        code: hash of the code that decides the result.
         execution: on what engine, with how many processes.
         output: folder to be made; an existing one is replaced, unless it is just what would be made.
         scratch: this run's own folder for the log and for checkpoints to resume from; removed at the end.
-        part: of the pipeline, whose code decides the result.
         asked: by role, what the members learn to answer; it is kept in their folders.
 
     Raises:
@@ -69,43 +69,45 @@ def train_run(
             "lost; use `--set retain=final`, or set lora"
         )
     try:
-        _train(spec, source, data, execution, output, scratch, part, asked or {})
+        _train(spec, feed, data, code, execution, output, scratch, asked)
     except FinishedElsewhere as finished:
-        if not already_trained(spec, data, execution, output, part):
+        if not already_trained(spec, data, code, execution, output):
             raise
         print(finished)
 
 
-def already_trained(spec: RunSpec, data: str, execution: ExecutionSpec, output: Path, part: str) -> bool:
+def already_trained(spec: RunSpec, data: str, code: str, execution: ExecutionSpec, output: Path) -> bool:
     """Whether the output folder is what a training would make now. It is looked for where another copy may have made it."""
     if not (output / "run.json").is_file():
         return False
     record = read_json(output / "run.json")
     found = [record.get(name) for name in ("spec", "data", "start", "code_sha256", "environment", "weights")]
     weights = {member.role: weights_sha256(output / member.role) for member in spec.members}
-    due = [spec.model_dump(), data, starts(spec), code_sha256(part), environment(), weights]
+    due = [spec.model_dump(), data, starts(spec), code, environment(), weights]
     return found == due and record["execution"].get("retain") == execution.retain
 
 
 def _train(
     spec: RunSpec,
-    source: Source,
+    feed: Feed,
     data: str,
+    code: str,
     execution: ExecutionSpec,
     output: Path,
     scratch: Path,
-    part: str,
     asked: Mapping[str, Questions],
 ) -> None:
     def load() -> list[Member]:
-        size = spec.objective.semantic_size if spec.objective and spec.objective.gsl_weight else None
+        size = spec.objective.semantic_size if spec.objective.gsl_weight else None
         return [
-            Member.load(member, spec.training, semantic_size=size, seed=1000 * spec.seed + k)
+            Member.load(
+                member, start_weights(spec, member), spec.training, semantic_size=size, seed=1000 * spec.seed + k
+            )
             for k, member in enumerate(spec.members)
         ]
 
-    done = partial(already_trained, spec, data, execution, output, part)
-    with trained_group(load, source, spec, data, execution, scratch, part, done) as (engine, lease):
+    done = partial(already_trained, spec, data, code, execution, output)
+    with trained_group(load, feed, spec, data, code, execution, scratch, done) as (engine, lease):
         if engine.world.main:
             for left in output.parent.glob(f".{output.name}.*"):  # of a copy that was killed while it wrote its models
                 shutil.rmtree(left, ignore_errors=True)
@@ -114,7 +116,7 @@ def _train(
             last = read_jsonl(scratch / "losses.jsonl")[-1] if engine.world.main else {}
             for member in engine.members:
                 facts = {
-                    "data": f"{source.about} of {spec.dataset} (manifest {data[:12]})",
+                    "data": f"{feed.about} of {spec.dataset} (manifest {data[:12]})",
                     "loss at the last step": ", ".join(f"{k} {v:.4f}" for k, v in last.items() if k != "step"),
                 }
                 role, adapters_alone = member.spec.role, execution.retain == "adapters"
@@ -125,12 +127,12 @@ def _train(
                 for name in ("losses.jsonl", "tensorboard"):
                     (shutil.copytree if name == "tensorboard" else shutil.copy)(scratch / name, work / name)
                 costs = _costs(attempts.finished(scratch), peak)
-                write_json(work / "run.json", _record(spec, data, execution, work, part) | {"costs": costs})
+                write_json(work / "run.json", _record(spec, data, code, execution, work) | {"costs": costs})
                 lease.check()
         engine.world.barrier()
 
 
-def scratch_folder(root: Path, spec: RunSpec, data: str, part: str = "training") -> Path:
+def scratch_folder(root: Path, spec: RunSpec, data: str, code: str) -> Path:
     """Where an unfinished training keeps its state. All that it depends on is in the path: with changed data or code it
     starts anew, and never meets old states.
 
@@ -138,20 +140,20 @@ def scratch_folder(root: Path, spec: RunSpec, data: str, part: str = "training")
         root: folder of all of them.
         spec: the run.
         data: hash of what it is trained on.
-        part: of the pipeline, whose code decides the result.
+        code: hash of the code that decides the result.
     """
-    return root / spec.id / sha256_text(canonical_json([spec.fingerprint, data, code_sha256(part), starts(spec)]))[:12]
+    return root / spec.id / sha256_text(canonical_json([spec.fingerprint, data, code, starts(spec)]))[:12]
 
 
 @contextmanager
 def trained_group(
     load: Callable[[], list[Member]],
-    source: Source,
+    feed: Feed,
     spec: RunSpec,
     data: str,
+    code: str,
     execution: ExecutionSpec,
     scratch: Path,
-    part: str = "training",
     done: Callable[[], bool] = lambda: False,
 ) -> Iterator[tuple[Engine, Lease]]:
     """Train the members that `load` gives; the block finds them trained. Scratch is removed when it ends well.
@@ -178,11 +180,11 @@ def trained_group(
             loading = nullcontext()
         with memory_explained(spec, execution, "before the first step"), loading:
             members = load()
-            engine = make_engine(members, spec.training, execution, total_steps(source, spec))
+            engine = make_engine(members, spec.training, execution, total_steps(feed, spec))
         begun = canonical_json(starts(spec))
-        identity = {"run": spec.fingerprint, "data": data, "start": begun, "code": code_sha256(part), **environment()}
+        identity = {"run": spec.fingerprint, "data": data, "start": begun, "code": code, **environment()}
         checkpoints = Checkpoints(scratch / "checkpoints", identity, execution.keep, engine, lease)
-        train_group(engine, source, spec, execution, checkpoints, partial(LossLog, scratch))
+        train_group(engine, feed, spec, execution, checkpoints, partial(LossLog, scratch))
         yield engine, lease
         if engine.world.main:
             lease.check()
@@ -218,7 +220,7 @@ def _costs(made: list[dict[str, Any]], peak_gpu_memory: int) -> dict[str, Any]:
     }
 
 
-def _record(spec: RunSpec, data: str, execution: ExecutionSpec, folder: Path, part: str) -> dict[str, Any]:
+def _record(spec: RunSpec, data: str, code: str, execution: ExecutionSpec, folder: Path) -> dict[str, Any]:
     """What is worth knowing of a training that its specification does not say."""
     return {
         "run": spec.id,
@@ -227,6 +229,6 @@ def _record(spec: RunSpec, data: str, execution: ExecutionSpec, folder: Path, pa
         "execution": execution.model_dump(),
         "start": starts(spec),
         "weights": {member.role: weights_sha256(folder / member.role) for member in spec.members},
-        "code_sha256": code_sha256(part),
+        "code_sha256": code,
         "environment": environment(),
     }

@@ -7,38 +7,36 @@ torch, since every job parses the Snakefile again.
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from gcl.data.manifest import check_current
 from gcl.data.scenario import SPLITS
-from gcl.errors import GCLError
+from gcl.errors import ConfigError, GCLError
+from gcl.experiment.asked import evaluation, score_spec
 from gcl.experiment.checks import warnings
-from gcl.experiment.closure import code_sha256
+from gcl.experiment.closure import code_sha256, run_code
+from gcl.experiment.data_spec import DataSpec, data_spec
+from gcl.experiment.dialogue import all_questions
 from gcl.experiment.grid import (
-    all_trainings,
+    all_runs,
     arm_runs,
     best_runs,
     component_runs,
     exchanged_runs,
+    planning_runs,
     rate_runs,
     sweep_runs,
 )
-from gcl.experiment.layers import together
-from gcl.experiment.load import load_experiment, overrides_of, replaced
-from gcl.experiment.mgsd_grid import all_asked
+from gcl.experiment.grounding_spec import grounding
+from gcl.experiment.load import load_experiment, overrides_of, replaced, write_resolved
+from gcl.experiment.methods.competition import group_run
+from gcl.experiment.methods.fine_tuning import sft_run
+from gcl.experiment.methods.registry import find_run
 from gcl.experiment.notes import notes_of_changes
-from gcl.experiment.runs import (
-    DataSpec,
-    RunSpec,
-    data_spec,
-    find_run,
-    grounding,
-    group_run,
-    manifest_folder,
-    sft_run,
-    trained_before,
-)
+from gcl.experiment.places import PLANNING, places
+from gcl.experiment.runs import RunSpec, Trained
 from gcl.experiment.schema import Experiment
 from gcl.files import canonical_json
 from gcl.operations.versioning import check_link_types, disk_plan
@@ -68,9 +66,6 @@ def open_plan(workflow: Any) -> "Plan":
             print(f"note: {line}", file=sys.stderr)
     # Jobs use the environment that runs Snakemake, activated or not.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    # Jobs that need the whole experiment read it from here. It is no rule parameter, since then every change of any setting
-    # would rerun them; each rule names the settings that it depends on instead.
-    os.environ["GCL_CONFIG"] = canonical_json(together(overrides))
     if experiment.drawing:
         os.environ["HF_HUB_OFFLINE"] = "1"
     return Plan(experiment)
@@ -83,8 +78,13 @@ class Plan:
         self.experiment = experiment
         self.scale = experiment.scale
         self.data = experiment.data.value
+        self.here = places(experiment)
+        self.at = replace(self.here, scale="{scale}")  # in rules, where the scale is a wildcard
         self.drawn = experiment.drawing is not None
         self.draws_data = self.drawn and experiment.drawing.datasets.value
+        # Jobs read the whole experiment here. It is no input, since then every change of any setting would rerun them; each
+        # rule names the settings that it depends on instead.
+        self.resolved = str(self.here.experiment)
         self.gpus = 0 if self.drawn else experiment.execution.processes.value  # of one training
 
     # Specifications: what a job is given, and what makes it run again.
@@ -92,6 +92,10 @@ class Plan:
     def code(self, step: str) -> str:
         """Hash of the code behind a step; a change that is more than comments runs it again."""
         return code_sha256(step)
+
+    def run_code(self, step: str) -> Callable[[Any], str]:
+        """The same of a step of the wildcards' run."""
+        return lambda wildcards: run_code(step, self.run(wildcards))
 
     def run(self, wildcards: Any) -> RunSpec:
         """The run that a path names, whether or not a table asks for it."""
@@ -104,6 +108,21 @@ class Plan:
         """The run's specification."""
         return self.run(wildcards).json
 
+    def training_json(self, wildcards: Any) -> str:
+        """The same of a run that is trained."""
+        run = self.run(wildcards)
+        if run.feed is None:
+            stop(ConfigError(f"{run.id}: nothing is trained for a base model; ask for its metrics"))
+        return run.json
+
+    def evaluation_json(self, wildcards: Any) -> str:
+        """What the run's members are asked, and how."""
+        return evaluation(self.experiment, self.run(wildcards)).json
+
+    def read_json(self, wildcards: Any) -> str | None:
+        """How the raw folder of the run's data set is read; None for planning tasks."""
+        return None if self.run(wildcards).dataset == PLANNING else self.data_json(wildcards)
+
     def data_json(self, wildcards: Any) -> str:
         """How the data set of a rule's wildcards is read."""
         return self._data_spec(wildcards).json
@@ -114,22 +133,13 @@ class Plan:
 
     def score_json(self, wildcards: Any) -> str:
         """Encoders and intervals, and the closed list of the run's data set."""
-        evaluation = self.experiment.evaluation
-        return canonical_json(
-            {
-                "bert_encoder": evaluation.bert_encoder.value.model_dump(),
-                "bert_layer": evaluation.bert_layer.value,
-                "sentence_encoder": evaluation.sentence_encoder.value.model_dump(),
-                "bootstrap": evaluation.bootstrap.value,
-                "actions": self._data_spec(wildcards).actions,
-            }
-        )
+        return score_spec(self.experiment, self.run(wildcards)).json
 
     def vocabulary_json(self) -> str:
         """What the miniature tokenizer's training depends on."""
         drawing, prompt = self.experiment.drawing, self.experiment.prompt
-        settings = (drawing.vocabulary, drawing.seed, prompt.questions, prompt.system)
-        return canonical_json([setting.value for setting in settings])
+        values = (drawing.vocabulary.value, drawing.seed.value, all_questions(self.experiment), prompt.system.value)
+        return canonical_json(values)
 
     def manifest_json(self, wildcards: Any) -> str | None:
         """What drawn data is checked against; None for real data, whose manifests DVC keeps up to date."""
@@ -168,20 +178,21 @@ class Plan:
         """A checkpoint folder as the rule declares it: Snakemake removes it once it is scored if nothing is to stay."""
         return temporary(output) if self.experiment.execution.retain.value == "none" else output
 
-    def train_manifest(self, wildcards: Any) -> str:
-        """Manifest of the training split of the run's data set."""
-        return str(manifest_folder(self.experiment, self.run(wildcards).dataset) / "train.tsv")
+    def inputs(self, split: str) -> Callable[[Any], list[str]]:
+        """Files that a split of the run's data set is read from."""
+        return lambda wildcards: [str(path) for path in self.here.inputs(self.run(wildcards).dataset, split)]
 
-    def test_manifest(self, wildcards: Any) -> str:
-        """Manifest of the test split of the run's data set."""
-        return str(manifest_folder(self.experiment, self.run(wildcards).dataset) / "test.tsv")
-
-    def backbones(self, wildcards: Any) -> list[str]:
-        """Folders that the run starts from, of its teachers' trainings too; a pinned commit on the hub cannot change."""
+    def starts(self, wildcards: Any) -> list[str]:
+        """Folders that the run starts from: of other runs, or of backbones; a pinned commit on the hub cannot change."""
         run = self.run(wildcards)
-        teachers = {f"results/{self.scale}/checkpoints/{before}" for before in trained_before(run)}
-        sources = {member.source for member in run.members if member.revision is None}
-        return sorted(teachers | {source for source in sources if not any(source.startswith(t) for t in teachers)})
+        folders = {str(self.here.checkpoints(before)) for before in run.trained_before}
+        others = [self.here.weights(m.start) for m in run.members if not isinstance(m.start, Trained)]
+        return sorted(folders | {weights.path for weights in others if weights.revision is None})
+
+    def answering(self, wildcards: Any) -> list[str]:
+        """The folder of the members that answer: the run's, or where nothing is trained those that it starts from."""
+        run = self.run(wildcards)
+        return [str(self.here.checkpoints(run.id))] if run.feed is not None else self.starts(wildcards)
 
     # What is looked at once, before any job.
 
@@ -192,15 +203,19 @@ class Plan:
         try:
             check_link_types(Path())
             for dataset in self.experiment.datasets:
-                data, folder = data_spec(self.experiment, dataset), manifest_folder(self.experiment, dataset)
+                data, folder = data_spec(self.experiment, dataset), self.here.manifests(dataset)
                 if all((folder / f"{split}.tsv").is_file() for split in SPLITS):
-                    check_current(Path(data.root), folder, data.questions, data.actions)
+                    check_current(Path(data.root), folder, data)
         except GCLError as error:
             stop(error)
 
+    def write(self) -> None:
+        """Write the experiment where jobs read it, beside the results."""
+        write_resolved(self.experiment, Path(self.resolved))
+
     def disk(self) -> str:
         """What checkpoints will take."""
-        return str(disk_plan(self.experiment, all_trainings(self.experiment).values(), Path()))
+        return str(disk_plan(self.experiment, all_runs(self.experiment).values(), Path()))
 
     # Tables and figures.
 
@@ -223,20 +238,19 @@ class Plan:
         rates, whose outcome is a setting."""
         if not self.drawn:
             return set()
-        folder = Path(f"results/{self.scale}/tables")
         parts = {"rates": {"rates"}, PLANNING_TABLE: {PLANNING_TABLE, PLANNING_FIGURE}}
         return {
             name
             for table, names in parts.items()
             for name in names
-            if not (folder / f"{table}.provenance.json").is_file()
+            if not self.here.table(table, ".provenance.json").is_file()
         }
 
     def reported_runs(self, name: str) -> list[RunSpec]:
         """The runs behind a table or figure; MGSD has trainings of its own, see gcl/experiment/mgsd_grid.py."""
-        if name in (PLANNING_TABLE, PLANNING_FIGURE):
-            return []
         experiment, seeds = self.experiment, self.experiment.seeds.value
+        if name in (PLANNING_TABLE, PLANNING_FIGURE):
+            return planning_runs(experiment)
         if name in ("headline", "components", "encoders"):
             return self._component_runs("snei")
         if name == "table2":
@@ -261,23 +275,20 @@ class Plan:
 
     def metrics(self, wildcards: Any) -> list[str]:
         """Metrics files behind a table or figure."""
-        if wildcards.name in (PLANNING_TABLE, PLANNING_FIGURE):
-            ids = {asked.path for asked in all_asked(self.experiment)}
-        else:
-            ids = {run.id for run in self.reported_runs(wildcards.name)}
-            ids |= {run.evaluation("exchanged") for run in self.exchanged_runs(wildcards.name)}
-        return [f"results/{self.scale}/metrics/{run_id}.json" for run_id in sorted(ids)]
+        ids = {run.id for run in self.reported_runs(wildcards.name)}
+        ids |= {run.evaluation("exchanged") for run in self.exchanged_runs(wildcards.name)}
+        return [str(self.here.metrics(name)) for name in sorted(ids)]
 
     def predictions(self, wildcards: Any) -> list[str]:
         """Answers that a table scores again: those behind table encoders."""
         runs = self.reported_runs(wildcards.name) if wildcards.name == "encoders" else []
-        return sorted({f"results/{self.scale}/predictions/{run.id}.jsonl" for run in runs})
+        return sorted({str(self.here.predictions(run.id)) for run in runs})
 
     def all_metrics(self) -> list[str]:
         """Metrics files of all runs behind the tables and figures of `all`."""
         names = [*self.tables, *self.figures]
         ids = dict.fromkeys(run.id for name in names for run in self.reported_runs(name))
-        return [f"results/{self.scale}/metrics/{run_id}.json" for run_id in ids]
+        return [str(self.here.metrics(name)) for name in ids]
 
     def report_json(self, wildcards: Any) -> str:
         """What a table or figure shows besides metrics; a change rebuilds it without running anything."""
@@ -301,8 +312,7 @@ class Plan:
     def gallery_files(self) -> list[str]:
         """What the gallery shows of all data sets: scores and answers."""
         runs = [run.id for dataset in self.experiment.groups for run in self.gallery_runs(dataset)]
-        folder = f"results/{self.scale}"
-        return [name for run in runs for name in (f"{folder}/metrics/{run}.json", f"{folder}/predictions/{run}.jsonl")]
+        return [str(path) for run in runs for path in (self.here.metrics(run), self.here.predictions(run))]
 
     def page_json(self) -> str:
         """What the page lists besides results: all settings. A change rebuilds the page, and nothing else."""
@@ -310,11 +320,11 @@ class Plan:
 
     def table(self, name: str) -> list[str]:
         """Files of one table."""
-        return [f"results/{self.scale}/tables/{name}{suffix}" for suffix in TABLE_SUFFIXES]
+        return [str(self.here.table(name, suffix)) for suffix in TABLE_SUFFIXES]
 
     def figure(self, name: str) -> list[str]:
         """Files of one figure."""
-        return [f"results/{self.scale}/figures/{name}{suffix}" for suffix in FIGURE_SUFFIXES]
+        return [str(self.here.figure(name, suffix)) for suffix in FIGURE_SUFFIXES]
 
     def _data_spec(self, wildcards: Any) -> DataSpec:
         dataset = wildcards.dataset if "dataset" in wildcards.keys() else self.run(wildcards).dataset  # noqa: SIM118

@@ -6,15 +6,15 @@ import pytest
 
 from gcl.data.encoding import IGNORED, Encoder
 from gcl.data.scenario import Exchange
+from gcl.experiment.weights import Weights
 from gcl.models.backbone import load_preprocessor
-from gcl.models.weights import Source
 
 WORDS = ("<|im_end|>", "<|im_start|>system", "<|image_pad|>", "<|vision_start|>", "<|endoftext|>", "<think>")
 
 
 @pytest.fixture(params=["qwen2_5_vl", "qwen3_vl"])
 def encoder(request, backbones) -> Encoder:
-    return Encoder(load_preprocessor(Source(str(backbones[request.param])), (784, 50176)), "Be brief.")
+    return Encoder(load_preprocessor(Weights(path=str(backbones[request.param])), (784, 50176)), "Be brief.")
 
 
 @pytest.mark.parametrize("word", WORDS)
@@ -37,7 +37,9 @@ def test_a_control_word_in_a_question_opens_no_turn_and_places_no_picture(encode
 
 def test_both_families_split_an_answer_with_a_control_word_alike(backbones):
     first, second = (
-        Encoder(load_preprocessor(Source(str(backbones[family]))), "").answer("So <think> and <|im_end|> stop.")[:-1]
+        Encoder(load_preprocessor(Weights(path=str(backbones[family]))), "").answer("So <think> and <|im_end|> stop.")[
+            :-1
+        ]
         for family in ("qwen2_5_vl", "qwen3_vl")
     )
     assert first == second

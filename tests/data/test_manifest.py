@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from turns_case import TURNS, dialogue
 
 from gcl.data.manifest import check_counts, check_current, load_split, write_manifests
 from gcl.data.raw import read_raw
-from gcl.data.scenario import TURNS, Scenario
+from gcl.data.scenario import Scenario
 from gcl.errors import DataError
 from gcl.files import sha256_file, write_jsonl
 
-QUESTIONS = {turn: f"{turn}?" for turn in TURNS}
+DIALOGUE = dialogue(["Stop"])
 SPLIT_OF = {"b": "train", "a": "train", "c": "test"}
 
 
@@ -46,11 +47,11 @@ def manifests(root: Path) -> Path:
 
 
 def _read(root: Path) -> list[Scenario]:
-    return read_raw(root, QUESTIONS, ["Stop"])
+    return read_raw(root, DIALOGUE)
 
 
 def _load(root: Path, path: Path) -> list[Scenario]:
-    return load_split(root, path, QUESTIONS, ["Stop"])
+    return load_split(root, path, DIALOGUE)
 
 
 def _remedy(path: Path) -> str:
@@ -121,7 +122,7 @@ def test_changed_words_are_named(root: Path, manifests: Path, field: str) -> Non
 
 def test_changed_question_is_named(root: Path, manifests: Path) -> None:
     with pytest.raises(DataError, match="'c': text_sha256: a question"):
-        load_split(root, manifests / "test.tsv", QUESTIONS | {"action": "And now?"}, ["Stop"])
+        load_split(root, manifests / "test.tsv", dialogue(["Stop"], DIALOGUE.questions | {"action": "And now?"}))
 
 
 def test_missing_and_extra_scenes_are_named(root: Path, manifests: Path) -> None:
@@ -191,14 +192,14 @@ def test_other_counts_are_refused_with_the_setting_to_change(root: Path, expecte
 
 
 def test_a_quick_look_finds_changed_words_and_pictures_that_are_newer_than_the_manifest(root, manifests) -> None:
-    check_current(root, manifests, QUESTIONS, ["Stop"])
+    check_current(root, manifests, DIALOGUE)
     Image.new("RGB", (8, 6), (99, 0, 0)).save(root / "a.png")
     with pytest.raises(DataError, match=r"'a': image_sha256: .* has changed"):
-        check_current(root, manifests, QUESTIONS, ["Stop"])
+        check_current(root, manifests, DIALOGUE)
     os.utime(root / "a.png", (0, 0))  # as after `mv` or `unzip` of an older file
     with pytest.raises(DataError, match=r"'a': image_sha256: .* has changed"):
-        check_current(root, manifests, QUESTIONS, ["Stop"])
+        check_current(root, manifests, DIALOGUE)
     write_manifests(_read(root), root, manifests)
     _annotate(root, _row("b"), _row("a"), _row("c", reasoning="Go"))
     with pytest.raises(DataError, match="'c': text_sha256"):
-        check_current(root, manifests, QUESTIONS, ["Stop"])
+        check_current(root, manifests, DIALOGUE)

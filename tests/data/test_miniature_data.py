@@ -24,7 +24,8 @@ from gcl.data.drawing.datasets import SHARES, write_captions, write_dataset
 from gcl.data.drawing.render import PIXELS, render
 from gcl.data.manifest import check_counts
 from gcl.data.raw import read_raw
-from gcl.experiment.runs import data_spec
+from gcl.experiment.data_spec import data_spec
+from gcl.experiment.dialogue import dialogue_of
 
 COUNTS = {"train": 60, "test": 40}
 
@@ -33,7 +34,7 @@ COUNTS = {"train": 60, "test": 40}
 def folders(experiment, tmp_path_factory):
     root = tmp_path_factory.mktemp("drawn")
     for name in ("snei", "muson"):
-        write_dataset(name, COUNTS, experiment.prompt.questions.value, 5, root / name)
+        write_dataset(name, COUNTS, dialogue_of(experiment, "snei").questions, 5, root / name)
     return root
 
 
@@ -41,15 +42,15 @@ def folders(experiment, tmp_path_factory):
 def test_drawn_data_passes_the_importers(tmp_path, experiment, name):
     data = data_spec(experiment, name)
     draw_raw(data, COUNTS, 5, tmp_path / name)
-    scenarios = read_raw(tmp_path / name, data.questions, data.actions)
+    scenarios = read_raw(tmp_path / name, data)
     check_counts(scenarios, COUNTS, name)
     assert all((scenario.action is None) == (name == "snei") for scenario in scenarios)
 
 
 @pytest.mark.parametrize("name", ["snei", "muson"])
 def test_the_seed_decides_every_byte(folders, experiment, tmp_path, name):
-    write_dataset(name, COUNTS, experiment.prompt.questions.value, 5, tmp_path / "again")
-    write_dataset(name, COUNTS, experiment.prompt.questions.value, 6, tmp_path / "other")
+    write_dataset(name, COUNTS, dialogue_of(experiment, "snei").questions, 5, tmp_path / "again")
+    write_dataset(name, COUNTS, dialogue_of(experiment, "snei").questions, 6, tmp_path / "other")
     files = [path.relative_to(tmp_path / "again") for path in (tmp_path / "again").rglob("*.*")]
     assert len(files) > 100
     assert all((folders / name / f).read_bytes() == (tmp_path / "again" / f).read_bytes() for f in files)
@@ -79,7 +80,7 @@ def test_settings_are_chosen_on_constellations_that_no_test_shows():
 
 
 def test_tuning_data_has_other_pictures_of_the_same_kind(folders, experiment, tmp_path):
-    write_dataset("snei", COUNTS, experiment.prompt.questions.value, 5, tmp_path / "tuning", tuning=True)
+    write_dataset("snei", COUNTS, dialogue_of(experiment, "snei").questions, 5, tmp_path / "tuning", tuning=True)
     ours, theirs = ({p.read_bytes() for p in (f / "images").iterdir()} for f in (tmp_path / "tuning", folders / "snei"))
     assert len(ours) == len(theirs) and not ours & theirs
     assert (tmp_path / "tuning/train.json").is_file()

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from turns_case import TURNS, dialogue
 
 from gcl.data.raw import read_raw, scene_record
-from gcl.data.scenario import TURNS, Scenario, Turn
+from gcl.data.scenario import Scenario, Turn
 from gcl.errors import DataError
 
-QUESTIONS = {turn: f"{turn}?" for turn in TURNS}
 ACTIONS = ["Move Forward", "Stop"]
 SPLITS = ("train", "train", "test")
 
@@ -43,7 +43,7 @@ def _write(root: Path, *scenes: Any) -> None:
 
 
 def _read(root: Path, actions: list[str] | None = None) -> list[Scenario]:
-    return read_raw(root, QUESTIONS, actions)
+    return read_raw(root, dialogue(actions))
 
 
 def _problems(root: Path, actions: list[str] | None = None) -> list[str]:
@@ -241,7 +241,7 @@ def test_damaged_picture_is_named_unless_pictures_are_not_checked(root: Path) ->
     (root / "images/0.png").write_bytes(b"")
     _write(root, _scene(0), _scene(2))
     assert _problems(root) == ["scenarios.jsonl:1: image: 'images/0.png': empty file (0 bytes); fetch it again"]
-    assert len(read_raw(root, QUESTIONS, None, check_images=False)) == 2
+    assert len(read_raw(root, dialogue(), check_images=False)) == 2
 
 
 def test_all_problems_come_together_and_the_rest_is_counted(root: Path) -> None:

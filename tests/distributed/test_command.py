@@ -6,35 +6,35 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
-from group_case import make_run
+from experiment_case import PAIR, on_small_backbones, write_experiment
 from raw_case import draw_raw
 from safetensors.torch import load_file
 
 from gcl.data.manifest import write_manifests
 from gcl.data.raw import read_raw
-from gcl.experiment.runs import data_spec
-from gcl.files import write_json
+from gcl.experiment.data_spec import data_spec
+from gcl.experiment.load import load_resolved
 
 pytestmark = pytest.mark.distributed
 
 
 @pytest.fixture
 def command(backbones, experiment, tmp_path):
-    """A drawn data set, its manifest and a specification on disk; gives the command line that trains on them."""
-    data = data_spec(experiment, "snei").model_copy(update={"root": str(tmp_path / "raw")})
-    draw_raw(data, {"train": 4, "test": 1}, 3, tmp_path / "raw")
-    scenarios = read_raw(tmp_path / "raw", data.questions, data.actions)
-    write_manifests(scenarios, tmp_path / "raw", tmp_path / "manifests")
-    write_json(tmp_path / "run.json", make_run(backbones, epochs=12, micro=4).model_dump())
-    write_json(tmp_path / "data.json", data.model_dump())
+    """A drawn data set, its manifest and an experiment on disk; gives the command line that trains on them."""
+    values = on_small_backbones(tmp_path / "data", backbones, epochs=12, micro_batch=4)
+    file = write_experiment(tmp_path / "experiment.json", experiment, values)
+    data = data_spec(load_resolved(file), "snei")
+    draw_raw(data, {"train": 4, "test": 1}, 3, Path(data.root))
+    scenarios = read_raw(Path(data.root), data)
+    write_manifests(scenarios, Path(data.root), tmp_path / "data/manifests/snei")
 
     def line(output: str, *changes: str) -> list[str]:
         settings = [part for change in ("processes=2", "save_every=1000", *changes) for part in ("--set", change)]
-        files = ["--run", tmp_path / "run.json", "--data", tmp_path / "data.json"]
-        places = ["--manifest", tmp_path / "manifests/train.tsv", "--scratch", tmp_path / "scratch" / output]
-        return [sys.executable, "-m", "gcl", "train", *files, *places, *settings, "--to", tmp_path / output]
+        places = ["--scratch", tmp_path / "scratch" / output, "--to", tmp_path / output]
+        return [sys.executable, "-m", "gcl", "train", PAIR, "--experiment", file, *settings, *places]
 
     return line
 

@@ -11,15 +11,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from group_case import losses, make_run, write_cases
+from group_case import losses, make_run, train_scenes, write_cases
 from safetensors.torch import load_file
 
 from gcl.experiment.execution import ExecutionSpec
 from gcl.experiment.runs import RunSpec
+from gcl.experiment.weights import Weights
 from gcl.training import precision
-from gcl.training.feeds import References
 from gcl.training.precision import LossScale
-from gcl.training.trainer import train_run
 
 pytestmark = pytest.mark.distributed
 
@@ -101,13 +100,13 @@ def test_two_processes_make_the_updates_of_one(trained, name):
     folder, chosen, scenarios = trained
     spec, _ = chosen[name]
     alone = folder / "one" / name
-    train_run(spec, References.of(scenarios, spec), "data", ExecutionSpec(), alone, folder / "scratch-one" / name)
+    train_scenes(spec, scenarios, "data", ExecutionSpec(), alone, folder / "scratch-one" / name)
     ours, theirs = losses(alone), losses(folder / "two" / name)
     assert len(ours) == len(theirs) == 3
     for a, b in zip(ours, theirs, strict=True):
         assert a == pytest.approx(b, rel=2e-6), name
     for member in spec.members:
-        one, two = (update_of(path, spec, member.role, member.source) for path in (alone, folder / "two" / name))
+        one, two = (update_of(path, spec, member.role, member.start.path) for path in (alone, folder / "two" / name))
         if member.frozen:
             assert not one.any() and not two.any()
             continue
@@ -128,7 +127,7 @@ def test_two_processes_follow_one_in_sixteen_bits(trained, name, monkeypatch):
     spec, _ = chosen[name]
     alone = folder / "one" / name
     monkeypatch.setattr(precision, "INITIAL", INITIAL_SCALE)
-    train_run(spec, References.of(scenarios, spec), "data", ExecutionSpec(), alone, folder / "scratch-one" / name)
+    train_scenes(spec, scenarios, "data", ExecutionSpec(), alone, folder / "scratch-one" / name)
     ours, theirs = losses(alone), losses(folder / "two" / name)
     skips = [sum("skipped" in step for step in steps) for steps in (ours, theirs)]
     if "-float16" in name:
@@ -145,7 +144,7 @@ def test_two_processes_follow_one_in_sixteen_bits(trained, name, monkeypatch):
         assert len(theirs) == skips[1], "as many halvings as steps, and the scale is still too large"
         for member in spec.members:
             after, before = (load_file(path) for path in (
-                folder / "two" / name / member.role / "model.safetensors", f"{member.source}/model.safetensors",
+                folder / "two" / name / member.role / "model.safetensors", f"{member.start.path}/model.safetensors",
             ))  # fmt: skip
             assert all(torch.equal(after[key], before[key].half()) for key in before), "no step, no change"
 
@@ -175,10 +174,10 @@ def test_a_forced_skip_moves_no_weight_wherever_gradients_are(
     monkeypatch.setattr(LossScale, "overflow", property(lambda self: True))
     spec = make_run(backbones, precision="float16", micro=4)
     execution = ExecutionSpec(engine="deepspeed", zero_stage=stage, offload=offload)
-    train_run(spec, References.of(scenarios[:4], spec), "data", execution, tmp_path / "out", tmp_path / "scratch")
+    train_scenes(spec, scenarios[:4], "data", execution, tmp_path / "out", tmp_path / "scratch")
     for member in spec.members:
         after, before = (load_file(path) for path in (
-            tmp_path / "out" / member.role / "model.safetensors", f"{member.source}/model.safetensors",
+            tmp_path / "out" / member.role / "model.safetensors", f"{member.start.path}/model.safetensors",
         ))  # fmt: skip
         assert all(torch.equal(after[key], before[key].half()) for key in before)
 
@@ -188,9 +187,7 @@ def test_one_process_divides_among_itself(alone, backbones, scenarios, tmp_path)
     spec = make_run(backbones, micro=4)
     plans = {"plain": ExecutionSpec(), "zero": ExecutionSpec(engine="deepspeed", offload=True)}
     for name, execution in plans.items():
-        train_run(
-            spec, References.of(scenarios[:4], spec), "data", execution, tmp_path / name, tmp_path / "scratch" / name
-        )
+        train_scenes(spec, scenarios[:4], "data", execution, tmp_path / name, tmp_path / "scratch" / name)
     ours, theirs = (losses(tmp_path / name) for name in plans)
     assert [pytest.approx(step, rel=1e-4) for step in ours] == theirs
 
@@ -199,15 +196,15 @@ def test_divided_weights_take_the_adapters_of_the_stage_before(alone, backbones,
     """ZeRO-3 divides the base while it is loaded; adapters are merged into it all the same."""
     first = make_run(backbones, members=1, lora={"rank": 4, "alpha": 8.0}, lr=(2e-2,))
     second = make_run(backbones, members=1)
-    member = second.members[0].model_copy(update={"source": str(tmp_path / "first/learner")})
+    member = second.members[0].model_copy(update={"start": Weights(path=str(tmp_path / "first/learner"))})
     second = second.model_copy(update={"members": [member]})
     execution = ExecutionSpec(retain="adapters")
-    train_run(first, References.of(scenarios[:4], first), "data", execution, tmp_path / "first", tmp_path / "scratch")
+    train_scenes(first, scenarios[:4], "data", execution, tmp_path / "first", tmp_path / "scratch")
     for name, execution in (
         ("plain", ExecutionSpec()),
         ("divided", ExecutionSpec(engine="deepspeed", zero_stage=3)),
     ):
-        samples = References.of(scenarios[:4], second)
-        train_run(second, samples, "data", execution, tmp_path / name, tmp_path / "scratch" / name)
+        samples = scenarios[:4]
+        train_scenes(second, samples, "data", execution, tmp_path / name, tmp_path / "scratch" / name)
     plain, divided = (losses(tmp_path / name) for name in ("plain", "divided"))
     assert [step["loss"] for step in divided] == pytest.approx([step["loss"] for step in plain], rel=1e-5)

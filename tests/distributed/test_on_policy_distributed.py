@@ -12,7 +12,6 @@ from group_case import losses, make_run
 from safetensors.torch import load_file
 
 from gcl.cli.main import main
-from gcl.experiment.mgsd_runs import PlanningSpec
 from gcl.experiment.runs import ObjectiveSpec
 
 pytestmark = pytest.mark.distributed

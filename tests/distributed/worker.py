@@ -10,13 +10,12 @@ from pathlib import Path
 os.environ.update(DS_ACCELERATOR="cpu", HF_HUB_OFFLINE="1")
 
 import torch
+from group_case import train_scenes
 
 from gcl.data.scenario import Scenario, Turn
 from gcl.experiment.execution import ExecutionSpec
 from gcl.experiment.runs import RunSpec
 from gcl.training import precision
-from gcl.training.feeds import References
-from gcl.training.trainer import train_run
 
 
 def read_scenarios(path: Path) -> list[Scenario]:
@@ -35,9 +34,9 @@ def main() -> None:
         spec, execution = RunSpec(**case["run"]), ExecutionSpec(**case["execution"])
         precision.INITIAL = case.get("initial_scale", precision.INITIAL)
         try:
-            train_run(
+            train_scenes(
                 spec,
-                References.of(scenarios, spec),
+                scenarios,
                 "data",
                 execution,
                 folder / "two" / name,

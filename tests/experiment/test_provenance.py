@@ -47,7 +47,7 @@ def test_the_commit_is_named_with_whether_sources_differ(repository):
 
 
 def test_an_installed_copy_does_not_claim_the_commit_around_it(repository, tmp_path_factory):
-    (repository / ".venv/gcl").mkdir(parents=True)
+    (repository / ".venv/gcl/experiment").mkdir(parents=True)
     (repository / ".venv/gcl/experiment/provenance.py").write_text("")
     assert git_state(repository / ".venv") is None
     assert git_state(tmp_path_factory.mktemp("elsewhere")) is None

@@ -14,16 +14,16 @@ from gcl.data.encoding import Encoder, collate
 from gcl.errors import CheckpointError
 from gcl.evaluation.generate import _continue
 from gcl.experiment.load import load_experiment
+from gcl.experiment.weights import Weights
 from gcl.models.backbone import load_backbone, load_preprocessor
 from gcl.models.miniature import build_model, build_preprocessor
 from gcl.models.shared_vocabulary import shared_vocabulary
-from gcl.models.weights import Source
 
 SYSTEM = "You are a helpful assistant."
 
 
 def encoder(folder) -> Encoder:
-    return Encoder(load_preprocessor(Source(str(folder)), (784, 50176)), SYSTEM)
+    return Encoder(load_preprocessor(Weights(path=str(folder)), (784, 50176)), SYSTEM)
 
 
 @pytest.mark.parametrize("family", ["qwen2_5_vl", "qwen3_vl"])
@@ -68,8 +68,11 @@ def test_families_need_different_numbers_of_image_tokens_but_agree_on_answers(ba
 
 
 def test_shared_vocabulary_ends_where_the_families_part(backbones):
-    tokenizers = [load_preprocessor(Source(str(folder))).tokenizer for folder in backbones.values()]
-    rows = [load_backbone(Source(str(folder))).get_output_embeddings().weight.shape[0] for folder in backbones.values()]
+    tokenizers = [load_preprocessor(Weights(path=str(folder))).tokenizer for folder in backbones.values()]
+    rows = [
+        load_backbone(Weights(path=str(folder))).get_output_embeddings().weight.shape[0]
+        for folder in backbones.values()
+    ]
     shared = shared_vocabulary(tokenizers, rows)
     assert rows[0] == rows[1] + 64
     assert shared == len(tokenizers[0]) == len(tokenizers[1]) - 4
@@ -77,7 +80,7 @@ def test_shared_vocabulary_ends_where_the_families_part(backbones):
 
 
 def test_unrelated_tokenizers_cannot_compete(backbones, vocabulary):
-    tokenizer = load_preprocessor(Source(str(backbones["qwen3_vl"]))).tokenizer
+    tokenizer = load_preprocessor(Weights(path=str(backbones["qwen3_vl"]))).tokenizer
     swapped = dict(vocabulary["vocab"])
     first, second = list(swapped)[:2]
     swapped[first], swapped[second] = swapped[second], swapped[first]
@@ -88,7 +91,7 @@ def test_unrelated_tokenizers_cannot_compete(backbones, vocabulary):
 
 def test_batched_left_padded_generation_equals_one_by_one(backbones, scenarios):
     for folder in backbones.values():
-        model, own = load_backbone(Source(str(folder))), encoder(folder)
+        model, own = load_backbone(Weights(path=str(folder))), encoder(folder)
         turns = ("action", "perception") * 6
         samples = [own.prompt(s.exchange(turn)) for s, turn in zip(scenarios, turns, strict=True)]
         together = _continue(model, own, collate(samples, own, left_padded=True), 8)
@@ -162,7 +165,7 @@ def test_a_broken_checkpoint_folder_is_named(backbones, tmp_path, damage, expect
     shutil.copytree(backbones["qwen3_vl"], folder)
     damage(folder)
     with pytest.raises(CheckpointError, match=expected) as caught:
-        load_backbone(Source(str(folder)))
+        load_backbone(Weights(path=str(folder)))
     assert str(folder) in str(caught.value)
 
 
@@ -172,12 +175,12 @@ def test_hub_checkpoints_are_pinned_to_a_commit():
     encoders = (paper.evaluation.bert_encoder, paper.evaluation.sentence_encoder)
     for checkpoint in [*(model.backbone.value for model in paper.models.values()), *(e.value for e in encoders)]:
         assert re.fullmatch("[0-9a-f]{40}", checkpoint.revision)
-        assert Source(checkpoint.path, checkpoint.revision).arguments["revision"] == checkpoint.revision
+        assert Weights(path=checkpoint.path, revision=checkpoint.revision).arguments["revision"] == checkpoint.revision
 
 
 def test_a_checkpoints_own_generation_defaults_do_not_change_the_answers(backbones, scenarios):
     """Qwen2.5-VL ships a repetition penalty; greedy means greedy for every family."""
-    model, own = load_backbone(Source(str(backbones["qwen2_5_vl"]))), encoder(backbones["qwen2_5_vl"])
+    model, own = load_backbone(Weights(path=str(backbones["qwen2_5_vl"]))), encoder(backbones["qwen2_5_vl"])
     batch = collate([own.prompt(s.exchange("perception")) for s in scenarios], own, left_padded=True)
     plain = _continue(model, own, batch, 12)
     model.generation_config.repetition_penalty = 5.0

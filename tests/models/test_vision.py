@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from transformers import AutoModelForImageTextToText
 
 from gcl.errors import CheckpointError
+from gcl.experiment.weights import Weights
 from gcl.models.backbone import load_backbone
 from gcl.models.vision import PatchProjection, streamlined
-from gcl.models.weights import Source
 
 
 def around(convolution: nn.Module) -> SimpleNamespace:
@@ -67,7 +67,7 @@ def test_pictures_seen_together_are_seen_as_one_by_one(backbones, family, grids,
     plain = AutoModelForImageTextToText.from_pretrained(
         backbones[family], dtype=torch.float64, attn_implementation=implementation
     )
-    model = load_backbone(Source(str(backbones[family]), None), torch.float64)
+    model = load_backbone(Weights(path=str(backbones[family]), revision=None), torch.float64)
     model.set_attn_implementation(implementation)
     assert type(plain.model.visual.blocks[0].attn) is not type(model.model.visual.blocks[0].attn)
     found, expected = seen(model.model.visual, grids), seen(plain.model.visual, grids)
@@ -76,7 +76,7 @@ def test_pictures_seen_together_are_seen_as_one_by_one(backbones, family, grids,
 
 @pytest.mark.parametrize("family", ["qwen2_5_vl", "qwen3_vl"])
 def test_other_devices_run_the_code_of_transformers(backbones, family, monkeypatch):
-    tower = load_backbone(Source(str(backbones[family]), None)).model.visual
+    tower = load_backbone(Weights(path=str(backbones[family]))).model.visual
     attention, convolution = tower.blocks[0].attn, tower.patch_embed.proj
     for original in (type(attention).__bases__[-1], nn.Conv3d):
         monkeypatch.setattr(original, "forward", lambda *_, **__: "original")

@@ -10,7 +10,7 @@ from conftest import ROOT
 from gcl.errors import DataError
 from gcl.experiment.closure import code_sha256
 from gcl.experiment.load import load_experiment
-from gcl.experiment.runs import find_run
+from gcl.experiment.methods.registry import find_run
 from gcl.experiment.yaml_files import read_yaml
 from gcl.files import write_json
 from gcl.operations.code_change import CodeChange, code_changes

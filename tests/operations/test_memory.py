@@ -11,8 +11,11 @@ from transformers import AutoConfig, AutoModelForImageTextToText, Qwen2_5_VLConf
 from gcl.errors import CheckpointError
 from gcl.experiment.execution import ExecutionSpec
 from gcl.experiment.load import load_experiment
-from gcl.experiment.runs import RunSpec, find_run, sft_run
+from gcl.experiment.methods.fine_tuning import sft_run
+from gcl.experiment.methods.registry import find_run
+from gcl.experiment.runs import RunSpec
 from gcl.experiment.types import Lora
+from gcl.experiment.weights import Weights
 from gcl.experiment.yaml_files import read_yaml
 from gcl.operations import member_memory, memory
 from gcl.operations.member_memory import MemberPlan
@@ -96,9 +99,11 @@ def test_counts_are_those_of_real_members(experiment, backbones, family, changes
 
     run = find_run(experiment, f"snei/gcl/{MEMBERS[family]}+{MEMBERS[family]}/gco/seed0")
     training = {name: value for name, value in changes.items() if name != "lr"}
-    spec = run.members[0].model_copy(update={"source": str(backbones[family]), "lr": changes.get("lr", 1e-3)})
+    spec = run.members[0].model_copy(
+        update={"start": Weights(path=str(backbones[family])), "lr": changes.get("lr", 1e-3)}
+    )
     run = _changed(run.model_copy(update={"members": [spec]}), **training)
-    member = Member.load(spec, run.training, semantic_size=run.objective.semantic_size, seed=0)
+    member = Member.load(spec, spec.start, run.training, semantic_size=run.objective.semantic_size, seed=0)
     planned = _member(run, ExecutionSpec(), AutoConfig.from_pretrained(backbones[family])).parameters
     assert planned["total"] == sum(parameter.numel() for parameter in member.parameters())
     assert planned["trained"] == sum(parameter.numel() for parameter in member.trainable().values())
@@ -250,7 +255,7 @@ def test_a_plan_prints_and_serializes(pair):
 def test_absent_configurations_are_explained(paper, pair, monkeypatch, tmp_path):
     with pytest.raises(CheckpointError, match=r"Qwen/Qwen2.5-VL-3B-Instruct@66285546: .*; connect to the hub"):
         model_configs(pair, paper)
-    member = pair.members[0].model_copy(update={"source": str(tmp_path), "revision": None})
+    member = pair.members[0].model_copy(update={"start": Weights(path=str(tmp_path))})
     with pytest.raises(CheckpointError, match="make or download it first"):
         model_configs(pair.model_copy(update={"members": [member]}), paper)
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from gcl.experiment.runs import find_run
+from gcl.experiment.methods.registry import find_run
 from gcl.operations.status import show, status
 
 RUN = "snei/sft/qwen3-vl-4b/default/seed0"

@@ -12,8 +12,8 @@ from gcl.data.encoding import IGNORED, Encoder
 from gcl.data.scenario import Exchange
 from gcl.experiment.execution import ExecutionSpec
 from gcl.experiment.runs import ObjectiveSpec
+from gcl.experiment.weights import Weights
 from gcl.models.backbone import load_backbone, load_preprocessor
-from gcl.models.weights import Source
 from gcl.planning.state_pictures import render, save_picture
 from gcl.planning.states_file import solved
 from gcl.planning.views import prompt
@@ -43,7 +43,7 @@ def tasks(tmp_path_factory) -> list[list[Exchange]]:
 def member(backbones, family: str = "qwen3_vl", **changes) -> Member:
     spec = make_run(backbones, members=2, lr=(1e-3, 0.0, 0.0))
     chosen = spec.members[0].model_copy(update={"source": str(backbones[family]), "tau": 1.0} | changes)
-    return Member.load(chosen, spec.training, semantic_size=None, seed=0)
+    return Member.load(chosen, chosen.start, spec.training, semantic_size=None, seed=0)
 
 
 def draw(own: Member, exchanges, seeds, **changes) -> list[list[int]]:
@@ -90,7 +90,7 @@ def test_first_tokens_have_the_softmax_s_frequencies(backbones, tasks):
 
 
 def test_answers_end_at_the_first_end_of_turn(backbones):
-    encoder = Encoder(load_preprocessor(Source(str(backbones["qwen3_vl"]))), "Be brief.")
+    encoder = Encoder(load_preprocessor(Weights(path=str(backbones["qwen3_vl"]))), "Be brief.")
     end, pad = encoder.end_token, encoder.pad_token
     assert cut([5, 6, end, pad, pad], encoder) == [5, 6, end]
     assert cut([5, end, 6, end], encoder) == [5, end]
@@ -107,7 +107,7 @@ def group(backbones, *, micro=6, kind="sampled-reverse-kl", rate=1e-3, teacher="
     training = run.training.model_copy(update={"global_batch": 6, "warmup_ratio": 0.0})
     objective = ObjectiveSpec(semantic_size=1, **shared)
     run = run.model_copy(update={"members": members, "objective": objective, "training": training})
-    loaded = [Member.load(m, training, semantic_size=None, seed=0) for m in members]
+    loaded = [Member.load(m, m.start, training, semantic_size=None, seed=0) for m in members]
     execution = ExecutionSpec(engine="plain", processes=1)
     return make_engine(loaded, training, execution, 20), run
 
@@ -222,7 +222,7 @@ def test_members_need_the_same_tasks(tasks):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_words_alone_are_seen_as_a_language_model_sees_them(backbones, tasks, family):
     """A member without a picture gives the hidden states of its language model, whatever else is in the batch."""
-    source = Source(str(backbones[family]))
+    source = Weights(path=str(backbones[family]))
     model, encoder = load_backbone(source), Encoder(load_preprocessor(source), "Be brief.")
     own = member(backbones, family)
     exchange = replace(tasks[1][0], answer="Go on.")

@@ -10,9 +10,10 @@ from planning_cases import LAKE, MAZE
 
 from gcl.data.scenario import Exchange
 from gcl.errors import ConfigError, TrainingError
-from gcl.experiment.mgsd_runs import planning_run
+from gcl.experiment.methods.registry import find_run
 from gcl.experiment.schema import MiniatureModel
 from gcl.experiment.types import Lora
+from gcl.experiment.weights import Weights
 from gcl.models.miniature import build_model, build_preprocessor
 from gcl.planning.state_pictures import render, save_picture
 from gcl.planning.states_file import solved
@@ -46,8 +47,8 @@ def make(folder, vocabulary, backbones, tied: bool) -> Member:
     build_model(MiniatureModel(family="qwen3_vl", **shape), preprocessor, seed=1).save_pretrained(folder)
     preprocessor.save(folder)
     run = make_run(backbones, members=2, lr=(1e-3, 0.0, 0.0))
-    spec = run.members[0].model_copy(update={"source": str(folder)})
-    return Member.load(spec, run.training, semantic_size=None, seed=0)
+    spec = run.members[0].model_copy(update={"start": Weights(path=str(folder))})
+    return Member.load(spec, spec.start, run.training, semantic_size=None, seed=0)
 
 
 def disturb(member: Member, part: str = "", by: float = 0.5) -> None:
@@ -70,7 +71,7 @@ def copy_of(member: Member, questions, **changes) -> VLLM:
 
 
 def test_what_is_chosen(experiment, monkeypatch):
-    spec = planning_run(experiment, "planning/mgsd/qwen3-vl-4b+qwen3-vl-4b/full/seed0")
+    spec = find_run(experiment, "planning/mgsd/qwen3-vl-4b+qwen3-vl-4b/full/seed0")
     assert chosen("plain", spec) == "plain" and chosen("vllm", spec) == "vllm"
     for installed, gpu, expected in (
         (False, False, "plain"),
@@ -90,15 +91,18 @@ def test_what_is_chosen(experiment, monkeypatch):
 def test_adapters_low_temperatures_and_a_missing_vllm_are_refused(backbones, tasks):
     run = make_run(backbones, members=2, lr=(1e-3, 0.0, 0.0))
     settings = SETTINGS | {"vocabulary": 50, "rows": 6, "processes": 1, "questions": tasks[0]}
-    spec = run.members[0].model_copy(update={"source": str(backbones["qwen3_vl"])})
+    spec = run.members[0].model_copy(update={"start": Weights(path=str(backbones["qwen3_vl"]))})
     adapted = run.training.model_copy(update={"lora": Lora(rank=2, alpha=4.0)})
     with pytest.raises(ConfigError, match="takes no LoRA adapters; choose plain"):
-        VLLM(Member.load(spec, adapted, semantic_size=None, seed=0), **settings)
+        VLLM(Member.load(spec, spec.start, adapted, semantic_size=None, seed=0), **settings)
     with pytest.raises(ConfigError, match=r"draws at 0\.01 or above"):
-        VLLM(Member.load(spec, run.training, semantic_size=None, seed=0), **(settings | {"temperature": 1e-3}))
+        VLLM(
+            Member.load(spec, spec.start, run.training, semantic_size=None, seed=0),
+            **(settings | {"temperature": 1e-3}),
+        )
     if not available():
         with pytest.raises(ConfigError, match="vLLM is not installed; install it, or choose plain"):
-            VLLM(Member.load(spec, run.training, semantic_size=None, seed=0), **settings)
+            VLLM(Member.load(spec, spec.start, run.training, semantic_size=None, seed=0), **settings)
 
 
 @needs_vllm

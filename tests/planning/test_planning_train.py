@@ -1,4 +1,4 @@
-"""Trainings on planning tasks through the command, from states to scores; an interrupted one ends with the same bytes."""
+"""Runs on planning tasks from states to scores; an interrupted training ends with the same bytes."""
 
 import json
 import os
@@ -6,128 +6,144 @@ import signal
 from pathlib import Path
 
 import pytest
-from group_case import losses, make_run
-from pydantic import ValidationError
+from group_case import losses
 
 from gcl.cli.main import main
+from gcl.errors import DataError, TrainingError
 from gcl.experiment.execution import ExecutionSpec
 from gcl.experiment.load import load_experiment
-from gcl.experiment.mgsd_runs import PlanningSpec
-from gcl.experiment.runs import ObjectiveSpec
+from gcl.experiment.methods.registry import find_run
+from gcl.experiment.places import places
+from gcl.experiment.runs import RunSpec, Trained
 from gcl.experiment.types import Lora
-from gcl.experiment.yaml_files import read_yaml
+from gcl.experiment.weights import Weights
+from gcl.experiment.yaml_files import Document
+from gcl.files import read_jsonl
 from gcl.models.backbone import load_preprocessor
-from gcl.models.weights import Source
 from gcl.planning.states_file import read_records
 from gcl.planning.views import prompt
-from gcl.tasks.planning_samples import source
+from gcl.tasks import jobs
+from gcl.tasks.task import make_feed, open_task
 from gcl.training import loop
 from gcl.training.loop import Stopped
-from gcl.training.trainer import train_run
 
 ROOT = Path(__file__).parents[2]
-OBJECTIVE = ObjectiveSpec(
-    gsl_weight=0.0, drl_weight=1.0, divergence="sampled-reverse-kl", matching="infonce", kappa=1.0, semantic_size=1
-)
-SMALL = ["--pixels", "784", "50176", "--max-new-tokens", "12"]
+MODEL = "qwen3-vl-2b"
 
 
 @pytest.fixture(scope="module")
 def tasks(tmp_path_factory) -> Path:
-    """states.jsonl and pictures of lakes: 8 to train on, 4 to test on."""
+    """A project with states.jsonl and pictures of lakes: 8 to train on, 4 to test on."""
     folder = tmp_path_factory.mktemp("tasks")
+    states, pictures = str(folder / "planning/states.jsonl"), str(folder / "planning/pictures")
     drawn = ["--task", "frozenlake", "--level", "3", "--train", "8", "--test", "4", "--seed", "1"]
-    assert main(["planning", "generate", *drawn, "--to", str(folder / "states.jsonl")]) == 0
-    assert (
-        main(
-            [
-                "planning",
-                "render",
-                "--states",
-                str(folder / "states.jsonl"),
-                "--out",
-                str(folder / "pictures"),
-                "--pixels",
-                "84",
-            ]
-        )
-        == 0
-    )
+    assert main(["planning", "generate", *drawn, "--to", states]) == 0
+    assert main(["planning", "render", "--states", states, "--out", pictures, "--pixels", "84"]) == 0
     return folder
 
 
-def spec(backbones, kind: str, views: list[str], **changes) -> PlanningSpec:
-    members = 2 if kind == "distillation" else 1
-    run = make_run(backbones, members=2, lr=(2e-3, 0.0, 0.0)).model_dump()
-    run["members"] = run["members"][:members]
-    for member, role in zip(run["members"], ("student", "teacher"), strict=False):
-        member |= {"role": role, "source": str(backbones["qwen3_vl"]), "tau": 1.0}
-    objective = OBJECTIVE.model_dump() if members == 2 else None
-    run |= {"dataset": "planning", "method": "mgsd", "variant": kind, "objective": objective}
-    return PlanningSpec(**run, kind=kind, views=views, **{"max_new_tokens": 12, **changes})
+@pytest.fixture
+def project(backbones, tasks, tmp_path, monkeypatch):
+    """Small trainings of a published model, in a folder of their own."""
+    monkeypatch.chdir(tmp_path)
+
+    def value(content):
+        return {"value": content, "assumed": "for tests"}
+
+    stage = {"epochs": value(1), "global_batch": value(8), "lr": value(2e-3)}
+    few = {"max_new_tokens": value(12)}
+    changes = {
+        "data": value(str(tasks)),
+        "models": {MODEL: {"backbone": value({"path": str(backbones["qwen3_vl"])})}},
+        "planning": {
+            "models": value([MODEL]),
+            "words": stage | {"pictured": value(2), "read": value(7)},
+            "reading": stage,
+            "plan": stage,
+            "distillation": stage | few,
+            "evaluation": few,
+        },
+    }
+    return load_experiment(None, ROOT, [Document("a test", changes)])
+
+
+def run_of(project, method: str, variant: str = "default") -> RunSpec:
+    models = f"{MODEL}+{MODEL}" if method == "mgsd" else MODEL
+    return find_run(project, f"planning/{method}/{models}/{variant}/seed0")
+
+
+def untaught(run: RunSpec, backbones) -> RunSpec:
+    """The run, whose members all start from an untrained model."""
+    start = Weights(path=str(backbones["qwen3_vl"]))
+    return run.model_copy(update={"members": [m.model_copy(update={"start": start}) for m in run.members]})
+
+
+def train(project, run: RunSpec, **changes) -> Path:
+    output = places(project).checkpoints(run.id)
+    jobs.train(project, run, ExecutionSpec(**changes), output, Path("record.json"))
+    return output
 
 
 CASES = {
-    "reading": ("reading", ["image"], {}),
-    "response": ("response", ["symbols", "symbols+plan"], {}),
-    "response and readings": ("response", ["symbols"], {"pictured": 2, "read": 7}),
-    "plan": ("plan", ["image"], {}),
-    "distillation": ("distillation", ["image", "symbols+plan"], {}),
-    "off-policy": ("distillation", ["image", "symbols+plan"], {"author": 1}),
+    "reading": ("reading", "default"),
+    "words": ("words", "default"),
+    "plan": ("plan", "default"),
+    "distillation": ("mgsd", "ungrounded"),
+    "off-policy": ("mgsd", "off_policy"),
 }
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_every_kind_trains_answers_and_is_scored(backbones, tasks, tmp_path, case):
-    kind, views, changes = CASES[case]
-    chosen = spec(backbones, kind, views, **changes)
-    (tmp_path / "spec.json").write_text(chosen.json)
-    states = ["--states", str(tasks / "states.jsonl")]
-    place = [*states, "--pictures", str(tasks / "pictures")]
-    made = [
-        "--scratch",
-        str(tmp_path / "scratch"),
-        "--record",
-        str(tmp_path / "record.json"),
-        "--to",
-        str(tmp_path / "out"),
-    ]
-    assert main(["planning", "train", "--spec", str(tmp_path / "spec.json"), *place, *made]) == 0
-    record = json.loads((tmp_path / "record.json").read_text())
-    assert record["spec"] == chosen.model_dump() and set(record["weights"]) == {m.role for m in chosen.members}
-    steps = losses(tmp_path / "out")
-    # 8 states make one batch; of two views two; with two pictures and eight readings more, the last one is small.
-    assert len(steps) == {"response": 2, "response and readings": 3}.get(case, 1)
-    assert ("rollout_success" in steps[0]) == (kind == "distillation")
+def test_every_method_trains_answers_and_is_scored(project, backbones, case):
+    run = untaught(run_of(project, *CASES[case]), backbones)
+    output = train(project, run)
+    record = json.loads(Path("record.json").read_text())
+    assert record["spec"] == run.model_dump() and set(record["weights"]) == {m.role for m in run.members}
+    steps = losses(output)
+    # 8 states make one batch; of two views two; with two pictures and seven readings more, the last one is small.
+    assert len(steps) == (4 if case == "words" else 1)
+    assert ("rollout_success" in steps[0]) == (run.method == "mgsd")
     if case == "off-policy":
-        assert steps[0]["loss"] == pytest.approx(steps[0]["sft_student"] + steps[0]["sft_teacher"] + steps[0]["drl"])
+        assert steps[0]["loss"] == pytest.approx(steps[0]["sft_student"] + steps[0]["sft_teacher"])
 
-    question = {"reading": "reading", "plan": "answer"}.get(kind, "image")
-    folder, metrics = tmp_path / "answers", tmp_path / "metrics.json"
-    role = chosen.members[0].role
-    asking = ["--checkpoint", str(tmp_path / "out" / role), *SMALL, "--to", str(folder)]
-    asking += ["--questions", question, "symbols+plan"]
-    assert main(["planning", "answer", *place, *asking]) == 0
-    for asked, view in ((question, "image"), ("symbols+plan", "symbols+plan")):
-        answers = str(folder / f"{asked}.jsonl")
-        assert main(["planning", "score", *states, "--answers", answers, "--to", str(metrics)]) == 0
-        found = json.loads(metrics.read_text())
-        kind_asked = "reading" if asked == "reading" else "plan"
-        assert (found["view"], found["asked"], len(found["items"])) == (view, kind_asked, 4)
-        assert found["rates"]["macro"]["all" if asked == "reading" else "success"]["n"] == 4
+    here = places(project)
+    jobs.generate(project, run, here.predictions(run.id))
+    jobs.score(project, run, here.metrics(run.id), here.summary(run.id))
+    found = json.loads(here.metrics(run.id).read_text())
+    (member,) = found["members"]
+    assert member["role"] == run.members[0].role and len(member["items"]) == 4
+    turn = "answer" if case == "plan" else "image"
+    assert member["summary"][f"{turn}_success"]["n"] == 4
+    assert ("reading_all" in member["summary"]) == (case == "reading")
+    assert {item["group"] for item in member["items"]} == {"frozenlake"}
+    assert found["provenance"]["spec_sha256"] == run.fingerprint
+    assert json.loads(here.summary(run.id).read_text())[member["role"]][f"{turn}_parsed"] >= 0.0
 
 
-def test_a_stopped_distillation_goes_on_to_the_same_bytes(backbones, tasks, tmp_path, monkeypatch):
+def test_a_base_model_is_asked_and_scored_without_a_training(project, backbones):
+    run, here = run_of(project, "base"), places(project)
+    jobs.generate(project, run, here.predictions(run.id))
+    jobs.score(project, run, here.metrics(run.id), here.summary(run.id))
+    found = json.loads(here.metrics(run.id).read_text())
+    assert {line["turn"] for line in read_jsonl(here.predictions(run.id))} == {
+        "image",
+        "reading",
+        "symbols",
+        "symbols+plan",
+    }
+    assert found["provenance"]["code_sha256"]["training"] is None
+    assert set(found["members"][0]["summary"]) >= {"image_success", "symbols+plan_success", "reading_all"}
+
+
+def test_a_stopped_distillation_goes_on_to_the_same_bytes(project, backbones, monkeypatch):
     """What is drawn depends on the step, not on what was drawn before the stop."""
-    chosen = spec(backbones, "distillation", ["image", "symbols+plan"])
+    chosen = run_of(project, "mgsd", "ungrounded")
     chosen = chosen.model_copy(update={"training": chosen.training.model_copy(update={"epochs": 4})})
-    records = [record for record in read_records(tasks / "states.jsonl") if record.split == "train"]
     execution = ExecutionSpec(save_every=1)
 
     def train(name: str, scratch: str) -> Path:
-        samples = source(chosen, records, tasks / "pictures")
-        train_run(chosen, samples, "data", execution, tmp_path / name, tmp_path / scratch, "planning")
-        return tmp_path / name
+        jobs.train(project, chosen, execution, Path(name), scratch=Path(scratch))
+        return Path(name)
 
     whole, steps, accumulate = train("whole", "one"), [], loop.accumulate
 
@@ -140,142 +156,89 @@ def test_a_stopped_distillation_goes_on_to_the_same_bytes(backbones, tasks, tmp_
     monkeypatch.setattr(loop, "accumulate", stopping)
     with pytest.raises(Stopped):
         train("never", "two")
-    assert not (tmp_path / "never").exists()
-    monkeypatch.undo()
+    assert not Path("never").exists()
+    monkeypatch.setattr(loop, "accumulate", accumulate)
     resumed = train("resumed", "two")
     weights = "student/model.safetensors"
     assert (resumed / weights).read_bytes() == (whole / weights).read_bytes()
     assert losses(resumed) == losses(whole)
 
 
-def test_a_stage_starts_from_the_adapters_of_the_one_before(backbones, tasks, tmp_path):
+def test_a_stage_starts_from_the_adapters_of_the_one_before(project):
     """Adapters alone are asked, and trained further, as the whole model that they make."""
-    lora, states = Lora(rank=4, alpha=8.0), ["--states", str(tasks / "states.jsonl")]
-    place = [*states, "--pictures", str(tasks / "pictures")]
-
-    def train(chosen, name, lora, retain):
-        """With or without adapters; returns the folder of the member that learns."""
-        chosen = chosen.model_copy(update={"training": chosen.training.model_copy(update={"lora": lora})})
-        made = ["--scratch", str(tmp_path / "scratch"), "--to", str(tmp_path / name), "--set", f"retain={retain}"]
-        assert main(["planning", "train", "--spec", chosen.json, *place, *made]) == 0
-        return tmp_path / name / chosen.members[0].role
-
     kept = {}
     for retain in ("final", "adapters"):
-        folder = train(spec(backbones, "reading", ["image"]), f"reading-{retain}", lora, retain)
-        asking = [
-            "--checkpoint",
-            str(folder),
-            *SMALL,
-            "--questions",
-            "reading",
-            "--to",
-            str(tmp_path / "said" / retain),
-        ]
-        assert main(["planning", "answer", *place, *asking]) == 0
-        second = spec(backbones, "distillation", ["image", "symbols+plan"])
-        members = [second.members[0].model_copy(update={"source": str(folder)}), second.members[1]]
-        ended = train(second.model_copy(update={"members": members}), f"mgsd-{retain}", None, "final")
-        kept[retain] = (
-            (tmp_path / "said" / retain / "reading.jsonl").read_bytes(),
-            (ended / "model.safetensors").read_bytes(),
+        first, here = run_of(project, "reading"), places(project)
+        first = first.model_copy(
+            update={"training": first.training.model_copy(update={"lora": Lora(rank=4, alpha=8.0)})}
         )
-    assert {path.name for path in (tmp_path / "reading-adapters").rglob("*.safetensors")} == {
-        "adapter_model.safetensors"
-    }
+        folder = train(project, first, retain=retain)
+        jobs.generate(project, first, here.predictions(first.id))
+        second = run_of(project, "mgsd", "full")
+        assert second.members[0].start == Trained(run=first.id, role="solo")
+        ended = train(project, second)
+        said = here.predictions(first.id).read_bytes()
+        kept[retain] = said, (ended / "student/model.safetensors").read_bytes()
+    assert {path.name for path in folder.rglob("*.safetensors")} == {"adapter_model.safetensors"}
     assert kept["final"] == kept["adapters"]
 
 
-def test_a_training_without_adapters_does_not_start_where_they_alone_are_retained(backbones, tasks, tmp_path, capsys):
-    place = ["--states", str(tasks / "states.jsonl"), "--pictures", str(tasks / "pictures")]
-    made = ["--scratch", str(tmp_path / "scratch"), "--to", str(tmp_path / "out"), "--set", "retain=adapters"]
-    chosen = spec(backbones, "distillation", ["image", "symbols+plan"])
-    assert main(["planning", "train", "--spec", chosen.json, *place, *made]) == 2
-    error = capsys.readouterr().err
-    assert "execution.retain is 'adapters', but this training has none (lora: null)" in error
-    assert not (tmp_path / "scratch").exists() and not (tmp_path / "out").exists()
+def test_a_training_without_adapters_does_not_start_where_they_alone_are_retained(project):
+    with pytest.raises(TrainingError, match=r"retain is 'adapters', but this training has none \(lora: null\)"):
+        train(project, run_of(project, "mgsd", "ungrounded"), retain="adapters")
+    assert not Path("scratch").exists() and not Path("results").exists()
 
 
-def test_members_are_asked_by_their_task_or_in_ones_own_words(backbones, tasks, tmp_path, capsys):
-    place = ["--states", str(tasks / "states.jsonl"), "--pictures", str(tasks / "pictures")]
-    made = ["--scratch", str(tmp_path / "scratch"), "--to", str(tmp_path / "out")]
-    chosen = spec(backbones, "distillation", ["image", "symbols+plan"])
-    assert main(["planning", "train", "--spec", chosen.json, *place, *made]) == 0
-    record = next(record for record in read_records(tasks / "states.jsonl") if record.split == "test")
-    student, image = str(tmp_path / "out/student"), str(tasks / f"pictures/{record.id}.png")
-    asking = ["--checkpoint", student, *SMALL[:3], "--max-new-tokens", "12", "--to", str(tmp_path / "answers")]
-    assert main(["planning", "answer", *place, *asking, "--system", "Be brief."]) == 0
-    lines = map(json.loads, (tmp_path / "answers/image.jsonl").read_text().splitlines())
+def test_members_are_asked_by_their_task_or_in_ones_own_words(project, tasks, capsys):
+    run, here = run_of(project, "mgsd", "ungrounded"), places(project)
+    folder = train(project, run)
+    jobs.generate(project, run, here.predictions(run.id))
+    record = next(record for record in read_records(here.states) if record.split == "test")
+    lines = read_jsonl(here.predictions(run.id))
     (expected,) = [line["text"] for line in lines if line["id"] == record.id]
-    asked = ["predict", "--image", image, "--json", "--max-new-tokens", "12", "--checkpoint"]
+    asked = ["predict", "--image", str(here.state_pictures / f"{record.id}.png"), "--json", "--max-new-tokens", "12"]
     for words in (["--turn", "frozenlake"], ["--question", prompt(record, "image").text]):
         capsys.readouterr()
-        assert main([*asked, student, *words]) == 0
+        assert main([*asked, "--checkpoint", str(folder / "student"), *words]) == 0
         assert list(json.loads(capsys.readouterr().out)["answers"].values()) == [expected]
-    assert main([*asked, student]) == 2
+    assert main([*asked, "--checkpoint", str(folder / "student")]) == 2
     error = capsys.readouterr().err
-    assert "was trained for planning tasks (distillation, seen as image): frozenlake; say what is asked" in error
+    assert "was trained for planning tasks (mgsd, asked for: image): frozenlake; say what is asked" in error
     assert "--turn frozenlake, or --question" in error
-    assert main([*asked, str(tmp_path / "out/teacher"), "--turn", "frozenlake"]) == 2
+    assert main([*asked, "--checkpoint", str(folder / "teacher"), "--turn", "frozenlake"]) == 2
     assert "--turn frozenlake: no question of this member; it has none" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    "kind, views, changes, expected",
-    [
-        ("distillation", ["image"], {}, "a view for each"),
-        ("distillation", ["image", "symbols"], {"author": 2}, "an author among its members"),
-        ("distillation", ["image", "symbols"], {"temperature": 0.0}, "a temperature > 0"),
-        ("plan", [], {}, "one view or several"),
-        ("plan", ["touch"], {}, "views"),
-    ],
-)
-def test_what_does_not_fit_is_said(backbones, kind, views, changes, expected):
-    with pytest.raises(ValidationError, match=expected):
-        spec(backbones, kind, views, **changes)
+def test_states_without_pictures_and_missing_splits_are_one_line(project, tasks, tmp_path):
+    task = open_task(project, "planning")
+    task.pictures = tmp_path
+    with pytest.raises(DataError, match=r"no such picture \(8 are missing\); run gcl planning render"):
+        task.data_sha256("train")
+    with pytest.raises(DataError, match="no states of split val"):
+        task.items("val")
 
 
-def test_mistakes_are_one_line(backbones, tasks, tmp_path, capsys):
-    chosen = spec(backbones, "plan", ["image"])
-    states, empty = str(tasks / "states.jsonl"), str(tmp_path)
-    train = [
-        "planning",
-        "train",
-        "--spec",
-        chosen.json,
-        "--states",
-        states,
-        "--pictures",
-        empty,
-        "--to",
-        empty + "/out",
-    ]
-    assert main(train) == 2
-    assert "no such picture (8 are missing); run gcl planning render" in capsys.readouterr().err
-    answers = tmp_path / "answers.jsonl"
-    answers.write_text(
-        '{"id": "frozenlake-3-test-00000", "view": "image", "asked": "plan", "text": "R", "ended": true}\n' * 2
-    )
-    assert main(["planning", "score", "--states", states, "--answers", str(answers), "--to", empty + "/m.json"]) == 2
-    assert "some states have two" in capsys.readouterr().err
+def test_so_many_items_of_all_parts_are_shown(project):
+    feed = make_feed(run_of(project, "words"), open_task(project, "planning"))
+    kinds = [exchange.id.rpartition("/")[2] for exchange in feed.exchanges]
+    assert [kinds.count(kind) for kind in ("symbols", "symbols+plan", "image", "reading")] == [8, 8, 2, 7]
+    assert kinds[:4] == ["symbols", "symbols+plan"] * 2, "state by state, as the order of training depends on it"
 
 
-def test_a_miniature_model_for_these_words_is_built_and_learns(tasks, tmp_path):
+def test_a_miniature_model_for_these_words_is_built_and_learns(project, tmp_path, monkeypatch):
     """From states to a model that was trained on words about them, at a constant rate; its tokenizer knows the words."""
-    states = ["--states", str(tasks / "states.jsonl")]
+    states = ["--states", str(places(project).states)]
     words, model = str(tmp_path / "vocabulary.json"), tmp_path / "model"
     assert main(["planning", "vocabulary", *states, "--size", "350", "--to", words]) == 0
-    shape = load_experiment(read_yaml(ROOT / "config.yaml"), ROOT).models["qwen3-vl-2b"].backbone.value
-    built = ["--architecture", shape.model_dump_json(), "--vocabulary", words, "--pixels", "784", "50176"]
-    assert main(["planning", "build", *built, "--to", str(model)]) == 0
-    preprocessor = load_preprocessor(Source(str(model)))
-    record = read_records(tasks / "states.jsonl")[0]
+    built = [MODEL, "--vocabulary", words, "--pixels", "784", "50176", "--to", str(model)]
+    with monkeypatch.context() as patch:
+        patch.chdir(ROOT)
+        assert main(["planning", "build", *built]) == 0
+    preprocessor = load_preprocessor(Weights(path=str(model)))
+    record = read_records(places(project).states)[0]
     assert len(preprocessor.tokenizer(prompt(record, "image").text)["input_ids"]) < 120
 
-    chosen = spec({"qwen3_vl": model, "qwen2_5_vl": model}, "response", ["symbols+plan"])
-    training = chosen.training.model_copy(update={"epochs": 30, "schedule": "constant", "warmup_ratio": 0.0})
-    chosen = chosen.model_copy(update={"training": training})
-    place = [*states, "--pictures", str(tasks / "pictures"), "--scratch", str(tmp_path / "scratch")]
-    assert main(["planning", "train", "--spec", chosen.json, *place, "--to", str(tmp_path / "out")]) == 0
-    steps = losses(tmp_path / "out")
-    assert len(steps) == 30 and steps[-1]["loss"] < 0.5 * steps[0]["loss"]
+    run = untaught(run_of(project, "words"), {"qwen3_vl": model})
+    training = run.training.model_copy(update={"epochs": 15, "schedule": "constant", "warmup_ratio": 0.0})
+    steps = losses(train(project, run.model_copy(update={"training": training})))
+    assert steps[-1]["loss"] < 0.5 * steps[0]["loss"]

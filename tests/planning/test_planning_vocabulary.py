@@ -7,11 +7,11 @@ import pytest
 
 from gcl.data.encoding import Encoder
 from gcl.data.scenario import Exchange
-from gcl.experiment.mgsd_schema import FORMS, VIEWS
+from gcl.experiment.planning_schema import FORMS, VIEWS
 from gcl.experiment.schema import MiniatureModel
+from gcl.experiment.weights import Weights
 from gcl.models.backbone import Preprocessor, load_preprocessor
 from gcl.models.untrained import build
-from gcl.models.weights import Source
 from gcl.planning import perception
 from gcl.planning.cells import generate
 from gcl.planning.plans import TAGS
@@ -40,7 +40,7 @@ def preprocessor(known, tmp_path_factory) -> Preprocessor:
     shape = {"hidden_size": 32, "intermediate_size": 32, "layers": 1, "heads": 2, "kv_heads": 2}
     shape |= {"vision_hidden_size": 32, "vision_layers": 1, "tied_head": True, "head_padding": 0}
     build(MiniatureModel(family="qwen3_vl", **shape), words, (784, 50176), 0, folder / "model")
-    return load_preprocessor(Source(str(folder / "model")))
+    return load_preprocessor(Weights(path=str(folder / "model")))
 
 
 def texts(record: StateRecord) -> list[str]:

@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from turns_case import TURNS
+
+from gcl.evaluation.metric_registry import scores_of
 from gcl.experiment.grid import all_runs, exchanged_runs
 from gcl.experiment.load import load_experiment
-from gcl.experiment.mgsd_grid import Asked, all_asked, trained
-from gcl.experiment.mgsd_runs import planning_run
+from gcl.experiment.methods.registry import find_run
+from gcl.experiment.planning_arms import Asked, all_asked, trained
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment
 from gcl.experiment.yaml_files import Document, read_yaml
@@ -49,8 +52,8 @@ def exchanged(
 ) -> dict[str, dict[str, Any]]:
     """The files of those that are asked about the pictures of other scenes, too: all scores are less by `loss`."""
 
-    def less(scores: dict[str, Any] | None) -> dict[str, Any] | None:
-        return scores and {key: value - loss if isinstance(value, float) else value for key, value in scores.items()}
+    def less(scores: dict[str, Any]) -> dict[str, Any]:
+        return {key: value - loss if isinstance(value, float) else value for key, value in scores.items()}
 
     files = {}
     for run in exchanged_runs(experiment, "snei"):
@@ -64,7 +67,7 @@ def exchanged(
 
 def fake_file(run: RunSpec, experiment: Experiment, score: Score = constant) -> dict[str, Any]:
     """One file: every metric has the same mean, 0.02 inside its interval; scenarios s0 and s1 lie 0.1 around it."""
-    closed = experiment.datasets[run.dataset].actions.value is not None
+    names = scores_of(experiment, run.dataset)
 
     def member(role: str, model: str) -> dict[str, Any]:
         mean = score(run, role)
@@ -73,15 +76,14 @@ def fake_file(run: RunSpec, experiment: Experiment, score: Score = constant) -> 
         return {
             "role": role,
             "model": model,
-            "summary": dict.fromkeys(("action_f1", "perception_cos", "reasoning_cos"), interval)
-            | {"action_accuracy": interval if closed else None},
-            "empty": {"action": 0},
-            "unfinished": {"action": 0},
-            "unscorable": {"action_f1": 0},
-            "confusion": None,
+            "summary": dict.fromkeys(names, interval),
+            "empty": dict.fromkeys(TURNS, 0),
+            "unfinished": dict.fromkeys(TURNS, 0),
+            "unscorable": dict.fromkeys(names, 0),
             "items": [
-                {"id": scenario, "action_f1": value, "perception_cos": value, "reasoning_cos": value}
-                | {"action_correct": scenario == "s1" if closed else None}
+                {"id": scenario}
+                | dict.fromkeys(names, value)
+                | ({"action_accuracy": float(scenario == "s1")} if "action_accuracy" in names else {})
                 for scenario, value in scores.items()
             ],
         }
@@ -125,7 +127,7 @@ def fake_planning(
 
 def _fake_planning(experiment: Experiment, asked: Asked, success: Callable[[Asked, str, int], float]) -> dict[str, Any]:
     training = trained(experiment, asked.run)
-    spec = planning_run(experiment, training) if training else None
+    spec = find_run(experiment, training) if training else None
     reading = asked.question == "reading"
     items = [
         {"id": f"{task}-{k}", "task": task, "level": 3}

@@ -7,12 +7,14 @@ from pathlib import Path
 
 from fake_metrics import exchanged, fake_file, fake_planning, write_metrics
 from PIL import Image
+from turns_case import TURNS
 
 from gcl.data.manifest import write_manifests
 from gcl.data.raw import read_raw, scene_record
-from gcl.data.scenario import TURNS
+from gcl.experiment.data_spec import data_spec
 from gcl.experiment.grid import all_runs
-from gcl.experiment.runs import RunSpec, data_spec, manifest_folder
+from gcl.experiment.places import places
+from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment
 from gcl.files import sha256_file, write_json, write_jsonl
 from gcl.operations.costs import write_costs
@@ -68,18 +70,15 @@ def tables() -> list[str]:
 def scored(run: RunSpec, experiment: Experiment) -> dict:
     """A metrics file over `SCENES` scenes whose scores differ from run to run."""
     content, rng = fake_file(run, experiment), random.Random(run.id)
-    closed = experiment.datasets[run.dataset].actions.value is not None
     for member in content["members"]:
         scores = [round(rng.random(), 6) for _ in range(SCENES)]
         member["items"] = [
-            {"id": f"s{k}", "action_f1": score, "perception_cos": score, "reasoning_cos": score}
-            | {"action_correct": score > 0.5 if closed else None}
+            {"id": f"s{k}"} | {name: float(score > 0.5) if "accuracy" in name else score for name in member["summary"]}
             for k, score in enumerate(scores)
         ]
         mean = sum(scores) / SCENES
-        for name, summary in member["summary"].items():
-            if summary is not None:
-                member["summary"][name] = {"mean": mean, "low": mean - 0.1, "high": mean + 0.1, "n": SCENES}
+        interval = {"mean": mean, "low": mean - 0.1, "high": mean + 0.1, "n": SCENES}
+        member["summary"] = dict.fromkeys(member["summary"], interval)
     content["provenance"]["environment"] = {
         "training": {"python": "3.11", "torch": "2.0"},
         "scoring": {"python": "3.12"},
@@ -126,7 +125,7 @@ def draw_scenes(experiment: Experiment, dataset: str) -> None:
         turns = {turn: (None, action if turn == "action" else "One thing.") for turn in TURNS}
         records.append(scene_record(id, f"images/{id}.png", split, turns, None))
     write_jsonl(root / "scenarios.jsonl", records)
-    write_manifests(read_raw(root, data.questions, data.actions), root, manifest_folder(experiment, dataset))
+    write_manifests(read_raw(root, data), root, places(experiment).manifests(dataset))
 
 
 def record(experiment: Experiment, run: str) -> None:

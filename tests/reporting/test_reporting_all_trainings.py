@@ -7,10 +7,10 @@ from conftest import ROOT
 from fake_metrics import experiment_with, fake_planning, write_metrics
 
 from gcl.cli.main import main
-from gcl.experiment.grid import all_runs, all_trainings
+from gcl.experiment.grid import all_runs
 from gcl.experiment.load import load_experiment
-from gcl.experiment.mgsd_grid import trainings
-from gcl.experiment.mgsd_runs import planning_run
+from gcl.experiment.methods.registry import find_run
+from gcl.experiment.planning_arms import trainings
 from gcl.experiment.yaml_files import read_yaml
 from gcl.operations.doctor import examine
 from gcl.operations.status import status
@@ -24,7 +24,6 @@ WORDS = "planning/words/qwen3-vl-4b/default/seed0"
 @pytest.fixture(autouse=True)
 def in_the_project(monkeypatch):
     monkeypatch.chdir(ROOT)
-    monkeypatch.delenv("GCL_CONFIG", raising=False)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +63,7 @@ def test_memory_is_planned_of_every_training(monkeypatch, capsys, scale, paper, 
 
 
 def test_disk_counts_them_everywhere(capsys, paper, tmp_path):
-    count = len(all_trainings(paper))
+    count = len(all_runs(paper))
     assert f"checkpoints of {count} trainings" in said(capsys, "plan", "--disk", "--scale", "paper")
     assert f"checkpoints of {count} trainings" in Plan(paper).disk()
     assert count - len(all_runs(paper)) == len(trainings(paper)) > 10
@@ -90,7 +89,7 @@ def gigabytes(line: str) -> int:
 def test_adapters_of_a_stage_take_less_disk_than_its_weights(paper, tmp_path):
     from gcl.operations.versioning import disk_plan
 
-    reading = planning_run(paper, "planning/reading/qwen3-vl-4b/default/seed0")
+    reading = find_run(paper, "planning/reading/qwen3-vl-4b/default/seed0")
     assert reading.training.lora is not None and paper.training.lora.value is None
     retain = paper.execution.retain.model_copy(update={"value": "adapters"})
     adapters = paper.model_copy(update={"execution": paper.execution.model_copy(update={"retain": retain})})
@@ -100,7 +99,7 @@ def test_adapters_of_a_stage_take_less_disk_than_its_weights(paper, tmp_path):
 
 def test_status_tells_what_is_left_of_each(capsys, experiment, tmp_path):
     def state(run):
-        (found,) = status(experiment, [planning_run(experiment, run)], tmp_path)
+        (found,) = status(experiment, [find_run(experiment, run)], tmp_path)
         return found.state, found.detail
 
     assert any(one["run"] == MGSD for one in json.loads(said(capsys, "status", "--json")))
@@ -130,7 +129,7 @@ def test_a_training_that_makes_a_base_model_is_done_when_that_is_scored(experime
         name: content for name, content in fake_planning(experiment).items() if name.startswith("planning/base/")
     }
     write_metrics(tmp_path / "results", metrics)
-    (found,) = status(experiment, [planning_run(experiment, WORDS)], tmp_path)
+    (found,) = status(experiment, [find_run(experiment, WORDS)], tmp_path)
     assert found.state == "done"
 
 
@@ -138,5 +137,5 @@ def test_the_page_counts_them_among_runs_with_metrics(tmp_path):
     experiment = experiment_with()
     write_metrics(tmp_path, fake_planning(experiment))
     facts = dict(_facts(experiment, tmp_path))
-    assert facts["runs with metrics"] == f"{len(trainings(experiment))} of {len(all_trainings(experiment))}"
+    assert facts["runs with metrics"] == f"{len(trainings(experiment))} of {len(all_runs(experiment))}"
     assert facts["code of MGSD training"] == "t1 (not as here)" and facts["code of GCL training"] == "– (no run yet)"

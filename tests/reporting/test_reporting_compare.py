@@ -7,7 +7,7 @@ from fake_metrics import ROOT, experiment_with, fake_file, fake_planning, write_
 
 from gcl.cli.main import main
 from gcl.evaluation.bootstrap import mean_interval
-from gcl.experiment.runs import find_run
+from gcl.experiment.methods.registry import find_run
 from gcl.files import write_json, write_jsonl
 from gcl.reporting.metrics import metrics_path
 from gcl.reporting.tables.planning_table import planning_metrics, planning_table
@@ -25,7 +25,6 @@ B = {"s0": 0.9, "s1": 0.5, "s2": 0.7, "s3": 0.6, "s4": 0.30000049}
 @pytest.fixture(autouse=True)
 def in_the_project(monkeypatch):
     monkeypatch.chdir(ROOT)
-    monkeypatch.delenv("GCL_CONFIG", raising=False)
 
 
 @pytest.fixture
@@ -37,11 +36,9 @@ def stored(tmp_path):
         content = fake_file(run, EXPERIMENT)
         for member in content["members"]:
             pattern = member["items"][0]
-            names = [name for name in pattern if name not in ("id", "action_correct")]
-            correct = None if pattern["action_correct"] is None else True
-            member["items"] = [
-                {"id": i} | dict.fromkeys(names, score) | {"action_correct": correct} for i, score in scores.items()
-            ]
+            names = [name for name in pattern if name not in ("id", "action_accuracy")]
+            correct = {"action_accuracy": 1.0} if "action_accuracy" in pattern else {}
+            member["items"] = [{"id": i} | dict.fromkeys(names, score) | correct for i, score in scores.items()]
             mean = mean_interval(list(scores.values()), 100)
             member["summary"] |= dict.fromkeys(names, mean)
         change(content)
@@ -97,7 +94,7 @@ def test_a_closed_list_has_accuracy(stored):
     run = SFT.replace("snei", "muson")
 
     def wrong(content):
-        content["members"][0]["items"][0]["action_correct"] = False
+        content["members"][0]["items"][0]["action_accuracy"] = 0.0
 
     a, b = read_scored(stored(run, A, change=wrong)), read_scored(stored(GCL.replace("snei", "muson"), A))
     difference = compare(a, b, resamples=50).pairs[0].metrics["action_accuracy"]

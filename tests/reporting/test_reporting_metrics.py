@@ -7,7 +7,7 @@ import pytest
 from fake_metrics import experiment_with, fake_file, fake_metrics, write_metrics
 
 from gcl.errors import DataError
-from gcl.experiment.runs import sft_run
+from gcl.experiment.methods.fine_tuning import sft_run
 from gcl.files import sha256_file
 from gcl.reporting.metrics import check_consistent, load_metrics, metrics_path, sources
 

@@ -171,7 +171,7 @@ def test_outcomes_count_the_marks_of_the_table(whole):
 
 def test_controls_are_counted_after_correction():
     rows = [("SFT", None, None), ("GSL", 0.1, 0.04), ("DRL", -0.2, 0.001), ("both", 0.01, 0.5)]
-    frame = pd.DataFrame(rows, columns=["arm", "gain_rate", "p_rate"]).assign(seeds=5)
+    frame = pd.DataFrame(rows, columns=["arm", "gain_rate", "p_rate"]).assign(seeds=5, action_f1=0.5)
     (sentence,) = _controls(frame)
     assert "over 5 seeds, 2 of 3 arms differ in Action-F1 at a level of 0.05" in sentence
     assert sentence.endswith("GSL +0.100 (p = 0.040); DRL −0.200 (p = 0.001).")

@@ -8,7 +8,7 @@ import pytest
 from fake_metrics import experiment_with, fake_planning, write_metrics
 
 from gcl.errors import DataError
-from gcl.experiment.mgsd_grid import rows
+from gcl.experiment.planning_arms import rows
 from gcl.files import read_json, write_json
 from gcl.reporting.build import build
 from gcl.reporting.metrics import metrics_path

@@ -7,7 +7,7 @@ from fake_metrics import experiment_with, fake_planning, write_metrics
 
 from gcl.errors import CheckpointError
 from gcl.experiment.closure import code_sha256
-from gcl.experiment.mgsd_grid import all_asked, checkpoint, trainings
+from gcl.experiment.planning_arms import all_asked, checkpoint, trainings
 from gcl.experiment.provenance import starts, weights_sha256
 from gcl.files import read_json, write_json, write_jsonl, write_text
 from gcl.reporting.build import build

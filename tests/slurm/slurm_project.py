@@ -17,7 +17,7 @@ from conftest import ROOT
 from raw_case import draw_raw
 from workflow_project import Project, copy_project
 
-from gcl.experiment.runs import data_spec
+from gcl.experiment.data_spec import data_spec
 from gcl.experiment.schema import Experiment
 
 QUICK = Path(__file__).with_name("quick_snakemake.py")

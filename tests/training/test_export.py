@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from group_case import make_run
+from group_case import make_run, train_scenes
 from huggingface_hub import ModelCard
 from safetensors.torch import load_file
 from transformers import AutoModelForImageTextToText, AutoTokenizer, GenerationConfig
@@ -12,21 +12,19 @@ from transformers import AutoModelForImageTextToText, AutoTokenizer, GenerationC
 from gcl.data.encoding import collate
 from gcl.errors import CheckpointError
 from gcl.experiment.execution import ExecutionSpec
+from gcl.experiment.weights import Weights
 from gcl.models.backbone import load_preprocessor, load_trained
-from gcl.models.weights import Source
 from gcl.training.engines import make_engine
 from gcl.training.export import export_member
-from gcl.training.feeds import References
 from gcl.training.member import Member
-from gcl.training.trainer import train_run
 
 
 @pytest.fixture
 def train(tmp_path, scenarios):
     def run(spec, name="out"):
-        train_run(
+        train_scenes(
             spec,
-            References.of(scenarios[:4], spec),
+            scenarios[:4],
             "0123456789abcdef",
             ExecutionSpec(),
             tmp_path / name,
@@ -45,7 +43,7 @@ def test_a_folder_holds_all_that_transformers_needs(backbones, train):
         assert GenerationConfig.from_pretrained(output / role).eos_token_id == AutoTokenizer.from_pretrained(
             output / role
         ).convert_tokens_to_ids("<|im_end|>")
-        assert load_preprocessor(Source(str(output / role))).tokenizer is not None
+        assert load_preprocessor(Weights(path=str(output / role))).tokenizer is not None
 
 
 def test_names_of_weights_are_those_of_the_base(backbones, train):
@@ -85,7 +83,7 @@ def test_sixteen_bit_trainings_are_stored_in_sixteen_bits(backbones, train, prec
 def test_adapters_are_merged_into_what_they_adapt(backbones, scenarios, tmp_path):
     spec = make_run(backbones, lora={"rank": 4, "alpha": 8.0})
     for k, (member_spec, tied) in enumerate(zip(spec.members, (False, True), strict=True)):
-        member = Member.load(member_spec, spec.training, semantic_size=8, seed=k)
+        member = Member.load(member_spec, member_spec.start, spec.training, semantic_size=8, seed=k)
         with torch.no_grad():
             for name, parameter in member.trainable().items():
                 if "lora_B" in name:
@@ -99,7 +97,7 @@ def test_adapters_are_merged_into_what_they_adapt(backbones, scenarios, tmp_path
         del batch["labels"]
         with torch.no_grad():
             adapted, plain = member.backbone.eval()(**batch).logits, merged(**batch).logits
-            start = AutoModelForImageTextToText.from_pretrained(member_spec.source)(**batch).logits
+            start = AutoModelForImageTextToText.from_pretrained(member_spec.start.path)(**batch).logits
         assert torch.allclose(adapted, plain, atol=1e-5)
         assert not torch.allclose(adapted, start, atol=1e-2)
         assert (merged.lm_head.weight is merged.get_input_embeddings().weight) == tied
@@ -113,20 +111,20 @@ def test_adapters_alone_give_the_models_that_whole_weights_give(backbones, scena
     spec = make_run(backbones, lora={"rank": 4, "alpha": 8.0}, lr=(2e-3, 0.0))
     for retain in ("final", "adapters"):
         execution = ExecutionSpec(retain=retain)
-        train_run(
+        train_scenes(
             spec,
-            References.of(scenarios[:4], spec),
+            scenarios[:4],
             "data",
             execution,
             tmp_path / retain,
             tmp_path / "scratch" / retain,
         )
     for member in spec.members:
-        base = Source(member.source, member.revision)
+        base = member.start
         whole, rebuilt = (load_trained(tmp_path / name / member.role, base) for name in ("final", "adapters"))
         for (name, one), (_, two) in zip(whole.named_parameters(), rebuilt.named_parameters(), strict=True):
             assert torch.equal(one, two), name
-        assert load_preprocessor(Source(str(tmp_path / "adapters" / member.role))).tokenizer is not None
+        assert load_preprocessor(Weights(path=str(tmp_path / "adapters" / member.role))).tokenizer is not None
     files = {p.relative_to(tmp_path / "adapters").as_posix() for p in (tmp_path / "adapters").rglob("*.safetensors")}
     assert files == {"learner/adapter/adapter_model.safetensors"}, "a frozen guide is its base"
     sizes = [sum(p.stat().st_size for p in (tmp_path / name).rglob("*.safetensors")) for name in ("final", "adapters")]
@@ -139,12 +137,12 @@ def test_a_teacher_can_be_adapters_on_a_base(backbones, scenarios, tmp_path):
     ends = {}
     for retain in ("final", "adapters"):
         execution, place = ExecutionSpec(retain=retain), tmp_path / retain
-        train_run(alone, References.of(scenarios[:4], alone), "data", execution, place / "sft", tmp_path / "scratch")
+        train_scenes(alone, scenarios[:4], "data", execution, place / "sft", tmp_path / "scratch")
         pair = make_run(backbones, lora={"rank": 4, "alpha": 8.0}, lr=(2e-3, 0.0))
-        teacher = pair.members[1].model_copy(update={"source": str(place / "sft/learner")})
+        teacher = pair.members[1].model_copy(update={"start": Weights(path=str(place / "sft/learner"))})
         pair = pair.model_copy(update={"members": [pair.members[0], teacher]})
-        train_run(pair, References.of(scenarios[:4], pair), "data", execution, place / "pair", tmp_path / "scratch")
-        base = [Source(member.source) for member in pair.members]
+        train_scenes(pair, scenarios[:4], "data", execution, place / "pair", tmp_path / "scratch")
+        base = [member.start for member in pair.members]
         roles = [place / "pair" / member.role for member in pair.members]
         ends[retain] = [load_trained(folder, start) for folder, start in zip(roles, base, strict=True)]
     for whole, rebuilt in zip(*ends.values(), strict=True):
@@ -156,15 +154,15 @@ def test_half_precision_is_rebuilt_without_touching_buffers(backbones, scenarios
     spec = make_run(backbones, members=1, lora={"rank": 4, "alpha": 8.0}, precision="bfloat16")
     for retain in ("final", "adapters"):
         execution = ExecutionSpec(retain=retain)
-        train_run(
+        train_scenes(
             spec,
-            References.of(scenarios[:4], spec),
+            scenarios[:4],
             "data",
             execution,
             tmp_path / retain,
             tmp_path / "scratch" / retain,
         )
-    base = Source(spec.members[0].source)
+    base = spec.members[0].start
     whole, rebuilt = (load_trained(tmp_path / name / "learner", base, torch.bfloat16) for name in ("final", "adapters"))
     for (name, one), (_, two) in zip(whole.named_buffers(), rebuilt.named_buffers(), strict=True):
         assert one.dtype == two.dtype and torch.equal(one, two), name
@@ -174,9 +172,9 @@ def test_half_precision_is_rebuilt_without_touching_buffers(backbones, scenarios
 
 def test_damaged_adapters_are_named(backbones, scenarios, tmp_path):
     spec = make_run(backbones, members=1, lora={"rank": 4, "alpha": 8.0})
-    train_run(
+    train_scenes(
         spec,
-        References.of(scenarios[:4], spec),
+        scenarios[:4],
         "data",
         ExecutionSpec(retain="adapters"),
         tmp_path / "out",
@@ -185,4 +183,4 @@ def test_damaged_adapters_are_named(backbones, scenarios, tmp_path):
     adapter = tmp_path / "out/learner/adapter/adapter_model.safetensors"
     adapter.write_bytes(adapter.read_bytes()[:100])
     with pytest.raises(CheckpointError, match="adapter: cannot be loaded"):
-        load_trained(tmp_path / "out/learner", Source(spec.members[0].source))
+        load_trained(tmp_path / "out/learner", spec.members[0].start)

@@ -4,24 +4,20 @@ import math
 
 import pytest
 import torch
-from group_case import losses, make_run
+from group_case import losses, make_run, train_scenes
 from safetensors.torch import load_file
 
 from gcl.errors import TrainingError
 from gcl.experiment.execution import ExecutionSpec
 from gcl.training import precision as precision_module
-from gcl.training.feeds import References
 from gcl.training.precision import LossScale
-from gcl.training.trainer import train_run
 
 
 @pytest.fixture
 def train(tmp_path, scenarios):
     def run(spec, name="out", **execution):
         settings = ExecutionSpec(**execution)
-        train_run(
-            spec, References.of(scenarios[:8], spec), "data", settings, tmp_path / name, tmp_path / "scratch" / name
-        )
+        train_scenes(spec, scenarios[:8], "data", settings, tmp_path / name, tmp_path / "scratch" / name)
         return tmp_path / name
 
     return run
@@ -50,17 +46,17 @@ def test_frozen_parts_stay_what_they_are_in_both_families(backbones, train, froz
     spec = make_run(backbones, frozen=frozen)
     output = train(spec)
     for member in spec.members:
-        changed = changed_weights(output / member.role, member.source)
+        changed = changed_weights(output / member.role, member.start.path)
         assert {part(name) for name in changed} == learning
-        everything = load_file(f"{member.source}/model.safetensors")
+        everything = load_file(f"{member.start.path}/model.safetensors")
         assert changed == {name for name in everything if part(name) in learning}
 
 
 def test_a_member_with_rate_zero_teaches_and_stays(backbones, train):
     spec = make_run(backbones, lr=(2e-3, 0.0), gsl=0.0)
     output = train(spec)
-    assert not changed_weights(output / "guide", spec.members[1].source)
-    assert changed_weights(output / "learner", spec.members[0].source)
+    assert not changed_weights(output / "guide", spec.members[1].start.path)
+    assert changed_weights(output / "learner", spec.members[0].start.path)
     steps = losses(output)
     assert "norm_guide" not in steps[0] and "norm_learner" in steps[0]
     assert steps[0]["sft_guide"] > 0 and steps[-1]["drl"] != steps[0]["drl"]
@@ -77,7 +73,7 @@ def test_adapters_alone_learn_with_lora(backbones, train):
     spec = make_run(backbones, lora={"rank": 4, "alpha": 8.0}, epochs=4)
     output = train(spec)
     for member in spec.members:
-        names = changed_weights(output / member.role, member.source)
+        names = changed_weights(output / member.role, member.start.path)
         assert names and all("proj" in name and part(name) == "language" for name in names), names
     steps = losses(output)
     assert steps[-1]["loss"] < steps[0]["loss"]
@@ -114,7 +110,7 @@ def test_an_overflow_in_one_member_skips_the_step_of_all(backbones, train, monke
     assert all("skipped" in step for step in steps), "five steps halve the scale five times; 2^35 still overflows"
     for member in spec.members:
         after = load_file(output / member.role / "model.safetensors")
-        before = load_file(f"{member.source}/model.safetensors")
+        before = load_file(f"{member.start.path}/model.safetensors")
         assert all(torch.equal(after[name], before[name].half()) for name in before)
 
 

@@ -6,13 +6,12 @@
 import json
 
 import pytest
-from group_case import make_run
+from group_case import make_run, train_scenes
 from transformers import AutoConfig, AutoTokenizer
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from gcl.experiment.execution import ExecutionSpec
-from gcl.training.feeds import References
-from gcl.training.trainer import train_run
+from gcl.experiment.weights import Weights
 
 ROLES = {"learner": "qwen2_5_vl", "guide": "qwen3_vl"}
 
@@ -23,8 +22,8 @@ def generations(backbones, scenarios, tmp_path_factory):
     folder = tmp_path_factory.mktemp("portable")
     spec = make_run(backbones)
     for name in ("first", "second"):
-        train_run(spec, References.of(scenarios[:2], spec), "data", ExecutionSpec(), folder / name, folder / "scratch")
-        members = [m.model_copy(update={"source": str(folder / name / m.role)}) for m in spec.members]
+        train_scenes(spec, scenarios[:2], "data", ExecutionSpec(), folder / name, folder / "scratch")
+        members = [m.model_copy(update={"start": Weights(path=str(folder / name / m.role))}) for m in spec.members]
         spec = spec.model_copy(update={"members": members})
     return folder
 

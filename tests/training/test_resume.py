@@ -9,18 +9,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from group_case import losses, make_run
+from group_case import losses, make_run, train_scenes
 from safetensors.torch import load_file, save_file
 
 from gcl.errors import TrainingError
 from gcl.experiment.execution import ExecutionSpec
 from gcl.files import read_json, write_json
 from gcl.training import trainer as run_module
-from gcl.training.feeds import References
 from gcl.training.lease import FinishedElsewhere, hold_lease
 from gcl.training.loop import Stopped
 from gcl.training.plain import PlainEngine
-from gcl.training.trainer import train_run
 
 EXECUTION = ExecutionSpec(save_every=2, keep=2)
 
@@ -50,10 +48,10 @@ def stop_after(scratch: Path, lines: int) -> threading.Thread:
 def finished(spec, scenarios, tmp_path_factory):
     """An undisturbed training, and what was left of one that was stopped."""
     folder = tmp_path_factory.mktemp("trainings")
-    train_run(spec, References.of(scenarios[:8], spec), "data", EXECUTION, folder / "undisturbed", folder / "scratch")
+    train_scenes(spec, scenarios[:8], "data", EXECUTION, folder / "undisturbed", folder / "scratch")
     watcher = stop_after(folder / "stopped", 5)
     with pytest.raises(Stopped) as stopped:
-        train_run(spec, References.of(scenarios[:8], spec), "data", EXECUTION, folder / "never", folder / "stopped")
+        train_scenes(spec, scenarios[:8], "data", EXECUTION, folder / "never", folder / "stopped")
     watcher.join()
     assert stopped.value.code == 143
     assert not (folder / "never").exists()
@@ -76,8 +74,8 @@ def scratch(finished, tmp_path):
 def start(tmp_path, scenarios, scratch):
     """Continue the stopped training; run, data and execution can be changed."""
 
-    def run(spec, data="data", execution=EXECUTION):
-        train_run(spec, References.of(scenarios[:8], spec), data, execution, tmp_path / "out", scratch)
+    def run(spec, data="data", execution=EXECUTION, code="code"):
+        train_scenes(spec, scenarios[:8], data, execution, tmp_path / "out", scratch, code=code)
         return tmp_path / "out"
 
     return run
@@ -150,9 +148,8 @@ def test_checkpoints_of_other_runs_data_and_code_are_refused(spec, start, scratc
         start(spec.model_copy(update={"seed": 1}))
     with pytest.raises(TrainingError, match="data: data then, new data now"):
         start(spec, data="new data")
-    monkeypatch.setattr(run_module, "code_sha256", lambda part: "edited")
     with pytest.raises(TrainingError, match=r"code: .* then, edited now"):
-        start(spec)
+        start(spec, code="edited")
     assert len(list((scratch / "checkpoints").iterdir())) == 2, "a refusal loses nothing"
 
 

@@ -9,6 +9,7 @@ from conftest import ROOT
 from workflow_project import Project, copy_project
 
 from gcl.experiment.closure import code_files
+from gcl.experiment.load import load_resolved
 
 PAIR = "qwen2.5-vl-3b+qwen3-vl-4b"
 
@@ -169,10 +170,19 @@ def test_a_public_test_set_takes_the_place_of_drawn_states(project):
 def test_overrides_are_read_as_yaml_and_replace_a_setting_with_its_origin(project):
     (project.root / "more.yaml").write_text("training: {epochs: {value: 2, assumed: quick}, eps: {value: 1e-7}}\n")
     given = ["--configfile", "more.yaml", "--config", "seeds={value: [0, 1], assumed: more}"]
-    output = project.snakemake("--dry-run", "--printshellcmds", "headline", *given)
     assert project.jobs("headline", *given)["train"] == 2 * (2 + 4)
-    train = next(line for line in output.splitlines() if "gcl train" in line)
-    assert '"epochs":2' in train and '"eps":1e-07' in train
+    resolved, drawn = project.root / "results/miniature/experiment.json", "data/miniature/source/snei"
+    assert not resolved.exists(), "a dry run writes nothing"
+    small = "datasets={snei: {scenarios: {value: {train: 4, test: 1}}}}"
+    project.snakemake(drawn, *given, small)
+    experiment = load_resolved(resolved)
+    assert experiment.training.epochs.value == 2 and experiment.training.epochs.origin == ("assumed", "quick")
+    assert experiment.training.eps.value == 1e-7 and "more.yaml" in experiment.training.eps.origin[1]
+    assert experiment.seeds.value == [0, 1]
+    written = resolved.stat().st_mtime_ns
+    project.snakemake(drawn, "--forcerun", "draw", *given, small)
+    assert resolved.stat().st_mtime_ns == written, "which says the same"
+    assert project.jobs(drawn, "--config", "seeds={value: [7]}", small) == {}, "of which the file of a job is no input"
 
 
 @pytest.mark.parametrize("rate", ["1.0e+9", "4.0e-9"])

@@ -96,7 +96,8 @@ def test_a_number_can_be_followed_to_its_training(project):
     assert done.returncode == 0, done.stdout + done.stderr
     for what in ("value", "metrics", "settings", "predictions", "checkpoint", "record", "start", "code", "raw data"):
         assert re.search(rf"^  ok +{what} ", done.stdout, re.M), what
-    assert "1 attempt on" in done.stdout and "no Git; gcl train --run ..." in done.stdout
+    assert "1 attempt on" in done.stdout and "no Git; gcl train snei/gcl/" in done.stdout
+    assert " --experiment results/miniature/experiment.json --record " in done.stdout
     again = re.search(r"^  snakemake --cores 2 (.*)--forcerun train$", done.stdout, re.M)[1].split()
     assert project.jobs(*again, "--forcerun", "train") == {"train": 2, "generate": 2, "score": 2}
     path = project.root / FULL

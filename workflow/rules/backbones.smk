@@ -12,11 +12,12 @@ if PLAN.drawn:
             "../envs/gcl.yaml"
         params:
             code=PLAN.code("vocabulary"),
+            experiment=PLAN.resolved,
             words=PLAN.vocabulary_json(),
         message:
             "Train the miniature tokenizer"
         shell:
-            "gcl backbone vocabulary --to {output:q} > {log:q} 2>&1"
+            "gcl backbone vocabulary --experiment {params.experiment} --to {output:q} > {log:q} 2>&1"
 
     rule ground:
         """Build a miniature backbone and ground it in captions of scenes that are in no data set."""
@@ -31,9 +32,10 @@ if PLAN.drawn:
             "../envs/gcl.yaml"
         params:
             code=PLAN.code("backbones"),
+            experiment=PLAN.resolved,
             spec=PLAN.grounding_json,
         message:
             "Build and ground the miniature {wildcards.model}"
         shell:
-            "gcl backbone ground --spec {params.spec:q} --captions {input.captions:q}"
+            "gcl backbone ground {wildcards.model} --experiment {params.experiment} --captions {input.captions:q}"
             " --vocabulary {input.vocabulary:q} --to {output:q} > {log:q} 2>&1"

@@ -15,9 +15,10 @@ wildcard_constraints:
     scale=PLAN.scale,
     dataset="|".join(PLAN.experiment.datasets),
     model="|".join(PLAN.experiment.models),
-    run=rf"({'|'.join(PLAN.experiment.datasets)})/[^/]+/[^/]+/[^/]+/seed\d+",
+    run=rf"({'|'.join([*PLAN.experiment.datasets, 'planning'])})/[^/]+/[^/]+/[^/]+/seed\d+",
 
 
 onstart:
+    PLAN.write()
     if not PLAN.drawn:
         print(PLAN.disk(), file=sys.stderr)

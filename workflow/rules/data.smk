@@ -12,6 +12,7 @@ if PLAN.draws_data:
             "../envs/gcl.yaml"
         params:
             code=PLAN.code("drawing"),
+            experiment=PLAN.resolved,
             data=PLAN.data_json,
             scenes=PLAN.scenarios,
             kind=PLAN.kind_of_data,
@@ -19,7 +20,7 @@ if PLAN.draws_data:
         message:
             "Draw {wildcards.dataset}"
         shell:
-            "gcl data generate {params.kind} --data {params.data:q} --seed {params.seed}"
+            "gcl data generate {params.kind} --experiment {params.experiment} --seed {params.seed}"
             " --train {params.scenes[train]} --test {params.scenes[test]} --to {output:q} > {log:q} 2>&1"
 
     rule import_data:
@@ -35,11 +36,13 @@ if PLAN.draws_data:
             "../envs/gcl.yaml"
         params:
             code=PLAN.code("importing"),
+            experiment=PLAN.resolved,
             data=PLAN.data_json,
         message:
             "Import {wildcards.dataset}"
         shell:
-            "gcl data import {wildcards.dataset} {input.source:q} --mapping {input.mapping:q} --to {output:q} > {log:q} 2>&1"
+            "gcl data import {wildcards.dataset} {input.source:q} --mapping {input.mapping:q}"
+            " --experiment {params.experiment} --to {output:q} > {log:q} 2>&1"
 
 
 if PLAN.drawn:
@@ -78,8 +81,9 @@ rule manifest:
         "../envs/gcl.yaml"
     params:
         code=PLAN.code("manifest") if PLAN.draws_data else None,
+        experiment=PLAN.resolved,
         settings=PLAN.manifest_json,
     message:
         "Check {wildcards.dataset} and write its manifests"
     shell:
-        "gcl data manifest {wildcards.dataset} > {log:q} 2>&1"
+        "gcl data manifest {wildcards.dataset} --experiment {params.experiment} > {log:q} 2>&1"

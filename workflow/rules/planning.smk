@@ -1,6 +1,6 @@
-"""MGSD: states and pictures of planning tasks, both stages and their controls, answers, scores."""
+"""States and pictures of planning tasks, and miniature models for them. Their runs are those of runs.smk."""
 
-from gcl.workflow.mgsd_plan import PlanningPlan
+from gcl.workflow.planning_plan import PlanningPlan
 
 PLANNING = PlanningPlan(PLAN.experiment)
 
@@ -8,8 +8,6 @@ PLANNING = PlanningPlan(PLAN.experiment)
 wildcard_constraints:
     task="|".join(PLANNING.tasks),
     level=r"\d+",
-    question=PLANNING.question_pattern,
-    task_run=r"planning/\w+/[^/]+/\w+/seed\d+",
 
 
 rule planning_cell:
@@ -124,89 +122,14 @@ if PLAN.drawn:
             "../envs/gcl.yaml"
         params:
             code=PLAN.code("planning_backbones"),
+            experiment=PLAN.resolved,
             architecture=PLANNING.architecture,
             pixels=PLANNING.settings.pixels.value,
         message:
             "Build an untrained miniature {wildcards.model}"
         shell:
-            "gcl planning build --architecture {params.architecture:q} --vocabulary {input.vocabulary:q}"
+            "gcl planning build {wildcards.model} --experiment {params.experiment} --vocabulary {input.vocabulary:q}"
             " --pixels {params.pixels} --to {output:q} > {log:q} 2>&1"
-
-
-rule planning_train:
-    """One stage, or a control."""
-    input:
-        states=f"{PLANNING.folder}/states.jsonl",
-        pictures=f"{PLANNING.folder}/pictures",
-        start=PLANNING.start,
-    output:
-        checkpoints=PLAN.retained(
-            directory("results/{scale}/checkpoints/{task_run}"), temp
-        ),
-        record="results/{scale}/records/{task_run}.json",
-    log:
-        "logs/{scale}/train/{task_run}.log",
-    conda:
-        "../envs/gcl.yaml"
-    threads: 1 if PLAN.drawn else workflow.cores or 1
-    resources:
-        **PLAN.training_resources(),
-    params:
-        code=PLAN.code("planning"),
-        spec=PLANNING.spec_json,
-    message:
-        "Train {wildcards.task_run}"
-    shell:
-        "gcl planning train --spec {params.spec:q} --states {input.states:q} --pictures {input.pictures:q}"
-        " --record {output.record:q} --to {output.checkpoints:q} > {log:q} 2>&1"
-
-
-rule planning_answer:
-    """Greedy answers of one member to all that it is asked about every test state; a file for each question."""
-    input:
-        states=f"{PLANNING.folder}/states.jsonl",
-        pictures=f"{PLANNING.folder}/pictures",
-        checkpoint=PLANNING.answering,
-    output:
-        directory("results/{scale}/predictions/{task_run}"),
-    log:
-        "logs/{scale}/generate/{task_run}.log",
-    conda:
-        "../envs/gcl.yaml"
-    threads: 1 if PLAN.drawn else workflow.cores or 1
-    resources:
-        gpu=0 if PLAN.drawn else 1,
-    params:
-        code=PLAN.code("answering"),
-        who=PLANNING.answer_arguments,
-    message:
-        "Ask {wildcards.task_run}"
-    shell:
-        "gcl planning answer {params.who} --states {input.states:q} --pictures {input.pictures:q}"
-        " --to {output:q} > {log:q} 2>&1"
-
-
-rule planning_score:
-    """Success, optimal, parsed and illegal rates with intervals; or how many readings are exact."""
-    input:
-        states=f"{PLANNING.folder}/states.jsonl",
-        answers="results/{scale}/predictions/{task_run}",
-        checkpoint=PLANNING.answering,
-    output:
-        ensure("results/{scale}/metrics/{task_run}/{question}.json", non_empty=True),
-    log:
-        "logs/{scale}/score/{task_run}/{question}.log",
-    conda:
-        "../envs/gcl.yaml"
-    params:
-        code=PLAN.code("plans"),
-        who=PLANNING.score_arguments,
-        resamples=PLAN.experiment.evaluation.bootstrap.value,
-    message:
-        "Score {wildcards.task_run}, {wildcards.question}"
-    shell:
-        "gcl planning score {params.who} --answers {input.answers:q}/{wildcards.question:q}.jsonl --states {input.states:q}"
-        " --resamples {params.resamples} --to {output:q} > {log:q} 2>&1"
 
 
 rule planning:

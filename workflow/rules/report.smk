@@ -22,12 +22,13 @@ rule table:
         "../envs/gcl.yaml"
     params:
         code=PLAN.code("reporting"),
+        experiment=PLAN.resolved,
         settings=PLAN.report_json,
         stem="results/{scale}/tables/{name}",
     message:
         "Table {wildcards.name}"
     shell:
-        "gcl report {wildcards.name} --to {params.stem:q} > {log:q} 2>&1"
+        "gcl report {wildcards.name} --experiment {params.experiment} --to {params.stem:q} > {log:q} 2>&1"
 
 
 # It scores answers again, by other models: a job, where the other tables are made on the spot.
@@ -55,12 +56,13 @@ rule figure:
         "../envs/gcl.yaml"
     params:
         code=PLAN.code("reporting"),
+        experiment=PLAN.resolved,
         settings=PLAN.report_json,
         stem="results/{scale}/figures/{name}",
     message:
         "Figure {wildcards.name}"
     shell:
-        "gcl report {wildcards.name} --to {params.stem:q} > {log:q} 2>&1"
+        "gcl report {wildcards.name} --experiment {params.experiment} --to {params.stem:q} > {log:q} 2>&1"
 
 
 rule costs:
@@ -82,11 +84,12 @@ rule costs:
         "../envs/gcl.yaml"
     params:
         code=PLAN.code("reporting"),
+        experiment=PLAN.resolved,
         stem=lambda w, output: Path(output[0]).with_suffix(""),
     message:
         "Table of costs"
     shell:
-        "gcl report costs --to {params.stem:q} > {log:q} 2>&1"
+        "gcl report costs --experiment {params.experiment} --to {params.stem:q} > {log:q} 2>&1"
 
 
 rule gallery:
@@ -106,11 +109,12 @@ rule gallery:
         "../envs/gcl.yaml"
     params:
         code=PLAN.code("reporting"),
+        experiment=PLAN.resolved,
         stem=lambda w, output: Path(output[0]).with_suffix(""),
     message:
         "Gallery of test scenes"
     shell:
-        "gcl report gallery --to {params.stem:q} > {log:q} 2>&1"
+        "gcl report gallery --experiment {params.experiment} --to {params.stem:q} > {log:q} 2>&1"
 
 
 rule report_page:
@@ -134,11 +138,12 @@ rule report_page:
         "../envs/gcl.yaml"
     params:
         code=PLAN.code("page"),
+        experiment=PLAN.resolved,
         settings=PLAN.page_json(),
     message:
         "Page of all results"
     shell:
-        "gcl report page --to {output:q} > {log:q} 2>&1"
+        "gcl report page --experiment {params.experiment} --to {output:q} > {log:q} 2>&1"
 
 
 rule headline:

@@ -2,15 +2,15 @@
 
 
 rule train:
-    """Train one group: a baseline (one member) or a GCL pair."""
+    """Train one group: a model alone, a GCL group, or a stage of MGSD."""
     input:
-        manifest=PLAN.train_manifest,
-        backbones=PLAN.backbones,
+        data=PLAN.inputs("train"),
+        starts=PLAN.starts,
     output:
-        checkpoints=PLAN.retained(directory("results/{scale}/checkpoints/{run}"), temp),
-        record="results/{scale}/records/{run}.json",
+        checkpoints=PLAN.retained(directory(PLAN.at.checkpoints("{run}")), temp),
+        record=PLAN.at.record("{run}"),
     log:
-        "logs/{scale}/train/{run}.log",
+        PLAN.at.log("train", "{run}"),
     conda:
         "../envs/gcl.yaml"
     # A training at paper scale has the whole machine; on two cores two miniature ones run side by side.
@@ -18,25 +18,26 @@ rule train:
     resources:
         **PLAN.training_resources(),
     params:
-        code=PLAN.code("training"),
-        run=PLAN.run_json,
-        data=PLAN.data_json,
+        code=PLAN.run_code("training"),
+        experiment=PLAN.resolved,
+        run=PLAN.training_json,
+        data=PLAN.read_json,
     message:
         f"Train {{wildcards.run}} (threads: {{threads}}, GPUs: {PLAN.gpus})"
     shell:
-        "gcl train --run {params.run:q} --data {params.data:q} --manifest {input.manifest:q}"
+        "gcl train {wildcards.run:q} --experiment {params.experiment}"
         " --record {output.record:q} --to {output.checkpoints:q} > {log:q} 2>&1"
 
 
 rule generate:
-    """Greedy answers of every member to every test question."""
+    """Greedy answers of the members to every test question."""
     input:
-        manifest=PLAN.test_manifest,
-        checkpoints="results/{scale}/checkpoints/{run}",
+        data=PLAN.inputs("test"),
+        checkpoints=PLAN.answering,
     output:
-        "results/{scale}/predictions/{run}.jsonl",
+        PLAN.at.predictions("{run}"),
     log:
-        "logs/{scale}/generate/{run}.log",
+        PLAN.at.log("generate", "{run}"),
     conda:
         "../envs/gcl.yaml"
     # On one machine all would answer on the same GPU, so at paper scale one does at a time.
@@ -44,81 +45,79 @@ rule generate:
     resources:
         gpu=0 if PLAN.drawn else 1,
     params:
-        code=PLAN.code("generation"),
+        code=PLAN.run_code("generation"),
+        experiment=PLAN.resolved,
         run=PLAN.run_json,
-        data=PLAN.data_json,
-        batch_size=PLAN.experiment.evaluation.batch_size.value,
-        max_new_tokens=PLAN.experiment.evaluation.max_new_tokens.value,
+        data=PLAN.read_json,
+        asked=PLAN.evaluation_json,
         pictures="own",
     message:
         "Answer with {wildcards.run} (threads: {threads}, GPUs: {resources.gpu})"
     shell:
-        "gcl generate --run {params.run:q} --data {params.data:q} --manifest {input.manifest:q}"
-        " --checkpoints {input.checkpoints:q} --batch-size {params.batch_size}"
-        " --max-new-tokens {params.max_new_tokens} --pictures {params.pictures} --to {output:q} > {log:q} 2>&1"
+        "gcl generate {wildcards.run:q} --experiment {params.experiment} --pictures {params.pictures}"
+        " --to {output:q} > {log:q} 2>&1"
 
 
 # The control of table headline: the same questions about the picture of another scene. Nothing is trained for it.
 use rule generate as generate_exchanged with:
     output:
-        "results/{scale}/predictions/{run}/exchanged.jsonl",
+        PLAN.at.predictions("{run}/exchanged"),
     log:
-        "logs/{scale}/generate/{run}/exchanged.log",
+        PLAN.at.log("generate", "{run}/exchanged"),
     params:
-        code=PLAN.code("generation"),
+        code=PLAN.run_code("generation"),
+        experiment=PLAN.resolved,
         run=PLAN.run_json,
-        data=PLAN.data_json,
-        batch_size=PLAN.experiment.evaluation.batch_size.value,
-        max_new_tokens=PLAN.experiment.evaluation.max_new_tokens.value,
+        data=PLAN.read_json,
+        asked=PLAN.evaluation_json,
         pictures="exchanged",
     message:
         "Answer with {wildcards.run}, pictures exchanged (threads: {threads}, GPUs: {resources.gpu})"
 
 
 rule score:
-    """Metrics of every member, with per-scene scores and intervals."""
+    """Metrics of the members, with the scores of every item and intervals."""
     input:
-        predictions="results/{scale}/predictions/{run}.jsonl",
-        checkpoints="results/{scale}/checkpoints/{run}",
-        train=PLAN.train_manifest,
-        test=PLAN.test_manifest,
+        predictions=PLAN.at.predictions("{run}"),
+        checkpoints=PLAN.answering,
+        train=PLAN.inputs("train"),
+        test=PLAN.inputs("test"),
     output:
-        metrics=ensure("results/{scale}/metrics/{run}.json", non_empty=True),
-        summary=ensure("results/{scale}/summary/{run}.json", non_empty=True),
+        metrics=ensure(PLAN.at.metrics("{run}"), non_empty=True),
+        summary=ensure(PLAN.at.summary("{run}"), non_empty=True),
     log:
-        "logs/{scale}/score/{run}.log",
+        PLAN.at.log("score", "{run}"),
     conda:
         "../envs/gcl.yaml"
     params:
-        code=PLAN.code("scoring"),
+        code=PLAN.run_code("scoring"),
+        experiment=PLAN.resolved,
         run=PLAN.run_json,
         score=PLAN.score_json,
-        manifests=lambda w, input: Path(input.train).parent,
         pictures="own",
     message:
         "Score {wildcards.run}"
     shell:
-        "gcl score --run {params.run:q} --score {params.score:q} --predictions {input.predictions:q}"
-        " --checkpoints {input.checkpoints:q} --manifests {params.manifests:q} --pictures {params.pictures}"
+        "gcl score {wildcards.run:q} --experiment {params.experiment} --pictures {params.pictures}"
         " --summary {output.summary:q} --to {output.metrics:q} > {log:q} 2>&1"
 
 
 use rule score as score_exchanged with:
     input:
-        predictions="results/{scale}/predictions/{run}/exchanged.jsonl",
-        checkpoints="results/{scale}/checkpoints/{run}",
-        train=PLAN.train_manifest,
-        test=PLAN.test_manifest,
+        predictions=PLAN.at.predictions("{run}/exchanged"),
+        checkpoints=PLAN.answering,
+        train=PLAN.inputs("train"),
+        test=PLAN.inputs("test"),
     output:
-        metrics=ensure("results/{scale}/metrics/{run}/exchanged.json", non_empty=True),
-        summary=ensure("results/{scale}/summary/{run}/exchanged.json", non_empty=True),
+        metrics=ensure(PLAN.at.metrics("{run}/exchanged"), non_empty=True),
+        summary=ensure(PLAN.at.summary("{run}/exchanged"), non_empty=True),
     log:
-        "logs/{scale}/score/{run}/exchanged.log",
+        PLAN.at.log("score", "{run}/exchanged"),
     params:
-        code=PLAN.code("scoring"),
+        code=PLAN.run_code("scoring"),
+        experiment=PLAN.resolved,
         run=PLAN.run_json,
         score=PLAN.score_json,
-        manifests=lambda w, input: Path(input.train).parent,
         pictures="exchanged",
     message:
         "Score {wildcards.run}, pictures exchanged"

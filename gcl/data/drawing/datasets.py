@@ -11,7 +11,7 @@ caption. Only those of a tuning set occur in captions.
 import csv
 import io
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from tqdm import tqdm
@@ -19,7 +19,8 @@ from tqdm import tqdm
 from gcl.data.drawing import language
 from gcl.data.drawing.constellation import TESTED, TRAINED, TUNING, Scene, sample_scenes
 from gcl.data.drawing.render import render
-from gcl.data.scenario import TURNS, Scenario, Turn
+from gcl.data.scenario import Scenario, Turn
+from gcl.errors import ConfigError
 from gcl.files import atomic_folder, read_jsonl, write_json, write_jsonl, write_text
 
 # Shares of the actions. SNEI's distribution is described as long-tailed. MUSON's is flatter here than the real one, so that
@@ -36,7 +37,8 @@ SHARES = {
 }  # fmt: skip
 SHARES["captions"] = dict.fromkeys(SHARES["muson"], 1 / 6)
 CAPTION_QUESTIONS = {"caption": "List the scene.", "description": "Describe the scene."}
-_SPEAK = {
+# The turns of drawn scenes, in their order, and who says them.
+SPEAKERS = {
     "perception": language.perceive,
     "prediction": language.predict,
     "reasoning": language.reason,
@@ -53,11 +55,17 @@ def write_dataset(
     Args:
         name: "snei" or "muson".
         counts: scenes per split.
-        questions: wording of the five questions; only conversations contain it.
+        questions: wording of the questions; only conversations contain it.
         seed: decides all draws.
         folder: raw folder to make; an existing one is replaced.
         tuning: draw other scenes to choose settings on, without constellations of any test split.
+
+    Raises:
+        ConfigError: if the turns differ from those of drawn scenes.
     """
+    if list(questions) != list(SPEAKERS):
+        remedy = f"name these as datasets.{name}.turns, or import data of your own (drawing.datasets: false)"
+        raise ConfigError(f"drawn scenes have the turns {', '.join(SPEAKERS)}, not {', '.join(questions)}; {remedy}")
     rng = random.Random(f"tuning {name} {seed}" if tuning else f"{name} {seed}")
     thirds = TUNING if tuning else {"train": TRAINED, "test": TESTED}
     with atomic_folder(folder) as work:
@@ -95,13 +103,13 @@ def write_captions(count: int, seed: int, folder: Path) -> None:
         pictures.close()
 
 
-def text_corpus(seed: int, questions: Mapping[str, str], system: str, scenes: int = 2000) -> Iterator[str]:
+def text_corpus(seed: int, questions: Iterable[str], system: str, scenes: int = 2000) -> Iterator[str]:
     """Texts for the miniature tokenizer: all words of the generators, about scenes outside of all data sets."""
     rng = random.Random(f"corpus {seed}")
     for scene in sample_scenes(rng, scenes, SHARES["captions"], thirds=TRAINED):
         yield from _turns("snei", scene, rng).values()
         yield from (f"{scene.action}.", language.caption(scene))
-        yield from (*questions.values(), *CAPTION_QUESTIONS.values(), f"system\n{system}", "user\n", "assistant\n")
+        yield from (*questions, *CAPTION_QUESTIONS.values(), f"system\n{system}", "user\n", "assistant\n")
 
 
 class _Pictures:
@@ -129,7 +137,7 @@ class _Pictures:
 
 
 def _turns(name: str, scene: Scene, rng: random.Random) -> dict[str, str]:
-    turns = {turn: _SPEAK[turn](scene, rng) for turn in TURNS}
+    turns = {turn: say(scene, rng) for turn, say in SPEAKERS.items()}
     if name == "muson":
         turns["action"] = scene.action
     return turns
@@ -141,9 +149,9 @@ def _write_conversations(
     for split, scenes in records.items():
         conversations = []
         for scene in scenes:
-            rounds = []
-            for turn in TURNS:
-                picture = "<image>\n" if turn == TURNS[0] else ""
+            rounds: list[dict[str, str]] = []
+            for turn in SPEAKERS:
+                picture = "" if rounds else "<image>\n"
                 rounds.append({"from": "human", "value": picture + questions[turn]})
                 rounds.append({"from": "gpt", "value": scene[turn]})
             conversations.append({"id": Path(scene["image"]).stem, "image": scene["image"], "conversations": rounds})
@@ -152,7 +160,7 @@ def _write_conversations(
 
 def _write_table(folder: Path, records: Mapping[str, list[dict[str, str]]]) -> None:
     text = io.StringIO()
-    writer = csv.DictWriter(text, ["id", "image", "split", *TURNS], lineterminator="\n")
+    writer = csv.DictWriter(text, ["id", "image", "split", *SPEAKERS], lineterminator="\n")
     writer.writeheader()
     for split, scenes in records.items():
         writer.writerows({"id": Path(scene["image"]).stem, "split": split, **scene} for scene in scenes)

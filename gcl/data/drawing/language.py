@@ -1,4 +1,4 @@
-"""Describe a scene: the five turns in words, with several phrasings per fact.
+"""Describe a drawn scene: its turns in words, with several phrasings per fact.
 
 `perceive`, `predict`, `reason`, `act`, `explain` each take a scene and a source of randomness and return one text.
 """

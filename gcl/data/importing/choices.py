@@ -14,7 +14,6 @@ from gcl.data.importing.layout import Moved
 from gcl.data.importing.look import Look
 from gcl.data.importing.mapping import CHOOSE
 from gcl.data.importing.paths import Index, Named, Paths, suggested
-from gcl.data.scenario import TURNS
 
 _FORMATS = ("socialnav-sub", "conversations", "questions", "table")
 _SHARD = re.compile(r"\d+-of-\d+")
@@ -123,7 +122,7 @@ def _apart(looks: Sequence[Look], scenes: Sequence["_Scenes"]) -> tuple[list[Loo
 
 def _rank(look: Look, number: int) -> tuple[Any, ...]:
     """What comes first: whole dialogues, then answers before preferences, then the larger file."""
-    whole = set(look.rounds) == {len(TURNS)}
+    whole = set(look.rounds) == {len(look.sought.turns)}
     preferences = "rejected" in look.fields or "chosen" in repr(look.sample.fields.get(look.dialogue or ""))[:2000]
     exact = (look.file.records or "train").rpartition(".")[2] in ("train", "test")
     return (look.dialogue is not None and not whole, preferences, not exact, -look.records, number)
@@ -132,7 +131,7 @@ def _rank(look: Look, number: int) -> tuple[Any, ...]:
 def _alike(look: Look, other: Look) -> bool:
     """Whether two files can be read with one mapping."""
     roles, own = guesses.roles(look), guesses.roles(other)
-    names = ("id", "image", "question", "answer", *TURNS)
+    names = ("id", "image", "question", "answer", *look.sought.names)
     return all(roles[name] == own[name] for name in names) and look.dialogue == other.dialogue
 
 

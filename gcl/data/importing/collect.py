@@ -64,9 +64,7 @@ def read_scenes(files: Sequence[SourceFile], reading: Reading, limit: int | None
     reading.notes["records left out, as skip names them"] += len(used)
 
 
-def collect(
-    found: Iterable[Scene], reading: Reading, pictures: Pictures, actions: Sequence[str] | None, waiting: Path
-) -> Scenes:
+def collect(found: Iterable[Scene], reading: Reading, pictures: Pictures, waiting: Path) -> Scenes:
     """Check and store everything but the splits; scenes wait in a file."""
     scenes, problems = Scenes(), reading.problems
     first: dict[str, str] = {}
@@ -78,7 +76,7 @@ def collect(
                 word = shown(reading.left_out.get(scene.where, ""))
                 reading.notes[f"scenes left out, their {reading.mapping.split.column} being {word}"] += 1
             turns = _translated(scene, reading)
-            label = _label(scene, turns, actions, problems)
+            label = _label(scene, turns, reading)
             for turn, (question, answer) in turns.items():
                 problems += raw.text_problems(question, answer, f"{scene.where}: turns.{turn}")
                 void += [f"{scene.where} {turn}"] * is_placeholder(answer)
@@ -93,7 +91,7 @@ def collect(
                 continue  # nothing will be written; what follows is read only for its mistakes
             scenes.ids.append(scene.id)
             scenes.wheres.append(scene.where)
-            scenes.labels.append(label)
+            scenes.labels.append(label or "")  # without one a drawn split has nothing to spread
             scenes.pictures.append(picture)
             scenes.paths.append(scene.picture.path)
             scenes.splits.append(scene.split)
@@ -153,20 +151,19 @@ def _unskipped(
 
 def _translated(scene: Scene, reading: Reading) -> dict[str, tuple[str | None, str]]:
     """The turns, an action by a number or a word of the data's own written as the closed list has it."""
-    turns = dict(scene.turns)
-    if "action" in turns:
-        question, answer = turns["action"]
+    turns, action = dict(scene.turns), reading.dialogue.action
+    if action in turns:
+        question, answer = turns[action]
         label = reading.translated(answer)
         reading.notes["answers written as actions in the mapping says"] += label != answer
-        turns["action"] = (question, label)
+        turns[action] = (question, label)
     return turns
 
 
-def _label(
-    scene: Scene, turns: dict[str, tuple[str | None, str]], actions: Sequence[str] | None, problems: list[str]
-) -> str | None:
+def _label(scene: Scene, turns: dict[str, tuple[str | None, str]], reading: Reading) -> str | None:
     """The scene's action: its label if the data has one, else what its answer names; free text as it stands."""
-    answer = turns["action"][1] if "action" in turns else None
+    actions, problems = reading.dialogue.actions, reading.problems
+    answer = turns[reading.dialogue.action][1] if reading.dialogue.action in turns else None
     if actions is None or (scene.label is None and answer is None):
         return scene.label if scene.label is not None else answer
     if scene.label is not None:

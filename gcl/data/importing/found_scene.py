@@ -13,6 +13,7 @@ from gcl.data.importing import fields
 from gcl.data.importing.layout import ByColumn, Mapping
 from gcl.data.importing.paths import Paths, contents, is_address, plain, written
 from gcl.experiment.actions import label_of
+from gcl.experiment.dialogue import Dialogue
 
 # Question (None: the data has none, config.yaml's wording is used) and answer.
 Words = tuple[str | None, str]
@@ -62,6 +63,7 @@ class Reading:
         source: folder of the download.
         mapping: how to read it.
         mapping_name: of the mapping's file, for messages.
+        dialogue: the turns that are looked for, and which of them names actions.
         problems: one line for each mistake.
         notes: what was dropped or changed, and how often.
         unknown: wordings of questions that the mapping does not know.
@@ -76,6 +78,7 @@ class Reading:
     source: Path
     mapping: Mapping
     mapping_name: str
+    dialogue: Dialogue
     problems: list[str] = field(default_factory=list)
     notes: Counter[str] = field(default_factory=Counter)
     unknown: set[str] = field(default_factory=set)

@@ -13,7 +13,6 @@ from gcl.data.importing import socialnav
 from gcl.data.importing.look import Column, Look
 from gcl.data.importing.mapping import CHOOSE
 from gcl.data.importing.sources import FILE
-from gcl.data.scenario import TURNS
 from gcl.experiment.actions import label_of, named_actions, normalized
 
 # ESocialNav's code has this wording of the action question; the others are not published.
@@ -25,12 +24,6 @@ _NAMES = {
         "image", "img", "image_path", "img_path", "image_file", "file_name", "filename", "picture", "photo", "frame",
         "frame_path", "images", "image_name", "image_id", "path",
     ),
-    "perception": ("perception", "a1", "answer1", "answer_1", "observation", "scene_description", "q1"),
-    "prediction": ("prediction", "a2", "answer2", "answer_2", "q2"),
-    "reasoning": ("reasoning", "a3", "answer3", "answer_3", "chain_of_thought", "cot", "q3"),
-    "action": ("action", "a4", "answer4", "answer_4", "decision", "action_answer", "action_description", "action_text",
-               "q4"),
-    "explanation": ("explanation", "a5", "answer5", "answer_5", "justification", "rationale", "q5"),
     "label": ("label", "action_label", "class", "action_class", "action"),
     "question": ("question", "text", "query", "prompt", "instruction", "q"),
     "answer": ("answer", "response", "completion", "output", "a", "answers", "gt_answer", "answer_text",
@@ -38,7 +31,13 @@ _NAMES = {
     "turn": ("category", "turn", "type", "question_type", "stage", "level", "task", "step", "aspect"),
 }  # fmt: skip
 _VALUES = ("label", "name", "text", "value", "class", "answer", "description")  # names of the text in an object
-_QUESTIONS = {turn: (f"{turn}_question", f"question{n}", f"question_{n}", f"q{n}") for n, turn in enumerate(TURNS, 1)}
+# Other names of turns that data sets of robots often have.
+_SYNONYMS = {
+    "perception": ("observation", "scene_description"),
+    "reasoning": ("chain_of_thought", "cot"),
+    "action": ("decision", "action_answer", "action_description", "action_text"),
+    "explanation": ("justification", "rationale"),
+}
 _TURN_WORDS = {
     "perception": "perception", "perceive": "perception", "observation": "perception",
     "prediction": "prediction", "predict": "prediction",
@@ -75,7 +74,7 @@ def format_of(look: Look) -> str | None:
     if (
         found["image"]
         and not is_by_columns(look)
-        and len(spare(look, found)) >= sum(found[turn] is None for turn in TURNS)
+        and len(spare(look, found)) >= sum(found[turn] is None for turn in look.sought.names)
     ):
         return "table"
     return None
@@ -92,10 +91,11 @@ def roles(look: Look) -> dict[str, str | None]:
     for name in look.columns:
         for key in (_plain(name), _plain(name.rpartition(".")[2])):
             there.setdefault(key, name)
-    found = {role: next((there[name] for name in names if name in there), None) for role, names in _NAMES.items()}
-    for turn in TURNS:
-        found[turn] = found[turn] or _inside(look, _NAMES[turn])
-    if found["answer"] and _plain(found["answer"]) == "label" and any(found[turn] for turn in TURNS):
+    called = _NAMES | {turn: _names_of(turn, n) for n, turn in enumerate(look.sought.names, start=1)}
+    found = {role: next((there[name] for name in names if name in there), None) for role, names in called.items()}
+    for turn in look.sought.names:
+        found[turn] = found[turn] or _inside(look, called[turn])
+    if found["answer"] and _plain(found["answer"]) == "label" and any(found[turn] for turn in look.sought.names):
         found["answer"] = None
     pictures = {name: column for name, column in look.columns.items() if column.pictures}
     named = {name: column for name, column in look.columns.items() if column.named}
@@ -106,16 +106,23 @@ def roles(look: Look) -> dict[str, str | None]:
             rest,
             key=lambda name: (rest[name].pictures, not name.startswith("("), name == found["id"], rest[name].named),
         )
-    if found["label"] == found["action"]:
-        others = [there[name] for name in _NAMES["action"] if name in there and there[name] != found["action"]]
+    action = look.sought.action
+    if action and found["label"] == found[action]:
+        others = [there[name] for name in called[action] if name in there and there[name] != found[action]]
         prose = next((name for name in others if _is_prose(look.columns[name])), None)
-        if found["action"] and prose and is_label(look.columns[found["action"]]):
-            found["action"] = prose
+        if found[action] and prose and is_label(look.columns[found[action]]):
+            found[action] = prose
         else:
             found["label"] = None
     if found["label"] and not is_label(look.columns[found["label"]]):
         found["label"] = None
     return found
+
+
+def _names_of(turn: str, number: int) -> tuple[str, ...]:
+    """What the column of a turn may be called: by its name, its number, or another word for it."""
+    numbered = (f"a{number}", f"answer{number}", f"answer_{number}")
+    return (turn, *numbered, *_SYNONYMS.get(turn, ()), f"q{number}")
 
 
 def _inside(look: Look, names: Sequence[str]) -> str | None:
@@ -132,12 +139,12 @@ def is_by_columns(look: Look) -> bool:
     values = list(look.sample.fields.values()) if look.sample and look.records == 1 else []
     values = [value for value in values if isinstance(value, list | dict)]
     alike = {tuple(value) if isinstance(value, dict) else len(value) for value in values}
-    return len(values) >= len(TURNS) and len(alike) == 1
+    return len(values) >= len(look.sought.turns) > 1 and len(alike) == 1
 
 
 def spare(look: Look, found: Mapping[str, str | None]) -> list[str]:
     """Columns of texts that are not told by their names, and so may be turns of a table."""
-    known = {name for role, name in found.items() if name and role in ("id", "image", "label", *TURNS)}
+    known = {name for role, name in found.items() if name and role in ("id", "image", "label", *look.sought.names)}
     return [
         name
         for name, column in look.columns.items()
@@ -151,7 +158,9 @@ def spare(look: Look, found: Mapping[str, str | None]) -> list[str]:
 def question_of(look: Look, turn: str, answer: str) -> str | None:
     """The column with the question of a table's turn, if it has one beside the answer."""
     there = {_plain(name): name for name in look.columns}
-    return next((there[name] for name in _QUESTIONS[turn] if name in there and there[name] != answer), None)
+    number = look.sought.names.index(turn) + 1
+    names = (f"{turn}_question", f"question{number}", f"question_{number}", f"q{number}")
+    return next((there[name] for name in names if name in there and there[name] != answer), None)
 
 
 def is_label(column: Column) -> bool:
@@ -206,11 +215,15 @@ def split_column(look: Look) -> tuple[str, dict[str, str]] | None:
 def turn_column(look: Look, found: Mapping[str, str | None]) -> tuple[str, dict[str, str]] | None:
     """The column that says which turn a question is, and its words; None unless each turn has one or could have one."""
     name = found["turn"]
-    if name is None or not len(TURNS) <= len(look.columns[name].values) <= _FEW:
+    turns = look.sought.names
+    if name is None or not len(turns) <= len(look.columns[name].values) <= max(_FEW, len(turns)):
         return None
-    words = {word: _TURN_WORDS.get(" ".join(normalized(word).split()), CHOOSE) for word in look.columns[name].values}
+    meant = {word: turn for word, turn in _TURN_WORDS.items() if turn in turns} | {
+        turn.replace("_", " "): turn for turn in turns
+    }
+    words = {word: meant.get(" ".join(normalized(word).split()), CHOOSE) for word in look.columns[name].values}
     open_words = sum(turn == CHOOSE for turn in words.values())
-    return (name, words) if len(set(TURNS) - set(words.values())) <= open_words else None
+    return (name, words) if len(set(turns) - set(words.values())) <= open_words else None
 
 
 def closed_list(values: Iterable[str], lists: Mapping[str, Sequence[str]]) -> Sequence[str] | None:
@@ -244,15 +257,16 @@ def _plain(name: str) -> str:
     return name.strip().casefold().replace(" ", "_").replace("-", "_")
 
 
-def out_of_order(places: Sequence[Mapping[str, int]], known: Mapping[str, str]) -> str | None:
+def out_of_order(turns: Sequence[str], places: Sequence[Mapping[str, int]], known: Mapping[str, str]) -> str | None:
     """Why the place of a question in its dialogue does not say its turn, in a few words; None if it may.
 
     Args:
-        places: the questions at each of the five places, and how often each is asked there.
+        turns: in their order.
+        places: the questions at the place of each, and how often each is asked there.
         known: wordings of which the turn is known.
     """
     first: dict[str, int] = {}
-    for number, (turn, wordings) in enumerate(zip(TURNS, places, strict=True), start=1):
+    for number, (turn, wordings) in enumerate(zip(turns, places, strict=True), start=1):
         for text in wordings:
             if text in first:
                 return f"{shown(text)} is question {first[text]} here and question {number} there"
@@ -262,15 +276,16 @@ def out_of_order(places: Sequence[Mapping[str, int]], known: Mapping[str, str]) 
     return None
 
 
-def wordings(counts: Mapping[str, int], known: Mapping[str, str]) -> dict[str, str | None] | None:
-    """A turn, CHOOSE or None for each question; None if no five questions are asked of every scene.
+def wordings(turns: int, counts: Mapping[str, int], known: Mapping[str, str]) -> dict[str, str | None] | None:
+    """A turn, CHOOSE or None for each question; None if there are not so many questions that are asked of every scene.
 
     Args:
-        counts: how often each question is asked.
+        turns: how many questions there should be.
+        counts: how often each is asked.
         known: wordings of which the turn is known.
     """
     often = max(counts.values(), default=0)
     common = [text for text, count in counts.items() if count == often]
-    if len(common) < len(TURNS) or often < 2:
+    if len(common) < turns or often < 2:
         return None
     return {text: known.get(text, CHOOSE) if text in common else None for text in counts}

@@ -1,6 +1,6 @@
 """`gcl data import`: from a download and a mapping to the canonical raw folder, whole or not at all.
 
-`import_source(kind, source, mapping_file, to, actions)` streams: of all records only ids, labels and hashes stay in memory.
+`import_source(kind, source, mapping_file, to, dialogue)` streams: of all records only ids, labels and hashes stay in memory.
 Scenes go to a temporary file first; once all are known, their splits are decided and scenarios.jsonl is written.
 """
 
@@ -27,6 +27,7 @@ from gcl.data.importing.splits import draw_split
 from gcl.data.scenario import SPLITS
 from gcl.data.similar import near_groups
 from gcl.errors import ConfigError, DataError, raise_all
+from gcl.experiment.dialogue import Dialogue
 from gcl.files import atomic_folder, sha256_file, write_text
 
 RECORD = "import.yaml"
@@ -68,9 +69,7 @@ class Summary:
         return "\n".join([*lines, f"  {self.seconds:.1f} s, {rate:.0f} scenes a second"])
 
 
-def import_source(
-    kind: str, source: Path, mapping_file: Path, to: Path, actions: Sequence[str] | None, show: int = 20
-) -> Summary:
+def import_source(kind: str, source: Path, mapping_file: Path, to: Path, dialogue: Dialogue, show: int = 20) -> Summary:
     """Make a raw folder of a download.
 
     Args:
@@ -78,7 +77,7 @@ def import_source(
         source: folder of the download, or a file in it.
         mapping_file: how to read it (gcl/data/importing/mapping.py).
         to: raw folder to be made; must not exist.
-        actions: closed list of action labels, or None where actions are free text.
+        dialogue: the turns that each scene has to have, and which of them names actions.
         show: number of mistakes that an error lists.
 
     Raises:
@@ -86,7 +85,7 @@ def import_source(
         DataError: listing what is wrong with the data, one mistake a line.
     """
     start = time.monotonic()
-    mapping = read_mapping(mapping_file)
+    mapping = read_mapping(mapping_file, dialogue.names)
     formats = KINDS.get(kind, FORMATS)
     if mapping.format not in formats:
         raise ConfigError(f"{mapping_file}: format: {mapping.format} does not fit {kind}; use {' or '.join(formats)}")
@@ -96,12 +95,12 @@ def import_source(
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise DataError(f"{to}: exists already; remove it, or choose another folder")
     with atomic_folder(to, replace=False) as work:
-        reading = Reading(source, mapping, mapping_file.name)
+        reading = Reading(source, mapping, mapping_file.name, dialogue)
         files = find_files(source, mapping, reading.problems)
         pictures = Pictures(source, work, hashed=isinstance(mapping.split, Seeded))
         waiting = work / ".scenes.jsonl"
         found = tqdm(read_scenes(files, reading), desc="importing", unit="scene", mininterval=2)
-        scenes = collect(found, reading, pictures, actions, waiting)
+        scenes = collect(found, reading, pictures, waiting)
         reading.problems = told(scenes, reading, pictures.tried)
         if not reading.problems:
             _decide(scenes, reading, pictures)

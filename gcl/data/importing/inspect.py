@@ -1,7 +1,7 @@
 """`gcl data inspect`: what a download holds, and a mapping that imports it, for a person to check; or why there is none.
 
-`inspect_source(source, known, name)` reads the first records of each annotation file. What it cannot tell is written as
-CHOOSE, which `gcl data import` refuses.
+`inspect_source(source, dialogue, known, name)` reads the first records of each annotation file. What it cannot tell is
+written as CHOOSE, which `gcl data import` refuses.
 """
 
 import json
@@ -20,6 +20,7 @@ from gcl.data.importing.paths import index_of, pictures_in
 from gcl.data.importing.proposal import Known, propose
 from gcl.data.importing.sources import FILE, SAVED, SUFFIXES
 from gcl.errors import DataError
+from gcl.experiment.dialogue import Dialogue
 
 _LIMIT = 12  # lines of a kind that are shown
 
@@ -59,18 +60,15 @@ class Inspection:
 
 
 def inspect_source(
-    source: Path,
-    known: Mapping[str, Known] | None = None,
-    name: str | None = None,
-    questions: Mapping[str, str] | None = None,
+    source: Path, dialogue: Dialogue, known: Mapping[str, Known] | None = None, name: str | None = None
 ) -> Inspection:
     """Look into a download.
 
     Args:
         source: its folder, or one annotation file.
+        dialogue: the turns that scenes should have; in the words of its questions a question is known.
         known: what config.yaml says of its data sets.
         name: the data set that the download is to be, if somebody says it.
-        questions: of the experiment, by turn: in these words a question is known.
 
     Raises:
         DataError: if there is no such folder or file, or nothing in it that could be annotations.
@@ -80,7 +78,7 @@ def inspect_source(
     root = source if source.is_dir() and not (source / SAVED).is_file() else source.parent
     pictures = list(pictures_in(root))
     index = index_of(pictures)
-    found = looks(source, index)
+    found = looks(source, index, dialogue)
     if not found:
         packed = archives(root)
         remedy = (
@@ -88,7 +86,7 @@ def inspect_source(
         )
         raise DataError(f"{source}: no annotations{remedy}")
     counts = Counter(f"({path.suffix.lower()}) in {path.parent}" for path in pictures)
-    proposal = propose(root, found, index, known or {}, name, questions)
+    proposal = propose(root, found, index, known or {}, name, dialogue)
     mapping = as_text(proposal) if proposal.content else None
     return Inspection(root, found, counts, mapping, proposal.reason)
 

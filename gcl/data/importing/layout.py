@@ -6,14 +6,13 @@ docs/data.md explains each key. Nothing that could be understood in two ways has
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag
+from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
 from gcl.experiment.types import Count, Strict
 
 BESIDE = "(beside)"  # as `images`: the folder of the annotation file itself
 Format = Literal["conversations", "questions", "table", "socialnav-sub"]
 Split = Literal["train", "test"]
-Turn = Literal["perception", "prediction", "reasoning", "action", "explanation"]
 Files = Annotated[list[str], Field(min_length=1)]
 # Tags of alternatives, which are no keys of the file.
 BRANCHES = (
@@ -50,19 +49,29 @@ TurnColumn = (
 
 
 class Columns(Strict):
-    """Names of columns or fields; dots lead into nested ones. Which of them a format has, mapping_checks.py says."""
+    """Names of columns or fields, of a table by turn, too; dots lead into nested ones.
+
+    Which of them a format has, and what the turns are called, mapping_checks.py says.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, TurnColumn] = Field(init=False)
 
     id: str | None = None
     image: str | None = None
-    perception: TurnColumn = None
-    prediction: TurnColumn = None
-    reasoning: TurnColumn = None
-    action: TurnColumn = None
-    explanation: TurnColumn = None
     question: str | None = None
     answer: str | None = None
     dialogue: str | None = None
     label: str | None = None
+
+    def turn(self, name: str) -> str | Asked | None:
+        """Where a table has a turn; None if it does not say."""
+        return self.__pydantic_extra__.get(name)
+
+    @property
+    def named(self) -> list[str]:
+        """What it names a column for."""
+        return [name for name, column in self if column is not None]
 
 
 class ByColumn(Strict):
@@ -76,7 +85,7 @@ class TurnWords(Strict):
     """A column or field says which turn a question is; `words` translates it, null leaves the question out."""
 
     column: str
-    words: Annotated[dict[str, Turn | None], BeforeValidator(_as_text)]
+    words: Annotated[dict[str, str | None], BeforeValidator(_as_text)]
 
 
 class ByFile(Strict):
@@ -175,7 +184,7 @@ class Mapping(Strict):
         Annotated[
             Annotated[Literal["by order", "by suffix"], Tag("word")]
             | Annotated[TurnWords, Tag("TurnColumn")]
-            | Annotated[dict[str, Turn | None], Tag("by wording")],
+            | Annotated[dict[str, str | None], Tag("by wording")],
             Discriminator(_kind_of_turns),
         ]
         | None

@@ -1,4 +1,4 @@
-"""A look at an annotation file: `looks(source, index)` reads the first records of each and says what their fields hold.
+"""A look at an annotation file: `looks(source, index, dialogue)` says what the fields of its first records hold.
 
 What the fields might mean is not decided here: gcl/data/importing/guesses.py does that.
 """
@@ -16,6 +16,7 @@ from gcl.data.importing import chat
 from gcl.data.importing.fields import decoded, joined
 from gcl.data.importing.paths import Index, contents, is_address, looks_like_picture, plain, written
 from gcl.data.importing.sources import FILE, SAVED, SUFFIXES, SourceFile, read_records
+from gcl.experiment.dialogue import Dialogue
 
 SAMPLE = 1000  # records that are looked at in each file
 _WHOLE = 2**28  # bytes of a JSON file that is searched for the place of its records
@@ -59,6 +60,7 @@ class Look:
     Attributes:
         file: the file; for many files of one record the first.
         names: of all files that are read alike, relative to the source.
+        sought: the turns that scenes should have.
         records: number looked at.
         fields: how many of them have each field.
         columns: what the fields hold, nested ones by dotted names.
@@ -72,6 +74,7 @@ class Look:
 
     file: SourceFile
     names: list[str]
+    sought: Dialogue
     records: int = 0
     fields: Counter[str] = field(default_factory=Counter)
     columns: dict[str, Column] = field(default_factory=dict)
@@ -83,18 +86,19 @@ class Look:
     problems: list[str] = field(default_factory=list)
 
 
-def looks(source: Path, index: Index) -> list[Look]:
+def looks(source: Path, index: Index, dialogue: Dialogue) -> list[Look]:
     """What there is to read in a download; small files of one record each in a folder count as one.
 
     Args:
         source: its folder, or one annotation file.
         index: the pictures in it.
+        dialogue: the turns that scenes should have.
     """
     root = source if source.is_dir() and not (source / SAVED).is_file() else source.parent
     result: dict[tuple[str, str], Look] = {}
     for path in _candidates(source):
         for file in _parts(path, path.relative_to(root).as_posix(), index):
-            look = _look(file, index)
+            look = _look(file, index, dialogue)
             single = look.records == 1 and file.records is None and file.path.suffix.lower() == ".json"
             key = (str(path.parent), ",".join(look.fields)) if single else (file.name, str(file.records))
             if key in result:
@@ -172,8 +176,8 @@ def _has_pictures_inside(entry: Mapping[str, Any]) -> bool:
     return bool(dialogue and dialogue.pictures)
 
 
-def _look(file: SourceFile, index: Index) -> Look:
-    look = Look(file, [file.name])
+def _look(file: SourceFile, index: Index, dialogue: Dialogue) -> Look:
+    look = Look(file, [file.name], dialogue)
     for record in islice(read_records(file, look.problems), SAMPLE):
         look.records += 1
         look.fields.update(name for name in record.fields if name != FILE)

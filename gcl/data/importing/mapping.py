@@ -1,17 +1,17 @@
-"""What `gcl data import` must be told of a download: `read_mapping(file)` reads it from YAML and checks it.
+"""What `gcl data import` must be told of a download: `read_mapping(file, dialogue)` reads it from YAML and checks it.
 
 `gcl data inspect` proposes such a file; a person confirms it. docs/data.md shows one for each format.
 """
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from gcl.data.annotations import read_text, shown
-from gcl.data.importing.layout import BRANCHES, Asked, ByColumn, ByFile, Columns, Mapping, Seeded, TurnWords
+from gcl.data.importing.layout import BRANCHES, Asked, ByColumn, ByFile, Mapping, Seeded, TurnWords
 from gcl.data.importing.mapping_checks import contradictions
 from gcl.errors import ConfigError
 from gcl.experiment.yaml_files import parse_document
@@ -19,8 +19,12 @@ from gcl.experiment.yaml_files import parse_document
 CHOOSE = "CHOOSE"  # what `gcl data inspect` writes where it cannot tell
 
 
-def read_mapping(file: Path) -> Mapping:
+def read_mapping(file: Path, turns: Sequence[str]) -> Mapping:
     """Read and check a mapping.
+
+    Args:
+        file: of the mapping.
+        turns: of the data set.
 
     Raises:
         ConfigError: listing every mistake, one a line: file, key, what, remedy.
@@ -36,10 +40,10 @@ def read_mapping(file: Path) -> Mapping:
     if unfilled:
         lines = [f"{file}: {key}: {CHOOSE} stands where nothing could be told; fill it in" for key in unfilled]
         raise ConfigError("\n".join(lines))
-    return checked_mapping(content, str(file))
+    return checked_mapping(content, str(file), turns)
 
 
-def checked_mapping(content: Any, name: str) -> Mapping:
+def checked_mapping(content: Any, name: str, turns: Sequence[str]) -> Mapping:
     """A mapping from what YAML holds; `name` is its file's, for messages.
 
     Raises:
@@ -49,7 +53,7 @@ def checked_mapping(content: Any, name: str) -> Mapping:
         mapping = Mapping.model_validate(content)
     except ValidationError as error:
         raise ConfigError("\n".join(f"{name}: {_explain(problem)}" for problem in error.errors())) from None
-    clashes = list(contradictions(mapping))
+    clashes = list(contradictions(mapping, turns))
     if clashes:
         raise ConfigError("\n".join(f"{name}: {line}" for line in clashes))
     return mapping
@@ -83,7 +87,7 @@ def _explain(problem: Any) -> str:
 
 def _keys_beside(parents: list[str]) -> list[str]:
     if parents[:1] == ["columns"]:
-        return list((Columns if len(parents) == 1 else Asked).model_fields)
+        return list(Asked.model_fields)
     if parents == ["images"]:
         return ["strip", "from"]
     if parents == ["turns"]:

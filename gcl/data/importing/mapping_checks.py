@@ -1,30 +1,36 @@
-"""Values of a mapping that are fine alone, but not together: `contradictions(mapping)`, one line each."""
+"""Values of a mapping that are fine alone, but not together: `contradictions(mapping, turns)`, one line each."""
 
-from collections.abc import Iterator
+import difflib
+from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
 from gcl.data.annotations import shown
 from gcl.data.importing.layout import BESIDE, Asked, ByColumn, ByFile, Columns, Mapping, Moved, TurnWords
-from gcl.data.scenario import SPLITS, TURNS
+from gcl.data.scenario import SPLITS
 
-# Columns that a format has; of a table all but id and label are needed, of the others none.
+# What socialnav.py makes of that data set.
+COMPOSED = ("perception", "prediction", "reasoning", "action", "explanation")
+
+# Columns that a format has; of a table all but id and label are needed, its turns too, of the others none.
 _COLUMNS = {
-    "table": ("id", "image", *TURNS, "label"),
+    "table": ("id", "image", "label"),
     "questions": ("id", "image", "question", "answer", "label"),
     "conversations": ("id", "image", "dialogue", "label"),
 }
 _TURNS = {"conversations": ("by order", "by suffix"), "questions": ("by suffix", "by order")}
 
 
-def contradictions(mapping: Mapping) -> Iterator[str]:
-    """What does not go together: key, what, remedy."""
+def contradictions(mapping: Mapping, turns: Sequence[str]) -> Iterator[str]:
+    """What does not go together, or with the turns of the data set: key, what, remedy."""
     yield from _paths(mapping)
     yield from _splits(mapping)
-    yield from _columns(mapping)
-    yield from _turns(mapping)
+    yield from _columns(mapping, turns)
+    yield from _turns(mapping, turns)
     if mapping.join and mapping.format != "conversations":
         yield f"join: {mapping.format} does not know it: only dialogues can be joined; remove it, or correct format"
     if mapping.format == "socialnav-sub":
+        if tuple(turns) != COMPOSED:
+            yield f"format: socialnav-sub makes the turns {', '.join(COMPOSED)}; the data set has {', '.join(turns)}"
         for key in ("picture", "actions", "records"):
             if getattr(mapping, key) is not None:
                 yield f"{key}: socialnav-sub has its own; remove it, or correct format"
@@ -67,21 +73,27 @@ def _splits(mapping: Mapping) -> Iterator[str]:
         yield "split.words: needs a word for train and one for test; add it"
 
 
-def _columns(mapping: Mapping) -> Iterator[str]:
+def _columns(mapping: Mapping, turns: Sequence[str]) -> Iterator[str]:
     columns, known = mapping.columns or Columns(), _COLUMNS.get(mapping.format, ())
+    known = (*known[:2], *turns, *known[2:]) if mapping.format == "table" else known
+    for name in columns.__pydantic_extra__:
+        if name not in turns:
+            close = difflib.get_close_matches(name, [*turns, *Columns.model_fields], n=1)
+            remedy = f"did you mean {close[0]!r}?" if close else f"use {', '.join(known) or 'none'}"
+            yield f"columns.{name if name.isprintable() else shown(name)}: unknown key; {remedy}"
     if mapping.format == "table" and mapping.columns is None:
         yield "columns: missing; name the columns of the table"
         return
-    named = [name for name in Columns.model_fields if getattr(columns, name) is not None]
+    named = [name for name in columns.named if name in Columns.model_fields or name in turns]
     if named and not known:
         yield f"columns: {mapping.format} has its own; remove it, or correct format"
     elif strange := [name for name in named if name not in known]:
         yield f"columns: {mapping.format} has no {', '.join(strange)}; use {', '.join(known)}, or correct format"
     if mapping.format == "table":
-        for name in ("image", *TURNS):
-            if getattr(columns, name) is None:
+        for name in ("image", *turns):
+            if name not in named:
                 yield f"columns.{name}: missing; add it"
-        asked = [isinstance(getattr(columns, turn), Asked) for turn in TURNS]
+        asked = [isinstance(columns.turn(turn), Asked) for turn in turns]
         if any(asked) and not all(asked):
             yield "columns: some turns have a question and some have none; give each one {question: ..., answer: ...}"
         if mapping.ids == "field" and columns.id is None:
@@ -90,7 +102,7 @@ def _columns(mapping: Mapping) -> Iterator[str]:
         yield f"columns.id: ids: {mapping.ids} does not read it; remove one of the two"
 
 
-def _turns(mapping: Mapping) -> Iterator[str]:
+def _turns(mapping: Mapping, turns: Sequence[str]) -> Iterator[str]:
     if mapping.format not in _TURNS:
         if mapping.turns is not None:
             yield f"turns: {mapping.format} has no questions to tell apart; remove it, or correct format"
@@ -104,7 +116,13 @@ def _turns(mapping: Mapping) -> Iterator[str]:
     if isinstance(mapping.turns, TurnWords) and not mapping.joins:
         yield "turns: a dialogue has no column for each of its questions; write join: true, by order, or the wordings"
     words = mapping.turns.words if isinstance(mapping.turns, TurnWords) else mapping.turns
-    absent = [turn for turn in TURNS if turn not in words.values()] if isinstance(words, dict) else []
+    if not isinstance(words, dict):
+        return
+    key = "turns.words" if isinstance(mapping.turns, TurnWords) else "turns"
+    strange = {text: turn for text, turn in words.items() if turn not in (None, *turns)}
+    for text, turn in strange.items():
+        yield f"{key}: {shown(text)}: {shown(str(turn))} is no turn of the data set; use {', '.join(turns)} or null"
+    absent = [turn for turn in turns if turn not in words.values()] if not strange else []
     if absent:
         what = "word" if isinstance(mapping.turns, TurnWords) else "wording"
         yield f"turns: no {what} for {', '.join(absent)}; add it"

@@ -11,17 +11,12 @@ from gcl.data.importing.layout import BESIDE
 from gcl.data.importing.look import Look
 from gcl.data.importing.mapping import CHOOSE
 from gcl.data.importing.proposal import Proposal
-from gcl.data.scenario import TURNS
 from gcl.experiment.yaml_files import parse_document
 
 _IDS = {
     "field": "field, picture (the name of its file) or row (the number of the record)",
     "picture": "no field is called like an id, or it repeats: the name of the picture's file; or row",
     "row": "nothing else tells scenes apart: their numbers",
-}
-_TURNS = {
-    "by order": "the five questions of a scene in their order: " + ", ".join(TURNS),
-    "by suffix": "_q1 to _q5 of the id: " + ", ".join(TURNS),
 }
 _LONG_KEY = 1000  # YAML wants keys of more than 1024 characters announced
 
@@ -115,20 +110,25 @@ def _of_column(role: str, name: Any, comments: Mapping[str, str]) -> str:
     if role in comments:
         return f"  # {comments[role]}"
     if role == "label":
-        return "  # of a closed list of actions, if it is not the answer to the action question"
+        return "  # of a closed list of actions, if it is not the answer that names one"
     return "  # no name told it" if name == CHOOSE else ""
 
 
 def _turns(turns: Any, look: Look) -> Iterator[str]:
+    names = look.sought.names
     if turns is None:
         return
     if isinstance(turns, str):
-        yield f"turns: {turns}  # {_TURNS.get(turns, 'by order, or each wording with its turn')}"
-        if turns == "by order" and len(look.wordings) == len(TURNS):
-            for turn, wordings in zip(TURNS, look.wordings, strict=True):
+        ways = {
+            "by order": f"the questions of a scene in their order: {', '.join(names)}",
+            "by suffix": f"_q1 to _q{len(names)} of the id: {', '.join(names)}",
+        }
+        yield f"turns: {turns}  # {ways.get(turns, 'by order, or each wording with its turn')}"
+        if turns == "by order" and len(look.wordings) == len(names):
+            for turn, wordings in zip(names, look.wordings, strict=True):
                 yield f"  # {turn}: {in_yaml(wordings.most_common(1)[0][0])}"
         return
-    what = f"# one of {', '.join(TURNS)}, or null for a question not used"
+    what = f"# one of {', '.join(names)}, or null for a question not used"
     if set(turns) == {"column", "words"}:
         yield f"turns:  {what}"
         yield f"  column: {in_yaml(turns['column'])}"

@@ -1,4 +1,4 @@
-"""The mapping that `gcl data inspect` proposes: `propose(source, looks, index, known, name)`.
+"""The mapping that `gcl data inspect` proposes: `propose(source, looks, index, known, name, dialogue)`.
 
 Guesses come from names and contents, and each is tried before it is proposed (gcl/data/importing/trial.py): a mapping that
 its import would refuse is none. Where nothing can be told, CHOOSE stands, which `gcl data import` refuses: a guess must not
@@ -24,7 +24,7 @@ from gcl.data.importing.paths import Index, rivals, suggested
 from gcl.data.importing.reasons import no_data, reason
 from gcl.data.importing.split_guesses import called_like_splits, contradictory, test_lists
 from gcl.data.importing.trial import Outcome, outcome
-from gcl.data.scenario import TURNS
+from gcl.experiment.dialogue import Dialogue
 
 _COMMON = 60  # wordings that a mapping may list
 _PATHS = 300
@@ -72,7 +72,7 @@ class _Draft:
     format: str
     roles: Mapping[str, str | None]
     images: Any
-    actions: Sequence[str] | None
+    dialogue: Dialogue
     wordings: Mapping[str, str]
     base: dict[str, Any] = field(default_factory=dict)
     comments: dict[str, str] = field(default_factory=dict)
@@ -89,7 +89,7 @@ def propose(
     index: Index,
     known: Mapping[str, Known],
     name: str | None,
-    questions: Mapping[str, str] | None = None,
+    dialogue: Dialogue,
 ) -> Proposal:
     """A mapping for the files that together are a data set.
 
@@ -99,23 +99,27 @@ def propose(
         index: its pictures.
         known: the data sets of config.yaml.
         name: of the data set that it is to be, if somebody said it.
-        questions: of the experiment, by turn: in these words a question is known.
+        dialogue: the turns that scenes should have; in the words of its questions a question is known.
     """
-    wordings = {**{text: turn for turn, text in (questions or {}).items()}, **guesses.KNOWN_WORDINGS}
+    usual = {text: turn for text, turn in guesses.KNOWN_WORDINGS.items() if turn in dialogue.names}
+    wordings = {text: turn for turn, text in dialogue.questions.items()} | usual
     format, chosen, others = files_of(source, looks, index)
     if not chosen:
         return Proposal(reason=no_data(looks))
     first: Proposal | None = None
     for files in (chosen, chosen[:1]) if len(chosen) > 1 and not split_of(chosen) else (chosen,):
-        draft = _drafted(source, files, format, index, known, name, wordings)
+        draft = _drafted(source, files, format, index, known, name, dialogue, wordings)
         for content in _candidates(draft, looks):
-            tried = outcome(source, _readable(content, draft), draft.actions, guesses.spare(draft.look, draft.roles))
+            spare = guesses.spare(draft.look, draft.roles)
+            tried = outcome(source, _readable(content, draft), draft.dialogue, spare)
             more = [*others, *(look for look in chosen if look not in files)]
             if tried.works:
                 content = _opened(content, draft)
                 remarks = [*_remarks(more, draft), *_in_no_order(draft), *contradictory(files)]
                 named = called_like_splits(source, format, draft.look, looks)
-                proposal = Proposal(content, draft.look, remarks, tried, None, draft.actions, draft.comments, named)
+                proposal = Proposal(
+                    content, draft.look, remarks, tried, None, draft.dialogue.actions, draft.comments, named
+                )
                 return _with_sizes(proposal, known, name)
             first = first or Proposal(
                 None, draft.look, (), tried, reason(draft.look, draft.roles["image"], draft.wordings, tried)
@@ -130,13 +134,15 @@ def _drafted(
     index: Index,
     known: Mapping[str, Known],
     name: str | None,
+    dialogue: Dialogue,
     wordings: Mapping[str, str],
 ) -> _Draft:
     look = looks[0]
     roles = guesses.roles(look)
+    naming = roles["label"] or roles.get(dialogue.action or "")
     lists = {key: value.actions for key, value in known.items() if value.actions}
-    column = look.columns.get(roles["label"] or roles["action"] or "")
-    values = _values(looks, roles["label"] or roles["action"])
+    column = look.columns.get(naming or "")
+    values = _values(looks, naming)
     actions = known[name].actions if name in known else guesses.closed_list(values, lists) if column else None
     comments, open = {}, set()
     if roles["image"]:
@@ -156,7 +162,8 @@ def _drafted(
         base["images"] = "." if images is None else images
         if column and column.several:
             base["picture"] = CHOOSE
-    return _Draft(source, looks, format, roles, images, actions, wordings, base, comments, open)
+    dialogue = dialogue.model_copy(update={"actions": actions})
+    return _Draft(source, looks, format, roles, images, dialogue, wordings, base, comments, open)
 
 
 def _opened(content: Mapping[str, Any], draft: _Draft) -> dict[str, Any]:
@@ -194,14 +201,14 @@ def _splits(draft: _Draft, looks: Sequence[Look]) -> Iterator[Any]:
 def _tables(draft: _Draft) -> Iterator[dict[str, Any]]:
     look, roles = draft.look, draft.roles
     columns: dict[str, Any] = {}
-    for turn in TURNS:
+    for turn in draft.dialogue.names:
         answer = roles[turn]
         asked = answer and guesses.question_of(look, turn, answer)
         columns[turn] = {"question": asked, "answer": answer} if asked else answer or CHOOSE
     if any(isinstance(column, dict) for column in columns.values()):
         columns = {turn: c if isinstance(c, dict) else {"question": CHOOSE, "answer": c} for turn, c in columns.items()}
     tail = {"label": roles["label"]}
-    translated = _actions(draft, roles["label"] or roles["action"])
+    translated = _actions(draft, roles["label"] or roles.get(draft.dialogue.action or ""))
     for ids, id in _ids(draft):
         yield {"ids": ids, "columns": {"id": id, "image": roles["image"], **columns, **tail}, **translated}
 
@@ -243,9 +250,9 @@ def _dialogues(draft: _Draft) -> Iterator[dict[str, Any]]:
     if roles["label"]:
         columns["label"] = roles["label"]
     translated = _actions(draft, roles["label"])
-    alone = set(look.rounds) == {len(TURNS)}
+    alone = set(look.rounds) == {len(draft.dialogue.turns)}
     for join in (False,) if alone else (False, True):
-        for turns, (ids, id) in product(_turns(draft) if not alone else (_of_five(draft),), _ids(draft)):
+        for turns, (ids, id) in product(_turns(draft) if not alone else (_of_whole(draft),), _ids(draft)):
             own = {**({"id": id} if id not in (None, "id") else {}), **columns}
             extra = {"join": True} if join else {}
             if join or not (turns == "by suffix" or (isinstance(turns, dict) and set(turns) == {"column", "words"})):
@@ -258,13 +265,14 @@ def _places(draft: _Draft) -> list[Counter[str]]:
 
 
 def _disorder(draft: _Draft) -> str | None:
-    """Why dialogues of five rounds cannot be told by their order; None if they can, or have other numbers of rounds."""
-    alone = draft.format == "conversations" and all(set(look.rounds) == {len(TURNS)} for look in draft.looks)
-    return guesses.out_of_order(_places(draft), draft.wordings) if alone else None
+    """Why dialogues with a round for each turn cannot be told by their order; None if they can, or have other rounds."""
+    turns = draft.dialogue.names
+    alone = draft.format == "conversations" and all(set(look.rounds) == {len(turns)} for look in draft.looks)
+    return guesses.out_of_order(turns, _places(draft), draft.wordings) if alone else None
 
 
-def _of_five(draft: _Draft) -> Any:
-    """How to tell the turns of dialogues of five rounds."""
+def _of_whole(draft: _Draft) -> Any:
+    """How to tell the turns of dialogues with a round for each."""
     if _disorder(draft) is None:
         return "by order"
     texts = dict.fromkeys(text for place in _places(draft) for text in place)
@@ -272,7 +280,7 @@ def _of_five(draft: _Draft) -> Any:
 
 
 def _readable(content: dict[str, Any], draft: _Draft) -> dict[str, Any]:
-    """What a trial reads: where a person has to say the wordings' turns, five rounds in any order show the same."""
+    """What a trial reads: where a person has to say the wordings' turns, rounds in any order show the same."""
     return {**content, "turns": "by order"} if _disorder(draft) else content
 
 
@@ -287,7 +295,7 @@ def _turns(draft: _Draft) -> Iterator[Any]:
         wordings = {text: n for look in looks for text, n in look.columns[draft.roles["question"]].values.items()}
     else:
         wordings = {text: n for look in looks for place in look.wordings for text, n in place.items()}
-    known = guesses.wordings(wordings, draft.wordings)
+    known = guesses.wordings(len(draft.dialogue.turns), wordings, draft.wordings)
     if known is not None and len(known) <= _COMMON:
         yield known
     yield "by order"
@@ -295,9 +303,10 @@ def _turns(draft: _Draft) -> Iterator[Any]:
 
 def _actions(draft: _Draft, name: str | None) -> dict[str, Any]:
     """The mapping's `actions`, where labels are none of the closed list."""
-    if not draft.actions or name is None or not guesses.is_label(draft.look.columns[name]):
+    actions = draft.dialogue.actions
+    if not actions or name is None or not guesses.is_label(draft.look.columns[name]):
         return {}
-    words = guesses.action_words(_values(draft.looks, name), draft.actions)
+    words = guesses.action_words(_values(draft.looks, name), actions)
     return {"actions": words} if words else {}
 
 

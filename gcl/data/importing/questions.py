@@ -2,7 +2,7 @@
 
     {"question_id": "0017_q4", "image": "0017.png", "text": "What should the robot do?", "answer": "Stop."}
 
-A column, the suffixes _q1 to _q5 or the wording tell the turns apart. Files without answers hold no scenes that could be
+A column, the suffixes _q1, _q2, ... or the wording tell the turns apart. Files without answers hold no scenes that could be
 trained on, but can say which scenes are for the test.
 """
 
@@ -59,8 +59,11 @@ def _id(record: Record, name: str, picture: Picture | None, reading: Reading) ->
         scene, number = (None, None) if id is None else scene_of_question(id)
         if mapping.ids == "field":
             if id is not None and number is None and by_suffix:
+                last = len(reading.dialogue.turns)
                 remedy = f"number the questions of a scene, or write ids: picture in {reading.mapping_name}"
-                reading.problems.append(f"{record.where}: {name}: {shown(id)} does not end with _q1 to _q5; {remedy}")
+                reading.problems.append(
+                    f"{record.where}: {name}: {shown(id)} does not end with _q1 to _q{last}; {remedy}"
+                )
                 return None, None
             return scene, number
     if mapping.ids == "picture":

@@ -9,7 +9,6 @@ from gcl.data.importing.look import Look
 from gcl.data.importing.missing import PUT
 from gcl.data.importing.paths import is_address, written
 from gcl.data.importing.trial import Outcome
-from gcl.data.scenario import TURNS
 
 
 def no_data(looks: Sequence[Look]) -> str:
@@ -30,10 +29,13 @@ def no_data(looks: Sequence[Look]) -> str:
     if unread:
         return unread
     look = max(looks, key=lambda look: look.records)
+    turns = look.sought.names
     there = ", ".join(shown(name)[1:-1] for name in look.columns if not name.startswith("(")) or "nothing"
     if not any(column.pictures or column.named for column in look.columns.values()):
-        return f"{look.names[0]}: no field names a picture (there are: {there}); scenes need a picture and five turns"
-    return f"{look.names[0]}: no five texts to a picture (there are: {there}); scenes need {', '.join(TURNS)}"
+        remedy = f"scenes need a picture and {len(turns)} turns"
+        return f"{look.names[0]}: no field names a picture (there are: {there}); {remedy}"
+    remedy = f"scenes need {', '.join(turns)}"
+    return f"{look.names[0]}: no {len(turns)} texts to a picture (there are: {there}); {remedy}"
 
 
 def reason(look: Look, image: str | None, known: Mapping[str, str], tried: Outcome | None) -> str:
@@ -48,14 +50,17 @@ def reason(look: Look, image: str | None, known: Mapping[str, str], tried: Outco
     column = look.columns.get(image or "")
     if (column and column.addresses) or _has_addresses_inside(look):
         return f"{look.names[0]}: pictures are addresses, and nothing is fetched; download them and write their paths"
-    if look.rounds and len(look.rounds) == 1 and set(look.rounds) != {len(TURNS)}:
+    turns = look.sought.names
+    if look.rounds and len(look.rounds) == 1 and set(look.rounds) != {len(turns)}:
         number = next(iter(look.rounds))
         what = f"dialogues of {number} round{'' if number == 1 else 's'}"
         if (
-            number < len(TURNS)
-            or guesses.wordings({text: n for place in look.wordings for text, n in place.items()}, known) is None
+            number < len(turns)
+            or guesses.wordings(len(turns), {text: n for place in look.wordings for text, n in place.items()}, known)
+            is None
         ):
-            return f"{look.names[0]}: {what}; a scene here has five turns ({', '.join(TURNS)}), so this is no data yet"
+            why = f"a scene here has {len(turns)} turns ({', '.join(turns)})"
+            return f"{look.names[0]}: {what}; {why}, so this is no data yet"
     if tried is None or not tried.problems:
         return f"{look.names[0]}: {look.problems[0] if look.problems else 'nothing that could be scenes'}"
     problem = tried.problems[0]

@@ -12,7 +12,6 @@ from typing import NamedTuple
 from gcl.data.annotations import shown
 from gcl.data.importing.found_scene import Picture, Reading, Scene, Words
 from gcl.data.importing.layout import TurnWords
-from gcl.data.scenario import TURNS
 
 UNUSED = "questions left out, as the mapping does not use them"
 
@@ -98,11 +97,12 @@ def _scene(group: Sequence[Part], reading: Reading) -> Scene:
 def _turns(rounds: Sequence[Round], where: str, id: str | None, reading: Reading) -> dict[str, Words]:
     """Question and answer by turn; nothing where they could not be told apart."""
     turns: dict[str, Words] = {}
+    names = reading.dialogue.names
     if reading.mapping.turns == "by order":
-        if len(rounds) == len(TURNS):
-            return {turn: (round.question, round.answer) for turn, round in zip(TURNS, rounds, strict=True)}
+        if len(rounds) == len(names):
+            return {turn: (round.question, round.answer) for turn, round in zip(names, rounds, strict=True)}
         remedy = _whole(id, reading) or "correct the record, or name the turns by their wording"
-        reading.problems.append(f"{where}: {_counted(len(rounds))} instead of {len(TURNS)}; {remedy}")
+        reading.problems.append(f"{where}: {_counted(len(rounds))} instead of {len(names)}; {remedy}")
         return {}
     before = len(reading.problems)
     for round in rounds:
@@ -113,12 +113,12 @@ def _turns(rounds: Sequence[Round], where: str, id: str | None, reading: Reading
             reading.problems.append(f"{round.where}: a second question on {turn}; keep one")
         elif turn:
             turns[turn] = (round.question, round.answer)
-    missing = [turn for turn in TURNS if turn not in turns]
+    missing = [turn for turn in names if turn not in turns]
     known = reading.mapping.turns == "by suffix" or not any(reading.is_unknown(round.question) for round in rounds)
     if missing and known and len(reading.problems) == before:
         remedy = _whole(id, reading) or "add it, or remove the scene"
         reading.problems.append(f"{where}: no question on {', '.join(missing)}; {remedy}")
-    return turns
+    return {turn: turns[turn] for turn in names if turn in turns}
 
 
 def _whole(id: str | None, reading: Reading) -> str | None:
@@ -139,10 +139,11 @@ def _turn(round: Round, reading: Reading) -> str | None:
         return ""
     if rule != "by suffix":
         return reading.turn_of(round.question, round.where)
-    if round.number in range(1, len(TURNS) + 1):
-        return TURNS[round.number - 1]
+    names = reading.dialogue.names
+    if round.number in range(1, len(names) + 1):
+        return names[round.number - 1]
     remedy = "correct it, or name the turns by their wording"
-    reading.problems.append(f"{round.where}: question_id: no suffix from _q1 to _q5; {remedy}")
+    reading.problems.append(f"{round.where}: question_id: no suffix from _q1 to _q{len(names)}; {remedy}")
     return ""
 
 

@@ -1,4 +1,4 @@
-"""SocialNav-SUB: `scenes(records, reading)` composes five turns from what most people answered to its questions.
+"""SocialNav-SUB: `scenes(records, reading)` composes turns from what most people answered to its questions.
 
 test.csv names a sample's pictures and the file of its answers: for each question, as it was put for person p, the answers
 and the share of people who gave them. The sentences are ours (docs/data.md lists them); the data set has no explanation,
@@ -12,8 +12,8 @@ from typing import Any
 
 from gcl.data.annotations import Record, read_text, shown, text_field
 from gcl.data.importing.found_scene import Picture, Reading, Scene, id_of, split_of
+from gcl.data.importing.mapping_checks import COMPOSED
 from gcl.data.raw import leads_out
-from gcl.data.scenario import TURNS
 
 ANSWERS, FRAMES = "human_answers_filepath", "raw_img_filepaths"
 _PERSON = re.compile(r"(q_.+)_p(\d+)")
@@ -44,7 +44,7 @@ def scenes(records: Iterable[Record], reading: Reading) -> Iterator[Scene]:
         answers = _answers(record, reading)
         turns = {} if answers is None else {turn: (None, text) for turn, text in compose(answers).items() if text}
         if answers is not None:
-            for turn in TURNS:
+            for turn in COMPOSED:
                 if turn not in turns:
                     what = f"no answers to the questions that {turn} is composed from"
                     reading.problems.append(f"{record.where}: {record.fields[ANSWERS]}: {what}; remove the sample")
@@ -53,7 +53,7 @@ def scenes(records: Iterable[Record], reading: Reading) -> Iterator[Scene]:
 
 
 def compose(answers: Mapping[str, str]) -> dict[str, str]:
-    """The five turns in sentences.
+    """The turns in sentences.
 
     Args:
         answers: the most frequent answer to each question, by the question's name.
@@ -82,7 +82,7 @@ def compose(answers: Mapping[str, str]) -> dict[str, str]:
         explanation = ["Nobody needs to change what the robot does."]
     future = _each(people, "q_human_future_action_prediction", lambda p, what: _FUTURE[what].format(p=p))
     parts = (perception, future, reasoning, action, explanation)
-    return {turn: " ".join(filter(None, sentences)) for turn, sentences in zip(TURNS, parts, strict=True)}
+    return {turn: " ".join(filter(None, sentences)) for turn, sentences in zip(COMPOSED, parts, strict=True)}
 
 
 def _each(people: Mapping[int, Mapping[str, Any]], question: str, say: Any) -> list[str]:

@@ -1,6 +1,7 @@
 """One record for each scene, as MUSON describes its five fields: `scenes(records, reading)`.
 
-A turn's column holds the answer, a list of its sentences (of one action only), or {"question": ..., "answer": ...}.
+A turn's column holds the answer, a list of its sentences (of one where it names an action), or
+{"question": ..., "answer": ...}.
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,7 +20,6 @@ from gcl.data.importing.found_scene import (
     split_of,
 )
 from gcl.data.importing.layout import Asked, ByColumn
-from gcl.data.scenario import TURNS
 from gcl.experiment.marks import without_picture_mark
 
 
@@ -32,8 +32,8 @@ def scenes(records: Iterable[Record], reading: Reading) -> Iterator[Scene]:
         picture = picture_of(record, (columns.image,), reading)
         id = scene_id(record, columns.id, picture, reading)
         names, turns = [columns.id, columns.image, columns.label], {}
-        for turn in TURNS:
-            words, read = _words(record, turn, getattr(columns, turn), reading)
+        for turn in reading.dialogue.names:
+            words, read = _words(record, turn, columns.turn(turn), reading)
             names += read
             if words is not None:
                 turns[turn] = words
@@ -61,13 +61,17 @@ def _words(record: Record, turn: str, column: str | Asked, reading: Reading) -> 
 
 
 def _answer(record: Record, turn: str, column: str, reading: Reading) -> str | None:
-    return action_of(record, column, reading) if turn == "action" else text(record, column, reading.problems)
+    if turn == reading.dialogue.action:
+        return action_of(record, column, reading)
+    return text(record, column, reading.problems)
 
 
 def _has_columns(record: Record, reading: Reading) -> bool:
     """Whether the file has every column that the mapping names: said once, not for each record."""
     named: list[str] = []
-    for column in (getattr(reading.mapping.columns, name) for name in ("id", "image", *TURNS, "label")):
+    columns = reading.mapping.columns
+    turns = [columns.turn(name) for name in reading.dialogue.names]
+    for column in (columns.id, columns.image, *turns, columns.label):
         named += [column.question, column.answer] if isinstance(column, Asked) else [column] if column else []
     if isinstance(reading.mapping.split, ByColumn):
         named.append(reading.mapping.split.column)

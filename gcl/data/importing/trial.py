@@ -1,4 +1,4 @@
-"""Whether a mapping can be read at all: `outcome(source, content, actions)` imports with it, but stores nothing.
+"""Whether a mapping can be read at all: `outcome(source, content, dialogue)` imports with it, but stores nothing.
 
 It reads the first records of each file with the import's own readers. Of the pictures the first are decoded; of the others
 it must be enough that they are there.
@@ -22,8 +22,8 @@ from gcl.data.importing.look import SAMPLE
 from gcl.data.importing.mapping import CHOOSE, checked_mapping
 from gcl.data.importing.sources import find_files
 from gcl.data.raw import leads_out
-from gcl.data.scenario import TURNS
 from gcl.errors import ConfigError
+from gcl.experiment.dialogue import Dialogue
 
 _DECODED = 20
 _PLACE = re.compile(r"^(.+?(?::\d+(?: \(record \d+\))?|: row \d+)): ")
@@ -53,39 +53,38 @@ class Outcome:
         )
 
 
-def outcome(
-    source: Path, content: Mapping[str, Any], actions: Sequence[str] | None, spare: Sequence[str] = ()
-) -> Outcome:
+def outcome(source: Path, content: Mapping[str, Any], dialogue: Dialogue, spare: Sequence[str] = ()) -> Outcome:
     """Try a mapping; where it is left to choose which turn is which, each order in turn.
 
     Args:
         source: folder of the download.
         content: the mapping as YAML would hold it.
-        actions: closed list of labels, or None where actions are free text.
+        dialogue: the turns that scenes should have, and which of them names actions.
         spare: columns that a person could choose.
     """
     tried = []
-    for first in range(len(TURNS)):
-        choice = filled(content, actions, spare, TURNS[first:] + TURNS[:first])
+    turns = dialogue.names
+    for first in range(len(turns)):
+        choice = filled(content, dialogue.actions, spare, turns[first:] + turns[:first])
         if tried and choice == tried[0][0]:
             break
-        tried.append((choice, _imported(source, choice, actions)))
+        tried.append((choice, _imported(source, choice, dialogue)))
         if tried[-1][1].works:
             return tried[-1][1]
     return tried[0][1]
 
 
-def _imported(source: Path, content: Mapping[str, Any], actions: Sequence[str] | None) -> Outcome:
+def _imported(source: Path, content: Mapping[str, Any], dialogue: Dialogue) -> Outcome:
     name = "the mapping"
     try:
-        mapping = checked_mapping(content, name)
+        mapping = checked_mapping(content, name, dialogue.names)
     except ConfigError as error:
         return Outcome(0, str(error).split("\n"), 0)
-    reading = Reading(source, mapping, name)
+    reading = Reading(source, mapping, name, dialogue)
     files = find_files(source, mapping, reading.problems)
     glance = _Glance(source)
     found = read_scenes(files, reading, None if mapping.joins else SAMPLE)
-    scenes = collect(found, reading, glance, actions, Path(os.devnull))
+    scenes = collect(found, reading, glance, Path(os.devnull))
     places = [_PLACE.match(line) for line in reading.problems]
     problems = told(scenes, reading, glance.tried)
     rule = mapping.split

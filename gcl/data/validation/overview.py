@@ -1,4 +1,4 @@
-"""What a data set holds, in numbers: `summarize(drafts, pictures, actions)`."""
+"""What a data set holds, in numbers: `summarize(drafts, pictures, dialogue)`."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -7,8 +7,9 @@ from pathlib import PurePosixPath
 from statistics import median
 
 from gcl.data.raw import Draft
-from gcl.data.scenario import SPLITS, TURNS
+from gcl.data.scenario import SPLITS
 from gcl.data.validation.decoded_pictures import Picture
+from gcl.experiment.dialogue import Dialogue
 
 FREQUENT = 10  # free action texts that are shown
 
@@ -20,7 +21,8 @@ class Summary:
     Attributes:
         scenes: by split.
         pictures: how many files the scenes name.
-        actions: scenes by action and split: all labels of a closed list in its order, or the most frequent free texts.
+        actions: scenes by action and split: all labels of a closed list in its order, or the most frequent free texts;
+            nothing where no turn names actions.
         other_actions: free texts beyond those, by split.
         words: median and largest number of words of the answers, by turn.
         sizes: pictures by "width x height", most frequent first.
@@ -34,18 +36,16 @@ class Summary:
     sizes: Mapping[str, int]
 
 
-def summarize(
-    drafts: Sequence[Draft], pictures: Mapping[PurePosixPath, Picture], actions: Sequence[str] | None
-) -> Summary:
+def summarize(drafts: Sequence[Draft], pictures: Mapping[PurePosixPath, Picture], dialogue: Dialogue) -> Summary:
     """Count what could be read.
 
     Args:
         drafts: the scenes.
         pictures: what their visit found.
-        actions: closed list of labels, or None where actions are free text.
+        dialogue: their turns, and the closed list of actions.
     """
     frequent = Counter(draft.action for draft in drafts if draft.action is not None)
-    names = list(actions) if actions else [action for action, _ in frequent.most_common(FREQUENT)]
+    names = list(dialogue.actions) if dialogue.actions else [action for action, _ in frequent.most_common(FREQUENT)]
     counts = {action: _by_split([draft for draft in drafts if draft.action == action]) for action in names}
     others = [draft for draft in drafts if draft.action is not None and draft.action not in counts]
     sizes = Counter(f"{p.size[0]} x {p.size[1]}" for p in pictures.values() if p.problem is None)
@@ -54,7 +54,7 @@ def summarize(
         pictures=len(pictures),
         actions=counts,
         other_actions=_by_split(others),
-        words={turn: _lengths(drafts, turn) for turn in TURNS},
+        words={turn: _lengths(drafts, turn) for turn in dialogue.names},
         sizes=dict(sizes.most_common()),
     )
 

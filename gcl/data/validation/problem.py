@@ -5,8 +5,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 
-from gcl.data.scenario import TURNS
-
 # Every kind of finding and its heading, in the order in which they are shown.
 KINDS = {
     "format": "what cannot be read",
@@ -20,7 +18,7 @@ KINDS = {
     "changed": "pictures that are changed before training",
     "unused": "files that no scene uses",
     "contradiction": "action texts that contradict the label",
-    "same scene": "scenes with the same five answers",
+    "same scene": "scenes with the same answers in all turns",
     "same answer": "answers that several scenes share word for word",
     "language": "texts that are not English",
     "encoding": "texts with broken characters",
@@ -29,7 +27,7 @@ KINDS = {
     "unreadable": "answers that an encoder cannot read",
 }
 _BEGINNING = re.compile(
-    rf"(?P<place>[^:]+(:\d+)?): ((?P<field>id|image|split|action|turns(\.({'|'.join(TURNS)}))?(: (question|answer))?): )?"
+    r"(?P<place>[^:]+(:\d+)?): ((?P<field>id|image|split|action|turns(\.\w+)?(: (question|answer))?): )?"
 )
 
 

@@ -20,8 +20,7 @@ def terminal(
         [
             f"{name}: {sum(summary.scenes.values())} scenes ({counts}), {summary.pictures} pictures",
             "",
-            *_actions(summary),
-            "",
+            *(_actions(summary) if summary.actions else ()),
             f"{'words of an answer':<28}{'median':>8}{'longest':>9}",
             *(f"  {turn:<26}{row['median']:>8g}{row['longest']:>9}" for turn, row in summary.words.items()),
             "",
@@ -47,6 +46,7 @@ def _actions(summary: Summary) -> Iterator[str]:
             cells += f"{counts[split]:>6}{share:>6.1%}  {'#' * round(_BAR * share):<{_BAR + 2}}"
         name = action if len(action) <= width else f"{action[: width - 3]}..."
         yield f"  {name:<{width}}{cells}".rstrip()
+    yield ""
 
 
 def _sizes(sizes: Mapping[str, int]) -> str:

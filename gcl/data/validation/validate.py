@@ -1,4 +1,4 @@
-"""`validate(name, root, questions, actions, expected)`: look at everything in a raw folder; the `gcl data validate` verb.
+"""`validate(name, root, dialogue, expected)`: look at everything in a raw folder; the `gcl data validate` verb.
 
 Errors are what `read_raw` refuses and counts that differ from the plan; warnings are for people to judge.
 """
@@ -17,6 +17,7 @@ from gcl.data.validation.problem import Problem, from_line
 from gcl.data.validation.terminal import terminal
 from gcl.data.validation.validation_page import page
 from gcl.data.validation.word_checks import word_warnings
+from gcl.experiment.dialogue import Dialogue
 
 
 @dataclass(frozen=True)
@@ -63,10 +64,10 @@ class Validation:
 def validate(
     name: str,
     root: Path,
-    questions: Mapping[str, str],
-    actions: Sequence[str] | None,
+    dialogue: Dialogue,
     expected: Mapping[str, int] | None,
     processes: int = 2,
+    telling: Sequence[str] = (),
     readers: Sequence[Reader] = (),
     uncounted: Sequence[str] = (),
 ) -> Validation:
@@ -75,10 +76,10 @@ def validate(
     Args:
         name: of the data set, as in config.yaml.
         root: its raw folder.
-        questions: question of each turn, where the data has none of its own.
-        actions: closed list of action labels, or None where actions are free text.
+        dialogue: the turns that each scene has to have, and which of them names actions.
         expected: number of scenes of each split, or None where any will do.
         processes: how many read pictures at a time.
+        telling: turns in which a copied answer means a copied scene.
         readers: members and encoders whose limits answers are held against.
         uncounted: a line for each whose limits are not known here.
 
@@ -86,16 +87,17 @@ def validate(
         DataError: if there is no such folder, or the check is interrupted.
     """
     lines: list[str] = []
-    drafts = read_drafts(root, questions, actions, lines)
+    drafts = read_drafts(root, dialogue, lines)
     paths = list(dict.fromkeys(draft.image for draft in drafts if draft.image is not None))
     pictures = visit(root, paths, processes, name)
     scenes = shots(drafts, pictures)
-    summary = summarize(drafts, pictures, actions)
+    summary = summarize(drafts, pictures, dialogue)
     errors = [*map(from_line, lines), *picture_errors(scenes)]
     warnings = []
     if drafts:
         errors += _counts(name, summary.scenes, expected or {})
-        warnings = [*picture_warnings(root, scenes), *word_warnings(drafts, actions), *length_warnings(drafts, readers)]
+        words = word_warnings(drafts, dialogue, telling)
+        warnings = [*picture_warnings(root, scenes), *words, *length_warnings(drafts, readers)]
     return Validation(name, root, drafts, summary, errors, warnings, uncounted)
 
 

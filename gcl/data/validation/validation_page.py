@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from gcl.data.images import PictureError, load_picture
 from gcl.data.raw import Draft
-from gcl.data.scenario import SPLITS, TURNS
+from gcl.data.scenario import SPLITS
 from gcl.data.validation.overview import Summary
 from gcl.data.validation.problem import KINDS, Problem, by_kind
 
@@ -39,11 +39,10 @@ def page(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    return environment.get_template("page.html.j2").render(
+    return environment.get_template("validation_page.html.j2").render(
         name=name,
         summary=summary,
         splits=SPLITS,
-        turns=TURNS,
         uncounted=uncounted,
         scenes=[(drafts[k], _thumbnail(root, drafts[k]), flags.get(drafts[k].where, [])) for k in sample],
         problems=[

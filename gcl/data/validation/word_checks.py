@@ -1,4 +1,4 @@
-"""What is suspicious about the words of a data set: `word_warnings(drafts, actions)`.
+"""What is suspicious about the words of a data set: `word_warnings(drafts, dialogue, telling)`.
 
 Everything here may be right all the same, which is why nothing here is an error.
 """
@@ -13,13 +13,12 @@ from py3langid.langid import MODEL_FILE, LanguageIdentifier
 from gcl.data.annotations import shown
 from gcl.data.placeholders import is_placeholder
 from gcl.data.raw import FILE, Draft
-from gcl.data.scenario import SPLITS, TURNS
+from gcl.data.scenario import SPLITS
 from gcl.data.validation.problem import Problem
 from gcl.experiment.actions import named_actions
+from gcl.experiment.dialogue import Dialogue
 
 K = TypeVar("K", bound=Hashable)
-# Copied answers to these turns mean copied scenes; few words suffice for an action, and many scenes share them.
-TELLING = ("perception", "reasoning")
 LANGUAGE = "en"
 # The more languages to choose from, the more often a short English text is taken for a rare one.
 LANGUAGES = ("en", "de", "es", "fr", "it", "ja", "ko", "nl", "pt", "ru", "zh")
@@ -31,19 +30,20 @@ _BYTES |= {bytes([byte]).decode("cp1252", errors="ignore"): byte for byte in ran
 _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
 
 
-def word_warnings(drafts: Sequence[Draft], actions: Sequence[str] | None) -> list[Problem]:
+def word_warnings(drafts: Sequence[Draft], dialogue: Dialogue, telling: Sequence[str]) -> list[Problem]:
     """Look at the words of all scenes.
 
     Args:
         drafts: the scenes as far as they could be read.
-        actions: closed list of labels, or None where actions are free text.
+        dialogue: their turns, and the closed list of actions.
+        telling: turns in which a copied answer means a copied scene, unlike an action, which many scenes share.
     """
-    whole = [draft for draft in drafts if len(draft.turns) == len(TURNS)]
+    whole = [draft for draft in drafts if len(draft.turns) == len(dialogue.turns)]
     return [
-        *(_contradictions(drafts, actions) if actions else ()),
+        *(_contradictions(drafts, dialogue.action, dialogue.actions) if dialogue.actions else ()),
         *_exchanged(drafts),
         *_same_scenes(whole),
-        *_same_answers(drafts),
+        *_same_answers(drafts, telling),
         *_languages(drafts),
         *_damage(drafts),
         *_placeholders(drafts),
@@ -63,15 +63,15 @@ def foreign_language(text: str) -> str | None:
     return language if language != LANGUAGE and share >= CLEAR_SHARE else None
 
 
-def _contradictions(drafts: Sequence[Draft], actions: Sequence[str]) -> Iterator[Problem]:
+def _contradictions(drafts: Sequence[Draft], turn: str | None, actions: Sequence[str]) -> Iterator[Problem]:
     for draft in drafts:
-        if draft.action is None or "action" not in draft.turns:
+        if draft.action is None or turn not in draft.turns:
             continue
-        text = draft.turns["action"].answer
+        text = draft.turns[turn].answer
         named = named_actions(text, actions)
         if named and draft.action not in named:
             what = f"{shown(text)} names {', '.join(sorted(named))}, the label is {draft.action}"
-            yield Problem(draft.where, "turns.action: answer", what, "correct one of them", "contradiction")
+            yield Problem(draft.where, f"turns.{turn}: answer", what, "correct one of them", "contradiction")
 
 
 def _exchanged(drafts: Sequence[Draft]) -> Iterator[Problem]:
@@ -90,17 +90,17 @@ def _exchanged(drafts: Sequence[Draft]) -> Iterator[Problem]:
 
 
 def _same_scenes(drafts: Sequence[Draft]) -> Iterator[Problem]:
-    groups = _grouped((tuple(draft.turns[turn].answer for turn in TURNS), draft) for draft in drafts)
+    groups = _grouped((tuple(words.answer for words in draft.turns.values()), draft) for draft in drafts)
     for first, *others in groups.values():
         for other in others:
             split = " in the other split" if {first.split, other.split} == set(SPLITS) else ""
-            what = f"all five answers are those of {first.where}{split}"
+            what = f"all {len(first.turns)} answers are those of {first.where}{split}"
             yield Problem(other.where, "turns", what, "check that it is a scene of its own", "same scene")
 
 
-def _same_answers(drafts: Sequence[Draft]) -> Iterator[Problem]:
+def _same_answers(drafts: Sequence[Draft], telling: Sequence[str]) -> Iterator[Problem]:
     """One line for each answer that both splits have, and one that counts those within a split."""
-    for turn in TELLING:
+    for turn in telling:
         groups = _grouped((draft.turns[turn].answer, draft) for draft in drafts if turn in draft.turns)
         shared = {answer: group for answer, group in groups.items() if len(group) > 1}
         for answer, group in shared.items():
@@ -118,7 +118,7 @@ def _same_answers(drafts: Sequence[Draft]) -> Iterator[Problem]:
 
 
 def _languages(drafts: Sequence[Draft]) -> Iterator[Problem]:
-    """Each answer, since four English ones hide a foreign fifth; then all together, since many are too short alone."""
+    """Each answer, since the others may hide a foreign one; then all together, since many are too short alone."""
     for draft in drafts:
         texts = {f"turns.{turn}: answer": words.answer for turn, words in draft.turns.items()}
         texts["turns"] = " ".join(texts.values())

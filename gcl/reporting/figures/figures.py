@@ -13,6 +13,7 @@ from matplotlib.collections import QuadMesh
 from matplotlib.colors import Normalize
 from matplotlib.patches import Rectangle
 
+from gcl.evaluation.metric_registry import ranking
 from gcl.experiment.grid import sweep_points
 from gcl.experiment.schema import Experiment, Sweep
 from gcl.reporting.estimates import ROLES, Estimate, Metrics, check_used, gcl_estimate, sft_estimate
@@ -22,7 +23,6 @@ from gcl.reporting.tables.tables import METHODS
 
 # All sweeps are on this data set (gcl/experiment/runs.py).
 SWEEP_DATASET = "snei"
-SCORE = "Action-F1"
 
 
 def components_figure(experiment: Experiment, dataset: str, metrics: Metrics, stem: Path) -> None:
@@ -54,7 +54,7 @@ def components_figure(experiment: Experiment, dataset: str, metrics: Metrics, st
         axes.set_yticks(range(len(variants)), [METHODS[variant] for variant in variants])
         axes.tick_params(axis="y", length=0)
         axes.set_ylim(len(variants) - 0.5, -0.5)
-        axes.set_xlabel(f"{SCORE} on {dataset} (0 to 1)")
+        axes.set_xlabel(f"{ranking(experiment, dataset)[1]} on {dataset} (0 to 1)")
 
 
 def weight_figure(experiment: Experiment, metrics: Metrics, stem: Path) -> None:
@@ -109,7 +109,9 @@ def temperature_figure(experiment: Experiment, name: str, metrics: Metrics, stem
             axes.set_title(f"{role} {getattr(sweep.pair.value, role)}", color=LOOKS[role].colour, fontweight="bold")
             axes.set_aspect("equal")
         panels[0].set_ylabel("$τ$ of the learner")
-        figure.colorbar(mesh, ax=panels, label=f"{SCORE} on {SWEEP_DATASET}", shrink=0.8)
+        figure.colorbar(
+            mesh, ax=panels, label=f"{ranking(experiment, SWEEP_DATASET)[1]} on {SWEEP_DATASET}", shrink=0.8
+        )
 
 
 def _line_figure(experiment: Experiment, metrics: Metrics, stem: Path, labels: dict[str, str]) -> None:
@@ -139,7 +141,7 @@ def _line_figure(experiment: Experiment, metrics: Metrics, stem: Path, labels: d
             )
         for axes, name in zip(panels, labels, strict=True):
             _label_ends(axes, experiment.sweeps[name].values.value[-1], {r: scores[name, r][-1].mean for r in ROLES})
-        panels[0].set_ylabel(f"{SCORE} on {SWEEP_DATASET} (0 to 1)")
+        panels[0].set_ylabel(f"{ranking(experiment, SWEEP_DATASET)[1]} on {SWEEP_DATASET} (0 to 1)")
 
 
 def _sweep_scores(experiment: Experiment, metrics: Metrics, sweep: Sweep, role: str) -> list[Estimate]:

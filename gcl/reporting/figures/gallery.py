@@ -19,11 +19,14 @@ from PIL import Image
 
 from gcl.data.images import load_picture
 from gcl.data.manifest import load_split
-from gcl.data.scenario import TURNS
 from gcl.errors import DataError
-from gcl.evaluation.accuracy import NO_ACTION
+from gcl.evaluation.metric_registry import ranking
+from gcl.evaluation.scorers.accuracy import NO_ACTION
 from gcl.experiment.actions import label_of, named_action
-from gcl.experiment.runs import RunSpec, data_spec, manifest_folder
+from gcl.experiment.data_spec import DataSpec, data_spec
+from gcl.experiment.dialogue import CHOOSING
+from gcl.experiment.places import places
+from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import SCALES, Experiment
 from gcl.files import atomic_path, read_jsonl
 from gcl.reporting.figures.arrows import draw
@@ -33,9 +36,10 @@ from gcl.workflow.plan import Plan
 
 EACH = 6  # scenes of each of the three kinds, for each data set
 RULE = (
-    f"Of each data set's test scenes: the {EACH} with the largest gain in Action-F1 of the GCL learner (full objective) "
-    f"over the same model's SFT, the {EACH} with the largest loss, and {EACH} of the rest in the order of a hash of their "
-    "ids, which knows nothing of scores. Equal gains are ordered by that hash, too. Of several seeds the first is shown."
+    f"Of each data set's test scenes: the {EACH} with the largest gain of the GCL learner (full objective) over the same "
+    f"model's SFT, the {EACH} with the largest loss, and {EACH} of the rest in the order of a hash of their ids, which "
+    "knows nothing of scores. Gains are in the data set's first score, such as Action-F1. Equal gains are ordered by that "
+    "hash, too. Of several seeds the first is shown."
 )
 KINDS = {"gain": "Largest gains", "loss": "Largest losses", "drawn": "Drawn by hash"}
 # Scores are stored with six digits; what one text scores in two batches may differ in the last.
@@ -48,9 +52,12 @@ class Scene:
 
     Attributes:
         kind: why it was chosen, a key of `KINDS`.
-        outcome: "gained", "lost" or "equal", by Action-F1.
+        score: header of the score that ranks scenes.
+        sft, gcl: this score of both.
+        outcome: "gained", "lost" or "equal", by it.
         correct: where actions are a closed list "both right", "both wrong", "only SFT right", "only GCL right"; else None.
-        actions: what ground truth, SFT and GCL say to do, and the label where the words are not just that.
+        actions: what ground truth, SFT and GCL say to do, and the label where the words are not just that; where no turn
+            names actions, what they say in the turn of the score.
         turns: question and the three answers of every turn.
         picture: with the actions drawn in; None where the picture is not there.
     """
@@ -58,6 +65,7 @@ class Scene:
     dataset: str
     id: str
     kind: str
+    score: str
     sft: float
     gcl: float
     outcome: str
@@ -88,18 +96,23 @@ def gallery(experiment: Experiment, dataset: str, results: Path) -> list[Scene]:
     answers = [_answers(results, run, role) for run, role in ((sft, "solo"), (gcl, "learner"))]
     if not items[0].keys() == items[1].keys() <= answers[0].keys() & answers[1].keys():
         raise DataError(f"{sft.id} and {gcl.id}: not the same scenes in metrics and predictions; make both again")
-    images, closed = _images(experiment, dataset), experiment.datasets[dataset].actions.value
+    images, data, (name, spelled) = (
+        _images(experiment, dataset),
+        data_spec(experiment, dataset),
+        ranking(experiment, dataset),
+    )
+    gains = {scene: items[1][scene][name] - items[0][scene][name] for scene in items[0]}
     return [
         _scene(
-            dataset,
+            data,
             scene,
             kind,
+            (name, spelled),
             [by_id[scene] for by_id in items],
             [a[scene] for a in answers],
             images.get(scene),
-            closed,
         )
-        for scene, kind in choose(dataset, {i: items[1][i]["action_f1"] - items[0][i]["action_f1"] for i in items[0]})
+        for scene, kind in choose(dataset, gains)
     ]
 
 
@@ -107,7 +120,7 @@ def choose(dataset: str, gains: Mapping[str, float], each: int = EACH) -> list[t
     """Ids and kinds of the scenes to show, by `RULE`.
 
     Args:
-        gains: Action-F1 of GCL - SFT by scene.
+        gains: score of GCL - SFT by scene.
     """
     mixed = sorted(gains, key=lambda scene: hashlib.sha256(f"{dataset}/{scene}".encode()).hexdigest())
     gained = [scene for scene in sorted(mixed, key=lambda i: -gains[i]) if gains[scene] > _SAME][:each]
@@ -143,7 +156,7 @@ def write_gallery(experiment: Experiment, results: Path, stem: Path) -> None:
             line[0].set_title(f"{dataset}: {KINDS[kind].lower()}\n{line[0].get_title('left')}", fontweight="bold")
         small = "\n".join(
             textwrap.wrap(
-                f"T ground truth, S SFT, G GCL; both are the learner. Numbers: Action-F1 of SFT → GCL. {RULE}",
+                f"T ground truth, S SFT, G GCL; both are the learner. Numbers: the first score of SFT → GCL. {RULE}",
                 34 * EACH,
             )
         )
@@ -173,33 +186,34 @@ def _panel(axes: Any, scene: Scene) -> None:
 
 
 def _scene(
-    dataset: str,
+    data: DataSpec,
     scene: str,
     kind: str,
+    score: tuple[str, str],
     items: Sequence[Mapping[str, Any]],
     answers: Sequence[Mapping[str, Mapping[str, str]]],
     image: Path | None,
-    closed: Sequence[str] | None,
 ) -> Scene:
-    sft, gcl = (item["action_f1"] for item in items)
-    right = [item["action_correct"] for item in items]
+    sft, gcl = (item[score[0]] for item in items)
+    naming, closed = data.action or score[0].rpartition("_")[0], data.actions
+    right = [item.get(f"{naming}_{CHOOSING}") for item in items]
     turns = [
         (turn, answers[0][turn]["question"], {
             "ground truth": answers[0][turn]["reference"], "SFT": answers[0][turn]["text"], "GCL": answers[1][turn]["text"],
         })
-        for turn in TURNS
+        for turn in data.names
     ]  # fmt: skip
-    actions = next(said for turn, _, said in turns if turn == "action")
-    means = actions if closed is None else _labels(answers[0]["action"]["label"], actions, closed)
+    actions = next(said for turn, _, said in turns if turn == naming)
+    means = actions if closed is None else _labels(answers[0][naming]["label"], actions, closed)
     if closed is not None:  # the label beside what was said
         actions = {
             source: text if label_of(text, closed) else f"{text} [{means[source]}]" for source, text in actions.items()
         }
     outcome = "gained" if gcl - sft > _SAME else "lost" if gcl - sft < -_SAME else "equal"
-    names = {(True, True): "both right", (False, False): "both wrong", (True, False): "only SFT right"}
+    names = {(1, 1): "both right", (0, 0): "both wrong", (1, 0): "only SFT right"}
     correct = None if None in right else names.get((right[0], right[1]), "only GCL right")
     picture = None if image is None else draw(load_picture(image)[0], means)
-    return Scene(dataset, scene, kind, sft, gcl, outcome, correct, actions, turns, picture)
+    return Scene(data.name, scene, kind, score[1], sft, gcl, outcome, correct, actions, turns, picture)
 
 
 def _labels(reference: str, actions: Mapping[str, str], closed: Sequence[str]) -> dict[str, str]:
@@ -229,8 +243,8 @@ def _answers(results: Path, run: RunSpec, role: str) -> dict[str, dict[str, dict
 
 def _images(experiment: Experiment, dataset: str) -> dict[str, Path]:
     """Pictures by scene, verified; none where the data is not here, as where only results were copied."""
-    data, manifest = data_spec(experiment, dataset), manifest_folder(experiment, dataset) / "test.tsv"
+    data, manifest = data_spec(experiment, dataset), places(experiment).manifests(dataset) / "test.tsv"
     if not manifest.is_file() or not Path(data.root).is_dir():
         return {}
-    scenes = load_split(Path(data.root), manifest, data.questions, data.actions)
+    scenes = load_split(Path(data.root), manifest, data)
     return {scene.id: scene.image for scene in scenes}

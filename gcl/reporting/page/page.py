@@ -14,10 +14,11 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from gcl import __version__
+from gcl.evaluation.metric_registry import ranking
 from gcl.experiment.closure import code_sha256
-from gcl.experiment.grid import all_runs, all_trainings, scored_as
+from gcl.experiment.grid import all_runs, scored_as
 from gcl.experiment.load import settings
-from gcl.experiment.mgsd_grid import all_asked, rows, trainings
+from gcl.experiment.planning_arms import all_asked, rows, trainings
 from gcl.experiment.provenance import environment, git_state
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import SCALES, Experiment
@@ -125,7 +126,10 @@ def _figure(plan: Plan, name: str, results: Path) -> FigureView | None:
     if not path.is_file():
         return None
     uri = f"data:image/svg+xml;base64,{base64.b64encode(path.read_bytes()).decode()}"
-    title, columns = _FIGURES.get(name, name), ("Run", "Member", "Action-F1")
+    title, columns = (
+        _FIGURES.get(name, name),
+        ("Run", "Member", ranking(plan.experiment, next(iter(plan.experiment.groups)))[1]),
+    )
     if name == PLANNING_FIGURE:
         columns, numbers = ("Model", "Arm", "Success"), list(_planning_numbers(results, plan.scale))
     else:
@@ -134,11 +138,11 @@ def _figure(plan: Plan, name: str, results: Path) -> FigureView | None:
 
 
 def _numbers(runs: Iterable[RunSpec], results: Path) -> Iterable[tuple[str, str, str]]:
-    """Run, member and Action-F1 with its interval of everything that a figure draws, seed by seed."""
+    """Run, member and first score with its interval of everything that a figure draws, seed by seed."""
     for run in runs:
         path = metrics_path(results, run.scale, run.id)
         for member in read_json(path)["members"] if path.is_file() else []:
-            score = member["summary"]["action_f1"]
+            score = next(iter(member["summary"].values()))
             shown = f"{score['mean']:.3f} [{score['low']:.3f}, {score['high']:.3f}]"
             yield run.id, f"{member['role']} {member['model']}", shown
 
@@ -199,7 +203,7 @@ def _versions(experiment: Experiment, results: Path) -> list[tuple[str, str, str
 
 def _facts(experiment: Experiment, results: Path) -> list[tuple[str, str]]:
     """What else decides results: code, data, machine."""
-    runs = all_trainings(experiment).values()
+    runs = all_runs(experiment).values()
     scored = [all(_path(experiment, results, name).is_file() for name in scored_as(experiment, run)) for run in runs]
     facts = [
         ("GCL", __version__),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from gcl.evaluation.metric_registry import header
 from gcl.experiment.schema import Experiment, MiniatureModel
 from gcl.reporting.page.page_tables import Outcome, Table, outcomes, table_path
 from gcl.reporting.tables.looks import Look, looks
@@ -15,7 +16,6 @@ from gcl.reporting.tables.tables import METHODS
 from gcl.workflow.plan import PLANNING_TABLE
 
 _LEVEL = 0.05
-_METRIC = "action_f1"  # what the paper ranks by, and the headline's first score
 
 
 def summary(experiment: Experiment, results: Path, tables: Sequence[Table]) -> list[str]:
@@ -46,15 +46,16 @@ def _headline(experiment: Experiment, frame: pd.DataFrame, found: Sequence[Outco
     )
     for outcome in found:
         yield _against_control(outcome)
+    score = next(name for name in frame if header(name))
     for role in ("learner", "guide"):
         rows = frame[frame["role"] == role]
         sft, full = (rows[rows["method"] == METHODS[name]] for name in ("sft", "full"))
-        if sft.empty or full.empty or pd.isna(full[f"{_METRIC}_gain"].iloc[0]):
+        if sft.empty or full.empty or pd.isna(full[f"{score}_gain"].iloc[0]):
             continue
-        gain, low, high = (full[f"{_METRIC}_gain{end}"].iloc[0] for end in ("", "_low", "_high"))
+        gain, low, high = (full[f"{score}_gain{end}"].iloc[0] for end in ("", "_low", "_high"))
         yield (
-            f"With the whole objective (GSL + DRL + AGO) the {role} has Action-F1 {full[_METRIC].iloc[0]:.3f}, with SFT "
-            f"alone {sft[_METRIC].iloc[0]:.3f}: {_signed(gain)} [{_signed(low)}, {_signed(high)}], {_verdict(low, high)}."
+            f"With the whole objective (GSL + DRL + AGO) the {role} has {header(score)} {full[score].iloc[0]:.3f}, with SFT "
+            f"alone {sft[score].iloc[0]:.3f}: {_signed(gain)} [{_signed(low)}, {_signed(high)}], {_verdict(low, high)}."
         )
     yield from _looking(looks(frame))
 
@@ -97,12 +98,13 @@ def _counted(table: Table, found: Sequence[Outcome]) -> str:
 def _controls(frame: pd.DataFrame) -> Iterator[str]:
     """Which arms differ from SFT at the same learning rate, the comparison that takes the rate out."""
     compared = frame[frame["p_rate"].notna()]
+    score = next(name for name in frame if header(name))
     sure = compared[compared["p_rate"] < _LEVEL]
     arms = "; ".join(f"{row.arm} {_signed(row.gain_rate)} (p = {row.p_rate:.3f})" for row in sure.itertuples())
     yield (
         f"Against SFT at the same learning rate, over {_count(int(frame['seeds'].iloc[0]), 'seed')}, "
         f"{len(sure) or 'none'} of {len(compared)} arms "
-        f"{'differs' if len(sure) < 2 else 'differ'} in Action-F1 at a level of {_LEVEL}, corrected for their number"
+        f"{'differs' if len(sure) < 2 else 'differ'} in {header(score)} at a level of {_LEVEL}, corrected for their number"
         f"{': ' + arms if arms else ''}."
     )
 

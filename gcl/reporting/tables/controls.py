@@ -14,10 +14,11 @@ from typing import Any
 import pandas as pd
 
 from gcl.errors import ConfigError
+from gcl.evaluation.metric_registry import ranking, scores_of
 from gcl.experiment.grid import arm_runs, best_runs, rate_runs
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment
-from gcl.reporting.estimates import METRICS, Estimate, Metrics, run_estimate
+from gcl.reporting.estimates import Estimate, Metrics, run_estimate
 from gcl.reporting.metrics import check_consistent
 from gcl.reporting.tables.tables import score_cells
 
@@ -26,8 +27,8 @@ def controls_table(experiment: Experiment, metrics: Metrics) -> pd.DataFrame:
     """One row per arm of `controls`.
 
     Columns as in tables.py, and: `lr_ratio`, the member's rate in units of `lr_sft`; `gain_sft` and `gain_rate`, paired
-    differences in Action-F1 to the first arm and to SFT at the same rate, with `_low`, `_high`; `p_sft` and `p_rate`, their
-    two-sided bootstrap p values, corrected by Holm over all arms of the column.
+    differences in the ranking score to the first arm and to SFT at the same rate, with `_low`, `_high`; `p_sft` and
+    `p_rate`, their two-sided bootstrap p values, corrected by Holm over all arms of the column.
 
     Args:
         metrics: of all arms and seeds, as `load_metrics` returns them.
@@ -55,19 +56,20 @@ def best_controls_table(experiment: Experiment, metrics: Metrics) -> pd.DataFram
 
 
 def rates_table(experiment: Experiment, metrics: Metrics) -> pd.DataFrame:
-    """One row per arm and rate, one seed. `choice` says `best` for the largest Action-F1 of the arm, the smaller rate where
+    """One row per arm and rate, one seed. `choice` says `best` for the arm's largest ranking score, the smaller rate where
     two are equal, and `taken` for the rate in `controls.best`."""
     resamples, taken = experiment.evaluation.bootstrap.value, experiment.controls.best.value
+    first = ranking(experiment, experiment.controls.tuning.value)[0]
     check_consistent(metrics)
     rows = []
     for arm, points in rate_runs(experiment).items():
-        scores = {ratio: run_estimate(metrics, [run], "action_f1", resamples) for ratio, run in points.items()}
+        scores = {ratio: run_estimate(metrics, [run], first, resamples) for ratio, run in points.items()}
         best = max(sorted(scores), key=lambda ratio: scores[ratio].mean)
         for ratio, score in scores.items():
             words = [word for word, which in (("best", best), ("taken", taken.get(arm))) if which == ratio]
             rows.append(
                 {"scale": experiment.scale, "dataset": experiment.controls.tuning.value, "arm": arm, "lr_ratio": ratio}
-                | score_cells("action_f1", score, None, resamples)
+                | score_cells(first, score, None, resamples)
                 | {"choice": ", ".join(words) or "–", "seeds": 1, "scenarios": score.scenarios, "runs": score.runs[0]}
             )
     return pd.DataFrame(rows)
@@ -87,7 +89,7 @@ def _compared(
     """
     resamples = experiment.evaluation.bootstrap.value
     check_consistent(metrics)
-    names = [name for name in METRICS if name != "action_accuracy" or _closed(experiment)]
+    names = scores_of(experiment, experiment.controls.dataset.value)
     scores = {arm: {name: run_estimate(metrics, own, name, resamples) for name in names} for arm, own in runs.items()}
     rows = []
     for arm, own in runs.items():
@@ -98,12 +100,12 @@ def _compared(
                 name, scores[arm][name], scores[others["sft"]][name] if others["sft"] else None, resamples
             )
         for label, other in others.items():
-            control = scores[other]["action_f1"] if other else None
-            cells |= _difference(label, scores[arm]["action_f1"], control, resamples)
+            control = scores[other][names[0]] if other else None
+            cells |= _difference(label, scores[arm][names[0]], control, resamples)
         behind = [own, *(runs[other] for other in others.values() if other)]
         rows.append(
             {"scale": experiment.scale, "dataset": experiment.controls.dataset.value, "arm": arm, **cells}
-            | {"seeds": len(own), "scenarios": scores[arm]["action_f1"].scenarios}
+            | {"seeds": len(own), "scenarios": scores[arm][names[0]].scenarios}
             | {"runs": " ".join(dict.fromkeys(run.id for runs in behind for run in runs))}
         )
     frame = pd.DataFrame(rows)
@@ -138,10 +140,6 @@ def _plain(run: RunSpec) -> bool:
 
 def _ratio(experiment: Experiment, run: RunSpec) -> float:
     return float(f"{run.members[0].lr / experiment.training.lr_sft.value:g}")
-
-
-def _closed(experiment: Experiment) -> bool:
-    return experiment.datasets[experiment.controls.dataset.value].actions.value is not None
 
 
 def _difference(label: str, ours: Estimate, control: Estimate | None, resamples: int) -> dict[str, float]:

@@ -10,11 +10,13 @@ from typing import Any
 import pandas as pd
 
 from gcl.errors import DataError
-from gcl.evaluation.action_f1 import ActionF1
 from gcl.evaluation.bootstrap import mean_interval
 from gcl.evaluation.encoders import encoder_folder
+from gcl.evaluation.scorers.f1 import BertF1
+from gcl.experiment.dialogue import scored_by
 from gcl.experiment.grid import component_runs
-from gcl.experiment.runs import RunSpec, sft_run
+from gcl.experiment.methods.fine_tuning import sft_run
+from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment, MetricEncoder
 from gcl.files import read_jsonl, sha256_file
 from gcl.reporting.estimates import ROLES, Estimate, Metrics
@@ -40,12 +42,13 @@ def encoders_table(experiment: Experiment, metrics: Metrics, results: Path) -> p
         experiment.evaluation.bootstrap.value,
     )
     groups = [run for seed in seeds for run in component_runs(experiment, "snei", seed)]
-    answers = {run.id: _answers(run, metrics, results) for run in groups}
+    turn = scored_by(experiment, "snei", "f1")[0]
+    answers = {run.id: _answers(run, turn, metrics, results) for run in groups}
     alone = {role: [sft_run(experiment, "snei", getattr(pair, role), seed) for seed in seeds] for role in ROLES}
-    answers |= {run.id: _answers(run, metrics, results) for runs in alone.values() for run in runs}
+    answers |= {run.id: _answers(run, turn, metrics, results) for runs in alone.values() for run in runs}
     rows = []
     for encoder in experiment.evaluation.encoders.value:
-        scorer = ActionF1(encoder_folder(encoder.encoder), encoder.layer, encoder.baseline)
+        scorer = BertF1(encoder_folder(encoder.encoder), encoder.layer, encoder.baseline)
         controls = {role: _estimate(scorer, alone[role], "solo", answers, resamples) for role in ROLES}
         for variant in ("sft", *experiment.components.rows.value):
             for role in ROLES:
@@ -54,15 +57,15 @@ def encoders_table(experiment: Experiment, metrics: Metrics, results: Path) -> p
                     ours = _estimate(scorer, [r for r in groups if r.variant == variant], role, answers, resamples)
                 identity = {"dataset": "snei", "encoder": _words(encoder), "method": METHODS[variant]}
                 identity |= {"model": getattr(pair, role), "role": role}
-                cells = score_cells("action_f1", ours, None if variant == "sft" else controls[role], resamples)
+                cells = score_cells(f"{turn}_f1", ours, None if variant == "sft" else controls[role], resamples)
                 counts = {"seeds": len(seeds), "scenarios": ours.scenarios}
                 behind = " ".join(dict.fromkeys([*ours.runs, *controls[role].runs]))
                 rows.append({"scale": experiment.scale, **identity, **cells, **counts, "runs": behind})
     return pd.DataFrame(rows)
 
 
-def _answers(run: RunSpec, metrics: Metrics, results: Path) -> dict[str, dict[str, tuple[str, str]]]:
-    """By role and scene: what was answered to the action question, and the reference.
+def _answers(run: RunSpec, turn: str, metrics: Metrics, results: Path) -> dict[str, dict[str, tuple[str, str]]]:
+    """By role and scene: what was answered in a turn, and the reference.
 
     Raises:
         DataError: if the file is not the one that was scored.
@@ -75,13 +78,13 @@ def _answers(run: RunSpec, metrics: Metrics, results: Path) -> dict[str, dict[st
         )
     found: dict[str, dict[str, tuple[str, str]]] = {}
     for record in read_jsonl(path):
-        if record["turn"] == "action":
+        if record["turn"] == turn:
             found.setdefault(record["role"], {})[record["id"]] = (record["text"], record["reference"])
     return found
 
 
 def _estimate(
-    scorer: ActionF1, runs: list[RunSpec], role: str, answers: Mapping[str, Mapping[str, Any]], resamples: int
+    scorer: BertF1, runs: list[RunSpec], role: str, answers: Mapping[str, Mapping[str, Any]], resamples: int
 ) -> Estimate:
     scores = []
     for run in runs:

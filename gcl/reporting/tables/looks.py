@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from gcl.reporting.estimates import METRICS
+from gcl.evaluation.metric_registry import header
 from gcl.reporting.tables.tables import EXCHANGED, METHODS
 
 
@@ -32,7 +32,7 @@ class Look:
 
     def __str__(self) -> str:
         numbers = "; ".join(
-            f"{METRICS[name]} {mean:+.3f} [{low:+.3f}, {high:+.3f}]"
+            f"{header(name)} {mean:+.3f} [{low:+.3f}, {high:+.3f}]"
             for name, (mean, low, high) in self.differences.items()
         ).replace("-0", "−0")
         verdict = (
@@ -48,7 +48,7 @@ def looks(frame: pd.DataFrame) -> list[Look]:
     methods = {label: METHODS[variant] for variant, label in EXCHANGED.items()}
     found = []
     for _, row in frame[frame["method"].isin(methods)].iterrows():
-        names = [name for name in METRICS if name in row and pd.notna(row[f"{name}_gain"])]
+        names = [name for name in row.index if header(name) and pd.notna(row[f"{name}_gain"])]
         differences = {name: tuple(float(row[f"{name}_gain{end}"]) for end in ("", "_low", "_high")) for name in names}
         found.append(Look(f"{methods[row['method']]}, {row['role']} ({row['model']})", differences))
     return found

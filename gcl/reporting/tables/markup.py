@@ -5,8 +5,8 @@ from typing import Any
 
 import pandas as pd
 
+from gcl.evaluation.metric_registry import header
 from gcl.experiment.schema import SCALES
-from gcl.reporting.estimates import METRICS
 
 HIDDEN = "The paper's values are hidden (set report.paper_values to show them)."
 SHOWN = "The paper's values are shown only because report.paper_values asks for them."
@@ -18,7 +18,7 @@ ONE_SEED_NOTE = "Intervals are over scenarios, not over trainings: a mark can be
 
 EMPTY = "–"  # in a cell that has no value
 
-# Beside those of METRICS.
+# Beside those of scores.
 _HEADERS = {
     "dataset": "Data set",
     "encoder": "Encoder",
@@ -118,14 +118,11 @@ def as_shown(frame: pd.DataFrame, notes: Sequence[str]) -> dict[str, Any]:
 
 def _columns(frame: pd.DataFrame) -> dict[str, str]:
     """What people see: header and the column it starts from."""
-    headers = METRICS | _HEADERS
     columns = {}
     for name in frame.columns:
         base = name.removesuffix("_paper")
-        if name in headers:
-            columns[headers[name]] = name
-        elif base in headers:
-            columns[f"{headers[base]}, paper (ours − paper)"] = name
+        if shown := _HEADERS.get(base) or header(base):
+            columns[shown if name == base else f"{shown}, paper (ours − paper)"] = name
     return columns
 
 

@@ -13,8 +13,8 @@ from pydantic import BaseModel, ValidationError
 
 from gcl.errors import DataError, raise_all
 from gcl.evaluation.bootstrap import mean_interval
-from gcl.experiment.mgsd_grid import Asked, Row, all_asked, rows, trained
-from gcl.experiment.mgsd_runs import planning_run
+from gcl.experiment.methods.registry import find_run
+from gcl.experiment.planning_arms import Asked, Row, all_asked, rows, trained
 from gcl.experiment.schema import Experiment
 from gcl.files import read_json
 from gcl.planning.scoring import PLAN_SCORES, macro_weights
@@ -157,7 +157,7 @@ def _read(path: Path, experiment: Experiment, asked: Asked) -> dict[str, Any]:
     if (file.scale, file.run) != (experiment.scale, asked.path):
         raise DataError(f"of another run, {file.run} of scale {file.scale}")
     training = trained(experiment, asked.run)
-    if file.provenance.spec_sha256 != (planning_run(experiment, training).fingerprint if training else None):
+    if file.provenance.spec_sha256 != (find_run(experiment, training).fingerprint if training else None):
         raise DataError("made with other settings than the present configuration")
     return content
 

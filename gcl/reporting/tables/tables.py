@@ -11,12 +11,13 @@ from typing import Any, get_args
 
 import pandas as pd
 
+from gcl.evaluation.metric_registry import scores_of
 from gcl.experiment.schema import Experiment
 from gcl.experiment.types import Pictures
 from gcl.files import write_json, write_text
-from gcl.reporting.estimates import METRICS, ROLES, Estimate, Metrics, gcl_estimate, sft_estimate
+from gcl.reporting.estimates import ROLES, Estimate, Metrics, gcl_estimate, sft_estimate
 from gcl.reporting.metrics import check_consistent
-from gcl.reporting.paper_values import paper_component, paper_group, paper_values_shown
+from gcl.reporting.paper_values import ComponentValue, paper_component, paper_group, paper_values_shown
 from gcl.reporting.tables.markup import as_shown, markdown, tex
 
 METHODS = {
@@ -45,8 +46,7 @@ def component_table(
     Raises:
         DataError: if the runs are not comparable.
     """
-    closed = any(experiment.datasets[dataset].actions.value for dataset in datasets)
-    names = [name for name in METRICS if closed or name != "action_accuracy"]
+    names = scores_of(experiment, *datasets)
     rows = [
         _component_row(experiment, metrics, dataset, variant, role, names)
         for dataset in datasets
@@ -64,7 +64,7 @@ def component_table(
 
 
 def group_table(experiment: Experiment, dataset: str, metrics: Metrics) -> pd.DataFrame:
-    """Table 1 or 3: Action-F1 of every group's members, alone (SFT) and in competition (GCL), one row per group.
+    """Table 1 or 3: the ranking score of every group's members, alone (SFT) and in competition (GCL), one row per group.
 
     Args:
         metrics: of all seeds, as `load_metrics` returns them.
@@ -129,7 +129,7 @@ def _component_row(
             ours = gcl_estimate(experiment, metrics, dataset, pair, variant, role, name)
         resamples = experiment.evaluation.bootstrap.value
         cells |= score_cells(name, ours, control if variant != "sft" else None, resamples)
-        if shown and name != "action_accuracy":
+        if shown and name in ComponentValue.model_fields:
             cells |= _paper(name, ours, paper_component(dataset, variant, pair, role, name))
         estimates += [ours, control]
     identity = {"dataset": dataset, "method": METHODS[variant], "model": model, "role": role}

@@ -16,8 +16,7 @@ from rocrate.rocrate import ROCrate
 
 from gcl.data.scenario import SPLITS
 from gcl.errors import ConfigError, DataError, raise_all
-from gcl.experiment.mgsd_runs import is_planning
-from gcl.experiment.runs import manifest_folder
+from gcl.experiment.places import places
 from gcl.experiment.schema import SCALES, Experiment
 from gcl.files import atomic_path, read_json, sha256_file
 from gcl.reporting.trace.links import metrics_link
@@ -95,7 +94,7 @@ def _record(made: Path, run: str, content: Mapping[str, Any]) -> list[Path]:
 def _data(experiment: Experiment, run: str) -> list[Path]:
     if is_planning(run):
         return [Path(experiment.data.value) / "planning" / "states.jsonl"]
-    return [manifest_folder(experiment, run.split("/")[0]) / f"{split}.tsv" for split in SPLITS]
+    return [places(experiment).manifests(run.split("/")[0]) / f"{split}.tsv" for split in SPLITS]
 
 
 def _files(crate: ROCrate, paths: Iterable[Path]) -> list[DataEntity]:

@@ -18,10 +18,12 @@ from gcl.data.scenario import SPLITS
 from gcl.errors import CheckpointError, ConfigError, DataError
 from gcl.evaluation.encoders import encoder_folder, encoder_sha256
 from gcl.experiment.closure import code_sha256
-from gcl.experiment.mgsd_runs import any_run, is_planning
+from gcl.experiment.data_spec import data_spec
+from gcl.experiment.methods.registry import find_run
+from gcl.experiment.places import places
 from gcl.experiment.provenance import weights_sha256
-from gcl.experiment.runs import data_spec, manifest_folder
-from gcl.experiment.schema import Checkpoint, Experiment
+from gcl.experiment.schema import Experiment
+from gcl.experiment.weights import Weights
 from gcl.files import canonical_json, read_json, sha256_file, sha256_text
 from gcl.reporting.metrics import MetricsFile
 from gcl.reporting.tables.planning_table import PlanningFile
@@ -135,7 +137,7 @@ def shared_links(experiment: Experiment, contents: Iterable[Mapping[str, Any]]) 
         found += _metric_models(made)
         dataset = content["run"].split("/")[0]
         datasets[dataset] = None
-        folder = manifest_folder(experiment, dataset)
+        folder = places(experiment).manifests(dataset)
         found += [_file("manifest", folder / f"{split}.tsv", made["manifests"][split]) for split in SPLITS]
     for dataset in datasets:
         found += _raw(experiment, dataset)
@@ -164,7 +166,7 @@ def _settings(experiment: Experiment, run: str, made: Mapping[str, Any]) -> Link
     if spec is None or sha256_text(canonical_json(spec)) != made["spec_sha256"]:
         return Link("settings", run, CHANGED, "the specification in the metrics file is not the one of its hash")
     try:
-        present = any_run(experiment, run).fingerprint
+        present = find_run(experiment, run).fingerprint
     except ConfigError as error:
         return Link("settings", run, CHANGED, f"not in the present configuration: {error}")
     if present != made["spec_sha256"]:
@@ -230,7 +232,7 @@ def _costs_words(costs: Mapping[str, Any]) -> str:
         git = last["git"]
         words.append(f"commit {git['commit'][:12]}{', changed' if git['dirty'] else ''}" if git else "no Git")
     if command := last.get("command"):
-        words.append(shlex.join("..." if len(part) > 200 else part for part in command))
+        words.append(shlex.join(command))
     return "; ".join(words)
 
 
@@ -243,7 +245,7 @@ def _metric_models(made: Mapping[str, Any]) -> Iterator[Link]:
             yield Link("metric model", kind, NOTED, f"sha256 {expected[:12]}")
             continue
         try:
-            found = encoder_sha256(encoder_folder(Checkpoint(**encoder)))
+            found = encoder_sha256(encoder_folder(Weights(**encoder)))
         except CheckpointError as error:
             yield Link("metric model", encoder["path"], MISSING, str(error))
             continue
@@ -252,13 +254,13 @@ def _metric_models(made: Mapping[str, Any]) -> Iterator[Link]:
 
 def _raw(experiment: Experiment, dataset: str) -> Iterator[Link]:
     """The raw folder that the manifests bind, and the downloads that it was imported from."""
-    data, folder = data_spec(experiment, dataset), manifest_folder(experiment, dataset)
+    data, folder = data_spec(experiment, dataset), places(experiment).manifests(dataset)
     root = Path(data.root)
     if not root.is_dir():
         yield Link("raw data", data.root, MISSING)
         return
     try:
-        check_current(root, folder, data.questions, data.actions)
+        check_current(root, folder, data)
         yield Link("raw data", data.root, OK, "as its manifests say")
     except (DataError, OSError) as error:
         yield Link("raw data", data.root, CHANGED, " ".join(str(error).split()))

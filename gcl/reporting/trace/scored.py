@@ -12,14 +12,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from gcl.errors import DataError
+from gcl.evaluation.metric_registry import header
+from gcl.experiment.methods.registry import find_run
 from gcl.experiment.mgsd_grid import Asked, all_asked, answers_of
-from gcl.experiment.mgsd_runs import is_planning, planning_run
 from gcl.experiment.mgsd_schema import QUESTIONS
-from gcl.experiment.runs import find_run
+from gcl.experiment.planning_arms import Asked, all_asked, answers_of
+from gcl.experiment.planning_schema import QUESTIONS
 from gcl.experiment.schema import Experiment
 from gcl.files import read_json, read_jsonl
 from gcl.planning.scoring import macro_weights
-from gcl.reporting.estimates import METRICS
 from gcl.reporting.metrics import MetricsFile, metrics_path
 from gcl.reporting.tables.planning_table import COMPARED, PlanningFile
 
@@ -63,7 +64,7 @@ class Scored:
     noted: Mapping[str, Any]
 
     def answers(self, role: str) -> Mapping[str, str]:
-        """A member's answers (of social data, to the action question) by scene; none without the predictions file."""
+        """A member's answers by scene, of social data in the turn of the first score; none without the predictions file."""
         own, name = f"metrics/{self.run}.json", self.path.absolute().as_posix()
         path = Path(f"{name.removesuffix(own)}predictions/{self.run}.jsonl")
         if not name.endswith(own) or not path.is_file():
@@ -71,7 +72,8 @@ class Scored:
         records = read_jsonl(path)
         if is_planning(self.run):
             return {record["id"]: record["text"] for record in records}
-        return {r["id"]: r["text"] for r in records if (r["role"], r["turn"]) == (role, "action")}
+        turn = next(iter(self.headers)).rpartition("_")[0]
+        return {r["id"]: r["text"] for r in records if (r["role"], r["turn"]) == (role, turn)}
 
 
 def scored_path(run: str, experiment: Experiment, results_folder: Path) -> Path:
@@ -116,8 +118,8 @@ def _asked(run: str, experiment: Experiment) -> Asked:
             return asked
     training, _, question = run.rpartition("/")
     if question in QUESTIONS:
-        return Asked(planning_run(experiment, training).id, question)
-    return answers_of(experiment, planning_run(experiment, run).id)[0]
+        return Asked(find_run(experiment, training).id, question)
+    return answers_of(experiment, find_run(experiment, run).id)[0]
 
 
 def _of_scenes(path: Path, content: Any) -> Scored:
@@ -126,13 +128,13 @@ def _of_scenes(path: Path, content: Any) -> Scored:
         ScoredMember(
             member.role,
             member.model,
-            {name: interval.mean for name, interval in member.summary.items() if interval is not None},
+            {name: interval.mean for name, interval in member.summary.items()},
             {item.id: item.scores for item in member.items},
         )
         for member in file.members
     ]
     made = file.provenance
-    headers = METRICS | {name: name for member in members for name in member.means if name not in METRICS}
+    headers = {name: header(name) or name for member in members for name in member.means}
     needed = {"test manifests": made.manifests.test, "metric models": made.metric_models}
     noted = {
         "training data": made.manifests.train,

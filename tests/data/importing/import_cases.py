@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 import yaml
 from PIL import Image
+from turns_case import TURNS
+from turns_case import dialogue as usual
 
 from gcl.data.importing.importer import Summary, import_source
-from gcl.data.scenario import TURNS
 from gcl.errors import GCLError
+from gcl.experiment.dialogue import Dialogue
 
+DIALOGUE = usual()
 ACTIONS = ["Move Forward", "Stop"]
 WORDINGS = {turn: f"What about {turn}?" for turn in TURNS}
 SPLITS = ("train", "train", "test")
@@ -93,14 +96,18 @@ def write_mapping(path: Path, mapping: dict[str, Any] | str) -> Path:
 
 
 def run_import(
-    source: Path, mapping: dict[str, Any] | str, kind: str | None = None, actions: list[str] | None = None
+    source: Path,
+    mapping: dict[str, Any] | str,
+    kind: str | None = None,
+    actions: list[str] | None = None,
+    dialogue: Dialogue | None = None,
 ) -> Summary:
     """Import into raw/ beside the source, with the mapping in mapping.yaml beside it."""
     file = write_mapping(source.parent / "mapping.yaml", mapping)
     kind = kind or (
         "muson" if isinstance(mapping, str) or mapping.get("format") != "socialnav-sub" else "socialnav-sub"
     )
-    return import_source(kind, source, file, source.parent / "raw", actions)
+    return import_source(kind, source, file, source.parent / "raw", dialogue or usual(actions))
 
 
 def lines_of(error: GCLError) -> list[str]:

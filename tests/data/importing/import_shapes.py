@@ -15,8 +15,7 @@ from typing import Any, NamedTuple
 
 import datasets
 from import_cases import ACTIONS, SPLITS, WORDINGS, answers, as_csv, as_json, as_jsonl, colour, questions, row, talk
-
-from gcl.data.scenario import TURNS
+from turns_case import TURNS
 
 datasets.disable_progress_bars()
 Files = dict[str, bytes]
@@ -152,7 +151,7 @@ def number_words(number: int) -> dict[str, str]:
 
 URI = [f"data:image/png;base64,{base64.b64encode(png(k)).decode()}" for k in range(3)]
 ROWS, TALKS = each(row), each(talk)
-NO_FIVE = "scene here has five turns (perception, prediction, reasoning, action, explanation), so this is no data yet"
+NOT_SO_MANY = "scene here has 5 turns (perception, prediction, reasoning, action, explanation), so this is no data yet"
 
 TABLES: dict[str, Shape] = {
     "CSV": Shape({"a.csv": as_csv(ROWS)}),
@@ -281,10 +280,10 @@ DIALOGUES: dict[str, Shape] = {
     "one round each, the picture shared": Shape({"a.json": as_json(flat(each(single)))}),
     "one round each, not side by side": Shape({"a.json": as_json(interleaved(each(single)))}),
     "one round each with a turn's name": Shape({"a.json": as_json(flat([[s | {"category": t} for s, t in zip(single(k), TURNS, strict=True)] for k in range(3)]))}),
-    "one round a picture": Shape({"a.json": as_json([single(k)[0] for k in range(3)])}, f"a.json: dialogues of 1 round; a {NO_FIVE}"),
-    "three rounds": Shape({"a.json": as_json([spoken(k, conversations=messages(k, "from", "value", ("human", "gpt"))[:6]) for k in range(3)])}, f"a.json: dialogues of 3 rounds; a {NO_FIVE}"),
+    "one round a picture": Shape({"a.json": as_json([single(k)[0] for k in range(3)])}, f"a.json: dialogues of 1 round; a {NOT_SO_MANY}"),
+    "three rounds": Shape({"a.json": as_json([spoken(k, conversations=messages(k, "from", "value", ("human", "gpt"))[:6]) for k in range(3)])}, f"a.json: dialogues of 3 rounds; a {NOT_SO_MANY}"),
     "six rounds of known wordings": Shape({"a.json": as_json([spoken(k, conversations=[*messages(k, "from", "value", ("human", "gpt")), {"from": "human", "value": "Fine?"}, {"from": "gpt", "value": "Yes."}]) for k in range(3)])}, notes=("questions left out, as the mapping does not use them: 3",)),
-    "twenty rounds of other wordings": Shape({"a.json": as_json([spoken(k, conversations=[{"from": w, "value": f"{w} {k} {n}"} for n in range(20) for w in ("human", "gpt")]) for k in range(3)])}, f"a.json: dialogues of 20 rounds; a {NO_FIVE}"),
+    "twenty rounds of other wordings": Shape({"a.json": as_json([spoken(k, conversations=[{"from": w, "value": f"{w} {k} {n}"} for n in range(20) for w in ("human", "gpt")]) for k in range(3)])}, f"a.json: dialogues of 20 rounds; a {NOT_SO_MANY}"),
     "two pictures a record": Shape({"a.json": as_json([t | {"image": [f"images/{k}.png", f"images/{(k + 1) % 3}.png"]} for k, t in enumerate(TALKS)])}, notes=("records of which one picture of several is used: 3",)),
     "the same picture twice": Shape({"a.json": as_json([t | {"image": [t["image"], t["image"]]} for t in TALKS])}),
     "five files that overlap": Shape({f"snei_{n}_base.json": as_json(TALKS) for n in ("pretrain", "finetune", "train")} | {f"snei_train_base_dpo{n}.json": as_json([spoken(k, turns=[{"human": p["question"], "chosen": p["answer"], "rejected": "No."} for p in asked(k)]) for k in range(3)]) for n in ("", ".split.action")}),
@@ -312,7 +311,7 @@ PLACES: dict[str, Shape] = {
     "pictures with other letter case": Shape({"a.json": as_json([r | {"image": f"Images/{k}.PNG"} for k, r in enumerate(ROWS)])}, "a.json:2: image: 'Images/0.PNG': no such file, like all 3 pictures; images/0.png is there: its letter case differs; rename the pictures, or correct the paths in the data"),
     "pictures with another suffix": Shape({"a.json": as_json([r | {"image": f"images/{k}.jpg"} for k, r in enumerate(ROWS)])}, "a.json:2: image: 'images/0.jpg': no such file, like all 3 pictures; images/0.png is there: its suffix differs; rename the pictures, or correct the paths in the data"),
     "pictures with a blank for %20": Shape({"a.json": as_json([r | {"image": f"images/my%20{k}.png"} for k, r in enumerate(ROWS)])}, "a.json:2: image: 'images/my%200.png': no such file, like all 3 pictures; images/my 0.png is there: its name has no % signs; rename the pictures, or correct the paths in the data", change=blanks),
-    "no pictures named": Shape({"a.json": as_json([answers(k) for k in range(3)])}, "a.json: no field names a picture (there are: perception, prediction, reasoning, action, explanation); scenes need a picture and five turns"),
+    "no pictures named": Shape({"a.json": as_json([answers(k) for k in range(3)])}, "a.json: no field names a picture (there are: perception, prediction, reasoning, action, explanation); scenes need a picture and 5 turns"),
     "broken JSON": Shape({"a.json": b"{"}, "a.json:1: not valid JSON: Expecting property name enclosed in double quotes at column 2; correct it"),
 }  # fmt: skip
 

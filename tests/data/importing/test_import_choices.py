@@ -149,7 +149,7 @@ def test_inspect_ends_with_the_reason_where_it_has_no_mapping(
         tmp_path / "source", {"a.json": as_json([talk(0) | {"conversations": talk(0)["conversations"][:6]}])}
     )
     assert main(["data", "inspect", str(source), "--to", str(tmp_path / "m.yaml")]) == 2
-    assert "dialogues of 3 rounds; a scene here has five turns" in capsys.readouterr().err
+    assert "dialogues of 3 rounds; a scene here has 5 turns" in capsys.readouterr().err
     assert not (tmp_path / "m.yaml").exists()
 
 

@@ -26,9 +26,10 @@ from import_cases import (
     talk,
     write_source,
 )
+from turns_case import TURNS, dialogue
 
 from gcl.data.raw import read_raw
-from gcl.data.scenario import TURNS, Turn
+from gcl.data.scenario import Turn
 
 ROWS, TRAIN, TEST = [row(k) for k in range(3)], [talk(0), talk(1)], [talk(2)]
 BY_SPLIT = {"train": ["train.json"], "test": ["test.json"]}
@@ -117,7 +118,7 @@ def test_same_content_gives_the_same_scenes(tmp_path: Path, mapping: dict[str, A
         (source / "images" / f"s{k}.png").write_bytes((source / "images" / f"{k}.png").read_bytes())
     run_import(source, mapping, actions=ACTIONS)
     assert _texts(source) == EXPECTED
-    scenarios = read_raw(source.parent / "raw", WORDINGS, ACTIONS)
+    scenarios = read_raw(source.parent / "raw", dialogue(ACTIONS, WORDINGS))
     assert [scenario.turns["prediction"] for scenario in scenarios] == [
         Turn(WORDINGS["prediction"], answers(k)["prediction"]) for k in range(3)
     ]
@@ -263,7 +264,7 @@ def test_source_may_be_named_by_a_file_in_it(tmp_path: Path) -> None:
     from gcl.data.importing.importer import import_source
 
     mapping = write_mapping(tmp_path / "mapping.yaml", TABLE | {"files": ["a.csv"]})
-    import_source("muson", source / "a.csv", mapping, tmp_path / "raw", ACTIONS)
+    import_source("muson", source / "a.csv", mapping, tmp_path / "raw", dialogue(ACTIONS))
     assert _texts(source) == EXPECTED
 
 

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from import_cases import (
     ACTIONS,
+    DIALOGUE,
     QUESTIONS,
     TABLE,
     TALKS,
@@ -24,6 +25,7 @@ from import_cases import (
     talk,
     write_source,
 )
+from turns_case import TURNS, dialogue
 
 from gcl.data.importing.inspect import inspect_source
 from gcl.data.importing.mapping import read_mapping
@@ -127,7 +129,7 @@ def _import_or_refuse(download: tuple[dict[str, Any], dict[str, bytes]]) -> bool
             str(error).encode()  # a message that cannot be printed would be a traceback after all
             assert sorted(path.name for path in Path(folder).iterdir()) == ["mapping.yaml", "source"]
             return False
-        scenarios = read_raw(Path(folder) / "raw", WORDINGS, ACTIONS)
+        scenarios = read_raw(Path(folder) / "raw", dialogue(ACTIONS, WORDINGS))
         assert {scenario.split for scenario in scenarios} == {"train", "test"}
         return True
 
@@ -159,7 +161,7 @@ def test_any_download_can_be_inspected_and_gets_a_proposal_in_yaml_or_a_reason(
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         source = write_source(Path(folder) / "source", download[1])
-        inspection = inspect_source(source)
+        inspection = inspect_source(source, DIALOGUE)
         inspection.text().encode()
         if inspection.mapping is None:
             assert inspection.reason and len(inspection.reason.splitlines()) == 1
@@ -168,7 +170,7 @@ def test_any_download_can_be_inspected_and_gets_a_proposal_in_yaml_or_a_reason(
         file.write_text(inspection.mapping)
         assert isinstance(yaml.safe_load(inspection.mapping), dict)
         try:
-            read_mapping(file)
+            read_mapping(file, TURNS)
         except ConfigError as error:
             assert all("CHOOSE" in line or "turns" in line or "split" in line for line in str(error).split("\n")), error
 
@@ -188,7 +190,7 @@ def test_any_mapping_is_read_or_refused(mapping: Any, junk: bytes, place: int) -
             return
         file.write_bytes(text[:place] + junk + text[place:])
         try:
-            read_mapping(file)
+            read_mapping(file, TURNS)
         except GCLError as error:
             str(error).encode()
             assert all(line.startswith(f"{file}:") for line in str(error).split("\n"))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from import_cases import ACTIONS, TABLE, as_csv, as_json, refused, row, run_import, scenes, write_source
+from import_cases import ACTIONS, DIALOGUE, TABLE, as_csv, as_json, refused, row, run_import, scenes, write_source
 
 from gcl.data.importing.inspect import inspect_source
 
@@ -22,7 +22,7 @@ LISTS = {
 
 
 def _given(source: Path) -> Any:
-    return yaml.safe_load(inspect_source(source).mapping)["split"]
+    return yaml.safe_load(inspect_source(source, DIALOGUE).mapping)["split"]
 
 
 def _splits(source: Path) -> list[str]:
@@ -33,7 +33,7 @@ def _splits(source: Path) -> list[str]:
 def test_a_file_that_lists_the_test_scenes_is_proposed_and_read(tmp_path: Path, name: str, content: bytes) -> None:
     source = write_source(tmp_path / "source", {"a.json": as_json(PLAIN), name: content})
     assert _given(source) == {"file": name}
-    run_import(source, inspect_source(source).mapping, actions=ACTIONS)
+    run_import(source, inspect_source(source, DIALOGUE).mapping, actions=ACTIONS)
     assert _splits(source) == ["train", "train", "test"]
 
 
@@ -61,7 +61,7 @@ def test_a_column_of_true_and_false_says_the_split(tmp_path: Path, name: str) ->
     rows = [r | {name: value} for r, value in zip(PLAIN, values, strict=True)]
     source = write_source(tmp_path / "source", {"a.json": as_json(rows)})
     assert _given(source) == {"column": name, "words": words}
-    run_import(source, inspect_source(source).mapping, actions=ACTIONS)
+    run_import(source, inspect_source(source, DIALOGUE).mapping, actions=ACTIONS)
     assert _splits(source) == ["train", "train", "test"]
 
 
@@ -69,7 +69,7 @@ def test_numbers_as_splits_are_left_to_choose_and_may_stand_without_quotes(tmp_p
     rows = [r | {"split": value} for r, value in zip(PLAIN, (0, 0, 1), strict=True)]
     source = write_source(tmp_path / "source", {"a.json": as_json(rows)})
     assert _given(source) == {"column": "split", "words": {"0": "CHOOSE", "1": "CHOOSE"}}
-    mapping = yaml.safe_load(inspect_source(source).mapping)
+    mapping = yaml.safe_load(inspect_source(source, DIALOGUE).mapping)
     run_import(source, mapping | {"split": {"column": "split", "words": {0: "train", 1: "test"}}}, actions=ACTIONS)
     assert _splits(source) == ["train", "train", "test"]
 
@@ -77,7 +77,7 @@ def test_numbers_as_splits_are_left_to_choose_and_may_stand_without_quotes(tmp_p
 def test_a_validation_split_without_a_test_leaves_the_test_to_choose(tmp_path: Path) -> None:
     files = {"train/metadata.csv": as_csv(PLAIN[:2]), "validation/metadata.csv": as_csv(PLAIN[2:])}
     source = write_source(tmp_path / "files", files)
-    found = yaml.safe_load(inspect_source(source).mapping)
+    found = yaml.safe_load(inspect_source(source, DIALOGUE).mapping)
     assert found["files"] == {"train": ["train/metadata.csv", "validation/metadata.csv"], "test": "CHOOSE"}
     assert "split" not in found
     rows = [r | {"split": word} for r, word in zip(PLAIN, ("train", "train", "val"), strict=True)]
@@ -96,7 +96,7 @@ NAMED = {
 def test_what_is_called_like_a_split_and_says_none_is_named(
     tmp_path: Path, rows: list[dict[str, str]], files: dict[str, bytes], name: str
 ) -> None:
-    text = inspect_source(write_source(tmp_path / "source", {"a.csv": as_csv(rows), **files})).mapping
+    text = inspect_source(write_source(tmp_path / "source", {"a.csv": as_csv(rows), **files}), DIALOGUE).mapping
     assert f"called like a split, but train and test cannot be told by it: {name}: a split is drawn" in text
     assert "nothing says it" not in text
 
@@ -104,6 +104,6 @@ def test_what_is_called_like_a_split_and_says_none_is_named(
 def test_records_for_the_test_that_say_train_are_told(tmp_path: Path) -> None:
     content = json.dumps({"train": [row(0), row(1)], "test": [row(2) | {"split": "train"}]}).encode()
     source = write_source(tmp_path / "source", {"a.json": content})
-    text = inspect_source(source).mapping
+    text = inspect_source(source, DIALOGUE).mapping
     assert "# a.json, test: records for test whose split says 'train'; check which is right\n" in text
     assert "records read for test whose split says 'train': 1" in run_import(source, text, actions=ACTIONS).notes

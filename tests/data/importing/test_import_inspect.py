@@ -8,6 +8,7 @@ import pytest
 import yaml
 from import_cases import (
     ACTIONS,
+    DIALOGUE,
     ROW_COLUMNS,
     WORDINGS,
     as_csv,
@@ -20,6 +21,7 @@ from import_cases import (
     write_source,
 )
 from import_cases import scenes as imported
+from turns_case import TURNS
 
 from gcl.data.importing.inspect import inspect_source
 from gcl.data.importing.mapping import read_mapping
@@ -31,7 +33,7 @@ ROWS = [row(k) for k in range(3)]
 
 
 def _proposed(source: Path) -> dict[str, Any]:
-    return yaml.safe_load(inspect_source(source).mapping)
+    return yaml.safe_load(inspect_source(source, DIALOGUE).mapping)
 
 
 def test_table_is_recognised_by_the_names_of_its_columns(tmp_path: Path) -> None:
@@ -49,14 +51,14 @@ def test_table_is_recognised_by_the_names_of_its_columns(tmp_path: Path) -> None
         "columns": {"id": "Scene ID", "image": "img", **{turn: turn.title() for turn in WORDINGS}, "label": None},
         "split": {"column": "Split", "words": {"test": "test", "train": "train"}},
     }
-    run_import(source, inspect_source(source).mapping, actions=ACTIONS)
+    run_import(source, inspect_source(source, DIALOGUE).mapping, actions=ACTIONS)
     assert [scene["id"] for scene in imported(source)] == ["s0", "s1", "s2"]
 
 
 def test_dialogues_by_split_are_recognised(tmp_path: Path) -> None:
     files = {"snei_train_base.json": as_json([talk(0), talk(1)]), "snei_test.json": as_json([talk(2)])}
     source = write_source(tmp_path / "source", files)
-    inspection = inspect_source(source)
+    inspection = inspect_source(source, DIALOGUE)
     assert yaml.safe_load(inspection.mapping) == {
         "format": "conversations",
         "files": {"train": ["snei_train_base.json"], "test": ["snei_test.json"]},
@@ -82,9 +84,9 @@ def test_dialogues_of_other_lengths_leave_the_turns_to_choose(tmp_path: Path) ->
     source = write_source(tmp_path / "source", files)
     turns = _proposed(source)["turns"]
     assert turns == dict.fromkeys(WORDINGS.values(), "CHOOSE") | {"What should the robot do?": None}
-    (tmp_path / "m.yaml").write_text(inspect_source(source).mapping)
+    (tmp_path / "m.yaml").write_text(inspect_source(source, DIALOGUE).mapping)
     with pytest.raises(ConfigError, match=r"turns\.What about perception\?: CHOOSE stands where nothing could be told"):
-        read_mapping(tmp_path / "m.yaml")
+        read_mapping(tmp_path / "m.yaml", TURNS)
 
 
 def test_questions_without_answers_are_taken_for_the_list_of_test_scenes(tmp_path: Path) -> None:
@@ -92,7 +94,7 @@ def test_questions_without_answers_are_taken_for_the_list_of_test_scenes(tmp_pat
     files = {"all.json": as_json([talk(k) for k in range(3)]), "snei_eval.jsonl": as_jsonl(asked)}
     source = write_source(tmp_path / "source", files)
     assert _proposed(source)["split"] == {"file": "snei_eval.jsonl"}
-    run_import(source, inspect_source(source).mapping)
+    run_import(source, inspect_source(source, DIALOGUE).mapping)
     assert [scene["split"] for scene in imported(source)] == ["train", "train", "test"]
 
 
@@ -111,8 +113,8 @@ def test_what_cannot_be_told_is_left_to_choose(tmp_path: Path) -> None:
 
 def test_a_table_of_too_few_texts_is_no_data_rather_than_a_mapping_that_cannot_work(tmp_path: Path) -> None:
     rows = [{"x": f"images/{k}.png", "b": "b", "c": "c"} for k in range(3)]
-    inspection = inspect_source(write_source(tmp_path / "source", {"a.csv": as_csv(rows)}))
-    what = "no five texts to a picture (there are: x, b, c)"
+    inspection = inspect_source(write_source(tmp_path / "source", {"a.csv": as_csv(rows)}), DIALOGUE)
+    what = "no 5 texts to a picture (there are: x, b, c)"
     assert (inspection.mapping, inspection.reason) == (
         None,
         f"a.csv: {what}; scenes need perception, prediction, reasoning, action, explanation",
@@ -121,7 +123,7 @@ def test_a_table_of_too_few_texts_is_no_data_rather_than_a_mapping_that_cannot_w
 
 def test_records_with_mistakes_are_told_beside_a_mapping_that_fits_the_rest(tmp_path: Path) -> None:
     rows = [row(0), row(1), row(2) | {"reasoning": ""}]
-    mapping = inspect_source(write_source(tmp_path / "source", {"a.jsonl": as_jsonl(rows)})).mapping
+    mapping = inspect_source(write_source(tmp_path / "source", {"a.jsonl": as_jsonl(rows)}), DIALOGUE).mapping
     assert (
         "# Records with mistakes: 1 of 3 that were tried. The first: 'a.jsonl:3: reasoning: empty; fill it in'"
         in mapping
@@ -135,14 +137,18 @@ def test_sizes_of_a_drawn_split_come_from_the_data_set_that_is_just_as_large(tmp
     rows = [{name: text for name, text in r.items() if name != "split"} for r in ROWS]
     source = write_source(tmp_path / "source", {"a.csv": as_csv(rows)})
     known = {"muson": Known(ACTIONS, {"train": 2, "test": 1})}
-    assert yaml.safe_load(inspect_source(source, known).mapping)["split"] == {"train": 2, "test": 1, "seed": 0}
+    assert yaml.safe_load(inspect_source(source, DIALOGUE, known).mapping)["split"] == {
+        "train": 2,
+        "test": 1,
+        "seed": 0,
+    }
     other = {"muson": Known(ACTIONS, {"train": 640, "test": 160})}
-    assert yaml.safe_load(inspect_source(source, other).mapping)["split"]["train"] == "CHOOSE"
+    assert yaml.safe_load(inspect_source(source, DIALOGUE, other).mapping)["split"]["train"] == "CHOOSE"
 
 
 def test_files_whose_scenes_are_in_others_are_named_and_not_used(tmp_path: Path) -> None:
     source = write_source(tmp_path / "source", {"a.csv": as_csv(ROWS), "b.csv": as_csv(ROWS[:2])})
-    mapping = inspect_source(source).mapping
+    mapping = inspect_source(source, DIALOGUE).mapping
     assert yaml.safe_load(mapping)["files"] == ["a.csv"]
     assert "# not used, as it has scenes of the files above: b.csv\n" in mapping
 
@@ -164,14 +170,14 @@ def test_shards_become_a_pattern_and_saved_splits_are_found(tmp_path: Path) -> N
 
 def test_file_that_cannot_be_read_is_shown_as_such(tmp_path: Path) -> None:
     source = write_source(tmp_path / "source", {"a.json": b"{", "b.csv": as_csv(ROWS)})
-    text = inspect_source(source).text()
+    text = inspect_source(source, DIALOGUE).text()
     assert "files of no known format:\n  a.json: a.json:1: not valid JSON: " in text
     assert _proposed(source)["files"] == ["b.csv"]
 
 
 def test_one_file_can_be_inspected_alone(tmp_path: Path) -> None:
     source = write_source(tmp_path / "source", {"a.csv": as_csv(ROWS), "b.json": as_json([talk(0)])})
-    inspection = inspect_source(source / "a.csv")
+    inspection = inspect_source(source / "a.csv", DIALOGUE)
     assert inspection.source == source
     assert [look.file.name for look in inspection.looks] == ["a.csv"]
 
@@ -179,9 +185,9 @@ def test_one_file_can_be_inspected_alone(tmp_path: Path) -> None:
 def test_source_without_annotations_is_named(tmp_path: Path) -> None:
     source = write_source(tmp_path / "source", {})
     with pytest.raises(DataError, match=r"source: no annotations; known are \.json"):
-        inspect_source(source)
+        inspect_source(source, DIALOGUE)
     with pytest.raises(DataError, match=r"nowhere: no such file or folder; name what was downloaded"):
-        inspect_source(tmp_path / "nowhere")
+        inspect_source(tmp_path / "nowhere", DIALOGUE)
 
 
 @pytest.mark.parametrize(
@@ -208,7 +214,7 @@ def _in_folders(folder: Path, names: list[str], file: str, **fields: str) -> Pat
 @pytest.mark.parametrize("fields", [{}, {"id": "1"}], ids=["names", "ids"])
 def test_files_that_call_other_pictures_by_the_same_name_have_no_scene_in_common(tmp_path: Path, fields: dict) -> None:
     source = _in_folders(tmp_path / "source", ["train", "test"], "metadata.jsonl", **fields)
-    mapping = inspect_source(source).mapping
+    mapping = inspect_source(source, DIALOGUE).mapping
     assert "not used" not in mapping
     proposed = yaml.safe_load(mapping)
     assert proposed["files"] == {"train": ["train/metadata.jsonl"], "test": ["test/metadata.jsonl"]}
@@ -231,11 +237,11 @@ def test_a_picture_that_several_folders_have_leaves_the_folder_to_choose(tmp_pat
     source = write_source(tmp_path / "source", {"a.csv": as_csv([r | {"image": r["image"][7:]} for r in ROWS])})
     (source / "depth").mkdir()
     (source / "depth/1.png").write_bytes((source / "images/2.png").read_bytes())
-    mapping = inspect_source(source).mapping
+    mapping = inspect_source(source, DIALOGUE).mapping
     assert "images: CHOOSE  # 1.png is in depth, images; " in mapping
     (tmp_path / "m.yaml").write_text(mapping)
     with pytest.raises(ConfigError, match="images: CHOOSE stands where nothing could be told"):
-        read_mapping(tmp_path / "m.yaml")
+        read_mapping(tmp_path / "m.yaml", TURNS)
     run_import(source, mapping.replace("CHOOSE", "images"), actions=ACTIONS)
     assert [scene["image"] for scene in imported(source)] == [f"images/{k}.png" for k in range(3)]
 
@@ -273,13 +279,13 @@ def test_of_columns_with_other_pictures_each_none_is_taken_unasked(
             else dict(zip(pictures, values, strict=True))
         )
         records.append(_without_picture(record(k)) | named)
-    mapping = inspect_source(write_source(tmp_path / "source", {"a.json": as_json(records)})).mapping
+    mapping = inspect_source(write_source(tmp_path / "source", {"a.json": as_json(records)}), DIALOGUE).mapping
     assert f"  image: CHOOSE  # {columns}\n" in mapping
 
 
 def test_columns_of_the_same_pictures_are_one(tmp_path: Path) -> None:
     records = [r | {"file_name": r["image"][7:]} for r in ROWS]
-    mapping = inspect_source(write_source(tmp_path / "source", {"a.json": as_json(records)})).mapping
+    mapping = inspect_source(write_source(tmp_path / "source", {"a.json": as_json(records)}), DIALOGUE).mapping
     assert "  image: image  # the same pictures are in file_name\n" in mapping
 
 
@@ -292,7 +298,7 @@ def test_a_column_whose_pictures_are_not_here_is_no_choice(tmp_path: Path) -> No
 
 def test_no_mapping_is_to_be_corrected_where_none_is_written(tmp_path: Path) -> None:
     rows = [r | {"image": f"nowhere/x{k}.png"} for k, r in enumerate(ROWS)]
-    inspection = inspect_source(write_source(tmp_path / "source", {"a.json": as_json(rows)}))
+    inspection = inspect_source(write_source(tmp_path / "source", {"a.json": as_json(rows)}), DIALOGUE)
     what = "'nowhere/x0.png': no such file, like all 3 pictures; put the pictures into the download"
     assert (inspection.mapping, inspection.reason) == (None, f"a.json:2: image: {what}")
 
@@ -302,7 +308,7 @@ def test_a_file_is_not_said_to_repeat_scenes_while_the_folder_of_its_pictures_is
     files = {f"labels/{k}.json": as_json([r | {"reasoning": f"reasoning {k}"} for r in plain]) for k in (0, 1)}
     source = write_source(tmp_path / "source", files)
     shutil.copytree(source / "images", source / "more")
-    mapping = inspect_source(source).mapping
+    mapping = inspect_source(source, DIALOGUE).mapping
     assert (
         "# not used, as it names pictures as the files above do; add it if these are others: labels/1.json\n" in mapping
     )

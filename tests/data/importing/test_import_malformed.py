@@ -28,6 +28,7 @@ from import_cases import (
     talk,
     write_source,
 )
+from turns_case import TURNS, dialogue
 
 Files = dict[str, bytes]
 Case = tuple[dict[str, Any] | str, Files, str]  # mapping, files beside three pictures, expected line
@@ -198,7 +199,7 @@ PICTURES: dict[str, Case] = {
 }  # fmt: skip
 MAPPINGS: dict[str, Case] = {
     "unknown key": (CSV | {"colums": {}}, {}, "{mapping}: colums: unknown key; did you mean 'columns'?"),
-    "unknown column": (CSV | {"columns": ROW_COLUMNS | {"mood": "x"}}, {}, "{mapping}: columns.mood: unknown key; use id, image, perception, prediction, reasoning, action, explanation, question, answer, dialogue, label"),
+    "unknown column": (CSV | {"columns": ROW_COLUMNS | {"mood": "x"}}, {}, "{mapping}: columns.mood: unknown key; use id, image, perception, prediction, reasoning, action, explanation, label"),
     "missing column": (CSV | {"columns": _without(ROW_COLUMNS, "action")}, {}, "{mapping}: columns.action: missing; add it"),
     "left to choose": (CSV | {"columns": ROW_COLUMNS | {"action": "CHOOSE"}}, {}, "{mapping}: columns.action: CHOOSE stands where nothing could be told; fill it in"),
     "no format": ({"files": ["a.csv"]}, {}, "{mapping}: format: missing; add it"),
@@ -221,7 +222,7 @@ MAPPINGS: dict[str, Case] = {
     "no turns": (_without(TALK_FILES, "turns"), {}, "{mapping}: turns: missing; write by order, or the wording of each question and its turn"),
     "dialogues by suffix": (TALK_FILES | {"turns": "by suffix"}, {}, "{mapping}: turns: 'by suffix' is not possible for conversations; write by order, or the wordings"),
     "not all turns": (TALK_FILES | {"turns": {"a": "action"}}, {}, "{mapping}: turns: no wording for perception, prediction, reasoning, explanation; add it"),
-    "unknown turn": (BY_WORDING | {"turns": {"a": "mood"}}, {}, "{mapping}: turns.a: 'mood' is not possible; input should be 'perception', 'prediction', 'reasoning', 'action' or 'explanation'"),
+    "unknown turn": (BY_WORDING | {"turns": {"a": "mood"}}, {}, "{mapping}: turns: 'a': 'mood' is no turn of the data set; use perception, prediction, reasoning, action, explanation or null"),
     "numbered samples": (_without(CSV, "columns") | {"format": "socialnav-sub", "ids": "row"}, {}, "{mapping}: ids: socialnav-sub has its own; remove it, or correct format"),
     "no mapping": ("- a\n", {}, "{mapping}: not a mapping of keys to values; let `gcl data inspect` propose one"),
     "empty mapping": ("", {}, "{mapping}: not a mapping of keys to values; let `gcl data inspect` propose one"),
@@ -254,7 +255,7 @@ def test_missing_mapping_is_named(tmp_path: Path) -> None:
     from gcl.errors import ConfigError
 
     with pytest.raises(ConfigError) as caught:
-        read_mapping(tmp_path / "m.yaml")
+        read_mapping(tmp_path / "m.yaml", TURNS)
     reason = "cannot be read (No such file or directory); check that it exists and its permissions"
     assert str(caught.value) == f"{tmp_path / 'm.yaml'}: {reason}"
 
@@ -302,7 +303,9 @@ def test_all_mistakes_come_together_and_the_rest_is_counted(tmp_path: Path) -> N
     rows = [ROWS[0] | {"id": f"s{k}", "reasoning": "", "image": "x.png"} for k in range(23)] + [ROWS[1] | {"id": "x"}]
     source = write_source(tmp_path / "source", {"a.csv": as_csv(rows)})
     with pytest.raises(DataError) as caught:
-        import_source("muson", source, write_mapping(tmp_path / "m.yaml", CSV), tmp_path / "raw", ACTIONS, show=5)
+        import_source(
+            "muson", source, write_mapping(tmp_path / "m.yaml", CSV), tmp_path / "raw", dialogue(ACTIONS), show=5
+        )
     heading, *lines = str(caught.value).split("\n")
     # The missing picture is one mistake, not 23.
     assert heading == f"{source}: 24 problems"

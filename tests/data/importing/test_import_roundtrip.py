@@ -7,11 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from turns_case import TURNS
 
 from gcl.data.drawing.datasets import write_dataset
 from gcl.data.importing.importer import import_source
 from gcl.data.raw import read_raw
-from gcl.data.scenario import TURNS
+from gcl.experiment.dialogue import dialogue_of
 from gcl.experiment.schema import Experiment
 
 ROOT = Path(__file__).parents[3]
@@ -22,12 +23,12 @@ COUNTS = {"train": 14, "test": 6}
 def imported(tmp_path: Path, experiment: Experiment, request: pytest.FixtureRequest) -> tuple[Path, list]:
     """A drawn data set and its scenes after the import with the shipped mapping."""
     name = request.param
-    questions, actions = experiment.prompt.questions.value, experiment.datasets[name].actions.value
-    write_dataset(name, COUNTS, questions, 3, tmp_path / name)
+    asked = dialogue_of(experiment, name)
+    write_dataset(name, COUNTS, asked.questions, 3, tmp_path / name)
     mapping = ROOT / "workflow" / "mappings" / f"{name}.yaml"
-    summary = import_source(name, tmp_path / name, mapping, tmp_path / "raw", actions)
+    summary = import_source(name, tmp_path / name, mapping, tmp_path / "raw", asked)
     assert (summary.scenes, summary.left_out, summary.pictures, summary.notes) == (COUNTS, 0, 20, [])
-    return tmp_path / name, read_raw(tmp_path / "raw", questions, actions)
+    return tmp_path / name, read_raw(tmp_path / "raw", asked)
 
 
 @pytest.mark.parametrize("imported", ["snei"], indirect=True)
@@ -55,7 +56,7 @@ def test_drawn_table_keeps_texts_order_ids_and_pictures(imported: tuple[Path, li
     for row, scene in zip(rows, scenes, strict=True):
         assert (scene.id, scene.split, scene.action) == (row["id"], row["split"], row["action"])
         assert {turn: scene.turns[turn].answer for turn in TURNS} == {turn: row[turn] for turn in TURNS}
-        assert scene.turns["action"].question == experiment.prompt.questions.value["action"]
+        assert scene.turns["action"].question == dialogue_of(experiment, "muson").questions["action"]
         assert scene.image.read_bytes() == (source / row["image"]).read_bytes()
 
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 import yaml
-from import_cases import ACTIONS, WORDINGS, run_import, scenes, write_source
+from import_cases import ACTIONS, DIALOGUE, WORDINGS, run_import, scenes, write_source
 from import_shapes import GROUPS, SHAPES, Shape
+from turns_case import TURNS, dialogue
 
 from gcl.data.importing.inspect import inspect_source
 from gcl.data.importing.proposal import Known
 from gcl.data.raw import read_raw
-from gcl.data.scenario import TURNS
 
 KNOWN = {"snei": Known(), "muson": Known(ACTIONS, {"train": 2, "test": 1})}
 
@@ -52,7 +52,7 @@ def test_a_shape_is_imported_by_its_proposal_or_refused_in_one_line(tmp_path: Pa
     source = write_source(tmp_path / "source", shape.files)
     if shape.change:
         shape.change(source)
-    inspection = inspect_source(source, KNOWN, shape.data_set)
+    inspection = inspect_source(source, DIALOGUE, KNOWN, shape.data_set)
     inspection.text()
     if isinstance(shape.expected, str):
         assert inspection.mapping is None
@@ -68,7 +68,7 @@ def test_a_shape_is_imported_by_its_proposal_or_refused_in_one_line(tmp_path: Pa
     expected = [shape.answers(k) for k in range(shape.expected)]
     assert sorted(map(repr, found)) == sorted(map(repr, expected))
     assert summary.notes == list(shape.notes)
-    read_raw(summary.to, WORDINGS, ACTIONS if shape.data_set else None)
+    read_raw(summary.to, dialogue(ACTIONS if shape.data_set else None, WORDINGS))
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
@@ -76,6 +76,6 @@ def test_a_proposal_without_a_choice_is_accepted_as_it_is(tmp_path: Path, shape:
     source = write_source(tmp_path / "source", shape.files)
     if shape.change:
         shape.change(source)
-    mapping = inspect_source(source, KNOWN, shape.data_set).mapping
+    mapping = inspect_source(source, DIALOGUE, KNOWN, shape.data_set).mapping
     if mapping is not None and ": CHOOSE" not in mapping:
         run_import(source, mapping, actions=ACTIONS if shape.data_set else None)

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from turns_case import TURNS, dialogue
+
 from gcl.data.drawing.constellation import ACTIONS, TRAINED, sample_scenes
 from gcl.data.drawing.datasets import SHARES
 from gcl.data.drawing.language import explain, perceive, predict, reason
 from gcl.data.drawing.render import render
 from gcl.data.raw import FILE, scene_record
-from gcl.data.scenario import TURNS
 from gcl.data.similar import NEAR, perceptual_hash
 from gcl.data.validation.validate import Validation, validate
 from gcl.files import write_jsonl
@@ -63,4 +64,12 @@ def say(k: int, turn: str, answer: str) -> Change:
 
 def check(folder: Path, *, closed: bool = True, counts: dict[str, int] | None = COUNTS, readers=()) -> Validation:
     """Validate in this process."""
-    return validate("drawn", folder, QUESTIONS, ACTIONS if closed else None, counts, processes=1, readers=readers)
+    return validate(
+        "drawn",
+        folder,
+        dialogue(ACTIONS if closed else None, QUESTIONS),
+        counts,
+        processes=1,
+        telling=("perception", "reasoning"),
+        readers=readers,
+    )

@@ -59,14 +59,14 @@ def test_a_sentence_is_no_placeholder(text):
 
 
 def test_encoders_of_packages_are_counted_with_their_own_limits():
-    limits = {reader.name: reader.limit for reader in readers(load_experiment())[0]}
+    limits = {reader.name: reader.limit for reader in readers(load_experiment(), "snei")[0]}
     assert limits["the encoder of Action-F1"] == 512
     assert limits["the encoder of Perception-cos and Reasoning-cos"] == 256
 
 
 def test_what_is_not_on_this_machine_is_said_and_not_fetched(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
-    found, absent = readers(load_experiment(read_yaml(ROOT / "config.yaml") | {"scale": "paper"}))
+    found, absent = readers(load_experiment(read_yaml(ROOT / "config.yaml") | {"scale": "paper"}), "snei")
     lines = [line for line in absent if line.startswith("answers of more than") and "not on this machine" in line]
     assert len(lines) == 5
     assert not [reader for reader in found if "encoder" not in reader.name]
@@ -78,7 +78,7 @@ def test_members_of_one_tokenizer_are_one_reader(backbones, tmp_path, monkeypatc
     models = {name: experiment.models[name] for name in ("qwen3-vl-2b", "qwen3-vl-4b")}
     for name in models:
         (tmp_path / name).symlink_to(backbones["qwen3_vl"])
-    found, absent = readers(experiment.model_copy(update={"models": models}))
+    found, absent = readers(experiment.model_copy(update={"models": models}), "snei")
     assert not absent
     (members,) = [reader for reader in found if "encoder" not in reader.name]
     assert members.name == "qwen3-vl-2b, qwen3-vl-4b"

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from clean_set import QUESTIONS, change, check, say, write_clean
 from PIL import Image
+from turns_case import TURNS, dialogue
 
 from gcl.data.raw import FILE, scene_record
-from gcl.data.scenario import TURNS
 from gcl.data.validation import validation_page as page
 from gcl.data.validation.overview import Summary
 from gcl.data.validation.problem import Problem
@@ -186,6 +186,6 @@ def test_the_page_of_800_real_pictures_with_many_findings_stays_below_a_megabyte
     write_jsonl(tmp_path / FILE, records)
     for k in range(0, 800, 2):
         (tmp_path / f"images/{k}.jpg").write_bytes(b"damaged")
-    found = validate("long", tmp_path, QUESTIONS, None, None)
+    found = validate("long", tmp_path, dialogue(questions=QUESTIONS), None)
     assert len(found.errors) == 400 and len(found.warnings) > 700
     assert 100_000 < len(found.html().encode()) < 1_000_000

@@ -8,9 +8,9 @@ from pathlib import Path, PurePosixPath
 import pytest
 from clean_set import change, check, say, write_clean
 from PIL import Image
+from turns_case import TURNS
 
 from gcl.data.raw import FILE, Draft
-from gcl.data.scenario import TURNS
 from gcl.data.validation.decoded_pictures import Picture
 from gcl.data.validation.picture_checks import Shot, picture_warnings
 from gcl.data.validation.problem import KINDS, Problem, by_kind, from_line
@@ -235,12 +235,12 @@ def test_files_that_no_scene_uses_are_counted_and_some_named(folder):
     ) + " and 2 more"  # fmt: skip
 
 
-def test_scenes_with_the_same_five_answers_are_a_warning(folder):
+def test_scenes_with_the_same_answers_in_all_turns_are_a_warning(folder):
     change(folder, lambda records: records[14].update(turns=records[3]["turns"]))
     found = {problem.kind: problem for problem in check(folder).warnings}
     assert set(found) == {"same scene", "same answer"}
     assert found["same scene"].place == f"{FILE}:15"
-    assert found["same scene"].what == f"all five answers are those of {FILE}:4 in the other split"
+    assert found["same scene"].what == f"all 5 answers are those of {FILE}:4 in the other split"
 
 
 def test_a_shared_answer_is_counted_and_named_where_both_splits_have_it(folder):

@@ -1,18 +1,19 @@
-"""Perception-cos and Reasoning-cos: cosine of sentence embeddings (GCL paper, Sec. 4.1), by sentence-transformers."""
+"""Cosine of sentence embeddings (GCL paper, Sec. 4.1), by sentence-transformers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-import torch
-from sentence_transformers import SentenceTransformer
-from sentence_transformers.util import pairwise_cos_sim
+from typing import Any, Self
 
 from gcl.errors import CheckpointError
-from gcl.evaluation.encoders import readable
+from gcl.evaluation.encoders import encoder_folder, encoder_sha256, readable
+from gcl.evaluation.scorer import Scorer
+from gcl.experiment.asked import ScoreSpec
 
 
-class SentenceSimilarity:
+class SentenceSimilarity(Scorer):
     """Scores pairs of texts with one sentence encoder; a pair with a text that the encoder cannot read scores 0."""
+
+    suffix, place = "-cos", 2
 
     def __init__(self, encoder: Path) -> None:
         """Load a Sentence-BERT folder.
@@ -24,11 +25,24 @@ class SentenceSimilarity:
             raise CheckpointError(
                 f"{encoder}: no modules.json; this is no sentence-transformers model, choose one that is"
             )
+        from sentence_transformers import SentenceTransformer  # takes seconds, as it imports torch
+
         self._model = SentenceTransformer(str(encoder), local_files_only=True)
-        self._embeddings: dict[str, torch.Tensor] = {}
+        self._embeddings: dict[str, Any] = {}
+
+    @classmethod
+    def of(cls, score: ScoreSpec) -> Self:
+        return cls(encoder_folder(score.sentence_encoder))
+
+    @classmethod
+    def encoder(cls, score: ScoreSpec) -> Mapping[str, str]:
+        return {"sentence": encoder_sha256(encoder_folder(score.sentence_encoder))}
 
     def __call__(self, texts: Sequence[str], references: Sequence[str]) -> list[float]:
         """Return the cosine of each text with its reference."""
+        import torch
+        from sentence_transformers.util import pairwise_cos_sim
+
         # Answers repeat each other, and references do from member to member: each text is encoded once.
         new = sorted({*texts, *references} - self._embeddings.keys())
         if new:
@@ -42,3 +56,6 @@ class SentenceSimilarity:
     def unreadable(self, text: str, reference: str) -> bool:
         """Whether the encoder cannot compare the two, since one of them is empty to it."""
         return not (readable(self._model.tokenizer, text) and readable(self._model.tokenizer, reference))
+
+
+SCORER = SentenceSimilarity

@@ -1,12 +1,12 @@
-"""The place of weights: `Source` is a folder, or a hub id with its commit."""
+"""The place of weights: `Weights` is a folder, or a hub id with its commit."""
 
-from dataclasses import dataclass
 from typing import Any
 
+from gcl.experiment.types import Strict
 
-@dataclass(frozen=True)
-class Source:
-    """The place of a checkpoint: a local folder, or a hub id with a commit."""
+
+class Weights(Strict):
+    """A local folder, a hub id with a pinned commit, or `package:NAME` for an encoder in an installed package."""
 
     path: str
     revision: str | None = None

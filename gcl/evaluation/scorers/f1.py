@@ -1,21 +1,23 @@
-"""Action-F1: BERTScore F1 between generated and reference text (GCL paper, Eq. 8 and 9), by the bert-score package."""
+"""F1: BERTScore F1 between generated and reference text (GCL paper, Eq. 8 and 9), by the bert-score package."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-import bert_score
-from bert_score import BERTScorer
+from typing import Self
 
 from gcl.errors import CheckpointError
-from gcl.evaluation.encoders import readable
+from gcl.evaluation.encoders import encoder_folder, encoder_sha256, readable
+from gcl.evaluation.scorer import Scorer
+from gcl.experiment.asked import ScoreSpec
 
 
-class ActionF1:
+class BertF1(Scorer):
     """Scores pairs of texts with one encoder.
 
     Without idf. An empty text has an F1 of 0, before it is rescaled: the package cannot embed it, and saying nothing is no
     action. A pair has one, too, where the encoder cannot read the text or the reference (`unreadable`).
     """
+
+    suffix, place = "-F1", 1
 
     def __init__(self, encoder: Path, layer: int, baseline: str | None = None) -> None:
         """Load the encoder from a local folder.
@@ -28,16 +30,26 @@ class ActionF1:
         Raises:
             CheckpointError: if bert-score has no such baseline.
         """
+        import bert_score  # takes seconds, as it imports torch
+
         path = None if baseline is None else Path(bert_score.__file__).parent / f"rescale_baseline/en/{baseline}.tsv"
         if path is not None and not path.is_file():
             known = ", ".join(sorted(file.stem for file in path.parent.glob("*.tsv")))
             raise CheckpointError(f"bert-score has no baseline for {baseline!r}; use null, or one of {known}")
         options = {"lang": "en", "rescale_with_baseline": True, "baseline_path": str(path)} if path else {}
         self._empty = 0.0
-        self._scorer = BERTScorer(model_type=str(encoder), num_layers=layer, idf=False, **options)
+        self._scorer = bert_score.BERTScorer(model_type=str(encoder), num_layers=layer, idf=False, **options)
         if path:
             baseline_f1 = float(self._scorer.baseline_vals[2])
             self._empty = -baseline_f1 / (1 - baseline_f1)
+
+    @classmethod
+    def of(cls, score: ScoreSpec) -> Self:
+        return cls(encoder_folder(score.bert_encoder), score.bert_layer)
+
+    @classmethod
+    def encoder(cls, score: ScoreSpec) -> Mapping[str, str]:
+        return {"bert": f"{encoder_sha256(encoder_folder(score.bert_encoder))} layer {score.bert_layer}"}
 
     def unreadable(self, text: str, reference: str) -> bool:
         """Whether the encoder cannot compare the two, since one of them is empty to it."""
@@ -52,3 +64,6 @@ class ActionF1:
             for i, score in zip(filled, f1_N.tolist(), strict=True):
                 scores[i] = score
         return scores
+
+
+SCORER = BertF1

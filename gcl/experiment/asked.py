@@ -1,0 +1,90 @@
+"""What the members of a run are asked once they are trained, `evaluation(experiment, run)`, and what scores depend on."""
+
+from gcl.experiment.dialogue import turns_of
+from gcl.experiment.places import PLANNING
+from gcl.experiment.planning_arms import questions
+from gcl.experiment.runs import RunSpec
+from gcl.experiment.schema import Experiment
+from gcl.experiment.types import Strict
+from gcl.experiment.weights import Weights
+from gcl.files import canonical_json
+
+# Of plans; readings have the share that is read without a mistake.
+PLAN_METRICS = ("parsed", "success", "success_staying", "optimal", "illegal")
+
+
+class ScoredTurn(Strict):
+    """A turn and the metrics of its answers."""
+
+    name: str
+    metrics: list[str]
+
+
+class ScoreSpec(Strict):
+    """What scoring depends on."""
+
+    bert_encoder: Weights
+    bert_layer: int
+    sentence_encoder: Weights
+    bootstrap: int
+    turns: list[ScoredTurn]
+    actions: list[str] | None
+
+    @property
+    def json(self) -> str:
+        """One spelling; it triggers a rerun when it changes."""
+        return canonical_json(self.model_dump())
+
+
+class EvaluationSpec(Strict):
+    """How answers are made.
+
+    Attributes:
+        turns: what is asked about every test item, by name, in this order.
+        batch_size: prompts that are answered together.
+        max_new_tokens: longest answer.
+    """
+
+    turns: list[str]
+    batch_size: int
+    max_new_tokens: int
+
+    @property
+    def json(self) -> str:
+        """One spelling; it triggers a rerun when it changes."""
+        return canonical_json(self.model_dump())
+
+
+def evaluation(experiment: Experiment, run: RunSpec) -> EvaluationSpec:
+    """What a run's members are asked, and how."""
+    planning = run.dataset == PLANNING
+    settings = experiment.planning.evaluation if planning else experiment.evaluation
+    turns = questions(experiment, run.id) if planning else list(turns_of(experiment, run.dataset))
+    return EvaluationSpec(
+        turns=turns, batch_size=settings.batch_size.value, max_new_tokens=settings.max_new_tokens.value
+    )
+
+
+def score_spec(experiment: Experiment, run: RunSpec) -> ScoreSpec:
+    """Encoders and intervals, the metrics of each turn, and the closed list of the data set."""
+    settings = experiment.evaluation
+    return ScoreSpec(
+        bert_encoder=settings.bert_encoder.value,
+        bert_layer=settings.bert_layer.value,
+        sentence_encoder=settings.sentence_encoder.value,
+        bootstrap=settings.bootstrap.value,
+        turns=_planning_turns(experiment, run) if run.dataset == PLANNING else scored_turns(experiment, run.dataset),
+        actions=None if run.dataset == PLANNING else experiment.datasets[run.dataset].actions.value,
+    )
+
+
+def scored_turns(experiment: Experiment, dataset: str) -> list[ScoredTurn]:
+    """The turns of a data set with their metrics, in their order."""
+    return [ScoredTurn(name=name, metrics=turn.metrics) for name, turn in turns_of(experiment, dataset).items()]
+
+
+def _planning_turns(experiment: Experiment, run: RunSpec) -> list[ScoredTurn]:
+    return [
+        ScoredTurn(name=name, metrics=["all"] if name == "reading" else list(PLAN_METRICS))
+        for name in evaluation(experiment, run).turns
+    ]

@@ -1,0 +1,35 @@
+"""SFT: one model is fine-tuned alone. Variants change rate and number of epochs: ratio2, epochs2, epochs2-ratio0.5."""
+
+from gcl.errors import ConfigError
+from gcl.experiment.dialogue import turns_of
+from gcl.experiment.methods.parts import Method, member, run_spec
+from gcl.experiment.runs import ReferenceFeed, RunId, RunSpec, Shown
+from gcl.experiment.schema import Experiment
+from gcl.experiment.variants import read_sft_variant
+
+
+def sft_run(experiment: Experiment, dataset: str, model: str, seed: int, variant: str = "default") -> RunSpec:
+    """Supervised fine-tuning of one model: a group of one.
+
+    Raises:
+        ConfigError: if the variant cannot be read.
+    """
+    return _make(experiment, RunId(dataset, "sft", (model,), variant, seed))
+
+
+def all_turns(experiment: Experiment, dataset: str) -> ReferenceFeed:
+    """Every turn of every training scene."""
+    return ReferenceFeed(shown=[Shown(questions=list(turns_of(experiment, dataset)))])
+
+
+def _make(experiment: Experiment, ref: RunId) -> RunSpec:
+    changes = read_sft_variant(ref.variant)
+    epochs = (changes.epochs or 1) * experiment.training.epochs.value
+    if epochs != int(epochs):
+        raise ConfigError(f"variant {ref.variant!r}: {epochs:g} epochs; use a factor that gives a whole number")
+    lr = experiment.training.lr_sft.value * (changes.ratio or 1.0)
+    solo = member(experiment, "solo", ref.models[0], lr=lr)
+    return run_spec(experiment, ref, [solo], all_turns(experiment, ref.dataset), epochs=int(epochs))
+
+
+METHODS = [Method("sft", _make)]

@@ -1,0 +1,39 @@
+"""MGSD's stage 2: a student answers from the picture, a frozen teacher that sees more says how likely each token is.
+
+The student is what stage 1 left, the teacher its base model. Variants are those of `planning.variants` in config.yaml.
+"""
+
+from gcl.errors import ConfigError
+from gcl.experiment.methods.base_model import base_start
+from gcl.experiment.methods.parts import Method, member, run_spec
+from gcl.experiment.runs import ObjectiveSpec, RolloutFeed, RunId, RunSpec, Trained
+from gcl.experiment.schema import Experiment
+
+
+def _make(experiment: Experiment, ref: RunId) -> RunSpec:
+    settings = experiment.planning
+    if len(set(ref.models)) != 1:
+        raise ConfigError(f"{str(ref)!r}: student and teacher are of one model; name it twice, model+model")
+    if ref.variant not in settings.variants:
+        raise ConfigError(f"unknown variant {ref.variant!r} of mgsd; use one of {', '.join(settings.variants)}")
+    variant, stage, model = settings.variants[ref.variant].value, settings.distillation, ref.models[0]
+    base = base_start(experiment, ref.dataset, model)
+    student = base
+    if variant.grounded:
+        student = Trained(run=str(RunId(ref.dataset, "reading", (model,), "default", ref.seed)), role="solo")
+    members = [
+        member(experiment, "student", model, lr=stage.lr.value, start=student),
+        member(experiment, "teacher", model, lr=0.0, start=base),
+    ]
+    # What the teacher writes is learnt as it is.
+    objective = ObjectiveSpec(drl_weight=1.0 if variant.author == "student" else 0.0, divergence=variant.divergence)
+    feed = RolloutFeed(
+        views=["image", variant.teacher],
+        author=("student", "teacher").index(variant.author),
+        temperature=stage.temperature.value,
+        max_new_tokens=stage.max_new_tokens.value,
+    )
+    return run_spec(experiment, ref, members, feed, objective, stage)
+
+
+METHODS = [Method("mgsd", _make, members=(2, 2), planning=True)]

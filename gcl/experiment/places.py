@@ -1,0 +1,137 @@
+"""Every path below results/, data/, logs/ and scratch/: `places(experiment)`, used by the workflow, by jobs and by reports.
+
+results/<scale>/experiment.json                   the resolved configuration
+results/<scale>/checkpoints/<run>/<role>/         one member
+results/<scale>/records/<run>.json                what its training took
+results/<scale>/predictions/<run>.jsonl           answers; with exchanged pictures <run>/exchanged.jsonl
+results/<scale>/metrics/<run>.json                scores, and summary/<run>.json, their means
+results/<scale>/tables|figures/<name>.*
+<data>/raw|manifests/<dataset>/                   social scenes
+<data>/planning/states.jsonl, pictures/           planning tasks
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gcl.experiment.runs import Built, MemberSpec, RunSpec, Start, Trained
+from gcl.experiment.schema import Experiment
+from gcl.experiment.weights import Weights
+
+RESULTS, LOGS, SCRATCH = Path("results"), Path("logs"), Path("scratch")
+PLANNING = "planning"  # the data set of planning tasks
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the files of one scale are.
+
+    Attributes:
+        scale: of the experiment; the workflow has the wildcard "{scale}" here.
+        data: folder of data.
+        results: folder of all results.
+    """
+
+    scale: str
+    data: Path
+    results: Path = RESULTS
+
+    @property
+    def root(self) -> Path:
+        """Folder of this scale's results."""
+        return self.results / self.scale
+
+    @property
+    def experiment(self) -> Path:
+        """The resolved configuration."""
+        return self.root / "experiment.json"
+
+    def checkpoints(self, run: str) -> Path:
+        """Folder that a training leaves."""
+        return self.root / "checkpoints" / run
+
+    def record(self, run: str) -> Path:
+        """What a training took."""
+        return self.root / "records" / f"{run}.json"
+
+    def predictions(self, name: str) -> Path:
+        """Answers; of `RunSpec.evaluation`."""
+        return self.root / "predictions" / f"{name}.jsonl"
+
+    def metrics(self, name: str) -> Path:
+        """Scores; of `RunSpec.evaluation`."""
+        return self.root / "metrics" / f"{name}.json"
+
+    def summary(self, name: str) -> Path:
+        """The means of a metrics file."""
+        return self.root / "summary" / f"{name}.json"
+
+    def table(self, name: str, suffix: str = "") -> Path:
+        """One file of a table; without suffix what they all begin with."""
+        return self.root / "tables" / f"{name}{suffix}"
+
+    def figure(self, name: str, suffix: str = "") -> Path:
+        """One file of a figure."""
+        return self.root / "figures" / f"{name}{suffix}"
+
+    @property
+    def report(self) -> Path:
+        """The page of all results."""
+        return self.root / "report.html"
+
+    def backbone(self, name: str) -> Path:
+        """Miniature weights, which all scales with miniature models share."""
+        return self.results / "miniature" / "backbones" / name
+
+    def vocabulary(self, task: str = "") -> Path:
+        """Vocabulary of the miniature models."""
+        return self.backbone(task) / "vocabulary.json"
+
+    def log(self, step: str, name: str) -> Path:
+        """What a job has printed."""
+        return LOGS / self.scale / step / f"{name}.log"
+
+    def raw(self, dataset: str) -> Path:
+        """Imported scenes of a data set."""
+        return self.data / "raw" / dataset
+
+    def manifests(self, dataset: str) -> Path:
+        """Folder of a data set's manifests."""
+        return self.data / "manifests" / dataset
+
+    @property
+    def states(self) -> Path:
+        """All states of planning tasks."""
+        return self.data / PLANNING / "states.jsonl"
+
+    @property
+    def state_pictures(self) -> Path:
+        """A picture of each."""
+        return self.data / PLANNING / "pictures"
+
+    def inputs(self, dataset: str, split: str) -> list[Path]:
+        """Files that one split of a data set is read from; the manifest binds raw data."""
+        if dataset == PLANNING:
+            return [self.states, self.state_pictures]
+        return [self.manifests(dataset) / f"{split}.tsv"]
+
+    def weights(self, start: Start) -> Weights:
+        """Where the weights are that a member starts from."""
+        if isinstance(start, Trained):
+            return Weights(path=str(self.checkpoints(start.run) / start.role))
+        return Weights(path=str(self.backbone(start.backbone))) if isinstance(start, Built) else start
+
+    def answering(self, run: RunSpec, role: str) -> Weights:
+        """Weights of a member who answers: those that its training leaves, or where it was not trained its start."""
+        if run.feed is not None:
+            return Weights(path=str(self.checkpoints(run.id) / role))
+        return self.weights(next(member.start for member in run.members if member.role == role))
+
+
+def start_weights(run: RunSpec, member: MemberSpec) -> Weights:
+    """Where the weights are that a member of a run starts from, seen from the project's folder."""
+    return Places(run.scale, Path()).weights(member.start)
+
+
+def places(experiment: Experiment, results: Path = RESULTS) -> Places:
+    """Where the files of an experiment are."""
+    return Places(experiment.scale, Path(experiment.data.value), results)

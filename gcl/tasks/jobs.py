@@ -1,0 +1,133 @@
+"""What the three jobs of every run do: `train(...)`, `generate(...)`, `score(...)`. The verbs of `gcl` call them.
+
+A run is any `RunSpec`; the experiment says where data lies and how members are asked.
+"""
+
+import gc
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from gcl.experiment.asked import evaluation, score_spec
+from gcl.experiment.closure import evaluation_code, run_code
+from gcl.experiment.execution import ExecutionSpec
+from gcl.experiment.places import RESULTS, SCRATCH, Places, places
+from gcl.experiment.runs import ReferenceFeed, RunSpec
+from gcl.experiment.schema import Experiment
+from gcl.experiment.types import Pictures
+from gcl.files import read_json, read_jsonl, sha256_file, write_json, write_jsonl
+
+
+def train(
+    experiment: Experiment,
+    run: RunSpec,
+    execution: ExecutionSpec,
+    output: Path,
+    record: Path | None = None,
+    scratch: Path = SCRATCH,
+) -> None:
+    """Train one group; an interrupted training continues.
+
+    Args:
+        experiment: says where data lies.
+        run: the training.
+        execution: how it is carried out.
+        output: folder for one checkpoint per member.
+        record: file for a copy of the run's record, which outlives its checkpoints.
+        scratch: root of the folders of unfinished trainings.
+    """
+    with unswept():
+        from gcl.tasks.task import make_feed, open_task
+        from gcl.training.trainer import scratch_folder, train_run
+    task, code = open_task(experiment, run.dataset), run_code("training", run)
+    if not isinstance(run.feed, ReferenceFeed):
+        from gcl.training.rollout_vllm import rollout_backend
+
+        execution = execution.model_copy(update={"rollouts": rollout_backend(execution.rollouts, run)})
+    feed, data = make_feed(run, task, execution.rollouts), task.data_sha256("train")
+    asked = {member.role: task.asked(run, number) for number, member in enumerate(run.members)}
+    train_run(run, feed, data, code, execution, output, scratch_folder(scratch, run, data, code), asked)
+    if record and os.environ.get("RANK", "0") == "0":
+        write_json(record, read_json(output / "run.json"))
+
+
+def generate(
+    experiment: Experiment, run: RunSpec, output: Path, pictures: Pictures = "own", results: Path = RESULTS
+) -> None:
+    """Let the members of a run answer the test questions.
+
+    Args:
+        experiment: says where data lies and how members are asked.
+        run: whose members answer.
+        output: JSONL file to write.
+        pictures: each item's own picture, or that of another one as a control.
+        results: folder of all results.
+    """
+    with unswept():
+        from gcl.evaluation.generate import predictions
+        from gcl.tasks.task import open_task
+    asked = evaluation(experiment, run)
+    queries = open_task(experiment, run.dataset).queries("test", asked.turns, pictures)
+    sizes = {"batch_size": asked.batch_size, "max_new_tokens": asked.max_new_tokens}
+    write_jsonl(output, predictions(run, places(experiment, results), queries, **sizes))
+
+
+def score(
+    experiment: Experiment,
+    run: RunSpec,
+    output: Path,
+    summary: Path,
+    pictures: Pictures = "own",
+    results: Path = RESULTS,
+) -> None:
+    """Score the answers of a run.
+
+    Args:
+        experiment: says where data lies and by what answers are scored.
+        run: whose answers are scored.
+        output: metrics file to write.
+        summary: file for the means alone.
+        pictures: which ones the members saw.
+        results: folder of all results.
+    """
+    with unswept():
+        from gcl.evaluation.score import means, score_run
+        from gcl.experiment.provenance import environment
+        from gcl.tasks.task import open_task
+    here, task = places(experiment, results), open_task(experiment, run.dataset)
+    answers, made = here.predictions(run.evaluation(pictures)), _made(run, here)
+    provenance = {
+        "code_sha256": {"training": made["code_sha256"], "evaluation": evaluation_code(run)},
+        "manifests": {split: task.data_sha256(split) for split in ("train", "test")},
+        "predictions_sha256": sha256_file(answers),
+        "checkpoints": made["weights"],
+        "start": made["start"],
+        "environment": {"training": made["environment"], "scoring": environment()},
+    }
+    settings = score_spec(experiment, run)
+    metrics = score_run(run, settings, read_jsonl(answers), task.ids("test"), provenance, pictures)
+    write_json(summary, means(metrics))
+    write_json(output, metrics)
+
+
+def _made(run: RunSpec, here: Places) -> dict[str, Any]:
+    """The record of a training; of a model that no training made, its weights."""
+    if run.feed is not None:
+        return read_json(here.checkpoints(run.id) / "run.json")
+    from gcl.experiment.provenance import starts
+
+    found = starts(run)
+    return {"code_sha256": None, "weights": found, "start": found, "environment": None}
+
+
+@contextmanager
+def unswept() -> Iterator[None]:
+    """For imports of torch and its like: nothing imported is garbage, and looking for it takes a fifth of the time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()

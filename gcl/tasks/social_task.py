@@ -1,0 +1,96 @@
+"""Social navigation: scenes with a picture and a dialogue of several turns."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+from gcl.data.manifest import load_split, read_manifest
+from gcl.data.scenario import Exchange, Query, Scenario
+from gcl.errors import DataError
+from gcl.experiment.data_spec import DataSpec
+from gcl.experiment.runs import RunSpec
+from gcl.experiment.schema import Evaluation
+from gcl.experiment.types import Pictures
+from gcl.files import sha256_file
+from gcl.training.member_file import Questions
+
+
+class SocialTask:
+    """A data set of scenes.
+
+    Args:
+        settings: how members are asked.
+        data: how the raw folder is read.
+        manifests: folder of its manifests.
+    """
+
+    def __init__(self, settings: Evaluation, data: DataSpec, manifests: Path) -> None:
+        self.settings, self.data, self.manifests = settings, data, manifests
+        self.items = cache(self._items)
+
+    def _items(self, split: str) -> Sequence[Scenario]:
+        return load_split(Path(self.data.root), self.manifests / f"{split}.tsv", self.data)
+
+    def ids(self, split: str) -> list[str]:
+        """Ids of a split in the order of its manifest."""
+        return list(read_manifest(self.manifests / f"{split}.tsv"))
+
+    def queries(self, split: str, turns: Sequence[str], pictures: Pictures) -> list[Query]:
+        """All questions about a split, turn by turn."""
+        scenes = self.items(split)
+        if pictures == "exchanged":
+            scenes = with_exchanged_pictures(scenes)
+        return [
+            Query(turn, scene.id, scene.exchange(turn), self._facts(scene, turn)) for turn in turns for scene in scenes
+        ]
+
+    def _facts(self, scene: Scenario, turn: str) -> dict[str, str]:
+        """The label, where actions are a closed list: the reference of accuracy."""
+        return {"label": scene.action} if turn == self.data.action and scene.action is not None else {}
+
+    def exchange(self, item: Scenario, question: str) -> Exchange:
+        """A turn of a scene."""
+        return item.exchange(question)
+
+    def data_sha256(self, split: str) -> str:
+        """Hash of the manifest, which has those of all pictures and texts."""
+        return sha256_file(self.manifests / f"{split}.tsv")
+
+    def judge(self, item: Scenario, text: str) -> Mapping[str, int]:
+        """Nothing is counted: no text is right or wrong before it is scored."""
+        return {}
+
+    def asked(self, run: RunSpec, member: int) -> Questions:
+        """All turns, whoever is asked."""
+        return self.all_turns()
+
+    def all_turns(self) -> Questions:
+        """The questions of the data set, as the evaluation asks them."""
+        return Questions(
+            about=f"the data set {self.data.name}",
+            questions=self.data.questions,
+            action=self.data.action,
+            actions=self.data.actions,
+            batch_size=self.settings.batch_size.value,
+            max_new_tokens=self.settings.max_new_tokens.value,
+        )
+
+
+def with_exchanged_pictures(scenarios: Sequence[Scenario]) -> list[Scenario]:
+    """The same scenes, each with the picture of another one: a control that only a model which looks can notice.
+
+    Pictures move on by about half of the scenes, so that frames which were taken shortly after each other are far apart.
+
+    Raises:
+        DataError: if some scene would keep its picture however far they move.
+    """
+    count, hashes = len(scenarios), [sha256_file(scenario.image) for scenario in scenarios]
+    for distance in range(count // 2, count):
+        others = [(k + distance) % count for k in range(count)]
+        if all(hashes[k] != hashes[other] for k, other in enumerate(others)):
+            return [
+                replace(scenario, image=scenarios[other].image)
+                for scenario, other in zip(scenarios, others, strict=True)
+            ]
+    raise DataError("pictures cannot be exchanged: too many scenes share one; give the test scenes their own pictures")

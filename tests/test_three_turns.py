@@ -1,0 +1,139 @@
+"""A data set with three turns of other names, by YAML alone: from a download to answers, scores, a table and the gallery."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT
+from PIL import Image
+
+from gcl.cli.main import main
+from gcl.evaluation.predict import chosen_questions, find_member, predict
+from gcl.experiment.execution import execution_spec
+from gcl.experiment.load import load_experiment
+from gcl.experiment.places import places
+from gcl.files import read_json, read_jsonl
+from gcl.operations.gpu_hours import _samples
+from gcl.reporting.build import build
+from gcl.reporting.figures.gallery import gallery
+from gcl.reporting.metrics import metrics_path, predictions_path
+from gcl.tasks import jobs
+from gcl.workflow.plan import Plan
+
+TURNS = {
+    "scene": {"question": "What is there?", "metrics": ["cos"]},
+    "next_move": {"question": "Where to?", "metrics": ["f1", "accuracy"]},
+    "because": {"question": "Why?", "metrics": []},
+}
+COUNTS = {"train": 8, "test": 4}
+PAIR = {"learner": "qwen2.5-vl-3b", "guide": "qwen3-vl-4b"}
+SCORES = ["next_move_f1", "scene_cos", "next_move_accuracy"]
+
+
+def write_project(root: Path) -> None:
+    """The project's configuration with three turns, few runs, and no drawn data."""
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    test = {"assumed": "test"}
+    config["datasets"]["snei"] |= {
+        "turns": {"value": TURNS, **test},
+        "actions": {"value": ["Go On", "Stop"], **test},
+    }
+    config["datasets"]["muson"] |= {"turns": {"value": TURNS, **test}}
+    config["components"]["rows"] = {"value": ["full"], **test}
+    (root / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    shutil.copytree(ROOT / "workflow/scales", root / "workflow/scales")
+    scale = yaml.safe_load((root / "workflow/scales/miniature.yaml").read_text())
+    scale["data"]["value"] = "data"
+    scale["drawing"]["datasets"]["value"] = False
+    scale["datasets"]["snei"]["scenarios"]["value"] = COUNTS
+    scale["training"] |= {"epochs": {"value": 1, **test}}
+    scale["evaluation"] |= {"max_new_tokens": {"value": 4, **test}}
+    (root / "workflow/scales/miniature.yaml").write_text(yaml.safe_dump(scale, sort_keys=False))
+
+
+def write_download(folder: Path) -> None:
+    """Dialogues of three rounds, a file for each split."""
+    (folder / "images").mkdir(parents=True)
+    number = 0
+    for split, count in COUNTS.items():
+        records = []
+        for _ in range(count):
+            picture = Image.effect_noise((60, 60), 80).convert("RGB")
+            picture.paste((number * 20, 90, 200 - number * 15), (number * 4, 5, number * 4 + 12, 40))
+            picture.save(folder / f"images/{number}.png")
+            answers = (
+                f"Someone walks at place {number}.",
+                ("Go On", "Stop")[number % 2],
+                f"It is right, says {number}.",
+            )
+            said = zip((turn["question"] for turn in TURNS.values()), answers, strict=True)
+            messages = [
+                {"from": who, "value": text} for pair in said for who, text in zip(("human", "gpt"), pair, strict=True)
+            ]
+            records.append({"id": f"s{number:02d}", "image": f"images/{number}.png", "conversations": messages})
+            number += 1
+        (folder / f"{split}.json").write_text(json.dumps(records))
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory, backbones):
+    root = tmp_path_factory.mktemp("three")
+    write_project(root)
+    write_download(root / "download")
+    for model, family in ((PAIR["learner"], "qwen2_5_vl"), (PAIR["guide"], "qwen3_vl")):
+        shutil.copytree(backbones[family], root / "results/miniature/backbones" / model)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        yield root
+
+
+def run_all(root: Path) -> None:
+    """Train, answer and score all that the headline asks for, as the rules do."""
+    experiment = load_experiment()
+    here, plan = places(experiment), Plan(experiment)
+    exchanged = {run.id for run in plan.exchanged_runs("headline")}
+    for run in plan.reported_runs("headline"):
+        jobs.train(experiment, run, execution_spec(experiment), here.checkpoints(run.id))
+        for pictures in ("own", "exchanged")[: 1 + (run.id in exchanged)]:
+            name = run.evaluation(pictures)
+            jobs.generate(experiment, run, here.predictions(name), pictures)
+            jobs.score(experiment, run, here.metrics(name), here.summary(name), pictures)
+
+
+def test_three_turns_work_as_five_do(project, capsys):
+    assert main(["data", "inspect", "download", "--for", "snei", "--to", "mapping.yaml"]) == 0
+    mapping = yaml.safe_load(Path("mapping.yaml").read_text())
+    assert (mapping["format"], mapping["turns"]) == ("conversations", "by order")
+    assert main(["data", "import", "snei", "download", "--mapping", "mapping.yaml", "--to", "data/raw/snei"]) == 0
+    assert main(["data", "validate", "snei", "--html", "report.html"]) == 0
+    assert all(turn in Path("report.html").read_text() for turn in TURNS)
+    assert main(["data", "manifest", "snei"]) == 0
+    lines = read_jsonl("data/raw/snei/scenarios.jsonl")
+    assert all(list(line["turns"]) == list(TURNS) for line in lines)
+
+    run_all(project)
+    experiment = load_experiment()
+    sft, gcl = Plan(experiment).gallery_runs("snei")
+    assert _samples(sft, experiment) == COUNTS["train"] * len(TURNS)
+    answers = read_jsonl(predictions_path("results", gcl))
+    assert [record["turn"] for record in answers[:12]] == [turn for turn in TURNS for _ in range(COUNTS["test"])]
+    assert {record["turn"] for record in answers if "label" in record} == {"next_move"}
+    member = read_json(metrics_path("results", "miniature", gcl.id))["members"][0]
+    assert list(member["summary"]) == list(member["items"][0])[1:] == SCORES
+    assert list(member["empty"]) == list(TURNS) and member["confusion"]["rows"] == ["Go On", "Stop"]
+
+    build(experiment, "headline", Path("results"), Path("headline"))
+    table = Path("headline.md").read_text()
+    assert "| Next move-F1 | Scene-cos | Next move accuracy |" in table
+    assert "The most frequent next_move" in table and "has Next move-F1" in table
+    (shown, *_) = gallery(experiment, "snei", Path("results"))
+    assert shown.score == "Next move-F1" and [turn for turn, *_ in shown.turns] == list(TURNS)
+    assert set(shown.actions) == {"ground truth", "SFT", "GCL"} and shown.correct is not None
+
+    found = find_member(f"results/miniature/checkpoints/{sft.id}/solo")
+    questions = chosen_questions(found.file, None, None)
+    (said,) = predict(found, ["download/images/0.png"], questions, batch_size=1, max_new_tokens=4)
+    assert list(said.answers) == list(TURNS) and said.action is not None
+    assert f"[{said.action}]" in next(line for line in str(said).splitlines() if line.strip().startswith("next_move"))
