@@ -31,7 +31,7 @@ def save(backbone: PreTrainedModel, lora: Lora, base: Weights, weights: dict[str
     Args:
         backbone: the model with its adapters.
         lora: their settings.
-        base: what the model started from.
+        base: the model that training started from.
         weights: all its weights by name, gathered.
         folder: where to write.
     """

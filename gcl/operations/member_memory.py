@@ -78,7 +78,7 @@ class MemberMemory:
             "exchange": self._exchange(stage, gathers, total, trained),
             "activations": self._activations(),
             # A gathered head, and the float32 sum of its gradient.
-            "head": 4 * head * (gathers + learns_head),
+            "head": 4 * head * [gathers, learns_head].count(True),
         }
         passing = {
             # All heads at once, as 16-bit copies.

@@ -2,7 +2,7 @@
 
 The rules are those of MGSD's released evaluation. A plan succeeds if it reaches the goal without an illegal action. Actions
 after the goal do not count. A text without a plan fails. A move off the grid is illegal in every task. But MGSD's training
-reward and gymnasium allow such a move in FrozenLake. `success_staying` allows it too.
+reward and gymnasium allow such a move in FrozenLake. `success_staying` follows these two.
 """
 
 from functools import cache
