@@ -14,11 +14,7 @@ _OF_THIS_MACHINE = ("is_local", "local_files_only", "name_or_path", "_name_or_pa
 
 
 def make_portable(folder: Path) -> None:
-    """Rewrite config.json and tokenizer_config.json; add the two older processor files.
-
-    Args:
-        folder: a checkpoint with configuration, tokenizer and processor, as transformers 5 saves them.
-    """
+    """Rewrite config.json and tokenizer_config.json of a checkpoint; add the two older processor files."""
     for name, change in (("config.json", _config), ("tokenizer_config.json", _tokenizer)):
         write_json(folder / name, change(read_json(folder / name)))
     processor = read_json(folder / "processor_config.json")

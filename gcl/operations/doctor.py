@@ -45,13 +45,7 @@ class Finding:
 
 
 def examine(experiment: Experiment, root: Path, slurm_options: Sequence[str] = ()) -> Iterator[Finding]:
-    """All checks: of this machine, then of a compute node.
-
-    Args:
-        experiment: the experiment to run.
-        root: the project's folder.
-        slurm_options: options of the job on the node, such as partition and account.
-    """
+    """All checks: of this machine, then of a compute node; `slurm_options` are those of the job there."""
     yield from here(experiment, root)
     yield from _data(experiment, root)
     yield from _weights(experiment)

@@ -24,14 +24,7 @@ class Estimate:
 
 
 def estimate(run: RunSpec, experiment: Experiment, records: Mapping[str, Mapping[str, Any]], tflops: float) -> Estimate:
-    """Estimate one training.
-
-    Args:
-        run: the training.
-        experiment: gives the sizes of data set and models.
-        records: records of finished runs, by run id.
-        tflops: expected speed of one GPU, in 10^12 operations a second.
-    """
+    """Estimate one training, from records by run id or for GPUs of `tflops` 10^12 operations a second."""
     if run.id in records:
         return Estimate(records[run.id]["costs"]["gpu_hours"], "its last training")
     for record in records.values():

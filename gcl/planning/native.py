@@ -14,11 +14,7 @@ _HEADLESS = {"SDL_VIDEODRIVER": "dummy", "SDL_AUDIODRIVER": "dummy", "PYGAME_HID
 
 
 def native(lake: FrozenLake) -> Image.Image:
-    """The first frame of gymnasium's environment.
-
-    Returns:
-        RGB, 64 pixels a cell. Gymnasium shrinks lakes of more than 8 x 8 cells to 512 pixels.
-    """
+    """The first frame of gymnasium's environment, in RGB. Gymnasium shrinks lakes of more than 8 x 8 cells to 512 pixels."""
     for name, value in _HEADLESS.items():
         os.environ.setdefault(name, value)
     from gymnasium.envs.toy_text.frozen_lake import FrozenLakeEnv

@@ -95,12 +95,7 @@ def answer(state: PlanningState) -> str:
 
 
 def score(state: PlanningState, text: str) -> dict[str, bool]:
-    """By key, whether a model's text answers each question exactly.
-
-    Args:
-        state: the state in the picture.
-        text: numbered answers; if a number occurs twice, the first counts.
-    """
+    """By key, whether the numbered answers in `text` are exactly right. If a number occurs twice, the first counts."""
     parts = _ITEM.split(text)
     given: dict[str, str] = {}
     for number, content in zip(parts[1::2], parts[2::2], strict=True):

@@ -28,15 +28,7 @@ Box = tuple[int, int, int, int]  # left, top, right, bottom; the last two are in
 
 
 def render(state: PlanningState, pixels: int = PIXELS) -> Image.Image:
-    """Draw a state.
-
-    Args:
-        state: of any task.
-        pixels: along a side of the picture. Below 8 a cell, things are hard to recognise.
-
-    Returns:
-        RGB, `pixels` x `pixels`.
-    """
+    """Draw a state of any task, in RGB of `pixels` x `pixels`. Below 8 pixels a cell, things are hard to recognise."""
     if isinstance(state, FrozenLake):
         picture = native(state)
         return picture if picture.width == pixels else picture.resize((pixels, pixels), Image.Resampling.LANCZOS)

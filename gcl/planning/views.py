@@ -48,13 +48,7 @@ _ASKED: dict[Form, str] = {
 
 
 def prompt(record: StateRecord, view: View, form: Form = "map, route, answer") -> Prompt:
-    """The question as one member sees it.
-
-    Args:
-        record: the state, and the plan for views that show it.
-        view: the information that the member gets.
-        form: the parts of the answer.
-    """
+    """The question as one member sees it, with the information of `view`. It asks for the parts of `form`."""
     parts = [_RULES[record.state.task], _CELLS]
     if view.startswith("symbols"):
         parts.append(f"The state:\n{symbols(record.state)}")

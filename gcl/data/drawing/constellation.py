@@ -103,13 +103,9 @@ def third(scene: Scene) -> int:
 def sample_scenes(
     rng: random.Random, count: int, shares: Mapping[str, float], *, thirds: Collection[int]
 ) -> list[Scene]:
-    """Draw `count` scenes whose actions have the given shares; constellations may repeat.
+    """Draw `count` scenes from some thirds of all constellations; constellations may repeat.
 
-    Args:
-        rng: source of all randomness.
-        count: number of scenes.
-        shares: share of every action; the rounding remainder goes to the first actions.
-        thirds: thirds to draw from: `TESTED`, `TRAINED`, or some of these.
+    Every action gets its share. The rounding remainder goes to the first actions.
     """
     quota = {action: int(count * share) for action, share in shares.items()}
     for action in list(quota)[: count - sum(quota.values())]:
