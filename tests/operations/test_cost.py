@@ -1,4 +1,4 @@
-"""What a plan and a bill say: estimates from records and by formula, reasons, sums."""
+"""Plans and bills: estimates from records and by formula, reasons, sums."""
 
 import csv
 import json
@@ -15,7 +15,7 @@ from gcl.experiment.yaml_files import read_yaml
 from gcl.files import write_json
 from gcl.operations.code_change import CodeChange, code_changes
 from gcl.operations.costs import read_records, write_costs
-from gcl.operations.dry_run import Plan, Training, _reason, _without
+from gcl.operations.dry_run import Plan, Training, _reason, _without_files
 from gcl.operations.gpu_hours import estimate
 from gcl.training import attempts
 
@@ -63,7 +63,7 @@ def test_the_formula_is_operations_over_speed(paper):
 
 def test_runs_with_the_same_reason_are_listed_together():
     reason = f"Missing output files: results/paper/checkpoints/{RUN}; Input files updated by another job: data/x.tsv"
-    assert _without(reason, RUN) == "Missing output files; Input files updated by another job: data/x.tsv"
+    assert _without_files(reason, RUN) == "Missing output files; Input files updated by another job: data/x.tsv"
     trainings = [Training(name, "data", 8, 1.5, "formula") for name in ("a", "b")]
     text = str(Plan("paper", trainings, {"train": 2}, "disk"))
     assert text.count("because: data") == 1 and "about 3.0 GPU-hours" in text
@@ -143,7 +143,7 @@ def test_a_change_of_parameters_is_a_reason_in_words(paper):
         (made(run, 1.0, "t1"), "code has changed"),
         (record(other, 1.0) | {"code_sha256": now}, "settings have changed"),
         (record(other, 1.0) | {"code_sha256": "t1"}, "settings have changed; code has changed"),
-        (made(run, 1.0, now), "what it is given has changed"),
+        (made(run, 1.0, now), "its inputs have changed"),
     ):
         assert _reason(said, run, {run.id: stored}) == reason
     assert _reason(said, run, {}) == "settings or code have changed"
