@@ -177,7 +177,7 @@ def _relate_to_mean_(logp_KNV: list[Tensor]) -> Tensor:
     return mean_NV.add_(offset_NV).exp_()
 
 
-# Each takes log P_k and may overwrite it. The schema lists the names as `Divergence` and `SampledDivergence`.
+# Each takes log P_k and may overwrite it. Settings read the names here (gcl/experiment/divergences.py).
 DIVERGENCES = {
     "jsd": partial(_from_mean, detached=False),
     "jsd-detached": partial(_from_mean, detached=True),

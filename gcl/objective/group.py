@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gcl.experiment.schema import Divergence, Matching, SampledDivergence
+from gcl.experiment.divergences import Divergence, SampledDivergence
+from gcl.experiment.schema import Matching
 from gcl.objective.gsl import semantic_loss
 from gcl.objective.head import competitive_head
 

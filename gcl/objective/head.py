@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
-from gcl.experiment.schema import Divergence, SampledDivergence
+from gcl.experiment.divergences import Divergence, SampledDivergence
 from gcl.objective import products
 from gcl.objective.drl import divergence
 from gcl.objective.sft import supervised_loss_

@@ -29,7 +29,7 @@ _COUNTS = re.compile(r"^job +count\n-+ +-+\n(.*?)^total", re.M | re.S)
 
 
 @dataclass(frozen=True)
-class Training:
+class PlannedTraining:
     """One training that would run."""
 
     run: str
@@ -40,7 +40,7 @@ class Training:
 
 
 @dataclass(frozen=True)
-class Plan:
+class DryRun:
     """The work of a call of Snakemake.
 
     Attributes:
@@ -52,7 +52,7 @@ class Plan:
     """
 
     scale: str
-    trainings: list[Training]
+    trainings: list[PlannedTraining]
     jobs: dict[str, int]
     disk: str
     code_changes: list[CodeChange] = field(default_factory=list)
@@ -89,7 +89,7 @@ class Plan:
         return "\n".join(lines)
 
 
-def plan(experiment: Experiment, targets: Sequence[str], tflops: float, results: Path) -> Plan:
+def plan(experiment: Experiment, targets: Sequence[str], tflops: float, results: Path) -> DryRun:
     """Ask Snakemake for a dry run.
 
     Args:
@@ -124,7 +124,7 @@ def plan(experiment: Experiment, targets: Sequence[str], tflops: float, results:
             cost = estimate(run, experiment, records, tflops) if SCALES[run.scale] is None else _on_cpu(records, run.id)
             gpus = experiment.execution.processes.value if SCALES[run.scale] is None else 0
             reason = _reason((job["reason"] or "").removeprefix("Reason: "), run, records)
-            trainings.append(Training(run.id, reason, gpus, cost.gpu_hours, cost.source))
+            trainings.append(PlannedTraining(run.id, reason, gpus, cost.gpu_hours, cost.source))
     counts = _COUNTS.search(done.stdout)
     jobs = dict(re.findall(r"^(\w+) +(\d+)$", counts[1], re.M)) if counts else {}
     count = int(jobs.get("train", 0))
@@ -134,7 +134,7 @@ def plan(experiment: Experiment, targets: Sequence[str], tflops: float, results:
     scored = [find_run(experiment, found["run"]) for found in _SCORED.finditer(done.stdout)]
     disk = disk_plan(experiment, trained, results)
     changes = code_changes(trained, scored, records, places(experiment, results))
-    return Plan(experiment.scale, trainings, {rule: int(count) for rule, count in jobs.items()}, str(disk), changes)
+    return DryRun(experiment.scale, trainings, {rule: int(count) for rule, count in jobs.items()}, str(disk), changes)
 
 
 def _on_cpu(records: dict[str, Any], run: str) -> Estimate:

@@ -24,7 +24,7 @@ from gcl.planning.state import MOVES, Cell, PlanningState, beside, cell_text
 from gcl.planning.states_file import StateRecord
 
 
-class Prompt(NamedTuple):
+class ShownPrompt(NamedTuple):
     """One user turn; `image` puts a picture before the words."""
 
     image: bool
@@ -47,7 +47,7 @@ _ASKED: dict[Form, str] = {
 }
 
 
-def prompt(record: StateRecord, view: View, form: Form = "map, route, answer") -> Prompt:
+def prompt(record: StateRecord, view: View, form: Form = "map, route, answer") -> ShownPrompt:
     """The question as one member sees it, with the information of `view`. It asks for the parts of `form`."""
     parts = [_RULES[record.state.task], _CELLS]
     if view.startswith("symbols"):
@@ -55,12 +55,12 @@ def prompt(record: StateRecord, view: View, form: Form = "map, route, answer") -
     if view.endswith("+plan"):
         parts.append(f"A shortest route is {route(record)}, the plan {spell(record.plan)}.")
         parts.append("Do not say that you were told.")
-    return Prompt(view.startswith("image"), "\n".join([*parts, _ASKED[form]]))
+    return ShownPrompt(view.startswith("image"), "\n".join([*parts, _ASKED[form]]))
 
 
-def perception_prompt(record: StateRecord) -> Prompt:
+def perception_prompt(record: StateRecord) -> ShownPrompt:
     """Stage 1: all questions about the picture at once."""
-    return Prompt(True, f"{ask(record.state)}\n{_CELLS} Number the answers.")
+    return ShownPrompt(True, f"{ask(record.state)}\n{_CELLS} Number the answers.")
 
 
 def response(record: StateRecord, form: Form = "map, route, answer") -> str:
