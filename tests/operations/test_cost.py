@@ -129,7 +129,11 @@ def test_a_change_of_code_has_its_price_in_runs_and_gpu_hours(paper, tmp_path):
     assert code_changes([current.id], [], records, tmp_path) == []
     text = str(
         DryRun(
-            "paper", [PlannedTraining(RUN, "code has changed", 8, 12.5, "its last training")], {"train": 1}, "disk", [training]
+            "paper",
+            [PlannedTraining(RUN, "code has changed", 8, 12.5, "its last training")],
+            {"train": 1},
+            "disk",
+            [training],
         )
     )
     assert "code has changed since these were made:\n  training: 2 runs again, about 20.5 GPU-hours" in text
