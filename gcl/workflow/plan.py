@@ -19,9 +19,7 @@ from gcl.experiment.checks import warnings
 from gcl.experiment.closure import code_sha256, run_code
 from gcl.experiment.data_spec import DataSpec, data_spec
 from gcl.experiment.dialogue import all_questions
-from gcl.experiment.grid import (
-    all_runs,
-)
+from gcl.experiment.grid import all_runs
 from gcl.experiment.grounding_spec import grounding
 from gcl.experiment.load import load_experiment, overrides_of, replaced, write_resolved
 from gcl.experiment.methods.competition import group_run

@@ -8,9 +8,10 @@ import pytest
 from conftest import ROOT
 
 from gcl.errors import DataError
-from gcl.experiment.closure import code_sha256
+from gcl.experiment.closure import evaluation_code, run_code
 from gcl.experiment.load import load_experiment
 from gcl.experiment.methods.registry import find_run
+from gcl.experiment.places import places
 from gcl.experiment.yaml_files import read_yaml
 from gcl.files import write_json
 from gcl.operations.code_change import CodeChange, code_changes
@@ -113,20 +114,16 @@ def made(run, hours: float, code: str) -> dict:
 def test_a_change_of_code_has_its_price_in_runs_and_gpu_hours(paper, tmp_path):
     names = (RUN, RUN.replace("full", "gco"), RUN.replace("full", "gsl"))
     old, older, current = (find_run(paper, name) for name in names)
-    now = code_sha256("training")
+    drl, here = find_run(paper, RUN.replace("full", "drl")), places(paper, tmp_path)
+    now = run_code("training", current)
     records = {old.id: made(old, 12.5, "t1"), older.id: made(older, 8.0, "t0"), current.id: made(current, 4.0, now)}
-    for name, code in (
-        (names[0], "e1"),
-        (names[2], "e1"),
-        (RUN.replace("full", "drl"), code_sha256("generation", "scoring")),
-    ):
-        write_json(tmp_path / f"{name}.json", {"provenance": {"code_sha256": {"evaluation": code}}})
-    scored = [*names, RUN.replace("full", "drl")]
-    training, evaluation = code_changes(names[:2], scored, records, tmp_path)
+    for run, code in ((old, "e1"), (current, "e1"), (drl, evaluation_code(drl))):
+        write_json(here.metrics(run.id), {"provenance": {"code_sha256": {"evaluation": code}}})
+    training, evaluation = code_changes([old, older], [old, older, current, drl], records, here)
     assert training == CodeChange("training", 2, 20.5, 20.5 / 8)
     assert str(training) == "training: 2 runs again, about 20.5 GPU-hours, as they took before"
     assert str(evaluation) == "evaluation: 1 run again, not estimated", "what is trained again is scored again anyway"
-    assert code_changes([current.id], [], records, tmp_path) == []
+    assert code_changes([current], [], records, here) == []
     text = str(
         DryRun(
             "paper",
@@ -140,7 +137,8 @@ def test_a_change_of_code_has_its_price_in_runs_and_gpu_hours(paper, tmp_path):
 
 
 def test_a_change_of_parameters_is_a_reason_in_words(paper):
-    run, now = find_run(paper, RUN), code_sha256("training")
+    run = find_run(paper, RUN)
+    now = run_code("training", run)
     other = run.model_copy(update={"seed": 1})
     said = "Params have changed since last execution: Union of exclusive params before: '{\"a\": 1}' now: 'b'"
     for stored, reason in (

@@ -10,10 +10,11 @@ import pandas as pd
 from turns_case import TURNS
 
 from gcl.evaluation.bootstrap import group_weights, mean_interval
-from gcl.evaluation.metric_registry import scores_of
-from gcl.experiment.asked import ScoredTurn, score_spec
+from gcl.evaluation.metric_registry import score_names, scores_of
+from gcl.experiment.asked import score_spec
 from gcl.experiment.grid import all_runs, exchanged_runs, planning_runs
 from gcl.experiment.load import load_experiment
+from gcl.experiment.places import PLANNING
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment
 from gcl.experiment.yaml_files import Document, read_yaml
@@ -44,10 +45,14 @@ def constant(run: RunSpec, role: str) -> float:
     return {"solo": 0.6, "learner": 0.8}.get(role, 0.7)
 
 
+def social_runs(experiment: Experiment) -> list[RunSpec]:
+    """All trainings on social scenes."""
+    return [run for run in all_runs(experiment).values() if run.dataset != PLANNING]
+
+
 def fake_metrics(experiment: Experiment, score: Score = constant) -> dict[str, dict[str, Any]]:
-    """Contents of all metrics files of the experiment."""
-    social = [run for run in all_runs(experiment).values() if run.dataset != "planning"]
-    own = {run.id: fake_file(run, experiment, score) for run in social}
+    """Contents of all metrics files on social scenes."""
+    own = {run.id: fake_file(run, experiment, score) for run in social_runs(experiment)}
     return own | exchanged(own, experiment)
 
 
@@ -150,21 +155,20 @@ def fake_planning(
 def _fake_planning(
     experiment: Experiment, run: RunSpec, success: Callable[[Question, str, int], float]
 ) -> dict[str, Any]:
-    def scores(turn: ScoredTurn, task: str, k: int) -> dict[str, float]:
-        if turn.name == "reading":
-            return {"reading_all": float(k == 0)}
-        own = dict.fromkeys(turn.metrics, 1.0) | {"success": success(Question(run.id, turn.name), task, k)}
-        return {f"{turn.name}_{metric}": value for metric, value in own.items()}
+    def score(turn: str, metric: str, task: str, k: int) -> float:
+        if turn == "reading":
+            return float(k == 0)
+        return success(Question(run.id, turn), task, k) if metric == "success" else 1.0
 
     turns = score_spec(experiment, run).turns
+    names = score_names(turns, listed=False)
     items = [
         {"id": f"{task}-{k}", "group": task, "level": 3}
-        | {name: value for turn in turns for name, value in scores(turn, task, k).items()}
+        | {name: score(turn, metric, task, k) for name, (turn, metric) in names.items()}
         for task, count in {"frozenlake": 4, "maze": 2, "minibehaviour": 2}.items()
         for k in range(count)
     ]
     weights = group_weights([item["group"] for item in items])
-    names = [name for name in items[0] if name not in ("id", "group", "level")]
     summary = {
         name: mean_interval([w * item[name] for w, item in zip(weights, items, strict=True)], 2000) for name in names
     }

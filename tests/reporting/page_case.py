@@ -4,14 +4,13 @@ import random
 from collections.abc import Iterable
 from pathlib import Path
 
-from fake_metrics import exchanged, fake_file, fake_planning, write_metrics
+from fake_metrics import exchanged, fake_file, fake_planning, social_runs, write_metrics
 from PIL import Image
 from turns_case import TURNS
 
 from gcl.data.manifest import write_manifests
 from gcl.data.raw import read_raw, scene_record
 from gcl.experiment.data_spec import data_spec
-from gcl.experiment.grid import all_runs
 from gcl.experiment.places import places
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment
@@ -36,7 +35,7 @@ def finished(experiment: Experiment, names: Iterable[str] | None = None) -> None
     Args:
         names: tables and figures to build (default: all that need no encoder).
     """
-    metrics = {run.id: scored(run, experiment) for run in all_runs(experiment).values()}
+    metrics = {run.id: scored(run, experiment) for run in social_runs(experiment)}
     answered = {run.id: run for run in TARGETS["encoders"].runs(experiment)}
     for dataset in experiment.groups:
         draw_scenes(experiment, dataset)
@@ -103,8 +102,8 @@ def answers(run: RunSpec) -> list[dict]:
 def losses(run: RunSpec) -> list[dict]:
     """A training of 60 steps; in the third an overflow left no gradient norm."""
     components = {f"sft_{member.role}": 5.0 for member in run.members}
-    if run.objective:
-        components |= {"gsl": 2.0, "drl": 1.0}
+    weights = {"gsl": run.objective.gsl_weight, "drl": run.objective.drl_weight}
+    components |= {name: start for name, start in {"gsl": 2.0, "drl": 1.0}.items() if weights[name]}
     norms = {f"norm_{member.role}": 3.0 for member in run.members}
     return [
         {"step": step, "loss": 1.0}

@@ -98,6 +98,6 @@ def test_of_mgsd_it_holds_states_and_the_trainings_record(project):
     names = set(archive.namelist())
     assert {"data/miniature/planning/states.jsonl", f"results/miniature/records/{training}.json"} <= names
     by_id = {entity["@id"]: entity for entity in json.loads(archive.read("ro-crate-metadata.json"))["@graph"]}
-    action = by_id[f"#{training}/image"]
+    action = by_id[f"#{training}"]
     assert action["endTime"] == "1970-01-01T02:01:00+00:00"
     assert [used["@id"] for used in action["object"]] == ["data/miniature/planning/states.jsonl"]

@@ -12,7 +12,7 @@ from gcl.experiment.planning_arms import rows
 from gcl.files import read_json, write_json
 from gcl.reporting.build import build
 from gcl.reporting.metrics import load_metrics, metrics_path
-from gcl.reporting.tables.mgsd_table import planning_table
+from gcl.reporting.tables.planning_table import planning_table
 from gcl.workflow.targets import TARGETS
 
 EXPERIMENT = experiment_with()
@@ -49,9 +49,10 @@ def test_who_sees_no_picture_reads_none_and_a_base_model_is_compared_with_nobody
 
 
 def test_every_row_names_the_files_behind_it(table):
-    runs = table.loc[(FIRST, DISTILLED)]["runs"].split()
-    assert {run.split("/")[1] for run in runs} == {"mgsd", "reading"}
-    assert {run.rpartition("/")[2] for run in runs} == {"image", "reading"}
+    assert table.loc[(FIRST, DISTILLED)]["runs"].split() == [
+        f"planning/mgsd/{FIRST}+{FIRST}/full/seed0",
+        f"planning/reading/{FIRST}/default/seed0",  # what it is compared with
+    ]
     assert len(table) == len(rows(EXPERIMENT))
 
 
@@ -62,7 +63,7 @@ def test_of_several_seeds_each_is_paired_and_the_base_model_serves_all():
     metrics = fake_planning(experiment, better_after_stage_2)
     table = frame(planning_table(experiment, typed(metrics))).set_index(["model", "arm"])
     after, stage_1 = table.loc[(FIRST, DISTILLED)], table.loc[(FIRST, GROUNDED)]
-    assert (after["seeds"], after["scenarios"], len(after["runs"].split())) == (3, 8, 12)
+    assert (after["seeds"], after["scenarios"], len(after["runs"].split())) == (3, 8, 6)
     assert after["success_gain"] == pytest.approx(1 / 3) and stage_1["success_gain"] == 0
 
 
@@ -96,7 +97,7 @@ def edit(path: Path, **changes: object) -> None:
     ("breaking", "problem"),
     [
         (lambda path: path.unlink(), "no such file"),
-        (lambda path: edit(path, items="none"), "not a metrics file: members.0.items"),
+        (lambda path: edit(path, members=[{"role": "solo"}]), "not a metrics file: members.0.model: Field required"),
         (lambda path: edit(path, run="planning/other"), "of another run, planning/other"),
         (
             lambda path: edit(path, provenance=read_json(path)["provenance"] | {"spec_sha256": "0"}),
@@ -106,7 +107,7 @@ def edit(path: Path, **changes: object) -> None:
 )
 def test_a_file_that_does_not_belong_is_named_with_its_remedy(tmp_path, breaking, problem):
     write_metrics(tmp_path, fake_planning(EXPERIMENT))
-    path = metrics_path(tmp_path, "miniature", rows(EXPERIMENT)[4].plans[0].path)
+    path = metrics_path(tmp_path, "miniature", rows(EXPERIMENT)[4].runs[0])
     breaking(path)
     with pytest.raises(DataError, match=f"{path}: {problem}.*snakemake --cores 2"):
         load_metrics(tmp_path, "miniature", TARGETS["planning"].metrics(EXPERIMENT))
@@ -115,6 +116,6 @@ def test_a_file_that_does_not_belong_is_named_with_its_remedy(tmp_path, breaking
 def test_files_of_other_states_are_not_put_into_one_table():
     metrics = fake_planning(EXPERIMENT)
     odd = next(iter(metrics))
-    metrics[odd]["provenance"]["manifests"]["states"] = "others"
-    with pytest.raises(DataError, match=f"{odd} and .* differ in the states manifest of planning"):
+    metrics[odd]["provenance"]["manifests"]["test"] = "others"
+    with pytest.raises(DataError, match=f"{odd} and .* differ in the test manifest of planning"):
         planning_table(EXPERIMENT, typed(metrics))

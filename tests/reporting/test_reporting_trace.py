@@ -13,7 +13,7 @@ from gcl.cli.main import main
 from gcl.data.manifest import write_manifests
 from gcl.data.raw import read_raw
 from gcl.errors import ConfigError, DataError
-from gcl.experiment.closure import code_sha256
+from gcl.experiment.closure import evaluation_code, run_code
 from gcl.experiment.data_spec import data_spec
 from gcl.experiment.methods.registry import find_run
 from gcl.experiment.places import places
@@ -21,7 +21,7 @@ from gcl.experiment.provenance import starts, weights_sha256
 from gcl.experiment.runs import RunSpec
 from gcl.files import read_json, sha256_file, write_json, write_jsonl, write_text
 from gcl.reporting.build import build, table_of
-from gcl.reporting.metrics_file import parse_metrics
+from gcl.reporting.metrics_file import MetricsFile
 from gcl.reporting.tables.result_table import read_table
 from gcl.reporting.trace.links import run_links
 from gcl.reporting.trace.trace import Trace, rows, show_rows, trace
@@ -80,7 +80,7 @@ def left_by(run: RunSpec, manifests: Path) -> dict:
     made = content["provenance"]
     made |= {
         "spec": run.model_dump(),
-        "code_sha256": {"training": code_sha256("training"), "evaluation": code_sha256("generation", "scoring")},
+        "code_sha256": {"training": run_code("training", run), "evaluation": evaluation_code(run)},
         "manifests": {split: sha256_file(manifests / f"{split}.tsv") for split in ("train", "test")},
         "predictions_sha256": sha256_file(predictions),
         "checkpoints": {member.role: weights_sha256(checkpoints / member.role) for member in run.members},
@@ -193,7 +193,8 @@ def test_a_changed_manifest_is_named(project):
 
 
 def test_other_code_than_made_the_numbers_is_named(project, monkeypatch):
-    monkeypatch.setattr("gcl.reporting.trace.links.code_sha256", lambda *parts: "new " + " ".join(parts))
+    for name in ("run_code", "evaluation_code"):
+        monkeypatch.setattr(f"gcl.reporting.trace.links.{name}", lambda *parts: f"new {parts}")
     assert {(link.what, link.name) for link in followed().broken} == {("code", "training"), ("code", "evaluation")}
 
 
@@ -283,7 +284,7 @@ def test_a_teacher_leads_to_its_own_training(project):
         content = left_by(run, manifests)
         return {
             link.state: link.name
-            for link in run_links(EXPERIMENT, RESULTS, parse_metrics(content))
+            for link in run_links(EXPERIMENT, RESULTS, MetricsFile.model_validate(content))
             if link.what == "teacher"
         }
 

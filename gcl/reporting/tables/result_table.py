@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from gcl.errors import DataError
 from gcl.files import read_json
 from gcl.reporting.metrics import RunSource
-from gcl.workflow.targets import PLANNING_TABLE
 
 Mark = Literal["better", "worse", "open"]
 
@@ -105,8 +104,7 @@ def train_again(table: ResultTable, runs: Iterable[str]) -> str:
     """The command that trains and scores some of a table's runs again."""
     # Targets before options, which would swallow them.
     files = " ".join(table.sources[run].file for run in runs)
-    rule = "planning_train" if table.name == PLANNING_TABLE else "train"
-    return f"snakemake --cores 2 {files} --config scale={table.scale} --forcerun {rule}"
+    return f"snakemake --cores 2 {files} --config scale={table.scale} --forcerun train"
 
 
 def table_path(results: Path, scale: str, name: str, suffix: str) -> Path:

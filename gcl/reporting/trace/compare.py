@@ -9,8 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from gcl.errors import ConfigError, DataError
-from gcl.evaluation.bootstrap import paired_difference
-from gcl.planning.scoring import macro_weights
+from gcl.evaluation.bootstrap import group_weights, paired_difference
 from gcl.reporting.metrics_file import SAME, MemberMetrics
 from gcl.reporting.tables.markup import MARKS
 from gcl.reporting.trace.scored import ScoredRun
@@ -118,10 +117,8 @@ def compare(
 
 
 def _check(a: ScoredRun, b: ScoredRun) -> None:
-    if a.needed.keys() != b.needed.keys():
-        raise DataError(f"{a.path} and {b.path} are of different methods, so nothing in them can be compared")
     for what, value in a.needed.items():
-        if value != b.needed[what]:
+        if value != b.needed.get(what):
             raise DataError(
                 f"{a.path} and {b.path} were scored with different {what}, so their difference means nothing; compare runs "
                 f"of one data set and scale, or bring both up to date with: snakemake --cores 2 {a.path} {b.path}"
@@ -164,15 +161,15 @@ def _pair(
 ) -> MemberPair:
     headers = {name: text for name, text in a.headers.items() if name in b.headers}
     scores = [{item.id: {name: item.scores[name] for name in headers} for item in m.items} for m in (one, other)]
-    groups = {item.id: str(item.group) for item in one.items}
+    groups = {item.id: item.group for item in one.items}
     scenes = sorted(groups)
-    weights = macro_weights([groups[scene] for scene in scenes])
+    weights = group_weights([groups[scene] for scene in scenes])
     metrics = {}
     for name in headers:
         before, after = ([by_scene[scene][name] for scene in scenes] for by_scene in scores)
         gaps = [y - x for x, y in zip(before, after, strict=True)]
         gain = paired_difference([[w * gap for w, gap in zip(weights, gaps, strict=True)]], resamples)
-        means = (_mean(m, name, weights, values) for m, values in ((one, before), (other, after)))
+        means = (member.summary[name].mean for member in (one, other))
         better = sum(gap < -SAME for gap in gaps), sum(gap > SAME for gap in gaps)
         metrics[name] = MetricDifference(*means, gain["mean"], gain["low"], gain["high"], *better)
     leading, answers = next(iter(headers)), [a.answers(one.role), b.answers(other.role)]
@@ -183,13 +180,6 @@ def _pair(
         if gap[i] > SAME
     ]
     return MemberPair((one.role, other.role), (one.model, other.model), headers, metrics, differing)
-
-
-def _mean(member: MemberMetrics, name: str, weights: Sequence[float], values: Sequence[float]) -> float:
-    """As scoring has it, which rounds scores of scenes afterwards; else the macro mean of the scores."""
-    if known := member.summary.get(name):
-        return known.mean
-    return sum(weight * value for weight, value in zip(weights, values, strict=True)) / len(values)
 
 
 def _table(pair: MemberPair) -> Iterator[str]:

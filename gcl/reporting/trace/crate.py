@@ -91,7 +91,8 @@ def _record(made: Path, training: str | None) -> list[Path]:
 
 
 def _data(experiment: Experiment, run: str) -> list[Path]:
-    return [path for split in SPLITS for path in places(experiment).inputs(run.split("/")[0], split) if path.is_file()]
+    paths = (path for split in SPLITS for path in places(experiment).inputs(run.split("/")[0], split))
+    return [path for path in dict.fromkeys(paths) if path.is_file()]  # all states are in one file
 
 
 def _files(crate: ROCrate, paths: Iterable[Path]) -> list[DataEntity]:

@@ -95,7 +95,7 @@ def run_links(experiment: Experiment, results: Path, file: MetricsFile) -> Itera
             yield _weights("checkpoint", here.checkpoints(spec.id) / role, expected, kept)
         yield _record(here.record(spec.id), record, made)
     for member in spec.members:
-        yield from _start(here, member, made.start[member.role] or "", kept)
+        yield from _start(here, member, made.start.get(member.role) or "", kept)
 
 
 def _start(here: Places, member: MemberSpec, expected: str, kept: bool) -> Iterator[Link]:
