@@ -1,4 +1,4 @@
-"""What a plan and a bill say: estimates from records and by formula, reasons, sums."""
+"""Plans and bills: estimates from records and by formula, reasons, sums."""
 
 import csv
 import json
@@ -16,7 +16,7 @@ from gcl.experiment.yaml_files import read_yaml
 from gcl.files import write_json
 from gcl.operations.code_change import CodeChange, code_changes
 from gcl.operations.costs import read_records, write_costs
-from gcl.operations.dry_run import Plan, Training, _reason, _without
+from gcl.operations.dry_run import DryRun, PlannedTraining, _reason, _without_files
 from gcl.operations.gpu_hours import estimate
 from gcl.training import attempts
 
@@ -64,11 +64,11 @@ def test_the_formula_is_operations_over_speed(paper):
 
 def test_runs_with_the_same_reason_are_listed_together():
     reason = f"Missing output files: results/paper/checkpoints/{RUN}; Input files updated by another job: data/x.tsv"
-    assert _without(reason, RUN) == "Missing output files; Input files updated by another job: data/x.tsv"
-    trainings = [Training(name, "data", 8, 1.5, "formula") for name in ("a", "b")]
-    text = str(Plan("paper", trainings, {"train": 2}, "disk"))
+    assert _without_files(reason, RUN) == "Missing output files; Input files updated by another job: data/x.tsv"
+    trainings = [PlannedTraining(name, "data", 8, 1.5, "formula") for name in ("a", "b")]
+    text = str(DryRun("paper", trainings, {"train": 2}, "disk"))
     assert text.count("because: data") == 1 and "about 3.0 GPU-hours" in text
-    assert str(Plan("paper", [], {}, "disk")) == "Nothing to do: everything is up to date."
+    assert str(DryRun("paper", [], {}, "disk")) == "Nothing to do: everything is up to date."
 
 
 def test_the_bill_has_a_row_for_each_run_and_a_sum(paper, tmp_path):
@@ -125,8 +125,12 @@ def test_a_change_of_code_has_its_price_in_runs_and_gpu_hours(paper, tmp_path):
     assert str(evaluation) == "evaluation: 1 run again, not estimated", "what is trained again is scored again anyway"
     assert code_changes([current], [], records, here) == []
     text = str(
-        Plan(
-            "paper", [Training(RUN, "code has changed", 8, 12.5, "its last training")], {"train": 1}, "disk", [training]
+        DryRun(
+            "paper",
+            [PlannedTraining(RUN, "code has changed", 8, 12.5, "its last training")],
+            {"train": 1},
+            "disk",
+            [training],
         )
     )
     assert "code has changed since these were made:\n  training: 2 runs again, about 20.5 GPU-hours" in text
@@ -141,7 +145,7 @@ def test_a_change_of_parameters_is_a_reason_in_words(paper):
         (made(run, 1.0, "t1"), "code has changed"),
         (record(other, 1.0) | {"code_sha256": now}, "settings have changed"),
         (record(other, 1.0) | {"code_sha256": "t1"}, "settings have changed; code has changed"),
-        (made(run, 1.0, now), "what it is given has changed"),
+        (made(run, 1.0, now), "its inputs have changed"),
     ):
         assert _reason(said, run, {run.id: stored}) == reason
     assert _reason(said, run, {}) == "settings or code have changed"

@@ -1,4 +1,4 @@
-"""Two scored runs side by side: the numbers of the tables, who is better where, and no comparison that means nothing."""
+"""Two scored runs side by side: the numbers of the tables, the better one of each, no meaningless comparison."""
 
 import json
 

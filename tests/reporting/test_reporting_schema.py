@@ -1,4 +1,4 @@
-"""What scoring writes is what reports read, and what tests make up has the same fields; a metric is added by the recipe."""
+"""Reports read the files of scoring. Made-up files of tests have the same fields. A metric is added by the recipe."""
 
 import inspect
 import os

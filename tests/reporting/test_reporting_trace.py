@@ -1,4 +1,4 @@
-"""A number leads to every file that it rests on, and whatever is changed or lost on the way is named."""
+"""A number leads to every file behind it. Everything changed or lost on the way is named."""
 
 import json
 import shutil

@@ -206,7 +206,7 @@ def test_a_data_error_stops_the_run_with_its_message(project):
     annotations.write_text(original.replace('"from": "human"', '"from": "robot"', 1))
     try:
         output = project.snakemake("data/miniature/raw/snei", "-R", "import_data", check=False)
-        log = (project.root / "logs/import/snei.log").read_text()
+        log = (project.root / "logs/miniature/import/snei.log").read_text()
         assert "unknown role" in log and "robot" in log and "Traceback" not in log
         assert "Error in rule import_data" in output
         assert not (project.root / "data/miniature/raw/snei").exists()

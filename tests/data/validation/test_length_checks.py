@@ -1,4 +1,4 @@
-"""Answers that are cut, that an encoder cannot read, or that stand for a missing one are counted before any training."""
+"""Cut answers, answers too long for an encoder, and placeholders of missing ones are counted before training."""
 
 import pytest
 from clean_set import change, check, say, write_clean
