@@ -95,7 +95,7 @@ def run_all(root: Path) -> None:
     here, plan = places(experiment), Plan(experiment)
     exchanged = {run.id for run in plan.exchanged_runs("headline")}
     for run in plan.reported_runs("headline"):
-        jobs.train(experiment, run, execution_spec(experiment), here.checkpoints(run.id))
+        jobs.train(experiment, run, execution_spec(experiment.execution), here.checkpoints(run.id))
         for pictures in ("own", "exchanged")[: 1 + (run.id in exchanged)]:
             name = run.evaluation(pictures)
             jobs.generate(experiment, run, here.predictions(name), pictures)
