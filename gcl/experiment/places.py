@@ -49,9 +49,14 @@ class Places:
         """Folder that a training leaves."""
         return self.root / "checkpoints" / run
 
+    @property
+    def records(self) -> Path:
+        """Folder of what trainings took."""
+        return self.root / "records"
+
     def record(self, run: str) -> Path:
         """What a training took."""
-        return self.root / "records" / f"{run}.json"
+        return self.records / f"{run}.json"
 
     def predictions(self, name: str) -> Path:
         """Answers; of `RunSpec.evaluation`."""
@@ -65,9 +70,14 @@ class Places:
         """The means of a metrics file."""
         return self.root / "summary" / f"{name}.json"
 
+    @property
+    def tables(self) -> Path:
+        """Folder of tables."""
+        return self.root / "tables"
+
     def table(self, name: str, suffix: str = "") -> Path:
         """One file of a table; without suffix what they all begin with."""
-        return self.root / "tables" / f"{name}{suffix}"
+        return self.tables / f"{name}{suffix}"
 
     def figure(self, name: str, suffix: str = "") -> Path:
         """One file of a figure."""
@@ -147,6 +157,11 @@ class Places:
 def start_weights(run: RunSpec, member: MemberSpec) -> Weights:
     """Where the weights are that a member of a run starts from, seen from the project's folder."""
     return Places(run.scale, Path()).weights(member.start)
+
+
+def results_at(scale: str, results: Path | str = RESULTS) -> Places:
+    """Where the results of a scale are, whatever its data."""
+    return Places(scale, DATA, Path(results))
 
 
 def places(experiment: Experiment, results: Path = RESULTS) -> Places:

@@ -138,7 +138,7 @@ def _in_cache(backbone: Weights) -> bool:
 
 
 def _disk(experiment: Experiment, root: Path) -> Iterator[Finding]:
-    checkpoints = root / "results" / experiment.scale / "checkpoints"
+    checkpoints = root / places(experiment).checkpoints("")
     missing = [run for run in all_runs(experiment).values() if not (checkpoints / run.id).is_dir()]
     plan = disk_plan(experiment, missing, root)
     needed = plan.stay + plan.largest

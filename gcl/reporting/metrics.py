@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from gcl.errors import DataError, raise_all
+from gcl.experiment.places import results_at
 from gcl.experiment.runs import RunSpec
 from gcl.files import canonical_json, read_jsonl, sha256_file
 from gcl.reporting.metrics_file import MetricsFile, Provenance, read_metrics
@@ -36,7 +37,7 @@ def load_metrics(results_folder: Path, scale: str, wanted: Mapping[str, RunSpec]
     """
     metrics, problems = {}, []
     for name, run in wanted.items():
-        path = metrics_path(results_folder, scale, name)
+        path = results_at(scale, results_folder).metrics(name)
         try:
             metrics[name] = _checked(read_metrics(path), scale, name, run)
         except DataError as error:
@@ -56,16 +57,6 @@ def _checked(file: MetricsFile, scale: str, name: str, run: RunSpec) -> MetricsF
     if file.provenance.spec_sha256 != run.fingerprint:
         raise DataError("made with other settings than the present configuration")
     return file
-
-
-def metrics_path(results_folder: Path | str, scale: str, run_id: str) -> Path:
-    """Where the metrics of a run are."""
-    return Path(results_folder) / scale / "metrics" / f"{run_id}.json"
-
-
-def predictions_path(results_folder: Path | str, run: RunSpec) -> Path:
-    """Where a run's answers are."""
-    return Path(results_folder) / run.scale / "predictions" / f"{run.id}.jsonl"
 
 
 def read_answers(path: Path, role: str) -> dict[str, dict[str, dict[str, str]]]:
@@ -96,7 +87,7 @@ def check_consistent(metrics: Metrics) -> None:
         if odd is None:
             continue
         other = next(run for run, value in by_run.items() if value == usual)
-        targets = " ".join(str(metrics_path("results", metrics[run].scale, run)) for run in (odd, other))
+        targets = " ".join(str(results_at(metrics[run].scale, "results").metrics(run)) for run in (odd, other))
         problems.append(
             f"{odd} and {other} differ in the {what}; bring both up to date with: snakemake --cores 2 {targets}"
         )
@@ -107,9 +98,9 @@ def sources(results_folder: Path, metrics: Metrics) -> dict[str, RunSource]:
     """For each run: its metrics file, the file's hash, and the hashes of the checkpoints that were evaluated."""
     records = {}
     for run, content in metrics.items():
-        digest = sha256_file(metrics_path(results_folder, content.scale, run))
+        digest = sha256_file(results_at(content.scale, results_folder).metrics(run))
         # Named from the results folder on, so that reports do not depend on the machine's folders.
-        name = metrics_path(Path(results_folder).name, content.scale, run).as_posix()
+        name = results_at(content.scale, Path(results_folder).name).metrics(run).as_posix()
         records[run] = RunSource(run=run, file=name, sha256=digest, checkpoints=content.provenance.checkpoints)
     return records
 

@@ -14,11 +14,11 @@ from gcl.evaluation.metric_registry import score_names, scores_of
 from gcl.experiment.asked import score_spec
 from gcl.experiment.grid import all_runs, exchanged_runs, planning_runs
 from gcl.experiment.load import load_experiment
-from gcl.experiment.places import PLANNING
+from gcl.experiment.places import PLANNING, results_at
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment
 from gcl.experiment.yaml_files import Document, read_yaml
-from gcl.reporting.metrics import Metrics, metrics_path
+from gcl.reporting.metrics import Metrics
 from gcl.reporting.metrics_file import MetricsFile
 from gcl.reporting.tables.markup import records
 from gcl.reporting.tables.result_table import ResultTable
@@ -129,7 +129,7 @@ def frame(table: ResultTable) -> pd.DataFrame:
 def write_metrics(folder: Path, metrics: dict[str, dict[str, Any]]) -> None:
     """Write them where runs have them."""
     for run, content in metrics.items():
-        path = metrics_path(folder, content["scale"], run)
+        path = results_at(content["scale"], folder).metrics(run)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(content))
 

@@ -11,7 +11,7 @@ from turns_case import TURNS
 from gcl.data.manifest import write_manifests
 from gcl.data.raw import read_raw, scene_record
 from gcl.experiment.data_spec import data_spec
-from gcl.experiment.places import places
+from gcl.experiment.places import places, results_at
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment
 from gcl.files import sha256_file, write_json, write_jsonl
@@ -19,7 +19,6 @@ from gcl.operations.costs import write_costs
 from gcl.reporting.build import build
 from gcl.reporting.figures.curves import losses_path
 from gcl.reporting.figures.gallery import write_gallery
-from gcl.reporting.metrics import predictions_path
 from gcl.reporting.tables.result_table import ResultTable, read_table
 from gcl.workflow.plan import Plan
 from gcl.workflow.targets import FIGURES, TABLES, TARGETS
@@ -41,8 +40,10 @@ def finished(experiment: Experiment, names: Iterable[str] | None = None) -> None
         draw_scenes(experiment, dataset)
         answered |= {run.id: run for run in Plan(experiment).gallery_runs(dataset)}
     for run in answered.values():
-        write_jsonl(predictions_path(RESULTS, run), answers(run))
-        metrics[run.id]["provenance"]["predictions_sha256"] = sha256_file(predictions_path(RESULTS, run))
+        write_jsonl(results_at(run.scale, RESULTS).predictions(run.id), answers(run))
+        metrics[run.id]["provenance"]["predictions_sha256"] = sha256_file(
+            results_at(run.scale, RESULTS).predictions(run.id)
+        )
     write_metrics(RESULTS, metrics | exchanged(metrics, experiment, loss=0.2))
     for run in TARGETS["headline"].runs(experiment):
         write_jsonl(losses_path(RESULTS, run.scale, run.id), losses(run))

@@ -8,8 +8,9 @@ from fake_metrics import ROOT, experiment_with, fake_file, fake_planning, frame,
 from gcl.cli.main import main
 from gcl.evaluation.bootstrap import mean_interval
 from gcl.experiment.methods.registry import find_run
+from gcl.experiment.places import results_at
 from gcl.files import write_json, write_jsonl
-from gcl.reporting.metrics import load_metrics, metrics_path
+from gcl.reporting.metrics import load_metrics
 from gcl.reporting.tables.planning_table import planning_table
 from gcl.reporting.trace.compare import compare
 from gcl.reporting.trace.scored import read_scored
@@ -43,7 +44,7 @@ def stored(tmp_path):
             mean = mean_interval(list(scores.values()), 100)
             member["summary"] |= dict.fromkeys(names, mean)
         change(content)
-        path = metrics_path(tmp_path, "miniature", run_id)
+        path = results_at("miniature", tmp_path).metrics(run_id)
         write_json(path, content)
         if answers:
             records = [

@@ -12,9 +12,9 @@ from fake_metrics import experiment_with, fake_metrics, fake_planning, write_met
 from rocrate.rocrate import ROCrate
 
 from gcl.errors import ConfigError, DataError
+from gcl.experiment.places import results_at
 from gcl.files import write_json, write_text
 from gcl.reporting.build import build
-from gcl.reporting.metrics import metrics_path
 from gcl.reporting.trace.crate import write_crate
 from gcl.workflow.targets import TARGETS
 
@@ -79,7 +79,7 @@ def test_what_does_not_belong_together_is_refused(project):
         write_crate(EXPERIMENT, RESULTS, Path("crate"))
     with pytest.raises(DataError, match="no table yet; make one with: snakemake"):
         write_crate(experiment_with("paper"), RESULTS, Path("crate.zip"))
-    path = metrics_path(RESULTS, "miniature", FULL)
+    path = results_at("miniature", RESULTS).metrics(FULL)
     path.write_text(path.read_text() + " ")
     with pytest.raises(DataError, match=f"CHANGED  metrics +.*{FULL.split('/')[-2]}"):
         write_crate(EXPERIMENT, RESULTS, Path("crate.zip"))

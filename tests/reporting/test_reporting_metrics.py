@@ -8,8 +8,9 @@ from fake_metrics import experiment_with, fake_file, fake_metrics, fake_planning
 
 from gcl.errors import DataError
 from gcl.experiment.methods.fine_tuning import sft_run
+from gcl.experiment.places import results_at
 from gcl.files import sha256_file
-from gcl.reporting.metrics import check_consistent, load_metrics, metrics_path, sources
+from gcl.reporting.metrics import check_consistent, load_metrics, sources
 
 EXPERIMENT = experiment_with()
 RUN = sft_run(EXPERIMENT, "snei", "qwen3-vl-2b", 0)
@@ -27,7 +28,7 @@ def test_all_missing_files_are_named_with_the_command_that_makes_them(tmp_path):
     with pytest.raises(DataError) as error:
         load_metrics(tmp_path, "miniature", {run.id: run for run in (RUN, OTHER)})
     for run in (RUN, OTHER):
-        path = metrics_path(tmp_path, "miniature", run.id)
+        path = results_at("miniature", tmp_path).metrics(run.id)
         assert f"{path}: no such file; make it with: snakemake --cores 2 {path}" in str(error.value)
 
 
@@ -45,7 +46,7 @@ def test_all_missing_files_are_named_with_the_command_that_makes_them(tmp_path):
 def test_a_file_that_is_not_the_runs_own_is_refused(tmp_path, change, message):
     file = fake_file(RUN, EXPERIMENT)
     change(file)
-    path = metrics_path(tmp_path, "miniature", RUN.id)
+    path = results_at("miniature", tmp_path).metrics(RUN.id)
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(file))
     with pytest.raises(DataError, match=re.escape(message)):
@@ -53,7 +54,7 @@ def test_a_file_that_is_not_the_runs_own_is_refused(tmp_path, change, message):
 
 
 def test_half_a_file_is_refused(tmp_path):
-    path = metrics_path(tmp_path, "miniature", RUN.id)
+    path = results_at("miniature", tmp_path).metrics(RUN.id)
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(fake_file(RUN, EXPERIMENT))[:200])
     with pytest.raises(DataError, match="not valid JSON"):

@@ -8,10 +8,11 @@ import pytest
 from fake_metrics import experiment_with, fake_planning, frame, typed, write_metrics
 
 from gcl.errors import DataError
+from gcl.experiment.places import results_at
 from gcl.experiment.planning_arms import rows
 from gcl.files import read_json, write_json
 from gcl.reporting.build import build
-from gcl.reporting.metrics import load_metrics, metrics_path
+from gcl.reporting.metrics import load_metrics
 from gcl.reporting.tables.planning_table import planning_table
 from gcl.workflow.targets import TARGETS
 
@@ -107,7 +108,7 @@ def edit(path: Path, **changes: object) -> None:
 )
 def test_a_file_that_does_not_belong_is_named_with_its_remedy(tmp_path, breaking, problem):
     write_metrics(tmp_path, fake_planning(EXPERIMENT))
-    path = metrics_path(tmp_path, "miniature", rows(EXPERIMENT)[4].runs[0])
+    path = results_at("miniature", tmp_path).metrics(rows(EXPERIMENT)[4].runs[0])
     breaking(path)
     with pytest.raises(DataError, match=f"{path}: {problem}.*snakemake --cores 2"):
         load_metrics(tmp_path, "miniature", TARGETS["planning"].metrics(EXPERIMENT))

@@ -21,6 +21,7 @@ from gcl.experiment import turn_checks
 from gcl.experiment.asked import ScoredTurn, ScoreSpec, score_spec
 from gcl.experiment.load import load_experiment
 from gcl.experiment.methods.registry import find_run
+from gcl.experiment.places import results_at
 from gcl.experiment.weights import Weights
 from gcl.experiment.yaml_files import read_yaml
 from gcl.files import write_json
@@ -28,7 +29,6 @@ from gcl.planning.frozenlake import FrozenLake
 from gcl.planning.states_file import solved
 from gcl.planning.views import response
 from gcl.reporting.build import build
-from gcl.reporting.metrics import metrics_path
 from gcl.reporting.metrics_file import MetricsFile
 from gcl.reporting.trace.compare import compare
 from gcl.reporting.trace.scored import read_scored
@@ -132,8 +132,8 @@ def test_a_metric_of_ones_own_is_compared_and_stands_in_a_table(monkeypatch, tmp
     config["datasets"]["snei"]["turns"]["value"]["action"]["metrics"] = ["f1", "accuracy", "brevity"]
     experiment = load_experiment(config, ROOT)
     for run, text in ((SFT, "Stop and wait."), (GCL, "Stop")):
-        write_json(metrics_path(tmp_path, "miniature", run), scored(run, text, action=["brevity"]))
-    files = [str(metrics_path(tmp_path, "miniature", run)) for run in (SFT, GCL)]
+        write_json(results_at("miniature", tmp_path).metrics(run), scored(run, text, action=["brevity"]))
+    files = [str(results_at("miniature", tmp_path).metrics(run)) for run in (SFT, GCL)]
     (pair,) = compare(*map(read_scored, map(Path, files))).pairs
     difference = pair.metrics["action_brevity"]
     assert (difference.a, difference.b, difference.b_better) == (1 / 4, 1 / 2, 2)

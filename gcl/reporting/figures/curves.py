@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from gcl.data.html import data_uri
+from gcl.experiment.places import results_at
 from gcl.experiment.runs import RunSpec
 from gcl.files import read_jsonl
 from gcl.reporting.figures.canvas import GREY, LOOKS, STYLE
@@ -54,7 +55,7 @@ class CurveRow:
 
 def losses_path(results: Path, scale: str, run: str) -> Path:
     """Where the losses of a finished run are."""
-    return results / scale / "checkpoints" / run / "losses.jsonl"
+    return results_at(scale, results).checkpoints(run) / "losses.jsonl"
 
 
 def curves(runs: Iterable[RunSpec], results: Path) -> tuple[list[CurveRow], list[str]]:

@@ -30,7 +30,7 @@ from gcl.experiment.schema import SCALES, Experiment
 from gcl.files import atomic_path
 from gcl.reporting.figures.arrows import MARKS, draw
 from gcl.reporting.figures.canvas import STYLE
-from gcl.reporting.metrics import load_metrics, metrics_path, predictions_path, read_answers
+from gcl.reporting.metrics import load_metrics, read_answers
 from gcl.reporting.metrics_file import SAME, Item
 from gcl.workflow.plan import Plan
 
@@ -84,14 +84,14 @@ def gallery(experiment: Experiment, dataset: str, results: Path) -> list[Gallery
     Raises:
         DataError: if metrics or answers of the two runs are missing or do not belong together.
     """
-    sft, gcl = Plan(experiment).gallery_runs(dataset)
+    here, (sft, gcl) = places(experiment, results), Plan(experiment).gallery_runs(dataset)
     metrics = load_metrics(results, experiment.scale, {run.id: run for run in (sft, gcl)})
     members = [metrics[run.id].member(role) for run, role in ((sft, "solo"), (gcl, "learner"))]
     items = [{item.id: item for item in member.items} for member in members]
     for run in (sft, gcl):
-        if not (path := predictions_path(results, run)).is_file():
+        if not (path := here.predictions(run.id)).is_file():
             raise DataError(f"{path}: no such file; make it with: snakemake --cores 2 {path}")
-    answers = [read_answers(predictions_path(results, run), role) for run, role in ((sft, "solo"), (gcl, "learner"))]
+    answers = [read_answers(here.predictions(run.id), role) for run, role in ((sft, "solo"), (gcl, "learner"))]
     if not items[0].keys() == items[1].keys() <= answers[0].keys() & answers[1].keys():
         raise DataError(f"{sft.id} and {gcl.id}: not the same scenes in metrics and predictions; make both again")
     images, data, score = _images(experiment, dataset), data_spec(experiment, dataset), ranking(experiment, dataset)
@@ -147,10 +147,10 @@ def write_gallery(experiment: Experiment, results: Path, stem: Path) -> None:
 
 def gallery_datasets(experiment: Experiment, results: Path) -> list[str]:
     """Data sets for which both runs have been scored."""
-    plan = Plan(experiment)
+    here, plan = places(experiment, results), Plan(experiment)
 
     def scored(run: RunSpec) -> bool:
-        return metrics_path(results, run.scale, run.id).is_file() and predictions_path(results, run).is_file()
+        return here.metrics(run.id).is_file() and here.predictions(run.id).is_file()
 
     return [dataset for dataset in experiment.groups if all(map(scored, plan.gallery_runs(dataset)))]
 

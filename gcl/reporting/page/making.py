@@ -11,11 +11,12 @@ from gcl import __version__
 from gcl.errors import DataError
 from gcl.experiment.closure import evaluation_code, run_code
 from gcl.experiment.grid import all_runs, planning_runs, scored_as
+from gcl.experiment.places import results_at
 from gcl.experiment.provenance import environment, git_state
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment
 from gcl.operations.costs import read_records
-from gcl.reporting.metrics import Metrics, metrics_path
+from gcl.reporting.metrics import Metrics
 from gcl.reporting.metrics_file import read_metrics
 
 
@@ -27,7 +28,7 @@ def metrics_there(experiment: Experiment, results: Path) -> Metrics:
     """
     found = {}
     for name in dict.fromkeys([*all_runs(experiment), *(run.id for run in planning_runs(experiment))]):
-        path = metrics_path(results, experiment.scale, name)
+        path = results_at(experiment.scale, results).metrics(name)
         if path.is_file():
             try:
                 found[name] = read_metrics(path)

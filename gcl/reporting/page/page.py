@@ -14,6 +14,7 @@ from gcl.data.html import data_uri, fill
 from gcl.evaluation.metric_registry import ranking
 from gcl.experiment.grid import all_runs
 from gcl.experiment.load import settings
+from gcl.experiment.places import results_at
 from gcl.experiment.planning_arms import rows
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import SCALES, Experiment
@@ -25,7 +26,7 @@ from gcl.reporting.metrics import Metrics
 from gcl.reporting.page.making import facts, metrics_there, versions
 from gcl.reporting.page.page_tables import page_table
 from gcl.reporting.page.summary import summary
-from gcl.reporting.tables.result_table import ResultTable, read_table, table_path
+from gcl.reporting.tables.result_table import ResultTable, read_table
 from gcl.workflow.plan import Plan
 from gcl.workflow.targets import PLANNING_FIGURE, PLANNING_TABLE, TARGETS
 
@@ -95,7 +96,7 @@ def _figure(
     plan: Plan, name: str, results: Path, metrics: Metrics, tables: Mapping[str, ResultTable]
 ) -> FigureView | None:
     """One figure; None if it has not been drawn."""
-    path, target = results / plan.scale / "figures" / f"{name}.svg", TARGETS[name]
+    path, target = results_at(plan.scale, results).figure(name, ".svg"), TARGETS[name]
     if not path.is_file():
         return None
     columns = ("Run", "Member", ranking(plan.experiment, next(iter(plan.experiment.groups)))[1])
@@ -139,5 +140,5 @@ def _outcomes(chosen: Mapping[str, Iterable[GalleryScene]]) -> list[str]:
 
 def _costs(results: Path, scale: str) -> list[list[str]]:
     """The table of costs as text, its header first; empty if it has not been built."""
-    path = table_path(results, scale, "costs", ".csv")
+    path = results_at(scale, results).table("costs", ".csv")
     return list(csv.reader(path.read_text(encoding="utf-8").splitlines())) if path.is_file() else []

@@ -11,12 +11,13 @@ from gcl.evaluation.encoders import encoder_folder
 from gcl.evaluation.metric_registry import header
 from gcl.evaluation.scorers.f1 import BertF1
 from gcl.experiment.dialogue import scored_by
+from gcl.experiment.places import results_at
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment, MetricEncoder
 from gcl.experiment.types import Pictures
 from gcl.files import sha256_file
 from gcl.reporting.estimates import PooledScore
-from gcl.reporting.metrics import Metrics, metrics_path, predictions_path, read_answers
+from gcl.reporting.metrics import Metrics, read_answers
 from gcl.reporting.tables.assemble import identity, result_table, score_column
 from gcl.reporting.tables.paper_tables import component_rows
 from gcl.reporting.tables.result_table import ResultTable
@@ -56,9 +57,9 @@ def encoders_table(experiment: Experiment, metrics: Metrics, results: Path) -> R
 
 def _answers(run: RunSpec, turn: str, metrics: Metrics, results: Path) -> dict[str, dict[str, tuple[str, str]]]:
     """By role and scene: what was answered in a turn, and the reference."""
-    path = predictions_path(results, run)
+    path = results_at(run.scale, results).predictions(run.id)
     if not path.is_file() or sha256_file(path) != metrics[run.id].provenance.predictions_sha256:
-        target = metrics_path("results", run.scale, run.id)
+        target = results_at(run.scale, "results").metrics(run.id)
         raise DataError(
             f"{path}: missing, or not what {target} was made from; bring both up to date: snakemake {target}"
         )

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gcl.errors import DataError
+from gcl.experiment.places import results_at
 from gcl.files import read_json
 from gcl.reporting.metrics import RunSource
 
@@ -107,24 +108,19 @@ def train_again(table: ResultTable, runs: Iterable[str]) -> str:
     return f"snakemake --cores 2 {files} --config scale={table.scale} --forcerun train"
 
 
-def table_path(results: Path, scale: str, name: str, suffix: str) -> Path:
-    """Where one file of a table is."""
-    return results / scale / "tables" / f"{name}{suffix}"
-
-
 def read_table(results: Path, scale: str, name: str) -> ResultTable | None:
     """Read one table; None if it has not been built.
 
     Raises:
         DataError: if an earlier version wrote it.
     """
-    path = table_path(results, scale, name, ".provenance.json")
+    path = results_at(scale, results).table(name, ".provenance.json")
     if not path.is_file():
         return None
     try:
         return ResultTable.model_validate(read_json(path))
     except ValidationError:
-        target = table_path(Path("results"), scale, name, ".md")
+        target = results_at(scale, Path("results")).table(name, ".md")
         raise DataError(
             f"{path}: of an earlier version; make it again with: snakemake --cores 2 {target} --force"
         ) from None

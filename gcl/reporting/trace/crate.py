@@ -15,7 +15,7 @@ from rocrate.rocrate import ROCrate
 
 from gcl.data.scenario import SPLITS
 from gcl.errors import ConfigError, DataError, raise_all
-from gcl.experiment.places import places
+from gcl.experiment.places import Places, places
 from gcl.experiment.schema import SCALES, Experiment
 from gcl.files import atomic_path, read_json, sha256_file
 from gcl.reporting.tables.result_table import read_table
@@ -38,10 +38,10 @@ def write_crate(experiment: Experiment, results: Path, to: Path) -> None:
     """
     if to.suffix != ".zip":
         raise ConfigError(f"{to}: a crate is written as a zip; give a name that ends with .zip")
-    made = results / experiment.scale
-    tables = sorted(made.glob("tables/*.provenance.json"))
+    made = places(experiment, results)
+    tables = sorted(made.tables.glob("*.provenance.json"))
     if not tables:
-        raise DataError(f"{made / 'tables'}: no table yet; make one with: snakemake --cores 2 headline")
+        raise DataError(f"{made.tables}: no table yet; make one with: snakemake --cores 2 headline")
     stems = [table.name.removesuffix(".provenance.json") for table in tables]
     sources = {
         run: source for stem in stems for run, source in read_table(results, experiment.scale, stem).sources.items()
@@ -73,21 +73,21 @@ def write_crate(experiment: Experiment, results: Path, to: Path) -> None:
     program = crate.add(ContextEntity(crate, "#gcl", program))
     trainings = []
     for run in sources:
-        own = [made / "metrics" / f"{run}.json", made / "predictions" / f"{run}.jsonl", *records[run]]
+        own = [made.metrics(run), made.predictions(run), *records[run]]
         about = {"name": f"train, answer and score {run}", **_times(records[run])}
         inputs = _files(crate, _data(experiment, run))
         trainings.append(crate.add_action(program, f"#{run}", inputs, _files(crate, own), about))
     settings = _files(crate, (path for pattern in _WORKFLOW for path in sorted(Path().glob(pattern))))
-    outputs = _files(crate, (path for stem in stems for path in sorted(made.glob(f"tables/{stem}.*"))))
+    outputs = _files(crate, (path for stem in stems for path in sorted(made.tables.glob(f"{stem}.*"))))
     about = {"name": "the workflow's run", **_times(path for paths in records.values() for path in paths)}
     crate.root_dataset["mentions"] = [crate.add_action(workflow, "#run", settings, outputs, about), *trainings]
     with atomic_path(to) as temporary:
         crate.write_zip(temporary)
 
 
-def _record(made: Path, training: str | None) -> list[Path]:
+def _record(made: Places, training: str | None) -> list[Path]:
     """The training's record. On planning tasks one training answers several files; a published model has none."""
-    return [made / "records" / f"{training}.json"] if training else []
+    return [made.record(training)] if training else []
 
 
 def _data(experiment: Experiment, run: str) -> list[Path]:

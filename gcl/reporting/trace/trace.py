@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from gcl.errors import ConfigError, DataError, GCLError
+from gcl.experiment.places import results_at
 from gcl.experiment.schema import Experiment
 from gcl.reporting.build import table_of
 from gcl.reporting.estimates import EXCHANGED, METHODS
 from gcl.reporting.tables.markup import csv_text
-from gcl.reporting.tables.result_table import ResultTable, read_table, table_path, train_again
+from gcl.reporting.tables.result_table import ResultTable, read_table, train_again
 from gcl.reporting.trace.links import CHANGED, OK, Link, metrics_link, run_links, shared_links
 from gcl.workflow.targets import TABLES
 
@@ -121,7 +122,7 @@ def trace(experiment: Experiment, cell: str, results: Path) -> Trace:
             links[run] += run_links(experiment, results, file)
             files.append(file)
     links["behind all of them"] = shared_links(experiment, files)
-    build_again = f"snakemake --cores 2 {table_path(Path('results'), experiment.scale, name, '.csv')}"
+    build_again = f"snakemake --cores 2 {results_at(experiment.scale, Path('results')).table(name, '.csv')}"
     rerun = [train_again(written.table, runs), f"{build_again} --config scale={experiment.scale}"]
     return Trace(f"{name}:{number}:{column}", written.identity(number), row[column], links, rerun)
 
@@ -129,7 +130,7 @@ def trace(experiment: Experiment, cell: str, results: Path) -> Trace:
 def _read(experiment: Experiment, name: str, results: Path) -> _Written:
     if name not in TABLES:
         raise ConfigError(f"no table {name!r}; use one of {', '.join(TABLES)}")
-    path = table_path(results, experiment.scale, name, ".csv")
+    path = results_at(experiment.scale, results).table(name, ".csv")
     again = f"snakemake --cores 2 {path} --config scale={experiment.scale} --force"
     table = read_table(results, experiment.scale, name)
     for file in (path, path.with_suffix(".provenance.json")):
