@@ -92,7 +92,7 @@ def make_case(options: argparse.Namespace) -> Case:
     changes["lora"] = options.lora and Lora(rank=options.lora, alpha=2.0 * options.lora)
     training = pair.training.model_copy(update={name: value for name, value in changes.items() if value})
     runs = {n: r.model_copy(update={"training": training}) for n, r in zip(SUBJECTS, [*alone, pair], strict=True)}
-    execution = changed(execution_spec(experiment), ["engine=plain", "processes=1", *options.set])
+    execution = changed(execution_spec(experiment.execution), ["engine=plain", "processes=1", *options.set])
     inputs = partial(published_inputs, tiny=options.tiny) if options.scale == "paper" else miniature_inputs
     return Case(runs, execution, *inputs(runs["pair"], experiment))
 

@@ -96,7 +96,7 @@ def run_all(root: Path) -> None:
     here, headline = places(experiment), TARGETS["headline"]
     exchanged = {run.id for run in headline.exchanged(experiment)}
     for run in headline.runs(experiment):
-        jobs.train(experiment, run, execution_spec(experiment), here.checkpoints(run.id))
+        jobs.train(experiment, run, execution_spec(experiment.execution), here.checkpoints(run.id))
         for pictures in ("own", "exchanged")[: 1 + (run.id in exchanged)]:
             name = run.evaluation(pictures)
             jobs.generate(experiment, run, here.predictions(name), pictures)

@@ -37,7 +37,7 @@ def train(
     from gcl.training import launch
 
     experiment = opened(file, scale)
-    spec, execution = find_run(experiment, run), changed(execution_spec(experiment), changes)
+    spec, execution = find_run(experiment, run), changed(execution_spec(experiment.execution), changes)
     launch.ensure(execution)
     jobs.train(experiment, spec, execution, to, record, scratch)
 

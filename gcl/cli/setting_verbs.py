@@ -97,7 +97,7 @@ def plan(
         from gcl.experiment.execution import changed, execution_spec
         from gcl.experiment.methods.registry import find_run
 
-        run, execution = find_run(experiment, memory), changed(execution_spec(experiment), changes)
+        run, execution = find_run(experiment, memory), changed(execution_spec(experiment.execution), changes)
         from gcl.operations.memory import memory_plan
         from gcl.operations.model_sizes import model_configs
 

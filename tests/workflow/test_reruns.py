@@ -123,6 +123,11 @@ def test_another_groups_temperature_touches_nothing_here(project, unchanged):
     assert project.jobs("headline") == {}
 
 
+def test_another_logger_touches_nothing(project, unchanged):
+    project.edit("config.yaml", lambda c: c["execution"]["loggers"].update(value=["wandb", "mlflow"]))
+    assert project.jobs("headline") == {}
+
+
 def test_every_job_imports_only_code_that_its_rule_depends_on(project):
     """Of all processes of a real run: a module that is neither in the step's code nor excluded was forgotten."""
     steps = set()
