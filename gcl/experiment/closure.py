@@ -70,7 +70,7 @@ ONLY_SOCIAL = ("gcl.tasks.social_task", *(f"gcl.evaluation.scorers.{name}" for n
 def run_code(step: str, run: RunSpec) -> str:
     """Hash of the code behind one step of a run."""
     unused = {*(ONLY_SOCIAL if run.dataset == PLANNING else ONLY_PLANNING)}
-    if step != "training" or not isinstance(run.feed, RolloutFeed):  # afterwards all members are asked in one way
+    if not isinstance(run.feed, RolloutFeed):
         unused.add(ON_POLICY)
     return code_sha256(step, without=frozenset(unused))
 

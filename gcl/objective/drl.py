@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gcl.experiment.schema import Divergence, SampledDivergence
+from gcl.experiment.divergences import Divergence, SampledDivergence
 
 
 def divergence(
