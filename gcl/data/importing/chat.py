@@ -19,8 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gcl.data.annotations import Record, kind, shown, text_field
-from gcl.data.importing.fields import decoded, joined
-from gcl.data.importing.fields import field as field_of
+from gcl.data.importing.fields import decoded, field_of, joined
 from gcl.experiment.marks import PICTURE_MARK, marks, without_picture_mark
 
 LISTS = ("conversations", "messages", "turns", "conversation", "dialogue", "dialog", "qa_pairs", "qas", "qa", "vqa")

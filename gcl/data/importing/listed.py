@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from gcl.data.annotations import read_json, shown, text_lines
-from gcl.data.importing.found_scene import id_of
+from gcl.data.annotations import read_json, shown, text_field, text_lines
 from gcl.data.importing.paths import SUFFIXES, plain
-from gcl.data.importing.questions import scene_of_question
+from gcl.data.importing.reading import scene_of_question
 from gcl.errors import DataError
 
 TEST = "test"  # key of the list in a JSON file
@@ -71,7 +70,8 @@ def read_test_ids(path: Path, name: str, problems: list[str]) -> dict[str, str]:
             return {str(entry).strip(): f"{name}: entry {n}" for n, entry in enumerate(entries, start=1)}
         for record in read_json(path, problems, name):
             field = "question_id" if "question_id" in record.fields else "id"
-            id = id_of(record, field, problems)
+            value = record.fields.get(field)
+            id = str(value) if type(value) is int else text_field(record.fields, field, record.where, problems)
             if id is not None:
                 ids.setdefault(scene_of_question(id)[0] if field == "question_id" else id, record.where)
         return ids

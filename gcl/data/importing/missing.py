@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from gcl.data.annotations import shown
-from gcl.data.importing.found_scene import Picture, Reading
 from gcl.data.importing.paths import index_of, pictures_in, plain, rivals, suggested
+from gcl.data.importing.reading import Picture, Reading
 
 ARCHIVES = {".zip": "unzip", ".tar": "tar -xf", ".tgz": "tar -xf", ".gz": "tar -xf", ".7z": "7z x", ".rar": "unrar x"}
 PUT = "put the pictures into the download"

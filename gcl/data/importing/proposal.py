@@ -16,11 +16,11 @@ from gcl.data.annotations import shown
 from gcl.data.importing import guesses
 from gcl.data.importing.chat import LISTS, is_prompt_completion
 from gcl.data.importing.choices import file_keys, files_of, named_pictures, picture_columns, split_of
-from gcl.data.importing.conversations import PICTURES
 from gcl.data.importing.layout import BESIDE
 from gcl.data.importing.look import SAMPLE, Look
 from gcl.data.importing.mapping import CHOOSE
 from gcl.data.importing.paths import Index, rivals, suggested
+from gcl.data.importing.readers import PICTURES
 from gcl.data.importing.reasons import no_data, reason
 from gcl.data.importing.split_guesses import called_like_splits, contradictory, test_lists
 from gcl.data.importing.trial import Outcome, outcome
