@@ -85,7 +85,17 @@ def read_dialogue(record: Record, name: str | None, problems: list[str]) -> Dial
     return result if len(problems) == before else None
 
 
-def dialogue_field(fields: Mapping[str, Any]) -> str | None:
+def dialogue_in(fields: Mapping[str, Any]) -> tuple[str, str | None] | None:
+    """The field that holds a dialogue, and what a mapping has to call it, None where the name is a usual one."""
+    if _is_prompt_completion(fields):
+        return "prompt", None
+    if (name := _dialogue_field(fields)) is not None:
+        return name, None if name in LISTS else name
+    pair = next((pair for pair in PAIRS if set(pair) <= set(fields)), None)
+    return (pair[0], None) if pair and decoded(fields.get("history")) else None
+
+
+def _dialogue_field(fields: Mapping[str, Any]) -> str | None:
     """The field that looks like a dialogue, by its name or else by what it holds; dots lead into objects."""
     for name in LISTS:
         if isinstance(decoded(fields.get(name)), list) or _is_questions(decoded(fields.get(name))):
@@ -93,7 +103,7 @@ def dialogue_field(fields: Mapping[str, Any]) -> str | None:
     for name, value in fields.items():
         if _is_dialogue(decoded(value)) or _is_questions(decoded(value)):
             return name
-        if isinstance(value, dict) and (inner := dialogue_field(value)):
+        if isinstance(value, dict) and (inner := _dialogue_field(value)):
             return f"{name}.{inner}"
     return None
 
@@ -103,11 +113,10 @@ def has_dialogue(fields: Mapping[str, Any]) -> bool:
     return any(name in fields for name in (*LISTS, "prompt")) or any(set(pair) <= set(fields) for pair in PAIRS)
 
 
-def is_prompt_completion(fields: Mapping[str, Any]) -> bool:
+def _is_prompt_completion(fields: Mapping[str, Any]) -> bool:
     """Whether a record is of TRL's kind with the last answers apart."""
-    return isinstance(fields.get("prompt"), list) and any(
-        isinstance(fields.get(name), list) for name in ("completion", "chosen")
-    )
+    answers = (fields.get("completion"), fields.get("chosen"))
+    return isinstance(fields.get("prompt"), list) and any(isinstance(answer, list) for answer in answers)
 
 
 def _is_questions(value: Any) -> bool:
@@ -131,7 +140,7 @@ def _messages(record: Record, name: str | None, problems: list[str]) -> tuple[li
     """The list of messages, and the fields that it is from."""
     fields = record.fields
     names = [name] if name else [name for name in LISTS if fields.get(name) is not None]
-    if not names and is_prompt_completion(fields):
+    if not names and _is_prompt_completion(fields):
         answer = "completion" if isinstance(fields.get("completion"), list) else "chosen"
         return [*fields["prompt"], *fields[answer]], ("prompt", answer, "rejected")
     pair = next((pair for pair in PAIRS if set(pair) <= set(fields)), None)

@@ -12,7 +12,7 @@ from typing import Any
 from gcl.data import raw
 from gcl.data.annotations import Record, shown
 from gcl.data.images import PictureError
-from gcl.data.importing import readers, socialnav
+from gcl.data.importing import formats, socialnav
 from gcl.data.importing.copied_pictures import Pictures
 from gcl.data.importing.guesses import split_said
 from gcl.data.importing.layout import ByColumn
@@ -23,9 +23,9 @@ from gcl.data.importing.sources import SourceFile, read_records
 from gcl.data.placeholders import is_placeholder
 
 FORMATS = {
-    "conversations": readers.conversations,
-    "questions": readers.questions,
-    "table": readers.table,
+    "conversations": formats.conversations,
+    "questions": formats.questions,
+    "table": formats.table,
     "socialnav-sub": socialnav.scenes,
 }
 _PLACE = re.compile(r"(.+?(?::\d+(?: \(record \d+\))?|: row \d+)): (.+)", re.DOTALL)

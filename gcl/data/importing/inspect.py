@@ -27,13 +27,10 @@ _LIMIT = 12  # lines of a kind that are shown
 
 @dataclass(frozen=True)
 class Inspection:
-    """What was found in a download.
+    """What was found in a download: its annotation files, and its picture files by folder and suffix.
 
     Attributes:
-        source: its folder.
-        looks: its annotation files.
-        pictures: number of picture files by folder and suffix.
-        mapping: the proposed mapping as YAML; None if none works.
+        mapping: the proposed one as YAML; None if none works.
         reason: why none works, in one line.
     """
 
@@ -87,8 +84,9 @@ def inspect_source(
         raise DataError(f"{source}: no annotations{remedy}")
     counts = Counter(f"({path.suffix.lower()}) in {path.parent}" for path in pictures)
     proposal = propose(root, found, index, known or {}, name, dialogue)
-    mapping = as_text(proposal) if proposal.content else None
-    return Inspection(root, found, counts, mapping, proposal.reason)
+    if isinstance(proposal, str):
+        return Inspection(root, found, counts, None, proposal)
+    return Inspection(root, found, counts, as_text(proposal), None)
 
 
 def _described(look: Look, format: str) -> list[str]:

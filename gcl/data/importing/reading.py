@@ -1,6 +1,6 @@
 """One import's state, `Reading`, and a record while it is read, `Row`: the fields that every format has.
 
-Readers of the formats (readers.py, socialnav.py) ask a `Row` for fields and make a `Scene` of it with `row.scene(...)`.
+Readers of the formats (formats.py, socialnav.py) ask a `Row` for fields and make a `Scene` of it with `row.scene(...)`.
 Each flaw becomes a line of `reading.problems`; fields that nobody asked for are counted in `reading.notes`.
 """
 

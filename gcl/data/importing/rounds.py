@@ -64,7 +64,7 @@ def _turns(rounds: Sequence[Round], first: Scene, reading: Reading) -> dict[str,
             return {turn: (round.question, round.answer) for turn, round in zip(names, rounds, strict=True)}
         remedy = _add(first.id, reading) or "correct the record, or name the turns by their wording"
         count = f"{len(rounds)} round{'' if len(rounds) == 1 else 's'}"
-        reading.problems.append(f"{first.where}: {count} instead of {len(names)}; {remedy}")
+        reading.problems.append(f"{first.where}: {count} instead of {len(names)} ({', '.join(names)}); {remedy}")
         return {}
     turns: dict[str, Words] = {}
     for round in rounds:
