@@ -49,15 +49,10 @@ class Sample:
 
 @dataclass
 class Encoder:
-    """Turns exchanges into one member's samples.
+    """Turns exchanges into one member's samples."""
 
-    Attributes:
-        preprocessor: the member's tokenizer and image processor.
-        system: system message, given to every family alike.
-    """
-
-    preprocessor: Preprocessor
-    system: str
+    preprocessor: Preprocessor  # the member's tokenizer and image processor
+    system: str  # system message, given to every family alike
     _images: dict[Path, EncodedImage] = field(default_factory=dict, repr=False)
     _cached_bytes: int = field(default=0, repr=False)
     _prompts: dict[tuple[str, bool], list[int]] = field(default_factory=dict, repr=False)

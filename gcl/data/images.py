@@ -62,10 +62,7 @@ def read_picture(path: Path) -> bytes:
 
 
 def load_picture(source: Path | bytes) -> tuple[Image.Image, tuple[str, ...]]:
-    """Decode a picture to upright 8-bit RGB.
-
-    Args:
-        source: a file, or its contents.
+    """Decode a picture, a file or its contents, to upright 8-bit RGB.
 
     Returns:
         The picture, and in words what had to be changed; nothing where RGB or grey values stay as they are.

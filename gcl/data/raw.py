@@ -84,12 +84,7 @@ def scene_record(
 ) -> dict[str, Any]:
     """One line of scenarios.jsonl.
 
-    Args:
-        id: unique within the data set.
-        image: path relative to the raw folder.
-        split: "train" or "test".
-        turns: question (None: as in config.yaml) and answer by turn, in the order of the dialogue.
-        action: label from the closed list, if the data has one beside the answer.
+    A question is None where it is as in config.yaml. The action is a label beside the answer, if the data has one.
     """
     words = {
         turn: ({} if question is None else {"question": question}) | {"answer": answer}

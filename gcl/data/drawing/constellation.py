@@ -105,11 +105,7 @@ def sample_scenes(
 ) -> list[Scene]:
     """Draw `count` scenes whose actions have the given shares; the same constellation may come more than once.
 
-    Args:
-        rng: source of all randomness.
-        count: number of scenes.
-        shares: share of every action; the rounding remainder goes to the first actions.
-        thirds: of all constellations, those to draw from: `TESTED`, `TRAINED`, or a part of these.
+    The rounding remainder goes to the first actions. `thirds` are `TESTED`, `TRAINED`, or a part of these.
     """
     quota = {action: int(count * share) for action, share in shares.items()}
     for action in list(quota)[: count - sum(quota.values())]:

@@ -51,15 +51,12 @@ SPEAKERS = {
 def write_dataset(
     name: str, counts: Mapping[str, int], questions: Mapping[str, str], seed: int, folder: Path, *, tuning: bool = False
 ) -> None:
-    """Draw a data set and write its raw folder, whole or not at all.
+    """Draw "snei" or "muson" and write its raw folder, whole or not at all; an existing one is replaced.
 
     Args:
-        name: "snei" or "muson".
         counts: scenes per split.
         questions: wording of the questions; only conversations carry it.
-        seed: where all randomness comes from.
-        folder: raw folder to be made; an existing one is replaced.
-        tuning: draw other scenes of the same kind, on which settings can be chosen: no constellation of any test split.
+        tuning: draw scenes on which settings can be chosen: no constellation of any test split.
 
     Raises:
         ConfigError: if the turns are not those of drawn scenes.

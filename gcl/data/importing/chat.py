@@ -41,32 +41,17 @@ _NAMED = re.compile(r"\s*(?:Picture \d+:\s*)?<img>(.+?)</img>\s*")
 
 @dataclass
 class Dialogue:
-    """What a record says.
+    """What a record says."""
 
-    Attributes:
-        rounds: place of the question in its list, question and answer of each round.
-        pictures: those that stand inside messages.
-        names: fields of the record that were read.
-        notes: what was left out, and how often.
-    """
-
+    # place of the question in its list, question and answer of each round
     rounds: list[tuple[int, str, str]] = field(default_factory=list)
-    pictures: list[Any] = field(default_factory=list)
-    names: tuple[str, ...] = ()
-    notes: Counter[str] = field(default_factory=Counter)
+    pictures: list[Any] = field(default_factory=list)  # those that stand inside messages
+    names: tuple[str, ...] = ()  # fields of the record that were read
+    notes: Counter[str] = field(default_factory=Counter)  # what was left out, and how often
 
 
 def read_dialogue(record: Record, name: str | None, problems: list[str]) -> Dialogue | None:
-    """The dialogue of a record.
-
-    Args:
-        record: with a dialogue.
-        name: of its list, if the mapping says it.
-        problems: gets one line for each flaw.
-
-    Returns:
-        None if the dialogue itself is at fault.
-    """
+    """The dialogue of a record; None if it is at fault, of which `problems` get a line. The mapping may name its list."""
     found = _messages(record, name, problems)
     if found is None:
         return None

@@ -43,10 +43,7 @@ class Pictures:
         self.changes: Counter[str] = Counter()
 
     def take(self, picture: Picture) -> int | None:
-        """Store a picture unless it is there already.
-
-        Returns:
-            Its number, or None for one that could not be used when it first occurred.
+        """Store a picture unless it is there already; its number, or None for one that was refused before.
 
         Raises:
             PictureError: saying, on its first use, why it cannot be used and what to do.

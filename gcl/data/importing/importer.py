@@ -41,23 +41,14 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Summary:
-    """What an import did; `str()` says it in a few lines.
+    """What an import did; `str()` says it in a few lines."""
 
-    Attributes:
-        to: the raw folder.
-        scenes: number in each split.
-        left_out: scenes that are in neither.
-        pictures: number of picture files.
-        notes: what was changed or dropped, one a line.
-        seconds: how long it took.
-    """
-
-    to: Path
-    scenes: dict[str, int]
-    left_out: int
-    pictures: int
-    notes: list[str]
-    seconds: float
+    to: Path  # the raw folder
+    scenes: dict[str, int]  # number in each split
+    left_out: int  # scenes that are in neither
+    pictures: int  # number of picture files
+    notes: list[str]  # what was changed or dropped, one a line
+    seconds: float  # how long it took
 
     def __str__(self) -> str:
         count = sum(self.scenes.values())
@@ -117,11 +108,7 @@ def import_source(kind: str, source: Path, mapping_file: Path, to: Path, dialogu
 
 
 def kind_of_import(folder: Path) -> str:
-    """What a raw folder was imported as.
-
-    Raises:
-        DataError: if nothing in it says so.
-    """
+    """What a raw folder was imported as; a `DataError` if nothing in it says so."""
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; name one that `gcl data import` has made")
     remedy = "name its data set: gcl data validate DATASET --folder DIR"

@@ -137,24 +137,7 @@ def _kind_of_split(value: Any) -> str:
 
 
 class Mapping(Strict):
-    """How to read a download.
-
-    Attributes:
-        format: layout of the annotation files.
-        files: annotation files (patterns like data/train-*.parquet allowed), maybe by split; relative to the source.
-        records: keys joined by dots that lead to the records inside a JSON file, maybe by split; "." for an object that
-            has them by name.
-        images: folder that picture paths start from, relative to the source; "(beside)" for the annotation file's own.
-        picture: which of several pictures of a record counts.
-        ids: where a scene's id comes from: a field, the picture's name, or the record's number.
-        join: whether all dialogues of one id, or of one picture, are one scene.
-        columns: where the parts of a record are, if not under the format's usual names.
-        turns: which question is which turn: by order, by the suffix of its id, by a column, or by its wording (null: not
-            used).
-        actions: labels as the data writes them, and those of the closed list.
-        split: which scenes are for training and which for the test, unless `files` or `records` says so.
-        skip: records to leave out, by their place ("train.json:17") or by the scene's id.
-    """
+    """How to read a download; docs/data.md explains each key. Patterns and paths are relative to it."""
 
     format: Format
     files: Annotated[

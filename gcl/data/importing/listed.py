@@ -21,13 +21,11 @@ _WHOLE = 2**26  # bytes of a JSON file that may be such a list
 def listed_scenes(
     path: Path, name: str, ids: Sequence[str], pictures: Sequence[str | None], problems: list[str]
 ) -> set[int]:
-    """The numbers of the scenes that a file lists by their ids or pictures.
+    """The numbers of the scenes that a file lists by their ids or pictures (see `read_test_ids`).
 
     Args:
-        path: of the file, see `read_test_ids`.
-        name: of the file in messages.
-        ids: of all scenes.
-        pictures: of all scenes, as the data writes them; None without a name.
+        path, name: of the file, the second in messages.
+        ids, pictures: of all scenes, as the data writes them; None for a picture without a name.
         problems: gets one line for each flaw, and for each entry that is no scene.
     """
     listed = read_test_ids(path, name, problems)
@@ -57,11 +55,8 @@ def listed_scenes(
 def read_test_ids(path: Path, name: str, problems: list[str]) -> dict[str, str]:
     """What a file lists as test scenes, and the places in it.
 
-    Args:
-        path: a text file of one entry a line; a JSON file with a list, or with one under "test"; or JSON or JSONL whose
-            records have a question_id (which begins with the scene's id) or an id.
-        name: of the file in messages.
-        problems: gets one line for each flaw.
+    It is a text file of one entry a line; a JSON file with a list, or with one under "test"; or JSON or JSONL whose records
+    have a question_id (which begins with the scene's id) or an id.
     """
     ids: dict[str, str] = {}
     if path.suffix.lower() in (".json", ".jsonl", ".ndjson"):

@@ -100,13 +100,7 @@ class Look:
 
 
 def looks(source: Path, index: Index, dialogue: Dialogue) -> list[Look]:
-    """What there is to read in a download.
-
-    Args:
-        source: its folder, or one annotation file.
-        index: the pictures in it.
-        dialogue: the turns that scenes should have.
-    """
+    """What there is to read in a download: a folder, or one annotation file, with these pictures."""
     root = source if source.is_dir() and not (source / SAVED).is_file() else source.parent
     result: dict[tuple[str, str], Look] = {}
     for path in _candidates(source):

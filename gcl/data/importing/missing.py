@@ -33,13 +33,7 @@ class Failure:
 
 
 def explained(failures: Sequence[Failure], tried: int, reading: Reading) -> Iterator[str]:
-    """One line for each picture, or for all of them where they have one cause.
-
-    Args:
-        failures: the pictures.
-        tried: how many different ones the data has.
-        reading: the import.
-    """
+    """One line for each picture, or for all of them where they have one cause; `tried` is how many the data has."""
     all_failed = len(failures) == tried > 1
     absent = [failure for failure in failures if _is_absent(failure)]
     if all_failed and len(absent) == tried:

@@ -37,25 +37,15 @@ class Known:
 
 @dataclass(frozen=True)
 class Proposal:
-    """A mapping that was tried.
+    """A mapping that was tried."""
 
-    Attributes:
-        content: as YAML holds it.
-        look: the file that it was made for.
-        remarks: what a person should know besides.
-        outcome: of the trial.
-        actions: closed list that it was tried with.
-        comments: what a person should know of `images`, and of the column of the pictures (`image`).
-        named: fields and files that are called like a split.
-    """
-
-    content: Mapping[str, Any]
-    look: Look
-    remarks: Sequence[str]
-    outcome: Outcome
-    actions: Sequence[str] | None
-    comments: Mapping[str, str]
-    named: Sequence[str]
+    content: Mapping[str, Any]  # as YAML holds it
+    look: Look  # the file that it was made for
+    remarks: Sequence[str]  # what a person should know besides
+    outcome: Outcome  # of the trial
+    actions: Sequence[str] | None  # closed list that it was tried with
+    comments: Mapping[str, str]  # what a person should know of `images`, and of the column of the pictures (`image`)
+    named: Sequence[str]  # fields and files that are called like a split
 
 
 @dataclass
@@ -82,9 +72,7 @@ def propose(
     """A mapping for the files that together are a data set; or why there is none, in one line.
 
     Args:
-        source: folder of the download.
-        looks: its annotation files.
-        index: its pictures.
+        source, looks, index: the download, its annotation files, its pictures.
         known: the data sets of config.yaml.
         name: of the data set that it is to be, if somebody said it.
         dialogue: the turns that scenes should have; in the words of its questions a question is known.

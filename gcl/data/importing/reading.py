@@ -27,17 +27,11 @@ _QUESTION_ID = re.compile(r"(.+)_q(\d+)")
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture as the data names it, and where it is.
+    """A picture as the data names it, and where it is."""
 
-    Attributes:
-        path: as the data writes it; None if it has no name.
-        place: relative to the source; None if the data embeds it, or the path is an address.
-        data: its contents, if the data embeds it.
-    """
-
-    path: str | None
-    place: PurePosixPath | None = None
-    data: bytes | None = None
+    path: str | None  # as the data writes it; None if it has no name
+    place: PurePosixPath | None = None  # relative to the source; None if the data embeds it, or the path is an address
+    data: bytes | None = None  # its contents, if the data embeds it
 
 
 class Round(NamedTuple):
@@ -76,34 +70,23 @@ class Scene:
 
 @dataclass
 class Reading:
-    """One import's state: what readers are told, and what they report.
-
-    Attributes:
-        mapping_name: of the mapping's file, for messages.
-        problems: one line for each mistake.
-        notes: what was dropped or changed, and how often.
-        unknown: wordings of questions that the mapping does not know.
-        numbered: records that got their number as id, in all files.
-        records: how many were read, in all files.
-        also_read: files beside those that the mapping names, relative to the source.
-        file: the annotation file that is being read, relative to the source.
-        left_out: word of each record that the mapping leaves out for its split, by the record's place.
-        named: the first picture of each name.
-    """
+    """One import's state: what readers are told, and what they report."""
 
     source: Path
     mapping: Mapping
-    mapping_name: str
+    mapping_name: str  # of the mapping's file, for messages
     dialogue: Dialogue
-    problems: list[str] = field(default_factory=list)
-    notes: Counter[str] = field(default_factory=Counter)
-    unknown: set[str] = field(default_factory=set)
-    numbered: int = 0
-    records: int = 0
+    problems: list[str] = field(default_factory=list)  # one line for each mistake
+    notes: Counter[str] = field(default_factory=Counter)  # what was dropped or changed, and how often
+    unknown: set[str] = field(default_factory=set)  # wordings of questions that the mapping does not know
+    numbered: int = 0  # records that got their number as id, in all files
+    records: int = 0  # how many were read, in all files
+    # files beside those that the mapping names, relative to the source
     also_read: list[str] = field(default_factory=list)
-    file: str = ""
+    file: str = ""  # the annotation file that is being read, relative to the source
+    # word of each record that the mapping leaves out for its split, by the record's place
     left_out: dict[str, str] = field(default_factory=dict)
-    named: dict[str, PurePosixPath] = field(default_factory=dict)
+    named: dict[str, PurePosixPath] = field(default_factory=dict)  # the first picture of each name
 
     @cached_property
     def paths(self) -> Paths:

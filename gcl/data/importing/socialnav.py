@@ -51,11 +51,7 @@ def scenes(records: Iterable[Record], reading: Reading) -> Iterator[Scene]:
 
 
 def compose(answers: Mapping[str, str]) -> dict[str, str]:
-    """The turns in sentences.
-
-    Args:
-        answers: the most frequent answer to each question, by the question's name.
-    """
+    """The turns in sentences, from the most frequent answer to each question, by the question's name."""
     people = _by_person(answers)
     goal = answers.get("q_goal_position_end")
     perception = _each(people, "q_person_spatial_position_end", lambda p, where: f"Person {p} is {where} the robot.")

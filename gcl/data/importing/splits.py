@@ -23,8 +23,7 @@ def draw_split(labels: Sequence[str], groups: Sequence[int], train: int, test: i
     Args:
         labels: action of each scene; texts that differ in case or a final full stop are the same action.
         groups: scenes with the same number stay together.
-        train: number of training scenes.
-        test: number of test scenes.
+        train, test: number of scenes of each.
         seed: where all randomness comes from.
 
     Returns:

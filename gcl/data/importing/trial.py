@@ -29,17 +29,11 @@ _PLACE = re.compile(r"^(.+?(?::\d+(?: \(record \d+\))?|: row \d+)): ")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a trial.
+    """What came of a trial."""
 
-    Attributes:
-        scenes: number read.
-        problems: what is wrong, one a line.
-        wrong: number of records with mistakes.
-    """
-
-    scenes: int
-    problems: Sequence[str]
-    wrong: int
+    scenes: int  # number read
+    problems: Sequence[str]  # what is wrong, one a line
+    wrong: int  # number of records with mistakes
 
     @property
     def works(self) -> bool:
@@ -54,11 +48,7 @@ class Outcome:
 def outcome(source: Path, content: Mapping[str, Any], dialogue: Dialogue, spare: Sequence[str] = ()) -> Outcome:
     """Try a mapping; where it is left to choose which turn is which, each order in turn.
 
-    Args:
-        source: folder of the download.
-        content: the mapping as YAML would hold it.
-        dialogue: the turns that scenes should have, and which of them names actions.
-        spare: columns that a person could choose.
+    A person could choose the `spare` columns.
     """
     tried = []
     turns = dialogue.names

@@ -37,13 +37,7 @@ class Summary:
 
 
 def summarize(drafts: Sequence[Draft], pictures: Mapping[PurePosixPath, Picture], dialogue: Dialogue) -> Summary:
-    """Count what could be read.
-
-    Args:
-        drafts: the scenes.
-        pictures: what their visit found.
-        dialogue: their turns, and the closed list of actions.
-    """
+    """Count what could be read."""
     frequent = Counter(draft.action for draft in drafts if draft.action is not None)
     names = list(dialogue.actions) if dialogue.actions else [action for action, _ in frequent.most_common(FREQUENT)]
     counts = {action: _by_split([draft for draft in drafts if draft.action == action]) for action in names}

@@ -22,25 +22,15 @@ from gcl.experiment.dialogue import Dialogue
 
 @dataclass(frozen=True)
 class Validation:
-    """What was found in a data set.
+    """What was found in a data set."""
 
-    Attributes:
-        name: of the data set.
-        root: its raw folder.
-        drafts: its scenes as far as they could be read.
-        summary: its numbers.
-        errors: what must be mended before training.
-        warnings: what people should look at.
-        uncounted: what could not be looked at here, one a line.
-    """
-
-    name: str
-    root: Path
-    drafts: Sequence[Draft]
-    summary: Summary
-    errors: list[Problem]
-    warnings: list[Problem]
-    uncounted: Sequence[str] = ()
+    name: str  # of the data set
+    root: Path  # its raw folder
+    drafts: Sequence[Draft]  # its scenes as far as they could be read
+    summary: Summary  # its numbers
+    errors: list[Problem]  # what must be mended before training
+    warnings: list[Problem]  # what people should look at
+    uncounted: Sequence[str] = ()  # what could not be looked at here, one a line
 
     def text(self) -> str:
         """For the terminal: numbers, and the first problems of each kind."""

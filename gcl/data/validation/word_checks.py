@@ -33,10 +33,7 @@ _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
 def word_warnings(drafts: Sequence[Draft], dialogue: Dialogue, telling: Sequence[str]) -> list[Problem]:
     """Look at the words of all scenes.
 
-    Args:
-        drafts: the scenes as far as they could be read.
-        dialogue: their turns, and the closed list of actions.
-        telling: turns in which a copied answer means a copied scene, unlike an action, which many scenes share.
+    A copied answer in a `telling` turn means a copied scene, unlike an action, which many scenes share.
     """
     whole = [draft for draft in drafts if len(draft.turns) == len(dialogue.turns)]
     return [
