@@ -31,6 +31,11 @@ def _as_texts(values: Any) -> Any:
     return [str(v) if type(v) is int else v for v in values] if isinstance(values, list) else values
 
 
+def _either(structured: str, plain: str, *kinds: type) -> Discriminator:
+    """Two alternatives of a value; of the first are those of these kinds, else objects."""
+    return Discriminator(lambda value: structured if isinstance(value, kinds or (dict, Strict)) else plain)
+
+
 class Asked(Strict):
     """A turn of a table whose question has a column of its own."""
 
@@ -38,12 +43,8 @@ class Asked(Strict):
     answer: str
 
 
-def _kind_of_column(value: Any) -> str:
-    return "Asked" if isinstance(value, dict | Asked) else "answer alone"
-
-
 TurnColumn = (
-    Annotated[Annotated[str, Tag("answer alone")] | Annotated[Asked, Tag("Asked")], Discriminator(_kind_of_column)]
+    Annotated[Annotated[str, Tag("answer alone")] | Annotated[Asked, Tag("Asked")], _either("Asked", "answer alone")]
     | None
 )
 
@@ -109,26 +110,10 @@ class Moved(Strict):
     folder: Annotated[str, Field(alias="from")] = "."
 
 
-def _kind_of_files(value: Any) -> str:
-    return "by split" if isinstance(value, dict) else "by name"
-
-
-def _kind_of_records(value: Any) -> str:
-    return "each split" if isinstance(value, dict) else "one"
-
-
 def _kind_of_turns(value: Any) -> str:
     if isinstance(value, TurnWords) or (isinstance(value, dict) and set(value) == {"column", "words"}):
         return "TurnColumn"
     return "by wording" if isinstance(value, dict) else "word"
-
-
-def _kind_of_images(value: Any) -> str:
-    return "Moved" if isinstance(value, dict | Moved) else "folder"
-
-
-def _kind_of_picture(value: Any) -> str:
-    return "number" if isinstance(value, int) else "place"
 
 
 def _kind_of_split(value: Any) -> str:
@@ -141,22 +126,21 @@ class Mapping(Strict):
 
     format: Format
     files: Annotated[
-        Annotated[Files, Tag("by name")] | Annotated[dict[Split, Files], Tag("by split")], Discriminator(_kind_of_files)
+        Annotated[Files, Tag("by name")] | Annotated[dict[Split, Files], Tag("by split")],
+        _either("by split", "by name"),
     ]
     records: (
         Annotated[
             Annotated[str, Tag("one")] | Annotated[dict[Split, str], Tag("each split")],
-            Discriminator(_kind_of_records),
+            _either("each split", "one"),
         ]
         | None
     ) = None
-    images: Annotated[
-        Annotated[str, Tag("folder")] | Annotated[Moved, Tag("Moved")], Discriminator(_kind_of_images)
-    ] = "."
+    images: Annotated[Annotated[str, Tag("folder")] | Annotated[Moved, Tag("Moved")], _either("Moved", "folder")] = "."
     picture: (
         Annotated[
             Annotated[Literal["first", "last"], Tag("place")] | Annotated[Count, Tag("number")],
-            Discriminator(_kind_of_picture),
+            _either("number", "place", int),
         ]
         | None
     ) = None
