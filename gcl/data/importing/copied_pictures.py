@@ -22,25 +22,18 @@ ADDRESS = "an address, and nothing is fetched; download the pictures and write t
 
 
 class Pictures:
-    """The pictures of one import, numbered in the order in which they were first used.
-
-    Attributes:
-        known: the number of each that was named; None for one that cannot be used.
-        names: path of each in the raw folder.
-        sha256: of each as it is stored.
-        hashes: perceptual hash of each, where they are asked for (`hashed`).
-        changes: what was changed in how many pictures.
-    """
+    """The pictures of one import, numbered in the order in which they were first used."""
 
     def __init__(self, source: Path, folder: Path, hashed: bool = False) -> None:
         """Pictures go from one folder into the other; none outside the first is read."""
         self.source, self._folder, self._hashed = source, folder, hashed
+        # The number of each that was named; None for one that cannot be used.
         self.known: dict[PurePosixPath | bytes | str, int | None] = {}
         self._taken: set[str] = set()
-        self.names: list[str] = []
-        self.sha256: list[str] = []
-        self.hashes: list[int] = []
-        self.changes: Counter[str] = Counter()
+        self.names: list[str] = []  # of each in the raw folder
+        self.sha256: list[str] = []  # of each as it is stored
+        self.hashes: list[int] = []  # perceptual hash of each, where they are asked for
+        self.changes: Counter[str] = Counter()  # in how many pictures
 
     def take(self, picture: Picture) -> int | None:
         """Store a picture unless it is there already; its number, or None for one that was refused before.

@@ -46,25 +46,15 @@ class Round(NamedTuple):
 
 @dataclass(frozen=True)
 class Scene:
-    """A scene, or one record's part of it, as far as it could be read: what is at fault is None or absent.
+    """A scene, or one record's part of it, as far as it could be read: what is at fault is None or absent."""
 
-    Attributes:
-        where: the place of its record, for messages.
-        id, picture: of the scene.
-        label: action label, if the data has one beside the answer.
-        split: "train", "test", None for left out, or "" where the record does not say.
-        sound: whether all of the record could be read.
-        rounds: questions and answers whose turns are not told yet.
-        turns: question and answer by turn.
-    """
-
-    where: str
+    where: str  # the place of its record, for messages
     id: str | None
     picture: Picture | None
-    label: str | None
-    split: str | None
-    sound: bool
-    rounds: Sequence[Round] = ()
+    label: str | None  # of the action, if the data has one beside the answer
+    split: str | None  # "train", "test", None for left out, or "" where the record does not say
+    sound: bool  # whether all of the record could be read
+    rounds: Sequence[Round] = ()  # questions and answers whose turns are not told yet
     turns: Map[str, Words] = field(default_factory=dict)
 
 
