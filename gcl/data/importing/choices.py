@@ -57,9 +57,9 @@ def file_keys(looks: Sequence[Look]) -> dict[str, Any]:
     return {"files": _patterns(looks), "records": records or looks[0].file.records}
 
 
-def named_pictures(looks: Sequence[Look], name: str) -> Named:
+def named_pictures(look: Look, name: str | None) -> Named:
     """The paths in a column, each with the file that names it."""
-    return [(path, look.names[0]) for look in looks if name in look.columns for path in look.columns[name].paths]
+    return [(path, look.names[0]) for path in (look.columns[name].paths if name in look.columns else ())]
 
 
 def picture_columns(source: Path, look: Look, first: str, index: Index) -> tuple[list[str], list[str]]:
@@ -72,7 +72,7 @@ def picture_columns(source: Path, look: Look, first: str, index: Index) -> tuple
     led: dict[str, list[PurePosixPath]] = {}
     same = []
     for name in (first, *(name for name in often if name not in (first, id) and not name.startswith("("))):
-        named = named_pictures([look], name)
+        named = named_pictures(look, name)
         places = _places(source, named, index) if named else []
         if places and places in led.values():
             same.append(name)
@@ -204,7 +204,7 @@ def _overlap(mine: _Scenes, theirs: _Scenes) -> bool:
 
 def _scenes(look: Look, format: str, source: Path, index: Index) -> _Scenes:
     roles = guesses.roles(look)
-    named = named_pictures([look], roles["image"] or "")
+    named = named_pictures(look, roles["image"])
     places = _places(source, named, index) or [PurePosixPath(text) for text, _ in named]
     single = format == "questions" or set(look.rounds) == {1}
     column = look.columns.get("question_id" if "question_id" in look.fields else roles["id"] or "")

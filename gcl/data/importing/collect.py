@@ -28,7 +28,7 @@ FORMATS = {
     "table": formats.table,
     "socialnav-sub": socialnav.scenes,
 }
-_PLACE = re.compile(r"(.+?(?::\d+(?: \(record \d+\))?|: row \d+)): (.+)", re.DOTALL)
+PLACE = re.compile(r"(.+?(?::\d+(?: \(record \d+\))?|: row \d+)): (.+)", re.DOTALL)
 _ALIKE = 3  # records with the same mistake that are listed one by one
 _NAMED = 5  # places in a note
 
@@ -78,7 +78,8 @@ def collect(found: Iterable[Scene], reading: Reading, pictures: Pictures) -> Sce
             word = shown(reading.left_out.get(scene.where, ""))
             reading.notes[f"scenes left out, their {reading.mapping.split.column} being {word}"] += 1
         turns = _translated(scene, reading)
-        label = _label(scene, turns, reading)
+        answer = turns.get(reading.dialogue.action or "", (None, None))[1]
+        label = raw.action_of(scene.label, answer, reading.dialogue.actions, scene.where, problems)
         for turn, (question, answer) in turns.items():
             problems += raw.text_problems(question, answer, f"{scene.where}: turns.{turn}")
             void += [f"{scene.where} {turn}"] * is_placeholder(answer)
@@ -156,23 +157,12 @@ def _translated(scene: Scene, reading: Reading) -> dict[str, tuple[str | None, s
     return turns
 
 
-def _label(scene: Scene, turns: dict[str, tuple[str | None, str]], reading: Reading) -> str | None:
-    """The scene's action: its label if the data has one, else what its answer names; free text as it stands."""
-    actions, problems = reading.dialogue.actions, reading.problems
-    answer = turns[reading.dialogue.action][1] if reading.dialogue.action in turns else None
-    if actions is None or (scene.label is None and answer is None):
-        return scene.label if scene.label is not None else answer
-    if scene.label is not None:
-        return raw.closed_label(scene.label, actions, scene.where, problems)
-    return raw.answered_label(answer, actions, scene.where, problems)
-
-
 def _once(problems: Sequence[str], scenes: Set[str], records: int) -> Iterator[str]:
     """The problems; one of every record, or every scene, once: the mapping is at fault, or the whole file.
 
     A scene of several records has the place of the first.
     """
-    matches = [_PLACE.fullmatch(problem) for problem in problems]
+    matches = [PLACE.fullmatch(problem) for problem in problems]
     places: dict[str, set[str]] = {}
     for match in filter(None, matches):
         places.setdefault(match[2], set()).add(match[1])

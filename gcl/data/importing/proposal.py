@@ -57,7 +57,7 @@ class _Draft:
     dialogue: Dialogue
     wordings: Mapping[str, str]  # whose turns are known
     roles: dict[str, str | None]
-    base: dict[str, Any] = field(default_factory=dict)  # what all its mappings have
+    base: dict[str, Any]  # what all its mappings have
     comments: dict[str, str] = field(default_factory=dict)
     open: set[str] = field(default_factory=set)
 
@@ -82,10 +82,10 @@ def propose(
         return choices.no_data(looks)
     reason = None
     for files in (chosen, chosen[:1]) if len(chosen) > 1 and not choices.split_of(chosen) else (chosen,):
-        draft = _drafted(source, files, format, index, known.get(name or ""), known, dialogue)
+        draft = _drafted(files, format, known, name, dialogue)
+        _find_pictures(draft, source, index)
         disorder = _disorder(draft)
-        splits = list(_splits(draft, source, looks))
-        for part, split in product(_READERS[format](draft), splits):
+        for part, split in product(_READERS[format](draft), list(_splits(draft, source, looks))):
             content = {**draft.base, **part, **({"split": split} if split else {})}
             # Where a person has to say the wordings' turns, rounds in any order show the same.
             readable = {**content, "turns": "by order"} if disorder else content
@@ -97,30 +97,31 @@ def propose(
                     *choices.contradictory(files),
                 ]
                 named = choices.called_like_splits(source, format, draft.look, looks)
-                final, actions = _final(content, draft, tried.scenes, known, name), draft.dialogue.actions
+                plans = [plan for key, plan in known.items() if name in (None, key)]
+                final, actions = _final(content, draft, tried.scenes, plans), draft.dialogue.actions
                 return Proposal(final, draft.look, remarks, tried, actions, draft.comments, named)
-            reason = reason or next(iter([*tried.problems, *draft.look.problems]), "nothing that could be scenes")
+            reason = reason or next(iter([*tried.problems, *draft.look.problems, f"{draft.look.names[0]}: no scenes"]))
     # No mapping is written that could be corrected.
     return f"{reason.partition(PUT)[0]}{PUT}" if f"; {PUT}, or " in reason else reason
 
 
 def _drafted(
-    source: Path,
-    looks: Sequence[Look],
-    format: str,
-    index: Index,
-    own: Known | None,
-    known: Mapping[str, Known],
-    dialogue: Dialogue,
+    looks: Sequence[Look], format: str, known: Mapping[str, Known], name: str | None, dialogue: Dialogue
 ) -> _Draft:
-    """Which column is the pictures', where they lead, and which actions there are."""
-    look, roles = looks[0], guesses.roles(looks[0])
+    """What is sought in the files: wordings that are known, and which actions there are."""
+    roles = guesses.roles(looks[0])
     usual = {text: turn for text, turn in guesses.KNOWN_WORDINGS.items() if turn in dialogue.names}
     wordings = {text: turn for turn, text in dialogue.questions.items()} | usual
     naming = roles["label"] or roles.get(dialogue.action or "")
     lists = {key: value.actions for key, value in known.items() if value.actions}
-    actions = own.actions if own else guesses.closed_list(_values(looks, naming), lists) if naming else None
-    draft = _Draft(looks, format, dialogue.model_copy(update={"actions": actions}), wordings, roles)
+    actions = guesses.closed_list(_values(looks, naming), lists) if naming else None
+    dialogue = dialogue.model_copy(update={"actions": known[name].actions if name in known else actions})
+    return _Draft(looks, format, dialogue, wordings, roles, {"format": format, **choices.file_keys(looks)})
+
+
+def _find_pictures(draft: _Draft, source: Path, index: Index) -> None:
+    """Which column is the pictures', and where its paths lead."""
+    look, roles = draft.look, draft.roles
     if roles["image"]:
         columns, same = choices.picture_columns(source, look, roles["image"], index)
         roles["image"] = columns[0]
@@ -128,22 +129,18 @@ def _drafted(
             draft.comments["image"], draft.open = " or ".join(columns), {"image"}
         elif same:
             draft.comments["image"] = f"the same pictures are in {', '.join(same)}"
-    named = [one for look in looks for one in choices.named_pictures([look], roles["image"] or "")[:_PATHS]]
+    named = [one for look in draft.looks for one in choices.named_pictures(look, roles["image"])[:_PATHS]]
     images = suggested(source, named, index) if named else "."
     if images not in (None, ".", BESIDE) and (rival := rivals(named, index)):
         draft.comments["images"] = f"{shown(rival[0])[1:-1]} is in {', '.join(rival[1])}"
         draft.open.add("images")
-    draft.base |= {"format": format, **choices.file_keys(looks)}
-    if format != "socialnav-sub":
+    if draft.format != "socialnav-sub":
         draft.base["images"] = "." if images is None else images
         if roles["image"] in look.columns and look.columns[roles["image"]].several:
             draft.base["picture"] = CHOOSE
-    return draft
 
 
-def _final(
-    content: Mapping[str, Any], draft: _Draft, count: int, known: Mapping[str, Known], name: str | None
-) -> dict[str, Any]:
+def _final(content: Mapping[str, Any], draft: _Draft, count: int, known: Sequence[Known]) -> dict[str, Any]:
     """A mapping that was tried, with CHOOSE for what only a person can tell.
 
     The sizes of a drawn split are known where all scenes are just as many as a data set should have.
@@ -154,8 +151,8 @@ def _final(
     if "image" in draft.open:
         result["columns"] = {**content.get("columns", {}), "image": CHOOSE}
     if (content.get("split") or {}).get("train") == CHOOSE and count < SAMPLE:
-        same = [k for key, k in known.items() if name in (None, key) and k.actions == draft.dialogue.actions]
-        fitting = [plan.scenes for plan in same if plan.scenes and sum(plan.scenes.values()) == count]
+        same = [plan.scenes for plan in known if plan.scenes and plan.actions == draft.dialogue.actions]
+        fitting = [scenes for scenes in same if sum(scenes.values()) == count]
         if len(fitting) == 1:
             result["split"] = {**fitting[0], "seed": 0}
     return result

@@ -4,7 +4,6 @@ It reads the first records of each file with the import's own readers. Of the pi
 it must be enough that they are there.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gcl.data.images import load_picture, read_picture
-from gcl.data.importing.collect import collect, read_scenes, told
+from gcl.data.importing.collect import PLACE, collect, read_scenes, told
 from gcl.data.importing.copied_pictures import Pictures
 from gcl.data.importing.layout import ByFile
 from gcl.data.importing.listed import listed_scenes
@@ -24,7 +23,6 @@ from gcl.errors import ConfigError
 from gcl.experiment.dialogue import Dialogue
 
 _DECODED = 20
-_PLACE = re.compile(r"^(.+?(?::\d+(?: \(record \d+\))?|: row \d+)): ")
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,7 @@ def _imported(source: Path, content: Mapping[str, Any], dialogue: Dialogue) -> O
     files = find_files(source, mapping, reading.problems)
     glance = _Glance(source, source)
     scenes = collect(read_scenes(files, reading, None if mapping.joins else SAMPLE), reading, glance)
-    places = [_PLACE.match(line) for line in reading.problems]
+    places = [PLACE.match(line) for line in reading.problems]
     problems = told(scenes, reading, len(glance.known))
     rule = mapping.split
     if isinstance(rule, ByFile) and not problems and (len(scenes.places) < SAMPLE or mapping.joins):
