@@ -40,7 +40,7 @@ class Record:
 
 
 def read_text(path: Path, problems: list[str]) -> str | None:
-    """A whole file without byte order mark and with Unix line ends, so that hashes do not depend on the editor."""
+    """A whole file, without byte order mark and with Unix line ends: hashes do not depend on the editor."""
     try:
         return "".join(_lines(path, path.name))
     except DataError as error:

@@ -1,7 +1,7 @@
 """Pictures as training sees them: `load_picture(file)` decodes one to upright 8-bit RGB, or says why it cannot be used.
 
-Importers and validation call it once for every picture, so that a damaged file shows up before training, not in the midst
-of it; the encoder calls the same function, so that what was checked is what is trained on.
+Importers and validation call it once for every picture: a damaged file shows up before training, not in the midst of it.
+The encoder calls it, too. So models are trained on the pictures that were checked.
 """
 
 import stat

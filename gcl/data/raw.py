@@ -5,8 +5,8 @@
     {"id": "17", "image": "images/17.png", "split": "train", "action": "Stop",
      "turns": {"perception": {"question": "What do you see?", "answer": "..."}, "prediction": ..., ...}}
 
-The turns are those of the data set in config.yaml. "action" is a label from its closed list; without it the answer in the
-turn that names actions must name one label (gcl/experiment/actions.py says how such a sentence is read).
+The turns are those of the data set in config.yaml. "action" is a label from its closed list. Without it the answer in the
+turn that names actions must name one label. gcl/experiment/actions.py says how such a sentence is read.
 A turn without "question" takes the wording of config.yaml. Every mistake becomes one line
 "scenarios.jsonl:<line>: <field>: <what>; <remedy>".
 """
@@ -94,7 +94,7 @@ def scene_record(
 
 
 def unfit(text: str | None, what: str, where: str) -> list[str]:
-    """The problem of an id or a picture's path that cannot stand in a line of a manifest, if it is one."""
+    """The problem of an id, or of a picture's path, that cannot stand in a line of a manifest."""
     if text is None or not any(character in text for character in "\t\n\r"):
         return []
     return [f"{where}: {what}: {shown(text)} has a tab or a line break; rename it"]

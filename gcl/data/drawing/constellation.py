@@ -1,7 +1,7 @@
 """What a drawn scene contains, how it is sampled, and the rules that turn perception into prediction and action.
 
-The robot looks along a path with a left, a middle ("ahead") and a right lane. Everything it says and does follows from
-the people, the sides and what lies ahead, so a model can only answer by reading these from the pixels.
+The robot looks along a path with a left, a middle ("ahead") and a right lane. All that it says and does follows from the
+people, the sides and the things ahead. So a model can only answer by reading these from the pixels.
 """
 
 import random

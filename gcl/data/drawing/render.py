@@ -1,8 +1,7 @@
 """Draw a scene as the robot sees it: `render(scene, rng)` gives a small RGB picture.
 
-Distance shows as size and height in the picture, motion as pose: a face with arms wide for someone who comes closer, with
-arms folded for someone who stands, a rucksack and no face for someone who leaves, a profile and a stride for someone who
-crosses.
+Distance shows as size and height in the picture, motion as pose. Who comes closer shows a face and
+wide arms. Who stands folds the arms. Who leaves shows a rucksack and no face. Who crosses shows a profile and a stride.
 """
 
 import random

@@ -71,7 +71,7 @@ def read_dialogue(record: Record, name: str | None, problems: list[str]) -> Dial
 
 
 def dialogue_in(fields: Mapping[str, Any]) -> tuple[str, str | None] | None:
-    """The field that holds a dialogue, and what a mapping has to call it, None where the name is a usual one."""
+    """The field that holds a dialogue; and its name for a mapping, None where it is a usual one."""
     if _is_prompt_completion(fields):
         return "prompt", None
     if (name := _dialogue_field(fields)) is not None:
@@ -211,7 +211,7 @@ def _read_messages(messages: Sequence[Mapping[str, Any]], where: str, problems: 
 
 
 def _in_one_piece(message: Mapping[str, Any], name: str, result: Dialogue) -> dict[str, Any]:
-    """A message whose text came in parts, as chat data has it, with the text in one piece and its pictures set apart."""
+    """A message whose text came in parts, with the text in one piece and its pictures set apart."""
     parts, texts = message.get(name), []
     if not isinstance(parts, list):
         return dict(message)

@@ -147,7 +147,7 @@ def _unskipped(found: Iterable[Scene], reading: Reading, skip: set[str], used: s
 
 
 def _translated(scene: Scene, reading: Reading) -> dict[str, tuple[str | None, str]]:
-    """The turns, an action by a number or a word of the data's own written as the closed list has it."""
+    """The turns; an action that the data calls otherwise is written as the closed list has it."""
     turns, action = dict(scene.turns), reading.dialogue.action
     if action in turns:
         question, answer = turns[action]

@@ -1,7 +1,7 @@
 """Pictures on their way into a raw folder: `Pictures(...).take(picture)` checks, normalises and stores each one once.
 
-A picture that training can use as it is gets copied byte for byte; any other is stored as PNG as training sees it. Both
-lie under images/, where the path in the data leads, or under a running number if the data embeds them.
+A picture that training can use as it is gets copied byte for byte. Any other is stored as PNG as training sees it. Both
+keep their paths, below images/. One that the data embeds gets a running number.
 """
 
 import hashlib

@@ -22,7 +22,7 @@ BRANCHES = (
 
 
 def _as_text(key: Any) -> Any:
-    """A key that YAML reads as a number, or as true or false, is the text that stands in the data."""
+    """Keys that YAML reads as numbers, or as true or false, as the texts that stand in the data."""
     return {str(k).lower() if isinstance(k, int) else k: v for k, v in key.items()} if isinstance(key, dict) else key
 
 
@@ -167,7 +167,7 @@ class Mapping(Strict):
     skip: Annotated[Files, BeforeValidator(_as_texts)] | None = None
 
     def patterns(self) -> Iterator[tuple[str, str | None, str | None]]:
-        """Each pattern of `files` with the split that it is read for, if it names one, and where its records are."""
+        """Each pattern of `files`, the split that it is read for, if any, and where its records are."""
         by_split = self.files if isinstance(self.files, dict) else {None: self.files}
         records = self.records if isinstance(self.records, dict) else {None: self.records}
         for split, patterns in by_split.items():

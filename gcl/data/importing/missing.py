@@ -1,6 +1,6 @@
 """Why pictures could not be used, the cause once: `explained(failures, tried, reading)`.
 
-A download whose pictures lie elsewhere, or are still packed, would else be answered with one line for each of its scenes.
+Else a download whose pictures are still packed would be answered with one line for each of its scenes.
 """
 
 from collections.abc import Iterator, Sequence

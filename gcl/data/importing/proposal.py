@@ -143,7 +143,7 @@ def _find_pictures(draft: _Draft, source: Path, index: Index) -> None:
 def _final(content: Mapping[str, Any], draft: _Draft, count: int, known: Sequence[Known]) -> dict[str, Any]:
     """A mapping that was tried, with CHOOSE for what only a person can tell.
 
-    The sizes of a drawn split are known where all scenes are just as many as a data set should have.
+    The sizes of a drawn split are known where there are as many scenes as planned.
     """
     result = dict(content)
     if "images" in draft.open:

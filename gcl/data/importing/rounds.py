@@ -1,6 +1,6 @@
 """From questions and answers to scenes: `whole(parts, reading)` joins the records of a scene and tells the turns apart.
 
-A scene has one part, or, where the mapping joins them, all parts of one id or picture, wherever they stand in its files.
+A scene has one part. Where the mapping joins them, it has all parts of one id or picture, wherever they stand.
 """
 
 import hashlib

@@ -1,7 +1,7 @@
 """What a researcher downloaded, record by record: `find_files(source, mapping, problems)`, `read_records(file, problems)`.
 
-JSON, JSONL, CSV, TSV, Parquet and Hugging Face `datasets` folders all become the same `Record`s, one at a time, so that a
-file's size does not matter. What the records mean is the formats' business.
+JSON, JSONL, CSV, TSV, Parquet and Hugging Face `datasets` folders all become the same `Record`s, one at a time. Of JSON
+the text is read at once. The formats know the meaning of records.
 """
 
 import csv
@@ -36,7 +36,7 @@ class SourceFile:
 
 
 def find_files(source: Path, mapping: Mapping, problems: list[str]) -> list[SourceFile]:
-    """The annotation files of a download, in the order of the mapping, matches of a pattern in the order of their names."""
+    """The annotation files of a download in the order of the mapping; matches of a pattern by name."""
     files: dict[tuple[Path, str | None], SourceFile] = {}
     for pattern, split, records in mapping.patterns():
         matches = sorted(source.glob(pattern)) if any(sign in pattern for sign in "*?[") else [source / pattern]
