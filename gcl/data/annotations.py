@@ -1,25 +1,24 @@
-"""Annotation files as raw records: `read_json(path, problems)` streams .json and .jsonl, `text_lines` any text.
+"""Annotation files as raw records: `read_json(path, problems)` reads .json and .jsonl, `text_lines` any text.
 
-Nothing here knows what the records mean. A file is read block by block, so its size does not matter. Reading does not stop
-at a flawed record: each flaw becomes one line of `problems` that says where it stands, so that a user sees all at once.
-A file that cannot be read on raises a one-line `DataError`, which `read_json` and `read_text` turn into such a line, too.
+Nothing here knows what the records mean. Reading does not stop at a flawed record: each flaw becomes one line of `problems`
+that says where it stands. A file that cannot be read on becomes such a line, too; `text_lines` raises it as a `DataError`.
 """
 
 import codecs
-import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from gcl.data.json_text import MAX_RECORD, JsonText, syntax, too_large
+from gcl.data.json_text import JsonText, syntax
 from gcl.errors import DataError
 
-_BLOCK = 2**18  # bytes
+MAX_RECORD = 16 * 2**20  # characters; more is no scene, and would have to be held in memory
+_TOO_LARGE = f"of more than {MAX_RECORD // 2**20} MiB is no scene; check that the file is whole"
 _LINES = (".jsonl", ".ndjson")
 KEY, VALUE = "(key)", "(value)"  # fields of a record that stands under a key, the second if it is no object
-_MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _KINDS = {
     type(None): "null",
     bool: "true or false",
@@ -41,33 +40,24 @@ class Record:
 
 
 def read_text(path: Path, problems: list[str]) -> str | None:
-    """A whole file without byte order mark and with Unix line ends, so that hashes do not depend on the editor."""
+    """A whole file, without byte order mark and with Unix line ends: hashes do not depend on the editor."""
     try:
-        return "".join(_text_blocks(path, path.name))
+        return "".join(_lines(path, path.name))
     except DataError as error:
         problems.append(str(error))
         return None
 
 
 def text_lines(path: Path, name: str) -> Iterator[str]:
-    """Lines of a text file, without their ends.
-
-    Args:
-        path: of a file in UTF-8, or with a byte order mark in UTF-16, with the line ends of any system.
-        name: of the file in messages.
+    """Lines of a text file in UTF-8, or with a byte order mark in UTF-16, without their ends.
 
     Raises:
-        DataError: in one line, where the file cannot be read on.
+        DataError: in one line, where the file cannot be read on; `name` is what it calls the file.
     """
-    rest, number = "", 1
-    for block in _text_blocks(path, name):
-        *lines, rest = (rest + block).split("\n")
-        yield from lines
-        number += len(lines)
-        if len(rest) > MAX_RECORD:
-            raise DataError(f"{name}:{number}: {too_large('a line')}")
-    if rest:
-        yield rest
+    for number, line in enumerate(_lines(path, name, MAX_RECORD + 1), start=1):
+        if len(line) > MAX_RECORD:
+            raise DataError(f"{name}:{number}: a line {_TOO_LARGE}")
+        yield line.removesuffix("\n")
 
 
 def read_json(path: Path, problems: list[str], name: str | None = None, at: str | None = None) -> Iterator[Record]:
@@ -77,8 +67,8 @@ def read_json(path: Path, problems: list[str], name: str | None = None, at: str 
         path: of the file.
         problems: gets one line for each flaw.
         name: of the file in messages, if not the last part of its path.
-        at: keys joined by dots that lead to the list of records inside the file, or to the object that has them by
-            name; "." is the file's own object. Such a record gets its name as the field `KEY`.
+        at: keys joined by dots that lead to the records inside the file; "." is the file's own object. Records that
+            stand there by name get it as the field `KEY`.
     """
     name, before, empty = name or path.name, len(problems), True
     try:
@@ -125,35 +115,28 @@ def shown(text: str) -> str:
     return quoted if len(quoted) <= 80 else f"{quoted[:77]}..."
 
 
-def _text_blocks(path: Path, name: str) -> Iterator[str]:
+def _lines(path: Path, name: str, limit: int = -1) -> Iterator[str]:
+    """Lines with their ends, longer ones cut at the limit."""
     try:
         if not path.is_dir() and path.exists() and not path.is_file():
             raise DataError(f"{name}: not a file; name a file of annotations")
         with path.open("rb") as stream:
-            yield from _decoded(stream, name)
+            wide = stream.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        encoding = "utf-16" if wide else "utf-8-sig"
+        with path.open(encoding=encoding) as stream:
+            yield from iter(lambda: stream.readline(limit), "")
     except OSError as error:
         reason = error.strerror or error
         raise DataError(f"{name}: cannot be read ({reason}); check that it exists and its permissions") from None
+    except UnicodeDecodeError:
+        said = "the UTF-16 that its first bytes announce" if wide else "UTF-8"
+        raise DataError(f"{name}:{_undecoded(path, encoding)}: not {said}; save the file as UTF-8") from None
 
 
-def _decoded(stream: io.BufferedReader, name: str) -> Iterator[str]:
-    start = stream.read(3)
-    mark = next((mark for mark in _MARKS if start.startswith(mark)), b"")
-    encoding, line = _MARKS.get(mark, "utf-8"), 1
-    decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(encoding)(), translate=True)
-    stream.seek(len(mark))
-    while True:
-        data = stream.read(_BLOCK)
-        try:
-            text = decoder.decode(data, final=not data)
-        except UnicodeDecodeError as error:
-            line += error.object[: error.start].decode(encoding).count("\n")
-            said = "UTF-8" if encoding == "utf-8" else "the UTF-16 that its first bytes announce"
-            raise DataError(f"{name}:{line}: not {said}; save the file as UTF-8") from None
-        line += text.count("\n")
-        yield text
-        if not data:
-            return
+def _undecoded(path: Path, encoding: str) -> int:
+    """The line at which a file is not what it should be: decoders stop at the end of what they were given."""
+    with path.open(encoding=encoding, errors="replace") as good, path.open(encoding=encoding, errors="ignore") as bad:
+        return next(number for number, (one, other) in enumerate(zip_longest(good, bad), 1) if one != other)
 
 
 def _json_lines(path: Path, name: str, problems: list[str]) -> Iterator[tuple[str, Any]]:
@@ -164,19 +147,19 @@ def _json_lines(path: Path, name: str, problems: list[str]) -> Iterator[tuple[st
         try:
             yield f"{name}:{number}", json.loads(line)
         except (ValueError, RecursionError) as error:
-            problems.append(f"{name}:{number}: {syntax(error, getattr(error, 'colno', 0))}")
+            problems.append(f"{name}:{number}: {syntax(error)}")
 
 
 def _json_values(path: Path, name: str, at: str | None) -> Iterator[tuple[str, Any]]:
     """Records of a file that is one JSON value, or several objects one after another."""
-    text = JsonText(_text_blocks(path, name), name)
+    text = JsonText("".join(_lines(path, name)), name)
     if not text.next_sign():
         return
     if at is None and text.next_sign() not in ("[", "{"):
         what = f"the file holds {kind(text.value())} instead of a list"
         raise DataError(f"{name}: {what}; put the records between [ and ]")
     keys = () if at is None else tuple(filter(None, at.split(".")))
-    found = _walk(text, keys, name) if at is not None or text.next_sign() == "[" else _objects(text)
+    found = _walk(text, keys, name) if at is not None or text.next_sign() == "[" else _objects(text, name)
     number, last_line = 0, 0
     for number, (line, value) in enumerate(found, start=1):
         # Many records on one line: the line alone would not tell which.
@@ -187,9 +170,16 @@ def _json_values(path: Path, name: str, at: str | None) -> Iterator[tuple[str, A
         raise DataError(f"{name}: no records at {at}; correct records in the mapping")
 
 
-def _objects(text: JsonText) -> Iterator[tuple[int, Any]]:
+def _objects(text: JsonText, name: str) -> Iterator[tuple[int, Any]]:
     while text.next_sign() == "{":
-        yield text.line, text.value()
+        yield _record(text, name)
+
+
+def _record(text: JsonText, name: str) -> tuple[int, Any]:
+    line, start, value = text.line, text.at, text.value()
+    if text.at - start > MAX_RECORD:
+        raise DataError(f"{name}:{line}: a record {_TOO_LARGE}")
+    return line, value
 
 
 def _walk(text: JsonText, keys: Sequence[str], name: str) -> Iterator[tuple[int, Any]]:
@@ -199,11 +189,11 @@ def _walk(text: JsonText, keys: Sequence[str], name: str) -> Iterator[tuple[int,
         raise DataError(f"{name}:{text.line}: {what}; correct records in the mapping")
     for key in text.entries():
         if keys and key != keys[0]:
-            text.pass_over()
+            text.value()
         elif keys:
             yield from _walk(text, keys[1:], name)
         else:
-            line, value = text.line, text.value()
+            line, value = _record(text, name)
             yield line, value if key is None else _keyed(key, value)
 
 
@@ -216,11 +206,11 @@ def _keyed(key: str, value: Any) -> Any:
 
 def _is_by_lines(path: Path, name: str) -> bool:
     """Whether each line is a record of its own. The content decides: .json and .jsonl are often taken for each other."""
-    start = next((block.lstrip() for block in _text_blocks(path, name) if block.strip()), "")
+    start = next((line for line in _lines(path, name) if line.strip()), "").lstrip()
     if path.suffix.lower() in _LINES:
         return not start.startswith("[")
     try:
-        return isinstance(json.loads(start.partition("\n")[0]), dict)
+        return isinstance(json.loads(start), dict)
     except (ValueError, RecursionError):
         return False
 

@@ -49,15 +49,10 @@ class Sample:
 
 @dataclass
 class Encoder:
-    """Turns exchanges into one member's samples.
+    """Turns exchanges into one member's samples."""
 
-    Attributes:
-        preprocessor: the member's tokenizer and image processor.
-        system: system message, given to every family alike.
-    """
-
-    preprocessor: Preprocessor
-    system: str
+    preprocessor: Preprocessor  # the member's tokenizer and image processor
+    system: str  # system message, given to every family alike
     _images: dict[Path, EncodedImage] = field(default_factory=dict, repr=False)
     _cached_bytes: int = field(default=0, repr=False)
     _prompts: dict[tuple[str, bool], list[int]] = field(default_factory=dict, repr=False)
@@ -89,7 +84,13 @@ class Encoder:
         """Tokens of the question, with a single one in place of the image."""
         key = (exchange.question, exchange.image is not None)
         if key not in self._prompts:
-            self._prompts[key] = self._template(exchange.question, with_image=exchange.image is not None)
+            words = {"type": "text", "text": self._plain(exchange.question)}
+            messages = [
+                {"role": "system", "content": self._plain(self.system)},
+                {"role": "user", "content": [*[{"type": "image"}] * (exchange.image is not None), words]},
+            ]
+            template = self.preprocessor.tokenizer.apply_chat_template
+            self._prompts[key] = self._ids(template(messages, tokenize=False, add_generation_prompt=True))
         return self._prompts[key]
 
     def _prompt(self, exchange: Exchange, image: EncodedImage | None) -> list[int]:
@@ -99,15 +100,6 @@ class Encoder:
         where = ids.index(self.image_token)
         count = int(image.grid_13.prod()) // self.preprocessor.image_processor.merge_size**2
         return ids[:where] + [self.image_token] * count + ids[where + 1 :]
-
-    def _template(self, question: str, *, with_image: bool) -> list[int]:
-        tokenizer = self.preprocessor.tokenizer
-        words = {"type": "text", "text": self._plain(question)}
-        messages = [
-            {"role": "system", "content": self._plain(self.system)},
-            {"role": "user", "content": [*[{"type": "image"}] * with_image, words]},
-        ]
-        return self._ids(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
 
     @cached_property
     def _control_words(self) -> re.Pattern[str]:
@@ -157,22 +149,17 @@ def collate(samples: Sequence[Sample], encoder: Encoder, *, left_padded: bool) -
         )
 
     ids_BT = padded([sample.ids for sample in samples], encoder.pad_token)
-    return {
+    batch = {
         "input_ids": ids_BT,
         "attention_mask": padded([[1] * len(sample.ids) for sample in samples], 0),
         # The Qwen families build their 3-D positions from this mask: 1 where an image token stands.
         "mm_token_type_ids": (ids_BT == encoder.image_token).long(),
         "labels": padded([sample.labels for sample in samples], IGNORED),
-    } | _pictures(images)
-
-
-def _pictures(images: Sequence[EncodedImage]) -> dict[str, Tensor]:
-    if not images:
-        return {}
-    return {
-        "pixel_values": torch.cat([image.pixels_PC for image in images]),
-        "image_grid_thw": torch.cat([image.grid_13 for image in images]),
     }
+    if images:
+        batch["pixel_values"] = torch.cat([image.pixels_PC for image in images])
+        batch["image_grid_thw"] = torch.cat([image.grid_13 for image in images])
+    return batch
 
 
 def chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

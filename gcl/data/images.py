@@ -1,7 +1,7 @@
 """Pictures as training sees them: `load_picture(file)` decodes one to upright 8-bit RGB, or says why it cannot be used.
 
-Importers and validation call it once for every picture, so that a damaged file shows up before training, not in the midst
-of it; the encoder calls the same function, so that what was checked is what is trained on.
+Importers and validation call it once for every picture: a damaged file shows up before training, not in the midst of it.
+The encoder calls it, too. So models are trained on the pictures that were checked.
 """
 
 import stat
@@ -10,7 +10,7 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from gcl.errors import DataError
 
@@ -24,16 +24,7 @@ MAX_MEGABYTES = 8 * MAX_MEGAPIXELS
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
 # How the file begins that Git LFS leaves where the content was not fetched.
 POINTER = b"version https://git-lfs.github.com/spec/"
-_ORIENTATION = 0x0112  # EXIF tag; how its values other than 1 are made upright
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
+_ORIENTATION = 0x0112  # EXIF tag; 1 is upright
 _COLOURS, _ALPHA = {"P": "palette", "CMYK": "CMYK"}, ("RGBA", "LA")
 
 
@@ -71,10 +62,7 @@ def read_picture(path: Path) -> bytes:
 
 
 def load_picture(source: Path | bytes) -> tuple[Image.Image, tuple[str, ...]]:
-    """Decode a picture to upright 8-bit RGB.
-
-    Args:
-        source: a file, or its contents.
+    """Decode a picture, a file or its contents, to upright 8-bit RGB.
 
     Returns:
         The picture, and in words what had to be changed; nothing where RGB or grey values stay as they are.
@@ -120,9 +108,10 @@ def _plain(picture: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
     # What phones add to a JPEG as further frames (MPO) is no other moment: a preview, depth, the right eye.
     if getattr(picture, "n_frames", 1) > 1 and picture.format != "MPO":
         changes.append("only the first of several frames used")
-    turn = _UPRIGHT.get(_orientation(picture))
-    if turn is not None:
-        picture = picture.transpose(turn)
+    if _orientation(picture) in range(2, 9):
+        for name in ("exif", "Raw profile type exif"):  # which may be damaged besides; Pillow would write it again
+            picture.info.pop(name, None)
+        picture = ImageOps.exif_transpose(picture)
         changes.append("turned upright as its EXIF data says")
     if picture.mode == "I;16":
         # Grey; Pillow itself would clip values above 255.

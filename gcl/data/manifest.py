@@ -18,13 +18,7 @@ HEADER = ("id", "image", "image_sha256", "text_sha256")
 
 
 def write_manifests(scenarios: Sequence[Scenario], root: Path, folder: Path) -> None:
-    """Write one manifest for each split into `folder`.
-
-    Args:
-        scenarios: of both splits, as `read_raw` returns them.
-        root: folder of the raw data set; image paths are written relative to it.
-        folder: where train.tsv and test.tsv go.
-    """
+    """Write train.tsv and test.tsv into `folder`; image paths are relative to the raw folder `root`."""
     images = {scenario.id: scenario.image.relative_to(root).as_posix() for scenario in scenarios}
     for split in SPLITS:
         rows = [
@@ -36,13 +30,7 @@ def write_manifests(scenarios: Sequence[Scenario], root: Path, folder: Path) -> 
 
 
 def check_counts(scenarios: Sequence[Scenario], expected: Mapping[str, int], dataset: str) -> None:
-    """Refuse a data set that is not of the size the experiment was planned for.
-
-    Args:
-        scenarios: of all splits.
-        expected: number of scenes of each split.
-        dataset: its name in config.yaml.
-    """
+    """Refuse a data set that is not of the size the experiment was planned for."""
     found = {split: sum(scenario.split == split for scenario in scenarios) for split in expected}
     if found == dict(expected):
         return
@@ -57,15 +45,9 @@ def check_counts(scenarios: Sequence[Scenario], expected: Mapping[str, int], dat
 
 
 def check_current(root: Path, folder: Path, dialogue: Dialogue) -> None:
-    """Refuse a raw folder that was edited since its manifests were made. Quick: pictures older than those are not read.
+    """Refuse a raw folder that was edited since its manifests in `folder` were made, by a `DataError`.
 
-    Args:
-        root: folder of the raw data set.
-        folder: where its train.tsv and test.tsv are.
-        dialogue: as for `read_raw`.
-
-    Raises:
-        DataError: naming what has changed.
+    Quick: pictures older than those are not read.
     """
     for split in SPLITS:
         path = folder / f"{split}.tsv"
@@ -75,11 +57,7 @@ def check_current(root: Path, folder: Path, dialogue: Dialogue) -> None:
 def load_split(root: Path, manifest_path: Path, dialogue: Dialogue, *, trusted_until: float = 0.0) -> list[Scenario]:
     """Read the scenes of one split, in the order of its manifest, and verify that they are what was checked.
 
-    Args:
-        root: folder of the raw data set.
-        manifest_path: train.tsv or test.tsv; the name says which split.
-        dialogue: as for `read_raw`.
-        trusted_until: pictures last changed before this time (seconds since 1970) are not read.
+    Pictures last changed before `trusted_until` (seconds since 1970) are not read.
 
     Raises:
         DataError: if the manifest is broken, or lists other scenes, pictures or texts than the data set has.
@@ -117,11 +95,7 @@ def _changes(scenario: Scenario, image_sha256: str, text_sha256: str, trusted_un
 
 
 def read_manifest(path: Path) -> dict[str, tuple[str, str]]:
-    """Image hash and text hash by id, in the order of the file.
-
-    Raises:
-        DataError: if the file is not what `write_manifests` writes.
-    """
+    """Image hash and text hash by id, in the order of the file; a `DataError` if `write_manifests` wrote it otherwise."""
     problems: list[str] = []
     remedy = _remedy(path)
     text = read_text(path, problems)

@@ -5,8 +5,8 @@
     {"id": "17", "image": "images/17.png", "split": "train", "action": "Stop",
      "turns": {"perception": {"question": "What do you see?", "answer": "..."}, "prediction": ..., ...}}
 
-The turns are those of the data set in config.yaml. "action" is a label from its closed list; without it the answer in the
-turn that names actions must name one label (gcl/experiment/actions.py says how such a sentence is read).
+The turns are those of the data set in config.yaml. "action" is a label from its closed list. Without it the answer in the
+turn that names actions must name one label. gcl/experiment/actions.py says how such a sentence is read.
 A turn without "question" takes the wording of config.yaml. Every mistake becomes one line
 "scenarios.jsonl:<line>: <field>: <what>; <remedy>".
 """
@@ -84,12 +84,7 @@ def scene_record(
 ) -> dict[str, Any]:
     """One line of scenarios.jsonl.
 
-    Args:
-        id: unique within the data set.
-        image: path relative to the raw folder.
-        split: "train" or "test".
-        turns: question (None: as in config.yaml) and answer by turn, in the order of the dialogue.
-        action: label from the closed list, if the data has one beside the answer.
+    A question is None where it is as in config.yaml. The action is a label beside the answer, if the data has one.
     """
     words = {
         turn: ({} if question is None else {"question": question}) | {"answer": answer}
@@ -99,14 +94,14 @@ def scene_record(
 
 
 def unfit(text: str | None, what: str, where: str) -> list[str]:
-    """The problem of an id or a picture's path that cannot stand in a line of a manifest, if it is one."""
+    """The problem of an id, or of a picture's path, that cannot stand in a line of a manifest."""
     if text is None or not any(character in text for character in "\t\n\r"):
         return []
     return [f"{where}: {what}: {shown(text)} has a tab or a line break; rename it"]
 
 
 def _draft(record: Record, root: Path, dialogue: Dialogue, problems: list[str]) -> Draft:
-    fields, where, actions = record.fields, record.where, dialogue.actions
+    fields, where = record.fields, record.where
     problems += [
         f"{where}: {shown(name)}: unknown field; remove it, or use one of {', '.join(FIELDS)}"
         for name in fields
@@ -118,15 +113,9 @@ def _draft(record: Record, root: Path, dialogue: Dialogue, problems: list[str]) 
         problems.append(f"{where}: split: unknown split {shown(split)}; use {' or '.join(SPLITS)}")
         split = None
     turns = dict(_turns(fields.get("turns"), dialogue.questions, f"{where}: turns", problems))
-    action = None
-    if fields.get("action") is not None:
-        action = text_field(fields, "action", where, problems)
-        if actions is not None and action is not None:
-            action = closed_label(action, actions, where, problems)
-    elif dialogue.action in turns:
-        action = turns[dialogue.action].answer
-        if actions is not None:
-            action = answered_label(action, actions, where, problems)
+    label = text_field(fields, "action", where, problems) if fields.get("action") is not None else None
+    answer = turns[dialogue.action].answer if dialogue.action in turns and fields.get("action") is None else None
+    action = action_of(label, answer, dialogue.actions, where, problems)
     return Draft(where, id, _image(record, root, problems), split, action, turns)
 
 
@@ -186,22 +175,21 @@ def text_problems(question: str | None, answer: str | None, where: str) -> list[
     return [problem for part, text in texts if text for problem in mark_problems(text, f"{where}: {part}")]
 
 
-def closed_label(text: str, actions: Sequence[str], where: str, problems: list[str]) -> str | None:
-    """The label of a closed list that a text is; None and a problem if it is none."""
-    label = label_of(text, actions)
-    if label is None:
-        problems.append(f"{where}: action: unknown action {shown(text)}; use one of {', '.join(actions)}")
-    return label
+def action_of(
+    label: str | None, answer: str | None, actions: Sequence[str] | None, where: str, problems: list[str]
+) -> str | None:
+    """The action of a scene: its label, or else the one that its answer names; free text as it stands.
 
-
-def answered_label(text: str, actions: Sequence[str], where: str, problems: list[str]) -> str | None:
-    """The one label of a closed list that an answer names; None and a problem if it names none, or several."""
-    label = named_action(text, actions)
-    if label is None:
-        problems.append(
-            f"{where}: action: unknown action {shown(text)}; use one of {', '.join(actions)}, or add a label"
-        )
-    return label
+    None and a problem if that is not in the closed list.
+    """
+    text = answer if label is None else label
+    if actions is None or text is None:
+        return text
+    found = named_action(text, actions) if label is None else label_of(text, actions)
+    if found is None:
+        remedy = f"use one of {', '.join(actions)}{', or add a label' if label is None else ''}"
+        problems.append(f"{where}: action: unknown action {shown(text)}; {remedy}")
+    return found
 
 
 def _check_ids(drafts: Sequence[Draft], problems: list[str]) -> None:

@@ -21,52 +21,32 @@ class Turn:
 
 @dataclass(frozen=True)
 class Exchange:
-    """One question to a member, with its picture if it has one, and the reference answer: a sample of training.
+    """One question to a member, with its picture if it has one, and the reference answer: a sample of training."""
 
-    Attributes:
-        id: what messages call it, "<scenario>/<turn>".
-        image: the picture's path; None for words alone.
-    """
-
-    id: str
-    image: Path | None
+    id: str  # what messages call it, "<scenario>/<turn>"
+    image: Path | None  # the picture's path; None for words alone
     question: str
     answer: str
 
 
 class Query(NamedTuple):
-    """A question about a test item.
+    """A question about a test item."""
 
-    Attributes:
-        turn: what is asked, by name.
-        id: of the item.
-        exchange: the question as members see it, with the reference answer.
-        facts: what scoring needs besides; kept in the answer's record.
-    """
-
-    turn: str
-    id: str
-    exchange: Exchange
-    facts: Mapping[str, Any] = {}
+    turn: str  # what is asked, by name
+    id: str  # of the item
+    exchange: Exchange  # the question as members see it, with the reference answer
+    facts: Mapping[str, Any] = {}  # what scoring needs besides; kept in the answer's record
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """One social-navigation scene.
+    """One social-navigation scene."""
 
-    Attributes:
-        id: unique within its data set.
-        image: path of the picture on disk, inside the data set's folder.
-        turns: by name, in the order of the data set's dialogue.
-        split: "train" or "test".
-        action: label from the data set's closed list, or None where actions are free text.
-    """
-
-    id: str
-    image: Path
-    turns: Mapping[str, Turn]
-    split: str
-    action: str | None = None
+    id: str  # unique within its data set
+    image: Path  # path of the picture on disk, inside the data set's folder
+    turns: Mapping[str, Turn]  # by name, in the order of the data set's dialogue
+    split: str  # "train" or "test"
+    action: str | None = None  # label from the data set's closed list, or None where actions are free text
 
     def exchange(self, turn: str) -> Exchange:
         """One turn, asked alone."""

@@ -27,12 +27,7 @@ def perceptual_hash(picture: Image.Image) -> int:
 def near_across(
     tests: Sequence[int], trains: Sequence[int], distance: int = NEAR
 ) -> Iterator[tuple[int, list[tuple[int, int]]]]:
-    """Near pictures of two splits.
-
-    Args:
-        tests: hashes of one split.
-        trains: hashes of the other.
-        distance: bits in which near hashes may differ.
+    """Near pictures of two splits, by their hashes.
 
     Yields:
         Each position of `tests` that has near ones in `trains`, with their (position, distance), nearest first.

@@ -1,4 +1,4 @@
-"""Annotation files are read block by block. Each error in their syntax is named with file and line."""
+"""Annotation files are read as far as possible; each flaw in their syntax is named with file and line."""
 
 import json
 from pathlib import Path
@@ -74,33 +74,28 @@ VALUE = st.recursive(
     values=st.lists(st.dictionaries(st.text(max_size=4), VALUE, max_size=4), min_size=1, max_size=5),
     indent=st.sampled_from([None, 0, 2]),
     ascii=st.booleans(),
-    block=st.integers(1, 40),
 )
-def test_blocks_of_any_size_give_what_the_whole_file_holds(
-    tmp_path_factory: pytest.TempPathFactory, values: list[Any], indent: int | None, ascii: bool, block: int
+def test_records_are_what_the_whole_file_holds(
+    tmp_path_factory: pytest.TempPathFactory, values: list[Any], indent: int | None, ascii: bool
 ) -> None:
     path = tmp_path_factory.mktemp("json") / "a.json"
     path.write_text(json.dumps(values, indent=indent, ensure_ascii=ascii), encoding="utf-8", newline="")
     problems: list[str] = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(records, "_BLOCK", block)
-        assert [record.fields for record in read_json(path, problems)] == values
+    assert [record.fields for record in read_json(path, problems)] == values
     assert problems == []
 
 
 @settings(max_examples=200, deadline=None)
-@example(text="1e1", block=1)
-@example(text="-1.5e-1]", block=2)
-@given(text=st.text('[]{},:"\\ \n1ea-nul.+', max_size=30), block=st.integers(1, 9))
+@example(text="1e1")
+@example(text="-1.5e-1]")
+@given(text=st.text('[]{},:"\\ \n1ea-nul.+', max_size=30))
 def test_what_is_no_json_is_refused_where_the_standard_library_refuses_it(
-    tmp_path_factory: pytest.TempPathFactory, text: str, block: int
+    tmp_path_factory: pytest.TempPathFactory, text: str
 ) -> None:
     path = tmp_path_factory.mktemp("json") / "a.json"
     path.write_text(f"[{text}", encoding="utf-8", newline="")
     problems: list[str] = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(records, "_BLOCK", block)
-        list(read_json(path, problems))
+    list(read_json(path, problems))
     try:
         json.loads(f"[{text}")
     except json.JSONDecodeError as error:
@@ -151,9 +146,7 @@ def test_encodings_and_line_ends_of_other_systems_change_nothing(tmp_path: Path,
     problems: list[str] = []
     assert read_text(path, problems) == "é\n😀\n"
     assert problems == []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(records, "_BLOCK", 1)
-        assert list(text_lines(path, "a.txt")) == ["é", "😀"]
+    assert list(text_lines(path, "a.txt")) == ["é", "😀"]
 
 
 def test_unusual_line_separators_inside_a_text_do_not_end_a_line(tmp_path: Path) -> None:
@@ -195,6 +188,24 @@ def test_field_that_holds_no_text_is_named(fields: dict[str, object], expected: 
     problems: list[str] = []
     assert text_field(fields, "a", "here", problems) is None
     assert problems == [expected]
+
+
+@pytest.mark.parametrize("text", ['[\n{"a": "' + "b" * 99 + '"}]', '\n{"a": "' + "b" * 99 + '"}{"a": 1}'])
+def test_a_record_that_is_too_large_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.json").write_text(text)
+    problems: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(records, "MAX_RECORD", 100)
+        assert list(read_json(tmp_path / "a.json", problems)) == []
+    assert problems == ["a.json:2: a record of more than 16 MiB is no scene; check that the file is whole"]
+
+
+@pytest.mark.parametrize(("line", "end"), [("é", b"\x00"), ("é\n", b"\x00")])
+def test_cut_utf16_is_named_with_its_line(tmp_path: Path, line: str, end: bytes) -> None:
+    (tmp_path / "a.txt").write_bytes(line.encode("utf-16") + end)
+    said = "not the UTF-16 that its first bytes announce"
+    with pytest.raises(DataError, match=rf"a.txt:{1 + line.count(chr(10))}: {said}; save the file as UTF-8"):
+        list(text_lines(tmp_path / "a.txt", "a.txt"))
 
 
 def test_text_comes_without_surrounding_whitespace() -> None:

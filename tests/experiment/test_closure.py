@@ -98,7 +98,7 @@ def test_the_hash_is_the_same_in_every_version_of_python():
 def test_each_step_has_the_code_that_its_name_promises():
     assert "gcl.objective.drl" in modules("training") and "gcl.training.on_policy" in modules("training")
     assert "gcl.data.encoding" in modules("generation"), "which prompts share a batch can decide an answer"
-    assert "gcl.evaluation.bootstrap" in modules("scoring") and "gcl.data.importing.table" in modules("importing")
+    assert "gcl.evaluation.bootstrap" in modules("scoring") and "gcl.data.importing.formats" in modules("importing")
     for step in ("scoring", "generation", "manifest", "reporting", "drawing"):
         assert not [name for name in modules(step) if name.startswith("gcl.objective")], step
     assert not [name for name in modules("training", SOCIAL) if name.startswith(("gcl.planning", "gcl.evaluation"))]

@@ -50,10 +50,9 @@ SPEAKERS = {
 def write_dataset(
     name: str, counts: Mapping[str, int], questions: Mapping[str, str], seed: int, folder: Path, *, tuning: bool = False
 ) -> None:
-    """Draw a data set and write its raw folder, whole or not at all.
+    """Draw "snei" or "muson" and write its raw folder, whole or not at all; an existing one is replaced.
 
     Args:
-        name: "snei" or "muson".
         counts: scenes per split.
         questions: wording of the questions; only conversations contain it.
         seed: decides all draws.
@@ -69,38 +68,32 @@ def write_dataset(
     rng = random.Random(f"tuning {name} {seed}" if tuning else f"{name} {seed}")
     thirds = TUNING if tuning else {"train": TRAINED, "test": TESTED}
     with atomic_folder(folder) as work:
-        pictures = _Pictures(work, sum(counts.values()))
+        pictures = _Pictures(work)
         records: dict[str, list[dict[str, str]]] = {}
         for split, count in counts.items():
-            records[split] = [
-                {"image": pictures.draw(scene, rng), **_turns(name, scene, rng)}
-                for scene in sample_scenes(rng, count, SHARES[name], thirds=thirds[split])
-            ]
+            scenes = sample_scenes(rng, count, SHARES[name], thirds=thirds[split])
+            records[split] = [{"image": pictures.draw(s, rng), **_turns(name, s, rng)} for s in _shown(scenes)]
         if name == "snei":
             _write_conversations(work, records, questions)
         else:
             _write_table(work, records)
-        pictures.close()
 
 
 def write_captions(count: int, seed: int, folder: Path) -> None:
     """Draw `count` scenes outside of all data sets, each with a caption and a description in sentences."""
     rng = random.Random(f"captions {seed}")
     with atomic_folder(folder) as work:
-        pictures = _Pictures(work, count)
+        pictures = _Pictures(work)
         scenes = sample_scenes(rng, count, SHARES["captions"], thirds=TRAINED)
-        write_jsonl(
-            work / "captions.jsonl",
-            [
-                {
-                    "image": pictures.draw(scene, rng),
-                    "caption": language.caption(scene),
-                    "description": language.perceive(scene, rng),
-                }
-                for scene in scenes
-            ],
-        )
-        pictures.close()
+        records = [
+            {
+                "image": pictures.draw(scene, rng),
+                "caption": language.caption(scene),
+                "description": language.perceive(scene, rng),
+            }
+            for scene in _shown(scenes)
+        ]
+        write_jsonl(work / "captions.jsonl", records)
 
 
 def text_corpus(seed: int, questions: Iterable[str], system: str, scenes: int = 2000) -> Iterator[str]:
@@ -115,11 +108,10 @@ def text_corpus(seed: int, questions: Iterable[str], system: str, scenes: int = 
 class _Pictures:
     """Writes numbered pictures, never the same one twice."""
 
-    def __init__(self, folder: Path, count: int) -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = folder / "images"
         self._folder.mkdir()
         self._seen: set[bytes] = set()
-        self._bar = tqdm(total=count, desc="drawing", unit="scene", mininterval=2)
 
     def draw(self, scene: Scene, rng: random.Random) -> str:
         """Draw, save and return the path relative to the raw folder."""
@@ -129,11 +121,12 @@ class _Pictures:
         name = f"{len(self._seen):05d}.png"
         self._seen.add(picture.tobytes())
         picture.save(self._folder / name)
-        self._bar.update()
         return f"images/{name}"
 
-    def close(self) -> None:
-        self._bar.close()
+
+def _shown(scenes: Iterable[Scene]) -> Iterable[Scene]:
+    """Scenes with a progress bar."""
+    return tqdm(scenes, desc="drawing", unit="scene", mininterval=2)
 
 
 def _turns(name: str, scene: Scene, rng: random.Random) -> dict[str, str]:

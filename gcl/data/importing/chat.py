@@ -19,8 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gcl.data.annotations import Record, kind, shown, text_field
-from gcl.data.importing.fields import decoded, joined
-from gcl.data.importing.fields import field as field_of
+from gcl.data.importing.fields import decoded, field_of, joined
 from gcl.experiment.marks import PICTURE_MARK, marks, without_picture_mark
 
 LISTS = ("conversations", "messages", "turns", "conversation", "dialogue", "dialog", "qa_pairs", "qas", "qa", "vqa")
@@ -41,38 +40,23 @@ _NAMED = re.compile(r"\s*(?:Picture \d+:\s*)?<img>(.+?)</img>\s*")
 
 
 @dataclass
-class Dialogue:
-    """What a record says.
+class ChatDialogue:
+    """What a record says."""
 
-    Attributes:
-        rounds: place of the question in its list, question and answer of each round.
-        pictures: those that stand inside messages.
-        names: fields of the record that were read.
-        notes: what was left out, and how often.
-    """
-
+    # place of the question in its list, question and answer of each round
     rounds: list[tuple[int, str, str]] = field(default_factory=list)
-    pictures: list[Any] = field(default_factory=list)
-    names: tuple[str, ...] = ()
-    notes: Counter[str] = field(default_factory=Counter)
+    pictures: list[Any] = field(default_factory=list)  # those that stand inside messages
+    names: tuple[str, ...] = ()  # fields of the record that were read
+    notes: Counter[str] = field(default_factory=Counter)  # what was left out, and how often
 
 
-def read_dialogue(record: Record, name: str | None, problems: list[str]) -> Dialogue | None:
-    """The dialogue of a record.
-
-    Args:
-        record: with a dialogue.
-        name: of its list, if the mapping says it.
-        problems: gets one line for each flaw.
-
-    Returns:
-        None if the dialogue itself is at fault.
-    """
+def read_dialogue(record: Record, name: str | None, problems: list[str]) -> ChatDialogue | None:
+    """The dialogue of a record; None if it is at fault, of which `problems` get a line. The mapping may name its list."""
     found = _messages(record, name, problems)
     if found is None:
         return None
     messages, names = found
-    where, before, result = f"{record.where}: {names[0]}", len(problems), Dialogue(names=names)
+    where, before, result = f"{record.where}: {names[0]}", len(problems), ChatDialogue(names=names)
     for number, message in enumerate(messages, start=1):
         if isinstance(message, list | tuple) and len(message) == 2:
             messages[number - 1] = {"question": message[0], "answer": message[1]}
@@ -86,7 +70,17 @@ def read_dialogue(record: Record, name: str | None, problems: list[str]) -> Dial
     return result if len(problems) == before else None
 
 
-def dialogue_field(fields: Mapping[str, Any]) -> str | None:
+def dialogue_in(fields: Mapping[str, Any]) -> tuple[str, str | None] | None:
+    """The field that holds a dialogue; and its name for a mapping, None where it is a usual one."""
+    if _is_prompt_completion(fields):
+        return "prompt", None
+    if (name := _dialogue_field(fields)) is not None:
+        return name, None if name in LISTS else name
+    pair = next((pair for pair in PAIRS if set(pair) <= set(fields)), None)
+    return (pair[0], None) if pair and decoded(fields.get("history")) else None
+
+
+def _dialogue_field(fields: Mapping[str, Any]) -> str | None:
     """The field that looks like a dialogue, by its name or else by what it holds; dots lead into objects."""
     for name in LISTS:
         if isinstance(decoded(fields.get(name)), list) or _is_questions(decoded(fields.get(name))):
@@ -94,7 +88,7 @@ def dialogue_field(fields: Mapping[str, Any]) -> str | None:
     for name, value in fields.items():
         if _is_dialogue(decoded(value)) or _is_questions(decoded(value)):
             return name
-        if isinstance(value, dict) and (inner := dialogue_field(value)):
+        if isinstance(value, dict) and (inner := _dialogue_field(value)):
             return f"{name}.{inner}"
     return None
 
@@ -104,11 +98,10 @@ def has_dialogue(fields: Mapping[str, Any]) -> bool:
     return any(name in fields for name in (*LISTS, "prompt")) or any(set(pair) <= set(fields) for pair in PAIRS)
 
 
-def is_prompt_completion(fields: Mapping[str, Any]) -> bool:
+def _is_prompt_completion(fields: Mapping[str, Any]) -> bool:
     """Whether a record is of TRL's kind with the last answers apart."""
-    return isinstance(fields.get("prompt"), list) and any(
-        isinstance(fields.get(name), list) for name in ("completion", "chosen")
-    )
+    answers = (fields.get("completion"), fields.get("chosen"))
+    return isinstance(fields.get("prompt"), list) and any(isinstance(answer, list) for answer in answers)
 
 
 def _is_questions(value: Any) -> bool:
@@ -132,7 +125,7 @@ def _messages(record: Record, name: str | None, problems: list[str]) -> tuple[li
     """The list of messages, and the fields that it is from."""
     fields = record.fields
     names = [name] if name else [name for name in LISTS if fields.get(name) is not None]
-    if not names and is_prompt_completion(fields):
+    if not names and _is_prompt_completion(fields):
         answer = "completion" if isinstance(fields.get("completion"), list) else "chosen"
         return [*fields["prompt"], *fields[answer]], ("prompt", answer, "rejected")
     pair = next((pair for pair in PAIRS if set(pair) <= set(fields)), None)
@@ -171,7 +164,7 @@ def _pair_of(message: Mapping[str, Any]) -> tuple[str, str] | None:
     return next((pair for pair in PAIRS if set(pair) <= set(lower)), None)
 
 
-def _read_pairs(messages: Sequence[Mapping[str, Any]], where: str, problems: list[str], result: Dialogue) -> None:
+def _read_pairs(messages: Sequence[Mapping[str, Any]], where: str, problems: list[str], result: ChatDialogue) -> None:
     """Rounds of objects that hold question and answer, maybe with a rejected answer."""
     asked, answered = _pair_of(messages[0])
     for number, message in enumerate(messages, start=1):
@@ -183,7 +176,9 @@ def _read_pairs(messages: Sequence[Mapping[str, Any]], where: str, problems: lis
         _count_rest(message, (asked, answered, "rejected"), result)
 
 
-def _read_messages(messages: Sequence[Mapping[str, Any]], where: str, problems: list[str], result: Dialogue) -> bool:
+def _read_messages(
+    messages: Sequence[Mapping[str, Any]], where: str, problems: list[str], result: ChatDialogue
+) -> bool:
     """Rounds of messages by turns; a leading system message is none of them. False where the order is wrong."""
     question, number = None, 0
     for number, message in enumerate(messages, start=1):
@@ -217,8 +212,8 @@ def _read_messages(messages: Sequence[Mapping[str, Any]], where: str, problems: 
     return True
 
 
-def _in_one_piece(message: Mapping[str, Any], name: str, result: Dialogue) -> dict[str, Any]:
-    """A message whose text came in parts, as chat data has it, with the text in one piece and its pictures set apart."""
+def _in_one_piece(message: Mapping[str, Any], name: str, result: ChatDialogue) -> dict[str, Any]:
+    """A message whose text came in parts, with the text in one piece and its pictures set apart."""
     parts, texts = message.get(name), []
     if not isinstance(parts, list):
         return dict(message)
@@ -239,7 +234,7 @@ def _in_one_piece(message: Mapping[str, Any], name: str, result: Dialogue) -> di
     return {**message, name: "\n".join(texts)}
 
 
-def _question(text: str | None, where: str, problems: list[str], result: Dialogue) -> str:
+def _question(text: str | None, where: str, problems: list[str], result: ChatDialogue) -> str:
     if text is None:
         return ""
     first = not result.rounds
@@ -254,7 +249,7 @@ def _question(text: str | None, where: str, problems: list[str], result: Dialogu
     return rest
 
 
-def _count_rest(message: Mapping[str, Any], names: Sequence[str], result: Dialogue) -> None:
+def _count_rest(message: Mapping[str, Any], names: Sequence[str], result: ChatDialogue) -> None:
     for name, value in message.items():
         if name not in names and value not in (None, "", [], {}):
             result.notes[f"messages whose {shown(name)[1:-1]} is not read"] += 1

@@ -1,35 +1,30 @@
-"""Which files of a download together are a data set: `files_of(source, looks, index)`, and how a mapping names them.
+"""Which files of a download together are a data set, and what in it tells splits: `files_of(source, looks, index)`.
 
-`file_keys(looks)` names the files, `named_pictures(looks, column)` says which pictures they name.
+`no_data(looks)` says why none is. `file_keys(looks)` names the files in a mapping, `named_pictures(looks, column)` their
+pictures.
 """
 
 import re
-from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
+from gcl.data.annotations import shown
 from gcl.data.importing import guesses
 from gcl.data.importing.layout import Moved
+from gcl.data.importing.listed import could_list
 from gcl.data.importing.look import Look
 from gcl.data.importing.mapping import CHOOSE
 from gcl.data.importing.paths import Index, Named, Paths, suggested
 
 _FORMATS = ("socialnav-sub", "conversations", "questions", "table")
 _SHARD = re.compile(r"\d+-of-\d+")
+_OF_TEST = {"test", "testing", "split", "splits"}
+_OF_OTHERS = {"train", "training", "val", "valid", "validation", "dev"}
 
 
 def files_of(source: Path, looks: Sequence[Look], index: Index) -> tuple[str | None, list[Look], list[Look]]:
-    """The files of the most telling format.
-
-    Args:
-        source: folder of the download.
-        looks: all its files.
-        index: its pictures.
-
-    Returns:
-        The format, its files, and those that are left out, since their scenes are in the others, too.
-    """
+    """The most telling format, its files, and those that are left out, since their scenes are in the others, too."""
     for format in _FORMATS:
         found = [look for look in looks if guesses.format_of(look) == format]
         found = [look for look in found if format != "questions" or guesses.roles(look)["answer"]]
@@ -62,43 +57,98 @@ def file_keys(looks: Sequence[Look]) -> dict[str, Any]:
     return {"files": _patterns(looks), "records": records or looks[0].file.records}
 
 
-def named_pictures(looks: Sequence[Look], name: str) -> Named:
+def named_pictures(look: Look, name: str | None) -> Named:
     """The paths in a column, each with the file that names it."""
-    return [(path, look.names[0]) for look in looks if name in look.columns for path in look.columns[name].paths]
+    return [(path, look.names[0]) for path in (look.columns[name].paths if name in look.columns else ())]
 
 
-def places_of(source: Path, named: Named, index: Index) -> list[PurePosixPath] | None:
+def picture_columns(source: Path, look: Look, first: str, index: Index) -> tuple[list[str], list[str]]:
+    """Columns of pictures that are here: those with other pictures each, and those that repeat the first of them.
+
+    The one that its name speaks for is the first.
+    """
+    id = guesses.roles(look)["id"]
+    often = [name for name, column in look.columns.items() if 2 * column.pictures >= look.records]
+    led: dict[str, list[PurePosixPath]] = {}
+    same = []
+    for name in (first, *(name for name in often if name not in (first, id) and not name.startswith("("))):
+        named = named_pictures(look, name)
+        places = _places(source, named, index) if named else []
+        if places and places in led.values():
+            same.append(name)
+        elif places is not None:
+            led[name] = places
+    return list(led) or [first], same
+
+
+def test_lists(source: Path, format: str, words: Set[str] = frozenset(_OF_TEST)) -> list[str]:
+    """Files that are called like a test, or like a split, and could list scenes."""
+    if format == "socialnav-sub":  # its one file is called test.csv
+        return []
+    paths = sorted(path for path in source.rglob("*") if path.suffix.lower() in (".txt", ".json"))
+    named = [path for path in paths if words & set(re.split(r"[^a-z]+", path.stem.lower()))]
+    return [path.relative_to(source).as_posix() for path in named if could_list(path)]
+
+
+def called_like_splits(source: Path, format: str, look: Look, looks: Sequence[Look]) -> list[str]:
+    """Fields of a file, and files, that are called like a split, for a person to read."""
+    if format == "socialnav-sub":
+        return []
+    columns = [
+        f"the field {shown(name)[1:-1]} ({', '.join(shown(word) for word in list(column.values)[:3])})"
+        for name, column in look.columns.items()
+        if guesses.is_called_like_a_split(name, column)
+    ]
+    files = [look.names[0] for look in looks if guesses.split_of_name(look.names[0])]
+    places = [look.file.records for look in looks if guesses.split_of_name(look.file.records or "")]
+    return list(dict.fromkeys([*columns, *files, *places, *test_lists(source, format, _OF_TEST | _OF_OTHERS)]))
+
+
+def contradictory(files: Sequence[Look]) -> Iterator[str]:
+    """A line for each file of one split whose records say another split of themselves."""
+    for split, part in split_of(files).items():
+        for look, name, column in ((k, name, column) for k in part for name, column in k.columns.items()):
+            other = [word for word in column.values if guesses.split_said(name, word) not in (None, split)]
+            if other:
+                place = f", {look.file.records}" if look.file.records else ""
+                what = f"records for {split} whose {name} says {shown(other[0])}"
+                yield f"{look.names[0]}{place}: {what}; check which is right"
+
+
+def no_data(looks: Sequence[Look]) -> str:
+    """Why no file of a download can be scenes."""
+    for look in looks:
+        if guesses.is_answers_of_a_model(look):
+            return (
+                f"{look.names[0]}: answers of a model (answer_id, model_id), no data; name the folder of the data set"
+            )
+    for look in looks:
+        roles = guesses.roles(look)
+        if roles["question"] and not roles["answer"] and "question_id" in look.fields:
+            return f"{look.names[0]}: questions without answers, which can only say which scenes are for the test"
+    for look in looks:
+        if guesses.is_by_columns(look):
+            return f"{look.names[0]}: columns instead of records; write a record for each scene (orient='records')"
+    unread = next((look.problems[0] for look in looks if not look.records and look.problems), None)
+    if unread:
+        return unread
+    look = max(looks, key=lambda look: look.records)
+    turns = look.sought.names
+    there = ", ".join(shown(name)[1:-1] for name in look.columns if not name.startswith("(")) or "nothing"
+    if not any(column.pictures or column.named for column in look.columns.values()):
+        remedy = f"scenes need a picture and {len(turns)} turns"
+        return f"{look.names[0]}: no field names a picture (there are: {there}); {remedy}"
+    remedy = f"scenes need {', '.join(turns)}"
+    return f"{look.names[0]}: no {len(turns)} texts to a picture (there are: {there}); {remedy}"
+
+
+def _places(source: Path, named: Named, index: Index) -> list[PurePosixPath] | None:
     """Where paths lead if the mapping's `images` is as suggested; None if they lead nowhere."""
     images = suggested(source, named, index)
     if images is None:
         return None
     paths = Paths(source, Moved(**images) if isinstance(images, dict) else images)
     return [paths.place(*one) for one in named]
-
-
-def picture_columns(source: Path, looks: Sequence[Look], first: str, index: Index) -> tuple[list[str], list[str]]:
-    """Columns of pictures that are here: those with other pictures each, and those that repeat the first of them.
-
-    Args:
-        source: folder of the download.
-        looks: the files of the data set.
-        first: the column that its name speaks for.
-        index: the pictures that are there.
-    """
-    look = looks[0]
-    id = guesses.roles(look)["id"]
-    often = [name for name, column in look.columns.items() if 2 * column.pictures >= look.records]
-    others = [name for name in often if name not in (first, id) and not name.startswith("(")]
-    led: dict[str, list[PurePosixPath]] = {}
-    same = []
-    for name in (first, *others):
-        named = named_pictures(looks, name)
-        places = places_of(source, named, index) if named else []
-        if places is not None and places in led.values() and places:
-            same.append(name)
-        elif places is not None:
-            led[name] = places
-    return list(led) or [first], same
 
 
 def _apart(looks: Sequence[Look], scenes: Sequence["_Scenes"]) -> tuple[list[Look], list[Look]]:
@@ -135,8 +185,7 @@ def _alike(look: Look, other: Look) -> bool:
     return all(roles[name] == own[name] for name in names) and look.dialogue == other.dialogue
 
 
-@dataclass(frozen=True)
-class _Scenes:
+class _Scenes(NamedTuple):
     """What tells a file's scenes apart: ids, pictures, and whether a record is only one question of a scene."""
 
     ids: Set[str]
@@ -155,8 +204,8 @@ def _overlap(mine: _Scenes, theirs: _Scenes) -> bool:
 
 def _scenes(look: Look, format: str, source: Path, index: Index) -> _Scenes:
     roles = guesses.roles(look)
-    named = named_pictures([look], roles["image"] or "")
-    places = places_of(source, named, index) or [PurePosixPath(text) for text, _ in named]
+    named = named_pictures(look, roles["image"])
+    places = _places(source, named, index) or [PurePosixPath(text) for text, _ in named]
     single = format == "questions" or set(look.rounds) == {1}
     column = look.columns.get("question_id" if "question_id" in look.fields else roles["id"] or "")
     if column and len(column.values) >= look.records and not (roles["id"] or "").startswith("(file"):

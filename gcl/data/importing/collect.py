@@ -1,108 +1,108 @@
-"""Scenes of a download, read and checked: `read_scenes(files, reading)` yields them, `collect(...)` keeps what is needed.
+"""Scenes of a download, read and checked: `read_scenes(files, reading)` yields them, `collect(...)` keeps the sound ones.
 
 The import and the trial of a proposed mapping share it, so that both find the same mistakes.
 """
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
 from itertools import groupby, islice
-from pathlib import Path
+from typing import Any
 
 from gcl.data import raw
 from gcl.data.annotations import Record, shown
 from gcl.data.images import PictureError
-from gcl.data.importing import conversations, questions, rounds, socialnav, table
+from gcl.data.importing import formats, socialnav
 from gcl.data.importing.copied_pictures import Pictures
-from gcl.data.importing.found_scene import Reading, Scene
 from gcl.data.importing.guesses import split_said
 from gcl.data.importing.layout import ByColumn
 from gcl.data.importing.missing import Failure, explained
-from gcl.data.importing.rounds import Part
+from gcl.data.importing.reading import Reading, Scene
+from gcl.data.importing.rounds import whole
 from gcl.data.importing.sources import SourceFile, read_records
 from gcl.data.placeholders import is_placeholder
 
-_SCENES = {"table": table.scenes, "socialnav-sub": socialnav.scenes}
-_PARTS = {"conversations": conversations.parts, "questions": questions.parts}
-FORMATS = (*_PARTS, *_SCENES)
-_PLACE = re.compile(r"(.+?(?::\d+(?: \(record \d+\))?|: row \d+)): (.+)", re.DOTALL)
+FORMATS = {
+    "conversations": formats.conversations,
+    "questions": formats.questions,
+    "table": formats.table,
+    "socialnav-sub": socialnav.scenes,
+}
+PLACE = re.compile(r"(.+?(?::\d+(?: \(record \d+\))?|: row \d+)): (.+)", re.DOTALL)
 _ALIKE = 3  # records with the same mistake that are listed one by one
 _NAMED = 5  # places in a note
 
 
 @dataclass
-class Scenes:
-    """What is kept of the scenes while the rest waits in a file: lists with one entry for each, if there is no mistake."""
+class Kept:
+    """A sound scene; its record for scenarios.jsonl lacks only the split. `action` is what it teaches, "" if nothing."""
 
-    ids: list[str] = field(default_factory=list)
-    wheres: list[str] = field(default_factory=list)
-    labels: list[str] = field(default_factory=list)
-    pictures: list[int] = field(default_factory=list)
-    paths: list[str | None] = field(default_factory=list)  # of the pictures, as the data writes them
-    splits: list[str | None] = field(default_factory=list)
-    places: set[str] = field(default_factory=set)  # of all that were read, sound or not
+    where: str
+    id: str
+    action: str
+    picture: int
+    path: str | None  # of the picture, as the data writes it
+    split: str | None
+    record: dict[str, Any]
+
+
+@dataclass
+class Scenes:
+    """What came of reading: the scenes, the places of all that were read, and the pictures that could not be used."""
+
+    kept: list[Kept] = field(default_factory=list)
+    places: set[str] = field(default_factory=set)
     failures: list[Failure] = field(default_factory=list)
 
 
 def read_scenes(files: Sequence[SourceFile], reading: Reading, limit: int | None = None) -> Iterator[Scene]:
-    """All scenes, each with what its file or its record says of its split.
-
-    Args:
-        files: to read.
-        reading: the import.
-        limit: records of each file that are read; None for all.
-    """
+    """All scenes, each with what its file or its record says of its split; `limit` is of the records of each file."""
     skip, used = set(reading.mapping.skip or ()), set()
     for split, group in groupby(files, key=lambda file: file.split):
-        found = _unskipped(_read(list(group), reading, limit, skip, used), reading, skip, used)
-        scenes = rounds.scenes(found, reading) if reading.mapping.format in _PARTS else found
-        yield from (replace(scene, split=split) if split else scene for scene in scenes)
+        found = whole(_unskipped(_read(group, reading, limit, skip, used), reading, skip, used), reading)
+        yield from (replace(scene, split=split) if split else scene for scene in found)
     for name in skip - used:
         what = f"{shown(name)} is no record of the data"
         reading.problems.append(f"{reading.mapping_name}: skip: {what}; write its place, like train.json:17, or its id")
     reading.notes["records left out, as skip names them"] += len(used)
 
 
-def collect(found: Iterable[Scene], reading: Reading, pictures: Pictures, waiting: Path) -> Scenes:
-    """Check and store everything but the splits; scenes wait in a file."""
+def collect(found: Iterable[Scene], reading: Reading, pictures: Pictures) -> Scenes:
+    """Check the scenes and store their pictures. After a mistake the rest is read only for its own mistakes."""
     scenes, problems = Scenes(), reading.problems
     first: dict[str, str] = {}
     void: list[str] = []
-    with waiting.open("w", encoding="utf-8", newline="\n") as stream:
-        for scene in found:
-            scenes.places.add(scene.where)
-            if scene.split is None and isinstance(reading.mapping.split, ByColumn):
-                word = shown(reading.left_out.get(scene.where, ""))
-                reading.notes[f"scenes left out, their {reading.mapping.split.column} being {word}"] += 1
-            turns = _translated(scene, reading)
-            label = _label(scene, turns, reading)
-            for turn, (question, answer) in turns.items():
-                problems += raw.text_problems(question, answer, f"{scene.where}: turns.{turn}")
-                void += [f"{scene.where} {turn}"] * is_placeholder(answer)
-            problems += raw.unfit(scene.id, "id", scene.where)
-            problems += raw.unfit(scene.picture and scene.picture.path, "image", scene.where)
-            picture = _take(scene, pictures, reading.file, scenes.failures)
-            other = scene.where if scene.id is None else first.setdefault(scene.id, scene.where)
-            if other != scene.where:
-                what = f"{shown(scene.id)} is a duplicate (see {other}); give each scene its own id"
-                problems.append(f"{scene.where}: id: {what}")
-            if problems or scenes.failures:
-                continue  # nothing will be written; what follows is read only for its mistakes
-            scenes.ids.append(scene.id)
-            scenes.wheres.append(scene.where)
-            scenes.labels.append(label or "")  # without one a drawn split has nothing to spread
-            scenes.pictures.append(picture)
-            scenes.paths.append(scene.picture.path)
-            scenes.splits.append(scene.split)
+    for scene in found:
+        scenes.places.add(scene.where)
+        if scene.split is None and isinstance(reading.mapping.split, ByColumn):
+            word = shown(reading.left_out.get(scene.where, ""))
+            reading.notes[f"scenes left out, their {reading.mapping.split.column} being {word}"] += 1
+        turns = _translated(scene, reading)
+        answer = turns.get(reading.dialogue.action or "", (None, None))[1]
+        label = raw.action_of(scene.label, answer, reading.dialogue.actions, scene.where, problems)
+        for turn, (question, answer) in turns.items():
+            problems += raw.text_problems(question, answer, f"{scene.where}: turns.{turn}")
+            void += [f"{scene.where} {turn}"] * is_placeholder(answer)
+        problems += raw.unfit(scene.id, "id", scene.where)
+        problems += raw.unfit(scene.picture and scene.picture.path, "image", scene.where)
+        picture = None
+        try:
+            picture = scene.picture and pictures.take(scene.picture)
+        except PictureError as error:
+            scenes.failures.append(Failure(scene.where, reading.file, scene.picture, str(error)))
+        other = scene.where if scene.id is None else first.setdefault(scene.id, scene.where)
+        if other != scene.where:
+            what = f"{shown(scene.id)} is a duplicate (see {other}); give each scene its own id"
+            problems.append(f"{scene.where}: id: {what}")
+        if not problems and not scenes.failures:
             own = label if scene.label is not None else None
             record = raw.scene_record(scene.id, pictures.names[picture], "", turns, own)
-            stream.write(json.dumps(record, ensure_ascii=False) + "\n")
+            path = scene.picture.path
+            scenes.kept.append(Kept(scene.where, scene.id, label or "", picture, path, scene.split, record))
     if void:
         more = f" and {len(void) - _NAMED} more" if len(void) > _NAMED else ""
-        reading.notes[f"answers that only say nan, none, null or the like ({', '.join(void[:_NAMED])}{more})"] = len(
-            void
-        )
+        what = f"answers that only say nan, none, null or the like ({', '.join(void[:_NAMED])}{more})"
+        reading.notes[what] = len(void)
     return scenes
 
 
@@ -112,29 +112,26 @@ def told(scenes: Scenes, reading: Reading, tried: int) -> list[str]:
 
 
 def _read(
-    files: Sequence[SourceFile], reading: Reading, limit: int | None, skip: set[str], used: set[str]
-) -> Iterator[Part] | Iterator[Scene]:
+    files: Iterable[SourceFile], reading: Reading, limit: int | None, skip: set[str], used: set[str]
+) -> Iterator[Scene]:
     """What the records of these files hold."""
-    reader = (_PARTS | _SCENES)[reading.mapping.format]
     for file in files:
         reading.file = file.name
         records = islice(read_records(file, reading.problems, skip, used), limit)
-        records = _of_split(records, file.split, reading) if file.split else records
-        yield from reader(reading.counted(records), reading)
+        yield from FORMATS[reading.mapping.format](_counted(records, file.split, reading), reading)
 
 
-def _of_split(records: Iterable[Record], split: str, reading: Reading) -> Iterator[Record]:
-    """The same records; those that say another split of themselves than their file are counted."""
+def _counted(records: Iterable[Record], split: str | None, reading: Reading) -> Iterator[Record]:
+    """The same records; counted, and those that say another split of themselves than their file, too."""
     for record in records:
-        for name, value in record.fields.items():
+        reading.records += 1
+        for name, value in record.fields.items() if split else ():
             if split_said(name, value) not in (None, split):
                 reading.notes[f"records read for {split} whose {name} says {shown(str(value))}"] += 1
         yield record
 
 
-def _unskipped(
-    found: Iterable[Part] | Iterable[Scene], reading: Reading, skip: set[str], used: set[str]
-) -> Iterator[Part] | Iterator[Scene]:
+def _unskipped(found: Iterable[Scene], reading: Reading, skip: set[str], used: set[str]) -> Iterator[Scene]:
     """All but those whose id the mapping skips, of which no mistake is told either."""
     before = len(reading.problems)
     for part in found:
@@ -150,7 +147,7 @@ def _unskipped(
 
 
 def _translated(scene: Scene, reading: Reading) -> dict[str, tuple[str | None, str]]:
-    """The turns, an action by a number or a word of the data's own written as the closed list has it."""
+    """The turns; an action that the data calls otherwise is written as the closed list has it."""
     turns, action = dict(scene.turns), reading.dialogue.action
     if action in turns:
         question, answer = turns[action]
@@ -160,36 +157,12 @@ def _translated(scene: Scene, reading: Reading) -> dict[str, tuple[str | None, s
     return turns
 
 
-def _label(scene: Scene, turns: dict[str, tuple[str | None, str]], reading: Reading) -> str | None:
-    """The scene's action: its label if the data has one, else what its answer names; free text as it stands."""
-    actions, problems = reading.dialogue.actions, reading.problems
-    answer = turns[reading.dialogue.action][1] if reading.dialogue.action in turns else None
-    if actions is None or (scene.label is None and answer is None):
-        return scene.label if scene.label is not None else answer
-    if scene.label is not None:
-        return raw.closed_label(scene.label, actions, scene.where, problems)
-    return raw.answered_label(answer, actions, scene.where, problems)
-
-
-def _take(scene: Scene, pictures: Pictures, file: str, failures: list[Failure]) -> int | None:
-    if scene.picture is None:
-        return None
-    try:
-        return pictures.take(scene.picture)
-    except PictureError as error:
-        failures.append(Failure(scene.where, file, scene.picture, str(error)))
-        return None
-
-
 def _once(problems: Sequence[str], scenes: Set[str], records: int) -> Iterator[str]:
-    """The problems, what is wrong with every record, or every scene, said once: the mapping is at fault, or the whole file.
+    """The problems; one of every record, or every scene, once: the mapping is at fault, or the whole file.
 
-    Args:
-        problems: one line each.
-        scenes: their places; a scene of several records has the place of the first.
-        records: how many were read.
+    A scene of several records has the place of the first.
     """
-    matches = [_PLACE.fullmatch(problem) for problem in problems]
+    matches = [PLACE.fullmatch(problem) for problem in problems]
     places: dict[str, set[str]] = {}
     for match in filter(None, matches):
         places.setdefault(match[2], set()).add(match[1])

@@ -1,7 +1,7 @@
 """Pictures on their way into a raw folder: `Pictures(...).take(picture)` checks, normalises and stores each one once.
 
-A picture that training can use as it is gets copied byte for byte; any other is stored as PNG as training sees it. Both
-lie under images/, where the path in the data leads, or under a running number if the data embeds them.
+A picture that training can use as it is gets copied byte for byte. Any other is stored as PNG as training sees it. Both
+keep their paths, below images/. One that the data embeds gets a running number.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from PIL import Image
 
 from gcl.data.images import FORMATS, PictureError, load_picture, read_picture
-from gcl.data.importing.found_scene import Picture
+from gcl.data.importing.reading import Picture
 from gcl.data.raw import leads_out
 from gcl.data.similar import perceptual_hash
 from gcl.files import sha256_file
@@ -22,51 +22,35 @@ ADDRESS = "an address, and nothing is fetched; download the pictures and write t
 
 
 class Pictures:
-    """The pictures of one import, numbered in the order in which they were first used.
+    """The pictures of one import, numbered in the order in which they were first used."""
 
-    Attributes:
-        names: path of each in the raw folder.
-        sha256: of each as it is stored.
-        hashes: perceptual hash of each, where they are asked for.
-        changes: what was changed in how many pictures.
-    """
-
-    def __init__(self, source: Path, folder: Path, hashed: bool) -> None:
-        """Prepare to store pictures.
-
-        Args:
-            source: folder of the download; no picture outside it is read.
-            folder: the raw folder.
-            hashed: whether perceptual hashes are needed.
-        """
-        self._source, self._folder, self._hashed = source, folder, hashed
-        self._known: dict[PurePosixPath | bytes | str, int | None] = {}
+    def __init__(self, source: Path, folder: Path, hashed: bool = False) -> None:
+        """Pictures go from one folder into the other; none outside the first is read."""
+        self.source, self._folder, self._hashed = source, folder, hashed
+        # The number of each that was named; None for one that cannot be used.
+        self.known: dict[PurePosixPath | bytes | str, int | None] = {}
         self._taken: set[str] = set()
-        self.names: list[str] = []
-        self.sha256: list[str] = []
-        self.hashes: list[int] = []
-        self.changes: Counter[str] = Counter()
-        (folder / FOLDER).mkdir()
+        self.names: list[str] = []  # of each in the raw folder
+        self.sha256: list[str] = []  # of each as it is stored
+        self.hashes: list[int] = []  # perceptual hash of each, where they are asked for
+        self.changes: Counter[str] = Counter()  # in how many pictures
 
     def take(self, picture: Picture) -> int | None:
-        """Store a picture unless it is there already.
-
-        Returns:
-            Its number, or None for one that could not be used when it first occurred.
+        """Store a picture unless it is there already; its number, or None for one that was refused before.
 
         Raises:
             PictureError: saying, on its first use, why it cannot be used and what to do.
         """
         key = picture.place or picture.path if picture.data is None else hashlib.sha256(picture.data).digest()
-        if key not in self._known:
-            self._known[key] = None
-            self._known[key] = self._store(key if picture.data is None else picture.data)
-        return self._known[key]
-
-    @property
-    def tried(self) -> int:
-        """How many different pictures there were, sound or not."""
-        return len(self._known)
+        if key not in self.known:
+            self.known[key] = None
+            if isinstance(key, str):
+                raise PictureError(ADDRESS)
+            if picture.place and (problem := leads_out(str(picture.place), self.source)):
+                raise PictureError(problem)
+            self.store(picture)
+            self.known[key] = len(self.names) - 1
+        return self.known[key]
 
     def remove_unused(self, used: set[int]) -> None:
         """Delete pictures of scenes that were left out."""
@@ -74,36 +58,28 @@ class Pictures:
             if number not in used:
                 (self._folder / name).unlink()
 
-    def _store(self, origin: PurePosixPath | bytes | str) -> int:
-        if isinstance(origin, str):
-            raise PictureError(ADDRESS)
-        if isinstance(origin, bytes):
-            data = origin
+    def store(self, picture: Picture) -> None:
+        """Check, normalise and store a picture that was not here before."""
+        data = read_picture(self.source / picture.place) if picture.data is None else picture.data
+        image, changes = load_picture(data)
+        if picture.data is None:
+            path = picture.place if picture.place.parts[0] == FOLDER else FOLDER / picture.place
         else:
-            problem = leads_out(str(origin), self._source)
-            if problem:
-                raise PictureError(problem)
-            data = read_picture(self._source / origin)
-        picture, changes = load_picture(data)
-        if isinstance(origin, bytes):
             path = PurePosixPath(FOLDER) / f"{len(self.names):06d}{_suffix(data)}"
-        else:
-            path = origin if origin.parts[0] == FOLDER else FOLDER / origin
         if path.suffix.lower() == ".mpo":
             path = path.with_suffix(".jpg")
         name = self._free(path.with_suffix(".png") if changes else path)
         target = self._folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if changes:
-            picture.save(target)
+            image.save(target)
         else:
             target.write_bytes(data)
         self.changes.update(changes)
         self.names.append(name)
         self.sha256.append(sha256_file(target))
         if self._hashed:
-            self.hashes.append(perceptual_hash(picture))
-        return len(self.names) - 1
+            self.hashes.append(perceptual_hash(image))
 
     def _free(self, path: PurePosixPath) -> str:
         """A path that no other picture has, on file systems that ignore case, too."""

@@ -1,6 +1,6 @@
 """Fields of a record: nested ones by dotted names, texts in several parts, and what nobody reads.
 
-`field(record, "annotation.action")` finds a value, `text(...)` one that must be text, `unread(fields, names)` the rest.
+`field_of(fields, "annotation.action")` finds a value, `unread(fields, names)` those that nobody asked for.
 """
 
 import ast
@@ -8,39 +8,21 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from gcl.data.annotations import Record, text_field
-
 _EMPTY = (None, "", [], {})
 
 
-def field(fields: Mapping[str, Any], name: str) -> dict[str, Any]:
+def field_of(fields: Mapping[str, Any], name: str) -> dict[str, Any]:
     """The named field alone, or nothing where it is not there. A dot leads into an object, unless a field is called so."""
     if name in fields:
         return {name: fields[name]}
     outer, _, inner = name.partition(".")
     while inner:
         value = fields.get(outer)
-        if isinstance(value, Mapping) and (found := field(value, inner)):
+        if isinstance(value, Mapping) and (found := field_of(value, inner)):
             return {name: found[inner]}
         more, _, inner = inner.partition(".")
         outer = f"{outer}.{more}"
     return {}
-
-
-def text(record: Record, name: str, problems: list[str]) -> str | None:
-    """The text of a field, the sentences of a list joined; None and a problem where it is missing, empty or no text."""
-    return text_field(
-        {name: joined(value) for name, value in field(record.fields, name).items()}, name, record.where, problems
-    )
-
-
-def one_action(record: Record, name: str, problems: list[str]) -> str | None:
-    """The text of an action. Several in a list are a problem: joined they would be an action that nobody named."""
-    value = decoded(field(record.fields, name).get(name))
-    if isinstance(value, list) and len(value) > 1:
-        problems.append(f"{record.where}: {name}: several actions in a list; keep one")
-        return None
-    return text(record, name, problems)
 
 
 def joined(value: Any) -> Any:

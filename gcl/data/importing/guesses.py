@@ -227,12 +227,7 @@ def turn_column(look: Look, found: Mapping[str, str | None]) -> tuple[str, dict[
 
 
 def closed_list(values: Iterable[str], lists: Mapping[str, Sequence[str]]) -> Sequence[str] | None:
-    """The closed list of actions of which most of the values are names; None if they are free text.
-
-    Args:
-        values: labels, or answers to the action question.
-        lists: of each data set.
-    """
+    """The closed list of actions of which most of the values (labels or answers) are names; None if they are free text."""
     values = list(values)
     named = {name: sum(len(named_actions(value, actions)) == 1 for value in values) for name, actions in lists.items()}
     best = max(named, key=lambda name: named[name], default=None)
@@ -262,7 +257,7 @@ def out_of_order(turns: Sequence[str], places: Sequence[Mapping[str, int]], know
 
     Args:
         turns: in their order.
-        places: the questions at the place of each, and how often each is asked there.
+        places: the questions at the place of each.
         known: wordings of which the turn is known.
     """
     first: dict[str, int] = {}
@@ -277,13 +272,7 @@ def out_of_order(turns: Sequence[str], places: Sequence[Mapping[str, int]], know
 
 
 def wordings(turns: int, counts: Mapping[str, int], known: Mapping[str, str]) -> dict[str, str | None] | None:
-    """A turn, CHOOSE or None for each question; None if there are not so many questions that are asked of every scene.
-
-    Args:
-        turns: how many questions there should be.
-        counts: how often each is asked.
-        known: wordings of which the turn is known.
-    """
+    """A turn, CHOOSE or None for each question; None if fewer than the turns are asked of every scene."""
     often = max(counts.values(), default=0)
     common = [text for text, count in counts.items() if count == often]
     if len(common) < turns or often < 2:

@@ -1,10 +1,9 @@
 """`gcl data import`: from a download and a mapping to the canonical raw folder, whole or not at all.
 
-`import_source(kind, source, mapping_file, to, dialogue)` streams: of all records only ids, labels and hashes stay in memory.
-Scenes go to a temporary file first; once all are known, their splits are decided and scenarios.jsonl is written.
+`import_source(kind, source, mapping_file, to, dialogue)` reads all scenes, decides their splits and writes scenarios.jsonl.
+Pictures are stored on the way. Only words stay in memory.
 """
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,19 +15,19 @@ from tqdm import tqdm
 
 from gcl.data import raw
 from gcl.data.annotations import shown
-from gcl.data.importing.collect import FORMATS, Scenes, collect, read_scenes, told
+from gcl.data.importing.collect import FORMATS, Kept, collect, read_scenes, told
 from gcl.data.importing.copied_pictures import Pictures
-from gcl.data.importing.found_scene import Reading
 from gcl.data.importing.layout import ByFile, Seeded
 from gcl.data.importing.listed import listed_scenes
 from gcl.data.importing.mapping import read_mapping
+from gcl.data.importing.reading import Reading
 from gcl.data.importing.sources import SourceFile, find_files
 from gcl.data.importing.splits import draw_split
 from gcl.data.scenario import SPLITS
 from gcl.data.similar import near_groups
 from gcl.errors import ConfigError, DataError, raise_all
 from gcl.experiment.dialogue import Dialogue
-from gcl.files import atomic_folder, sha256_file, write_text
+from gcl.files import atomic_folder, sha256_file, write_jsonl, write_text
 
 RECORD = "import.yaml"
 # Layouts that a kind of data can have. Those of SNEI and MUSON are not described in public.
@@ -42,23 +41,14 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Summary:
-    """What an import did; `str()` says it in a few lines.
+    """What an import did; `str()` says it in a few lines."""
 
-    Attributes:
-        to: the raw folder.
-        scenes: number in each split.
-        left_out: scenes that are in neither.
-        pictures: number of picture files.
-        notes: what was changed or dropped, one a line.
-        seconds: how long it took.
-    """
-
-    to: Path
-    scenes: dict[str, int]
-    left_out: int
-    pictures: int
-    notes: list[str]
-    seconds: float
+    to: Path  # the raw folder
+    scenes: dict[str, int]  # number in each split
+    left_out: int  # scenes that are in neither
+    pictures: int  # number of picture files
+    notes: list[str]  # what was changed or dropped, one a line
+    seconds: float  # how long it took
 
     def __str__(self) -> str:
         count = sum(self.scenes.values())
@@ -86,7 +76,7 @@ def import_source(kind: str, source: Path, mapping_file: Path, to: Path, dialogu
     """
     start = time.monotonic()
     mapping = read_mapping(mapping_file, dialogue.names)
-    formats = KINDS.get(kind, FORMATS)
+    formats = KINDS.get(kind, tuple(FORMATS))
     if mapping.format not in formats:
         raise ConfigError(f"{mapping_file}: format: {mapping.format} does not fit {kind}; use {' or '.join(formats)}")
     source = source.parent if source.is_file() else source
@@ -98,29 +88,27 @@ def import_source(kind: str, source: Path, mapping_file: Path, to: Path, dialogu
         reading = Reading(source, mapping, mapping_file.name, dialogue)
         files = find_files(source, mapping, reading.problems)
         pictures = Pictures(source, work, hashed=isinstance(mapping.split, Seeded))
-        waiting = work / ".scenes.jsonl"
-        found = tqdm(read_scenes(files, reading), desc="importing", unit="scene", mininterval=2)
-        scenes = collect(found, reading, pictures, waiting)
-        reading.problems = told(scenes, reading, pictures.tried)
+        found = collect(
+            tqdm(read_scenes(files, reading), desc="importing", unit="scene", mininterval=2), reading, pictures
+        )
+        reading.problems = told(found, reading, len(pictures.known))
+        scenes = found.kept
         if not reading.problems:
             _decide(scenes, reading, pictures)
         raise_all(reading.problems, str(source), show)
-        _write(work, waiting, scenes)
-        used = {picture for picture, split in zip(scenes.pictures, scenes.splits, strict=True) if split}
-        pictures.remove_unused(used)
-        counts = {split: scenes.splits.count(split) for split in SPLITS}
-        notes = _notes(reading, pictures, scenes)
-        summary = Summary(to, counts, scenes.splits.count(None), len(used), notes, time.monotonic() - start)
+        used = [scene for scene in scenes if scene.split]
+        write_jsonl(work / raw.FILE, [scene.record | {"split": scene.split} for scene in used])
+        numbers = {scene.picture for scene in used}
+        pictures.remove_unused(numbers)
+        counts = {split: sum(scene.split == split for scene in used) for split in SPLITS}
+        left_out, notes = len(scenes) - len(used), _notes(reading, pictures, len(scenes) - len(used))
+        summary = Summary(to, counts, left_out, len(numbers), notes, time.monotonic() - start)
         _write_record(work / RECORD, kind, files, reading, summary)
     return summary
 
 
 def kind_of_import(folder: Path) -> str:
-    """What a raw folder was imported as.
-
-    Raises:
-        DataError: if nothing in it says so.
-    """
+    """What a raw folder was imported as; a `DataError` if nothing in it says so."""
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; name one that `gcl data import` has made")
     remedy = "name its data set: gcl data validate DATASET --folder DIR"
@@ -134,64 +122,46 @@ def kind_of_import(folder: Path) -> str:
         raise DataError(f"{folder / RECORD}: does not say what kind of data it is; {remedy}") from None
 
 
-def _decide(scenes: Scenes, reading: Reading, pictures: Pictures) -> None:
+def _decide(scenes: Sequence[Kept], reading: Reading, pictures: Pictures) -> None:
     """Give each scene its split, and check that the splits can be told apart."""
     rule, problems = reading.mapping.split, reading.problems
     if isinstance(rule, ByFile):
-        _decide_by_file(scenes, rule, reading)
+        file = reading.source / rule.file
+        test = listed_scenes(file, rule.file, [s.id for s in scenes], [s.path for s in scenes], problems)
         if problems:
             return
+        for number, scene in enumerate(scenes):
+            scene.split = "test" if number in test else "train"
     elif isinstance(rule, Seeded):
-        groups = near_groups(pictures.hashes)
+        near = near_groups(pictures.hashes)
+        groups = [near[scene.picture] for scene in scenes]
         try:
-            scenes.splits = draw_split(
-                scenes.labels, [groups[picture] for picture in scenes.pictures], rule.train, rule.test, rule.seed
-            )
+            drawn = draw_split([scene.action for scene in scenes], groups, rule.train, rule.test, rule.seed)
         except DataError as error:
             problems.append(f"{reading.mapping_name}: split: {error}")
             return
-    problems += [
-        f"{reading.mapping_name}: split: no scene is in {split}; both splits need scenes"
-        for split in SPLITS
-        if split not in scenes.splits
-    ]
+        for scene, split in zip(scenes, drawn, strict=True):
+            scene.split = split
+    there = {scene.split for scene in scenes}
+    for split in (split for split in SPLITS if split not in there):
+        problems.append(f"{reading.mapping_name}: split: no scene is in {split}; both splits need scenes")
     seen: dict[tuple[str, str], str] = {}
-    for where, picture, split in zip(scenes.wheres, scenes.pictures, scenes.splits, strict=True):
-        if split is None:
-            continue
-        opposite = "test" if split == "train" else "train"
-        other = seen.get((pictures.sha256[picture], opposite))
-        if other:
-            what = f"{shown(pictures.names[picture])} is the same picture as in the {opposite} split"
-            problems.append(f"{where}: image: {what} (see {other}); keep the scene in one split")
-        seen.setdefault((pictures.sha256[picture], split), where)
+    for scene in (scene for scene in scenes if scene.split):
+        opposite, sha256 = "test" if scene.split == "train" else "train", pictures.sha256[scene.picture]
+        if other := seen.get((sha256, opposite)):
+            what = f"{shown(pictures.names[scene.picture])} is the same picture as in the {opposite} split"
+            problems.append(f"{scene.where}: image: {what} (see {other}); keep the scene in one split")
+        seen.setdefault((sha256, scene.split), scene.where)
 
 
-def _decide_by_file(scenes: Scenes, rule: ByFile, reading: Reading) -> None:
-    file = reading.source / rule.file
-    test = listed_scenes(file, rule.file, scenes.ids, scenes.paths, reading.problems)
-    scenes.splits = ["test" if number in test else "train" for number in range(len(scenes.ids))]
-
-
-def _write(work: Path, waiting: Path, scenes: Scenes) -> None:
-    with (
-        waiting.open(encoding="utf-8") as source,
-        (work / raw.FILE).open("w", encoding="utf-8", newline="\n") as target,
-    ):
-        for line, split in zip(source, scenes.splits, strict=True):
-            if split:
-                target.write(json.dumps(json.loads(line) | {"split": split}, ensure_ascii=False) + "\n")
-    waiting.unlink()
-
-
-def _notes(reading: Reading, pictures: Pictures, scenes: Scenes) -> list[str]:
+def _notes(reading: Reading, pictures: Pictures, left_out: int) -> list[str]:
     notes = [
         f"{count} picture{'s' * (count > 1)}: {change.replace(' its ', ' their ') if count > 1 else change}"
         for change, count in sorted(pictures.changes.items())
     ]
     notes += [f"{what}: {count}" for what, count in sorted(reading.notes.items()) if count]
-    if isinstance(reading.mapping.split, Seeded) and None in scenes.splits:
-        notes.append(f"scenes left out, being more than the split asks for: {scenes.splits.count(None)}")
+    if isinstance(reading.mapping.split, Seeded) and left_out:
+        notes.append(f"scenes left out, being more than the split asks for: {left_out}")
     return notes
 
 

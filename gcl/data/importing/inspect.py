@@ -27,21 +27,13 @@ _LIMIT = 12  # lines of a kind that are shown
 
 @dataclass(frozen=True)
 class Inspection:
-    """What was found in a download.
-
-    Attributes:
-        source: its folder.
-        looks: its annotation files.
-        pictures: number of picture files by folder and suffix.
-        mapping: the proposed mapping as YAML; None if none works.
-        reason: why none works, in one line.
-    """
+    """What was found in a download: its annotation files, and its picture files by folder and suffix."""
 
     source: Path
     looks: Sequence[Look]
     pictures: Counter[str]
-    mapping: str | None
-    reason: str | None
+    mapping: str | None  # the proposed one as YAML; None if none works
+    reason: str | None  # why none works, in one line
 
     def text(self) -> str:
         """The findings for people, the proposed mapping last."""
@@ -71,7 +63,7 @@ def inspect_source(
         name: the data set that the download is to be, if somebody says it.
 
     Raises:
-        DataError: if there is no such folder or file, or nothing in it that could be annotations.
+        DataError: if there is nothing that could be annotations.
     """
     if not source.exists():
         raise DataError(f"{source}: no such file or folder; name what was downloaded")
@@ -87,8 +79,9 @@ def inspect_source(
         raise DataError(f"{source}: no annotations{remedy}")
     counts = Counter(f"({path.suffix.lower()}) in {path.parent}" for path in pictures)
     proposal = propose(root, found, index, known or {}, name, dialogue)
-    mapping = as_text(proposal) if proposal.content else None
-    return Inspection(root, found, counts, mapping, proposal.reason)
+    if isinstance(proposal, str):
+        return Inspection(root, found, counts, None, proposal)
+    return Inspection(root, found, counts, as_text(proposal), None)
 
 
 def _described(look: Look, format: str) -> list[str]:

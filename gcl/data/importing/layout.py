@@ -22,13 +22,18 @@ BRANCHES = (
 
 
 def _as_text(key: Any) -> Any:
-    """A key that YAML reads as a number, or as true or false, is the text that stands in the data."""
+    """Keys that YAML reads as numbers, or as true or false, as the texts that stand in the data."""
     return {str(k).lower() if isinstance(k, int) else k: v for k, v in key.items()} if isinstance(key, dict) else key
 
 
 def _as_texts(values: Any) -> Any:
     """Whole numbers in a list as text; YAML reads 003 as the number 3."""
     return [str(v) if type(v) is int else v for v in values] if isinstance(values, list) else values
+
+
+def _either(structured: str, plain: str, *kinds: type) -> Discriminator:
+    """Two alternatives of a value; of the first are those of these kinds, else objects."""
+    return Discriminator(lambda value: structured if isinstance(value, kinds or (dict, Strict)) else plain)
 
 
 class Asked(Strict):
@@ -38,12 +43,8 @@ class Asked(Strict):
     answer: str
 
 
-def _kind_of_column(value: Any) -> str:
-    return "Asked" if isinstance(value, dict | Asked) else "answer alone"
-
-
 TurnColumn = (
-    Annotated[Annotated[str, Tag("answer alone")] | Annotated[Asked, Tag("Asked")], Discriminator(_kind_of_column)]
+    Annotated[Annotated[str, Tag("answer alone")] | Annotated[Asked, Tag("Asked")], _either("Asked", "answer alone")]
     | None
 )
 
@@ -109,26 +110,10 @@ class Moved(Strict):
     folder: Annotated[str, Field(alias="from")] = "."
 
 
-def _kind_of_files(value: Any) -> str:
-    return "by split" if isinstance(value, dict) else "by name"
-
-
-def _kind_of_records(value: Any) -> str:
-    return "each split" if isinstance(value, dict) else "one"
-
-
 def _kind_of_turns(value: Any) -> str:
     if isinstance(value, TurnWords) or (isinstance(value, dict) and set(value) == {"column", "words"}):
         return "TurnColumn"
     return "by wording" if isinstance(value, dict) else "word"
-
-
-def _kind_of_images(value: Any) -> str:
-    return "Moved" if isinstance(value, dict | Moved) else "folder"
-
-
-def _kind_of_picture(value: Any) -> str:
-    return "number" if isinstance(value, int) else "place"
 
 
 def _kind_of_split(value: Any) -> str:
@@ -137,43 +122,25 @@ def _kind_of_split(value: Any) -> str:
 
 
 class Mapping(Strict):
-    """How to read a download.
-
-    Attributes:
-        format: layout of the annotation files.
-        files: annotation files (patterns like data/train-*.parquet allowed), maybe by split; relative to the source.
-        records: keys joined by dots that lead to the records inside a JSON file, maybe by split; "." for an object that
-            has them by name.
-        images: folder that picture paths start from, relative to the source; "(beside)" for the annotation file's own.
-        picture: which of several pictures of a record counts.
-        ids: where a scene's id comes from: a field, the picture's name, or the record's number.
-        join: whether all dialogues of one id, or of one picture, are one scene.
-        columns: where the parts of a record are, if not under the format's usual names.
-        turns: which question is which turn: by order, by the suffix of its id, by a column, or by its wording (null: not
-            used).
-        actions: labels as the data writes them, and those of the closed list.
-        split: which scenes are for training and which for the test, unless `files` or `records` says so.
-        skip: records to leave out, by their place ("train.json:17") or by the scene's id.
-    """
+    """How to read a download; docs/data.md explains each key. Patterns and paths are relative to it."""
 
     format: Format
     files: Annotated[
-        Annotated[Files, Tag("by name")] | Annotated[dict[Split, Files], Tag("by split")], Discriminator(_kind_of_files)
+        Annotated[Files, Tag("by name")] | Annotated[dict[Split, Files], Tag("by split")],
+        _either("by split", "by name"),
     ]
     records: (
         Annotated[
             Annotated[str, Tag("one")] | Annotated[dict[Split, str], Tag("each split")],
-            Discriminator(_kind_of_records),
+            _either("each split", "one"),
         ]
         | None
     ) = None
-    images: Annotated[
-        Annotated[str, Tag("folder")] | Annotated[Moved, Tag("Moved")], Discriminator(_kind_of_images)
-    ] = "."
+    images: Annotated[Annotated[str, Tag("folder")] | Annotated[Moved, Tag("Moved")], _either("Moved", "folder")] = "."
     picture: (
         Annotated[
             Annotated[Literal["first", "last"], Tag("place")] | Annotated[Count, Tag("number")],
-            Discriminator(_kind_of_picture),
+            _either("number", "place", int),
         ]
         | None
     ) = None
@@ -200,7 +167,7 @@ class Mapping(Strict):
     skip: Annotated[Files, BeforeValidator(_as_texts)] | None = None
 
     def patterns(self) -> Iterator[tuple[str, str | None, str | None]]:
-        """Each pattern of `files` with the split that it is read for, if it names one, and where its records are."""
+        """Each pattern of `files`, the split that it is read for, if any, and where its records are."""
         by_split = self.files if isinstance(self.files, dict) else {None: self.files}
         records = self.records if isinstance(self.records, dict) else {None: self.records}
         for split, patterns in by_split.items():

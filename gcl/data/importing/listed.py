@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from gcl.data.annotations import read_json, shown, text_lines
-from gcl.data.importing.found_scene import id_of
+from gcl.data.annotations import read_json, shown, text_field, text_lines
 from gcl.data.importing.paths import SUFFIXES, plain
-from gcl.data.importing.questions import scene_of_question
+from gcl.data.importing.reading import scene_of_question
 from gcl.errors import DataError
 
 TEST = "test"  # key of the list in a JSON file
@@ -22,13 +21,11 @@ _WHOLE = 2**26  # bytes of a JSON file that may be such a list
 def listed_scenes(
     path: Path, name: str, ids: Sequence[str], pictures: Sequence[str | None], problems: list[str]
 ) -> set[int]:
-    """The numbers of the scenes that a file lists by their ids or pictures.
+    """The numbers of the scenes that a file lists by their ids or pictures (see `read_test_ids`).
 
     Args:
-        path: of the file, see `read_test_ids`.
-        name: of the file in messages.
-        ids: of all scenes.
-        pictures: of all scenes, as the data writes them; None without a name.
+        path, name: of the file, the second in messages.
+        ids, pictures: of all scenes, as the data writes them; None for a picture without a name.
         problems: gets one line for each flaw, and for each entry that is no scene.
     """
     listed = read_test_ids(path, name, problems)
@@ -58,11 +55,8 @@ def listed_scenes(
 def read_test_ids(path: Path, name: str, problems: list[str]) -> dict[str, str]:
     """What a file lists as test scenes, and the places in it.
 
-    Args:
-        path: a text file of one entry a line; a JSON file with a list, or with one under "test"; or JSON or JSONL whose
-            records have a question_id (which begins with the scene's id) or an id.
-        name: of the file in messages.
-        problems: gets one line for each flaw.
+    It is a text file of one entry a line; a JSON file with a list, or with one under "test"; or JSON or JSONL whose records
+    have a question_id (which begins with the scene's id) or an id.
     """
     ids: dict[str, str] = {}
     if path.suffix.lower() in (".json", ".jsonl", ".ndjson"):
@@ -71,7 +65,8 @@ def read_test_ids(path: Path, name: str, problems: list[str]) -> dict[str, str]:
             return {str(entry).strip(): f"{name}: entry {n}" for n, entry in enumerate(entries, start=1)}
         for record in read_json(path, problems, name):
             field = "question_id" if "question_id" in record.fields else "id"
-            id = id_of(record, field, problems)
+            value = record.fields.get(field)
+            id = str(value) if type(value) is int else text_field(record.fields, field, record.where, problems)
             if id is not None:
                 ids.setdefault(scene_of_question(id)[0] if field == "question_id" else id, record.where)
         return ids

@@ -1,4 +1,4 @@
-"""A look at an annotation file: `looks(source, index, dialogue)` says what the fields of its first records hold.
+"""A look at the annotation files of a download: `looks(source, index, dialogue)` says what their first records hold.
 
 What the fields might mean is not decided here: gcl/data/importing/guesses.py does that.
 """
@@ -6,15 +6,16 @@ What the fields might mean is not decided here: gcl/data/importing/guesses.py do
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 from gcl.data.annotations import KEY, VALUE, Record
-from gcl.data.importing import chat
+from gcl.data.importing.chat import dialogue_in, read_dialogue
 from gcl.data.importing.fields import decoded, joined
-from gcl.data.importing.paths import Index, contents, is_address, looks_like_picture, plain, written
+from gcl.data.importing.paths import Index, contents, looks_like_picture, plain, written
 from gcl.data.importing.sources import FILE, SAVED, SUFFIXES, SourceFile, read_records
 from gcl.experiment.dialogue import Dialogue
 
@@ -26,85 +27,95 @@ _DEPTH = 3
 
 @dataclass
 class Column:
-    """What a field holds in the records that were looked at.
+    """What a field holds in the records that were looked at."""
 
-    Attributes:
-        count: records with a value.
-        pictures: records of which it could be the picture.
-        named: records in which a picture without its suffix is called so.
-        several: whether some have several pictures.
-        paths: paths of pictures.
-        addresses: whether some of them are addresses.
-        texts: records of which it could be an answer.
-        values: different short values: texts, numbers, true and false.
-        asked: whether it holds question and answer.
-        longest: words in the longest text.
-    """
+    count: int = 0  # records with a value
+    pictures: int = 0  # records of which it could be the picture
+    named: int = 0  # records in which a picture without its suffix is called so
+    several: bool = False  # whether some have several pictures
+    paths: list[str] = field(default_factory=list)  # of pictures
+    texts: int = 0  # records of which it could be an answer
+    values: Counter[str] = field(default_factory=Counter)  # short ones: texts, numbers, true and false
+    longest: int = 0  # words in the longest text
 
-    count: int = 0
-    pictures: int = 0
-    named: int = 0
-    several: bool = False
-    paths: list[str] = field(default_factory=list)
-    addresses: bool = False
-    texts: int = 0
-    values: dict[str, int] = field(default_factory=dict)
-    asked: bool = False
-    longest: int = 0
+    def add(self, value: Any, index: Index) -> None:
+        """Look at one more value."""
+        if value is None or (isinstance(value, str) and not value.strip()):
+            return
+        self.count += 1
+        value = decoded(value)
+        if _is_picture(value, index):
+            sure = looks_like_picture(value)
+            self.pictures += sure
+            self.named += not sure
+            several = value if isinstance(value, list) else [value]
+            self.several = self.several or len({repr(written(one)) for one in several}) > 1
+            for path, inner in map(written, several):
+                path = inner if isinstance(inner, str) else path
+                if isinstance(path, str) and contents(inner) is None:
+                    self.paths.append(path)
+        text = joined(value["answer"] if _asked(value) else value)
+        if isinstance(text, str):
+            self.texts += 1
+            self.longest = max(self.longest, len(text.split()))
+        if isinstance(text, str | int) and len(self.values) <= SAMPLE:
+            self.values[(str(text).lower() if isinstance(text, bool) else str(text)).strip()[:200]] += 1
 
 
 @dataclass
 class Look:
-    """What the first records of an annotation file have.
+    """What the first records of an annotation file have; small files of one record each in a folder are one look."""
 
-    Attributes:
-        file: the file; for many files of one record the first.
-        names: of all files that are read alike, relative to the source.
-        sought: the turns that scenes should have.
-        records: number looked at.
-        fields: how many of them have each field.
-        columns: what the fields hold, nested ones by dotted names.
-        sample: the first record.
-        dialogue: field with the dialogue, if there is one.
-        rounds: how many dialogues have so many rounds.
-        wordings: questions at each place of a dialogue.
-        pictured: dialogues with pictures inside their messages.
-        problems: what could not be read.
-    """
-
-    file: SourceFile
-    names: list[str]
-    sought: Dialogue
+    file: SourceFile  # of many the first
+    sought: Dialogue  # the turns that scenes should have
+    names: list[str] = field(default_factory=list)  # of all files that are read alike, relative to the source
     records: int = 0
-    fields: Counter[str] = field(default_factory=Counter)
-    columns: dict[str, Column] = field(default_factory=dict)
-    sample: Record | None = None
-    dialogue: str | None = None
-    rounds: Counter[int] = field(default_factory=Counter)
-    wordings: list[Counter[str]] = field(default_factory=list)
-    pictured: int = 0
-    problems: list[str] = field(default_factory=list)
+    fields: Counter[str] = field(default_factory=Counter)  # how many records have each
+    columns: dict[str, Column] = field(default_factory=dict)  # nested ones by dotted names
+    sample: Record | None = None  # the first
+    dialogue: str | None = None  # the field with it
+    dialogue_name: str | None = None  # the same, if it is none of the usual ones
+    rounds: Counter[int] = field(default_factory=Counter)  # how many dialogues have so many
+    wordings: list[Counter[str]] = field(default_factory=list)  # questions at each place of a dialogue
+    pictured: int = 0  # dialogues with pictures inside their messages
+    problems: list[str] = field(default_factory=list)  # what could not be read
+
+    def add(self, record: Record, index: Index, problems: list[str]) -> None:
+        """Look at one more record."""
+        self.records += 1
+        self.fields.update(name for name in record.fields if name != FILE)
+        if self.sample is None:
+            self.sample = record
+            self.dialogue, self.dialogue_name = dialogue_in(record.fields) or (None, None)
+        for name, value in _flattened(record.fields):
+            self.columns.setdefault(name, Column()).add(value, index)
+        if self.dialogue:
+            dialogue = read_dialogue(record, self.dialogue_name, problems)
+            rounds = dialogue.rounds if dialogue else []
+            self.rounds[len(rounds)] += 1
+            self.pictured += bool(dialogue and dialogue.pictures)
+            self.wordings += [Counter() for _ in rounds[len(self.wordings) :]]
+            for wordings, (_, question, _) in zip(self.wordings, rounds, strict=False):
+                wordings[question] += 1
 
 
 def looks(source: Path, index: Index, dialogue: Dialogue) -> list[Look]:
-    """What there is to read in a download; small files of one record each in a folder count as one.
-
-    Args:
-        source: its folder, or one annotation file.
-        index: the pictures in it.
-        dialogue: the turns that scenes should have.
-    """
+    """What there is to read in a download: a folder, or one annotation file, with these pictures."""
     root = source if source.is_dir() and not (source / SAVED).is_file() else source.parent
     result: dict[tuple[str, str], Look] = {}
     for path in _candidates(source):
         for file in _parts(path, path.relative_to(root).as_posix(), index):
-            look = _look(file, index, dialogue)
-            single = look.records == 1 and file.records is None and file.path.suffix.lower() == ".json"
-            key = (str(path.parent), ",".join(look.fields)) if single else (file.name, str(file.records))
-            if key in result:
-                _absorb(result[key], look)
-            else:
-                result[key] = look
+            problems: list[str] = []
+            records = read_records(file, problems)
+            first = list(islice(records, 2))
+            single = len(first) == 1 and file.records is None and path.suffix.lower() == ".json"
+            fields = ",".join(name for name in first[0].fields if name != FILE) if single else ""
+            key = (str(path.parent), fields) if single else (file.name, str(file.records))
+            look = result.setdefault(key, Look(file, dialogue))
+            look.names.append(file.name)
+            for record in islice(chain(first, records), SAMPLE):
+                look.add(record, index, problems)
+            look.problems += problems
     return list(result.values())
 
 
@@ -124,19 +135,12 @@ def _candidates(source: Path) -> Iterator[Path]:
 
 def _parts(path: Path, name: str, index: Index) -> Iterator[SourceFile]:
     """The file, or the places in it that have records, one for each split."""
-    if path.suffix.lower() != ".json" or path.stat().st_size > _WHOLE:
-        yield SourceFile(path, name)
-        return
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (ValueError, RecursionError, OSError):
-        yield SourceFile(path, name)
-        return
-    found = list(_places(content, "", index)) if isinstance(content, dict) else []
-    if found:
-        yield from (SourceFile(path, name, records=at) for at in found)
-    else:
-        yield SourceFile(path, name)
+    content = None
+    if path.suffix.lower() == ".json" and path.stat().st_size <= _WHOLE:
+        with suppress(ValueError, RecursionError, OSError):  # said when its records are read
+            content = json.loads(path.read_text(encoding="utf-8-sig"))
+    places = list(_places(content, "", index)) if isinstance(content, dict) else []
+    yield from (SourceFile(path, name, records=at) for at in places or [None])
 
 
 def _places(content: Mapping[str, Any], at: str, index: Index) -> Iterator[str]:
@@ -160,57 +164,24 @@ def _are_scenes(entries: list[Any], index: Index) -> bool:
     for entry in entries[:_MANY]:
         if not isinstance(entry, dict):
             return False
-        flat = dict(flattened(entry))
-        said = chat.dialogue_field(entry) is not None or chat.is_prompt_completion(entry)
+        flat = dict(_flattened(entry))
         texts = [name for name, value in flat.items() if isinstance(joined(value), str) or _asked(value)]
-        pictures = [name for name, value in flat.items() if _is_picture(value, index)]
-        if not said and (not pictures or len(texts) < 3):
-            return False
-        if said and not pictures and not _has_pictures_inside(entry):
+        pictured = any(_is_picture(value, index) for value in flat.values())
+        if said := dialogue_in(entry):
+            dialogue = None if pictured else read_dialogue(Record("", entry), said[1], [])
+            pictured = pictured or bool(dialogue and dialogue.pictures)
+        if not pictured or (not said and len(texts) < 3):
             return False
     return bool(entries)
 
 
-def _has_pictures_inside(entry: Mapping[str, Any]) -> bool:
-    dialogue = chat.read_dialogue(Record("", entry), chat.dialogue_field(entry), [])
-    return bool(dialogue and dialogue.pictures)
-
-
-def _look(file: SourceFile, index: Index, dialogue: Dialogue) -> Look:
-    look = Look(file, [file.name], dialogue)
-    for record in islice(read_records(file, look.problems), SAMPLE):
-        look.records += 1
-        look.fields.update(name for name in record.fields if name != FILE)
-        if look.sample is None:
-            look.sample, look.dialogue = record, _dialogue_of(record.fields)
-        for name, value in flattened(record.fields):
-            _add(look.columns.setdefault(name, Column()), value, index)
-        if look.dialogue:
-            _add_rounds(look, record)
-    return look
-
-
-def _dialogue_of(fields: Mapping[str, Any]) -> str | None:
-    if chat.is_prompt_completion(fields):
-        return "prompt"
-    if (name := chat.dialogue_field(fields)) is not None:
-        return name
-    pair = next((pair for pair in chat.PAIRS if set(pair) <= set(fields)), None)
-    return pair[0] if pair and decoded(fields.get("history")) else None
-
-
-def flattened(fields: Mapping[str, Any], depth: int = 0) -> Iterator[tuple[str, Any]]:
+def _flattened(fields: Mapping[str, Any], depth: int = 0) -> Iterator[tuple[str, Any]]:
     """Fields with nested ones by dotted names; what holds a picture, or question and answer, stays whole."""
     for name, value in fields.items():
+        nested = isinstance(value, dict) and value and depth < _DEPTH and not _asked(value)
         path, inner = written(value)
-        if (
-            isinstance(value, dict)
-            and value
-            and depth < _DEPTH
-            and not _asked(value)
-            and (path is None and inner is value)
-        ):
-            yield from ((f"{name}.{more}", part) for more, part in flattened(value, depth + 1))
+        if nested and path is None and inner is value:
+            yield from ((f"{name}.{more}", part) for more, part in _flattened(value, depth + 1))
         else:
             yield name, value
 
@@ -224,67 +195,3 @@ def _is_picture(value: Any, index: Index) -> bool:
         return True
     _, value = written(value)
     return isinstance(value, str) and 0 < len(value) < 200 and plain(value).rpartition("/")[2] in index
-
-
-def _add(column: Column, value: Any, index: Index) -> None:
-    if value is None or (isinstance(value, str) and not value.strip()):
-        return
-    column.count += 1
-    value = decoded(value)
-    if _is_picture(value, index):
-        sure = looks_like_picture(value)
-        column.pictures += sure
-        column.named += not sure
-        several = value if isinstance(value, list) else [value]
-        column.several = column.several or len({repr(written(one)) for one in several}) > 1
-        for one in several:
-            path, inner = written(one)
-            path = inner if isinstance(inner, str) and contents(inner) is None else path
-            if isinstance(path, str) and contents(inner) is None:
-                column.paths.append(path)
-                column.addresses = column.addresses or is_address(path)
-    if _asked(value):
-        column.asked, value = True, value["answer"]
-    text = joined(value)
-    if isinstance(text, str):
-        column.texts += 1
-        column.longest = max(column.longest, len(text.split()))
-    if isinstance(text, str | int) and len(column.values) <= SAMPLE:
-        key = (str(text).lower() if isinstance(text, bool) else str(text)).strip()[:200]
-        column.values[key] = column.values.get(key, 0) + 1
-
-
-def _add_rounds(look: Look, record: Record) -> None:
-    name = None if look.dialogue == "prompt" or look.dialogue in chat.LISTS else look.dialogue
-    name = None if any(look.dialogue == pair[0] and set(pair) <= set(record.fields) for pair in chat.PAIRS) else name
-    dialogue = chat.read_dialogue(record, name, look.problems)
-    rounds = dialogue.rounds if dialogue else []
-    look.rounds[len(rounds)] += 1
-    look.pictured += bool(dialogue and dialogue.pictures)
-    for place, (_, question, _) in enumerate(rounds):
-        if place == len(look.wordings):
-            look.wordings.append(Counter())
-        look.wordings[place][question] += 1
-
-
-def _absorb(look: Look, other: Look) -> None:
-    """Take what another file of one record holds."""
-    look.names += other.names
-    look.records += other.records
-    look.fields.update(other.fields)
-    look.rounds.update(other.rounds)
-    look.pictured += other.pictured
-    look.problems += other.problems
-    for name, column in other.columns.items():
-        own = look.columns.setdefault(name, Column())
-        own.count, own.texts = own.count + column.count, own.texts + column.texts
-        own.pictures, own.named = own.pictures + column.pictures, own.named + column.named
-        own.several, own.addresses = own.several or column.several, own.addresses or column.addresses
-        own.asked, own.longest = own.asked or column.asked, max(own.longest, column.longest)
-        own.paths += column.paths
-        for value, count in column.values.items():
-            own.values[value] = own.values.get(value, 0) + count
-    for place, wordings in enumerate(other.wordings):
-        if place == len(look.wordings):
-            look.wordings.append(Counter())
-        look.wordings[place].update(wordings)

@@ -20,11 +20,7 @@ CHOOSE = "CHOOSE"  # what `gcl data inspect` writes where it cannot tell
 
 
 def read_mapping(file: Path, turns: Sequence[str]) -> Mapping:
-    """Read and check a mapping.
-
-    Args:
-        file: of the mapping.
-        turns: of the data set.
+    """Read and check a mapping for a data set of these turns.
 
     Raises:
         ConfigError: listing every mistake, one a line: file, key, what, remedy.
@@ -44,11 +40,7 @@ def read_mapping(file: Path, turns: Sequence[str]) -> Mapping:
 
 
 def checked_mapping(content: Any, name: str, turns: Sequence[str]) -> Mapping:
-    """A mapping from what YAML holds; `name` is its file's, for messages.
-
-    Raises:
-        ConfigError: listing every mistake, one a line: file, key, what, remedy.
-    """
+    """A mapping from what YAML holds; `name` is its file's, for messages. Raises what `read_mapping` raises."""
     try:
         mapping = Mapping.model_validate(content)
     except ValidationError as error:

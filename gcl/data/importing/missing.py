@@ -1,6 +1,6 @@
 """Why pictures could not be used, the cause once: `explained(failures, tried, reading)`.
 
-A download whose pictures lie elsewhere, or are still packed, would else be answered with one line for each of its scenes.
+Else a download whose pictures are still packed would be answered with one line for each of its scenes.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from gcl.data.annotations import shown
-from gcl.data.importing.found_scene import Picture, Reading
 from gcl.data.importing.paths import index_of, pictures_in, plain, rivals, suggested
+from gcl.data.importing.reading import Picture, Reading
 
 ARCHIVES = {".zip": "unzip", ".tar": "tar -xf", ".tgz": "tar -xf", ".gz": "tar -xf", ".7z": "7z x", ".rar": "unrar x"}
 PUT = "put the pictures into the download"
@@ -33,13 +33,7 @@ class Failure:
 
 
 def explained(failures: Sequence[Failure], tried: int, reading: Reading) -> Iterator[str]:
-    """One line for each picture, or for all of them where they have one cause.
-
-    Args:
-        failures: the pictures.
-        tried: how many different ones the data has.
-        reading: the import.
-    """
+    """One line for each picture, or for all of them where they have one cause; `tried` is how many the data has."""
     all_failed = len(failures) == tried > 1
     absent = [failure for failure in failures if _is_absent(failure)]
     if all_failed and len(absent) == tried:

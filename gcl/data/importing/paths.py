@@ -39,12 +39,7 @@ class Paths:
         self._base = PurePosixPath(moved.folder)
 
     def place(self, text: str, file: str) -> PurePosixPath:
-        """Where a path leads, relative to the source; an absolute one that is not stripped stays so.
-
-        Args:
-            text: as the data writes it.
-            file: the annotation file, relative to the source.
-        """
+        """Where a path in an annotation file leads, relative to the source; an absolute one may stay so."""
         path = PurePosixPath(plain(text))
         for prefix in self._strip:
             if path.parts[: len(prefix)] == prefix and len(path.parts) > len(prefix):
@@ -77,11 +72,7 @@ def written(value: Any) -> tuple[Any, Any]:
 
 
 def contents(value: Any) -> bytes | None:
-    """A picture that the data embeds as bytes or as text in base64; None for anything else.
-
-    Raises:
-        ValueError: if such a text cannot be decoded.
-    """
+    """A picture embedded as bytes or in base64; None for anything else. A `ValueError` if that cannot be decoded."""
     if isinstance(value, bytes):
         return value
     if not isinstance(value, str):
@@ -132,13 +123,7 @@ def index_of(pictures: Iterable[PurePosixPath]) -> Index:
 
 
 def suggested(source: Path, named: Named, index: Index) -> Any:
-    """What the mapping's `images` must be so that these paths lead to pictures that are there; None if nothing does.
-
-    Args:
-        source: folder of the download.
-        named: the paths.
-        index: the pictures that are there.
-    """
+    """What `images` must be so that these paths lead to pictures that are there; None if nothing does."""
     named = list(dict.fromkeys(named))
     for images in (".", BESIDE):
         paths = Paths(source, images)

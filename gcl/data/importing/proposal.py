@@ -7,23 +7,20 @@ pass for knowledge.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import product, zip_longest
+from dataclasses import dataclass, field
+from itertools import chain, product, zip_longest
 from pathlib import Path
 from typing import Any
 
 from gcl.data.annotations import shown
-from gcl.data.importing import guesses
-from gcl.data.importing.chat import LISTS, is_prompt_completion
-from gcl.data.importing.choices import file_keys, files_of, named_pictures, picture_columns, split_of
-from gcl.data.importing.conversations import PICTURES
+from gcl.data.importing import choices, guesses
+from gcl.data.importing.formats import PICTURES
 from gcl.data.importing.layout import BESIDE
 from gcl.data.importing.look import SAMPLE, Look
 from gcl.data.importing.mapping import CHOOSE
+from gcl.data.importing.missing import PUT
 from gcl.data.importing.paths import Index, rivals, suggested
-from gcl.data.importing.reasons import no_data, reason
-from gcl.data.importing.split_guesses import called_like_splits, contradictory, test_lists
-from gcl.data.importing.trial import Outcome, outcome
+from gcl.data.importing.trial import Trial, outcome
 from gcl.experiment.dialogue import Dialogue
 
 _COMMON = 60  # wordings that a mapping may list
@@ -40,41 +37,27 @@ class Known:
 
 @dataclass(frozen=True)
 class Proposal:
-    """A mapping that was tried, or why there is none.
+    """A mapping that was tried."""
 
-    Attributes:
-        content: the mapping, as YAML holds it; None if there is none.
-        look: the file that it was made for.
-        remarks: what a person should know besides.
-        outcome: of the trial.
-        reason: why there is no mapping.
-        actions: closed list that it was tried with.
-        comments: what a person should know of `images`, and of the column of the pictures (`image`).
-        named: fields and files that are called like a split.
-    """
-
-    content: Mapping[str, Any] | None = None
-    look: Look | None = None
-    remarks: Sequence[str] = ()
-    outcome: Outcome | None = None
-    reason: str | None = None
-    actions: Sequence[str] | None = None
-    comments: Mapping[str, str] = field(default_factory=dict)
-    named: Sequence[str] = ()
+    content: Mapping[str, Any]  # as YAML holds it
+    look: Look  # the file that it was made for
+    remarks: Sequence[str]  # what a person should know besides
+    outcome: Trial  # of the trial
+    actions: Sequence[str] | None  # closed list that it was tried with
+    comments: Mapping[str, str]  # what a person should know of `images`, and of the column of the pictures (`image`)
+    named: Sequence[str]  # fields and files that are called like a split
 
 
 @dataclass
 class _Draft:
-    """What is said of a download while guesses are tried; of what is open only one choice is."""
+    """What is said of files while guesses are tried; of what is open only one choice is."""
 
-    source: Path
     looks: Sequence[Look]
     format: str
-    roles: Mapping[str, str | None]
-    images: Any
     dialogue: Dialogue
-    wordings: Mapping[str, str]
-    base: dict[str, Any] = field(default_factory=dict)
+    wordings: Mapping[str, str]  # whose turns are known
+    roles: dict[str, str | None]
+    base: dict[str, Any]  # what all its mappings have
     comments: dict[str, str] = field(default_factory=dict)
     open: set[str] = field(default_factory=set)
 
@@ -90,101 +73,97 @@ def propose(
     known: Mapping[str, Known],
     name: str | None,
     dialogue: Dialogue,
-) -> Proposal:
-    """A mapping for the files that together are a data set.
+) -> Proposal | str:
+    """A mapping for the files that together are a data set; or why there is none, in one line.
 
     Args:
-        source: folder of the download.
-        looks: its annotation files.
-        index: its pictures.
+        source, looks, index: the download, its annotation files, its pictures.
         known: the data sets of config.yaml.
         name: of the data set that it is to be, if somebody said it.
         dialogue: the turns that scenes should have; in the words of its questions a question is known.
     """
-    usual = {text: turn for text, turn in guesses.KNOWN_WORDINGS.items() if turn in dialogue.names}
-    wordings = {text: turn for turn, text in dialogue.questions.items()} | usual
-    format, chosen, others = files_of(source, looks, index)
+    format, chosen, others = choices.files_of(source, looks, index)
     if not chosen:
-        return Proposal(reason=no_data(looks))
-    first: Proposal | None = None
-    for files in (chosen, chosen[:1]) if len(chosen) > 1 and not split_of(chosen) else (chosen,):
-        draft = _drafted(source, files, format, index, known, name, dialogue, wordings)
-        for content in _candidates(draft, looks):
-            spare = guesses.spare(draft.look, draft.roles)
-            tried = outcome(source, _readable(content, draft), draft.dialogue, spare)
-            more = [*others, *(look for look in chosen if look not in files)]
+        return choices.no_data(looks)
+    reason = None
+    for files in (chosen, chosen[:1]) if len(chosen) > 1 and not choices.split_of(chosen) else (chosen,):
+        draft = _drafted(files, format, known, name, dialogue)
+        _find_pictures(draft, source, index)
+        disorder = _disorder(draft)
+        for part, split in product(_READERS[format](draft), list(_splits(draft, source, looks))):
+            content = {**draft.base, **part, **({"split": split} if split else {})}
+            # Where a person has to say the wordings' turns, rounds in any order show the same.
+            readable = {**content, "turns": "by order"} if disorder else content
+            tried = outcome(source, readable, draft.dialogue, guesses.spare(draft.look, draft.roles))
             if tried.works:
-                content = _opened(content, draft)
-                remarks = [*_remarks(more, draft), *_in_no_order(draft), *contradictory(files)]
-                named = called_like_splits(source, format, draft.look, looks)
-                proposal = Proposal(
-                    content, draft.look, remarks, tried, None, draft.dialogue.actions, draft.comments, named
-                )
-                return _with_sizes(proposal, known, name)
-            first = first or Proposal(
-                None, draft.look, (), tried, reason(draft.look, draft.roles["image"], draft.wordings, tried)
-            )
-    return first or Proposal(None, chosen[0], (), None, reason(draft.look, draft.roles["image"], draft.wordings, None))
+                remarks = [
+                    *_unused([*others, *(look for look in chosen if look not in files)], draft),
+                    *([f"not turns: by order, as {disorder}; say the turn of each wording"] if disorder else []),
+                    *choices.contradictory(files),
+                ]
+                named = choices.called_like_splits(source, format, draft.look, looks)
+                plans = [plan for key, plan in known.items() if name in (None, key)]
+                final, actions = _final(content, draft, tried.scenes, plans), draft.dialogue.actions
+                return Proposal(final, draft.look, remarks, tried, actions, draft.comments, named)
+            reason = reason or next(iter([*tried.problems, *draft.look.problems, f"{draft.look.names[0]}: no scenes"]))
+    # No mapping is written that could be corrected.
+    return f"{reason.partition(PUT)[0]}{PUT}" if f"; {PUT}, or " in reason else reason
 
 
 def _drafted(
-    source: Path,
-    looks: Sequence[Look],
-    format: str,
-    index: Index,
-    known: Mapping[str, Known],
-    name: str | None,
-    dialogue: Dialogue,
-    wordings: Mapping[str, str],
+    looks: Sequence[Look], format: str, known: Mapping[str, Known], name: str | None, dialogue: Dialogue
 ) -> _Draft:
-    look = looks[0]
-    roles = guesses.roles(look)
+    """What is sought in the files: wordings that are known, and which actions there are."""
+    roles = guesses.roles(looks[0])
+    usual = {text: turn for text, turn in guesses.KNOWN_WORDINGS.items() if turn in dialogue.names}
+    wordings = {text: turn for turn, text in dialogue.questions.items()} | usual
     naming = roles["label"] or roles.get(dialogue.action or "")
     lists = {key: value.actions for key, value in known.items() if value.actions}
-    column = look.columns.get(naming or "")
-    values = _values(looks, naming)
-    actions = known[name].actions if name in known else guesses.closed_list(values, lists) if column else None
-    comments, open = {}, set()
+    actions = guesses.closed_list(_values(looks, naming), lists) if naming else None
+    dialogue = dialogue.model_copy(update={"actions": known[name].actions if name in known else actions})
+    return _Draft(looks, format, dialogue, wordings, roles, {"format": format, **choices.file_keys(looks)})
+
+
+def _find_pictures(draft: _Draft, source: Path, index: Index) -> None:
+    """Which column is the pictures', and where its paths lead."""
+    look, roles = draft.look, draft.roles
     if roles["image"]:
-        columns, same = picture_columns(source, looks, roles["image"], index)
+        columns, same = choices.picture_columns(source, look, roles["image"], index)
         roles["image"] = columns[0]
         if len(columns) > 1:
-            comments["image"], open = " or ".join(columns), {"image"}
+            draft.comments["image"], draft.open = " or ".join(columns), {"image"}
         elif same:
-            comments["image"] = f"the same pictures are in {', '.join(same)}"
-    column = look.columns.get(roles["image"] or "")
-    named = [one for look in looks for one in named_pictures([look], roles["image"] or "")[:_PATHS]]
+            draft.comments["image"] = f"the same pictures are in {', '.join(same)}"
+    named = [one for look in draft.looks for one in choices.named_pictures(look, roles["image"])[:_PATHS]]
     images = suggested(source, named, index) if named else "."
     if images not in (None, ".", BESIDE) and (rival := rivals(named, index)):
-        comments["images"], open = f"{shown(rival[0])[1:-1]} is in {', '.join(rival[1])}", open | {"images"}
-    base: dict[str, Any] = {"format": format, **file_keys(looks)}
-    if format != "socialnav-sub":
-        base["images"] = "." if images is None else images
-        if column and column.several:
-            base["picture"] = CHOOSE
-    dialogue = dialogue.model_copy(update={"actions": actions})
-    return _Draft(source, looks, format, roles, images, dialogue, wordings, base, comments, open)
+        draft.comments["images"] = f"{shown(rival[0])[1:-1]} is in {', '.join(rival[1])}"
+        draft.open.add("images")
+    if draft.format != "socialnav-sub":
+        draft.base["images"] = "." if images is None else images
+        if roles["image"] in look.columns and look.columns[roles["image"]].several:
+            draft.base["picture"] = CHOOSE
 
 
-def _opened(content: Mapping[str, Any], draft: _Draft) -> dict[str, Any]:
-    """A mapping that was tried, with CHOOSE for what only a person can tell."""
+def _final(content: Mapping[str, Any], draft: _Draft, count: int, known: Sequence[Known]) -> dict[str, Any]:
+    """A mapping that was tried, with CHOOSE for what only a person can tell.
+
+    The sizes of a drawn split are known where there are as many scenes as planned.
+    """
     result = dict(content)
     if "images" in draft.open:
         result["images"] = CHOOSE
     if "image" in draft.open:
         result["columns"] = {**content.get("columns", {}), "image": CHOOSE}
+    if (content.get("split") or {}).get("train") == CHOOSE and count < SAMPLE:
+        same = [plan.scenes for plan in known if plan.scenes and plan.actions == draft.dialogue.actions]
+        fitting = [scenes for scenes in same if sum(scenes.values()) == count]
+        if len(fitting) == 1:
+            result["split"] = {**fitting[0], "seed": 0}
     return result
 
 
-def _candidates(draft: _Draft, looks: Sequence[Look]) -> Iterator[dict[str, Any]]:
-    """Mappings that might fit, the most likely first."""
-    splits = list(_splits(draft, looks))
-    readers = {"table": _tables, "questions": _questions, "conversations": _dialogues, "socialnav-sub": lambda _: [{}]}
-    for part, split in product(readers[draft.format](draft), splits):
-        yield {**draft.base, **part, **({"split": split} if split else {})}
-
-
-def _splits(draft: _Draft, looks: Sequence[Look]) -> Iterator[Any]:
+def _splits(draft: _Draft, source: Path, looks: Sequence[Look]) -> Iterator[Any]:
     if isinstance(draft.base["files"], dict) or isinstance(draft.base.get("records"), dict):
         yield None
         return
@@ -193,7 +172,7 @@ def _splits(draft: _Draft, looks: Sequence[Look]) -> Iterator[Any]:
     for look in looks:
         if guesses.format_of(look) == "questions" and not guesses.roles(look)["answer"]:
             yield {"file": look.names[0]}
-    for name in test_lists(draft.source, draft.format):
+    for name in choices.test_lists(source, draft.format):
         yield {"file": name}
     yield {"train": CHOOSE, "test": CHOOSE, "seed": 0}
 
@@ -207,37 +186,29 @@ def _tables(draft: _Draft) -> Iterator[dict[str, Any]]:
         columns[turn] = {"question": asked, "answer": answer} if asked else answer or CHOOSE
     if any(isinstance(column, dict) for column in columns.values()):
         columns = {turn: c if isinstance(c, dict) else {"question": CHOOSE, "answer": c} for turn, c in columns.items()}
-    tail = {"label": roles["label"]}
     translated = _actions(draft, roles["label"] or roles.get(draft.dialogue.action or ""))
     for ids, id in _ids(draft):
-        yield {"ids": ids, "columns": {"id": id, "image": roles["image"], **columns, **tail}, **translated}
+        whole = {"id": id, "image": roles["image"], **columns, "label": roles["label"]}
+        yield {"ids": ids, "columns": whole, **translated}
 
 
-def _ids(draft: _Draft) -> Iterator[tuple[str, str | None]]:
+def _ids(draft: _Draft) -> list[tuple[str, str | None]]:
     id = draft.roles["id"]
-    if id is not None:
-        yield "field", id
-    yield "picture", None
-    yield "row", None
+    return [*([("field", id)] if id is not None else []), ("picture", None), ("row", None)]
 
 
 def _questions(draft: _Draft) -> Iterator[dict[str, Any]]:
-    look, roles = draft.look, draft.roles
-    own = {
-        "image": ("image", roles["image"]),
-        "question": ("text", roles["question"]),
-        "answer": ("answer", roles["answer"]),
-    }
-    columns = {role: name for role, (usual, name) in own.items() if name != usual}
+    roles = draft.roles
+    own = {"image": ("image", "image"), "question": ("text", "question"), "answer": ("answer", "answer")}
+    columns = {role: roles[name] for role, (usual, name) in own.items() if roles[name] != usual}
     if roles["label"] and roles["label"] != roles["answer"]:
         columns["label"] = roles["label"]
-    numbered = "question_id" in look.fields
+    numbered = "question_id" in draft.look.fields
     keys = [("field", {})] if numbered else []
-    keys += [("field", {"id": roles["id"]})] if roles["id"] else []
-    for turns, (ids, id) in product(_turns(draft), [*keys, ("picture", {}), ("row", {})]):
+    keys += [(ids, {"id": id} if id else {}) for ids, id in _ids(draft)]
+    for turns, (ids, id) in product(_turns(draft), keys):
         if turns != "by suffix" or numbered or id:
-            own_columns = {**id, **columns}
-            yield {"ids": ids, **({"columns": own_columns} if own_columns else {}), "turns": turns}
+            yield {"ids": ids, **({"columns": {**id, **columns}} if id or columns else {}), "turns": turns}
 
 
 def _dialogues(draft: _Draft) -> Iterator[dict[str, Any]]:
@@ -245,18 +216,21 @@ def _dialogues(draft: _Draft) -> Iterator[dict[str, Any]]:
     columns: dict[str, Any] = {}
     if roles["image"] and roles["image"] not in PICTURES and not look.pictured:
         columns["image"] = roles["image"]
-    if look.dialogue not in LISTS and not is_prompt_completion(look.sample.fields) and "history" not in look.fields:
-        columns["dialogue"] = look.dialogue
+    if look.dialogue_name and "history" not in look.fields:
+        columns["dialogue"] = look.dialogue_name
     if roles["label"]:
         columns["label"] = roles["label"]
     translated = _actions(draft, roles["label"])
     alone = set(look.rounds) == {len(draft.dialogue.turns)}
     for join in (False,) if alone else (False, True):
-        for turns, (ids, id) in product(_turns(draft) if not alone else (_of_whole(draft),), _ids(draft)):
+        for turns, (ids, id) in product([_of_whole(draft)] if alone else list(_turns(draft)), _ids(draft)):
             own = {**({"id": id} if id not in (None, "id") else {}), **columns}
             extra = {"join": True} if join else {}
             if join or not (turns == "by suffix" or (isinstance(turns, dict) and set(turns) == {"column", "words"})):
                 yield {"ids": ids, **extra, **({"columns": own} if own else {}), "turns": turns, **translated}
+
+
+_READERS = {"table": _tables, "questions": _questions, "conversations": _dialogues, "socialnav-sub": lambda _: [{}]}
 
 
 def _places(draft: _Draft) -> list[Counter[str]]:
@@ -279,23 +253,16 @@ def _of_whole(draft: _Draft) -> Any:
     return {text: draft.wordings.get(text, CHOOSE) for text in texts} if len(texts) <= _COMMON else CHOOSE
 
 
-def _readable(content: dict[str, Any], draft: _Draft) -> dict[str, Any]:
-    """What a trial reads: where a person has to say the wordings' turns, rounds in any order show the same."""
-    return {**content, "turns": "by order"} if _disorder(draft) else content
-
-
 def _turns(draft: _Draft) -> Iterator[Any]:
     """Ways to tell questions apart, the surest first."""
-    looks = draft.looks
-    if draft.format == "questions" or set(draft.look.rounds) == {1}:
+    single = draft.format == "questions"
+    if single or set(draft.look.rounds) == {1}:
         yield "by suffix"
         if column := guesses.turn_column(draft.look, draft.roles):
             yield {"column": column[0], "words": column[1]}
-    if draft.format == "questions":
-        wordings = {text: n for look in looks for text, n in look.columns[draft.roles["question"]].values.items()}
-    else:
-        wordings = {text: n for look in looks for place in look.wordings for text, n in place.items()}
-    known = guesses.wordings(len(draft.dialogue.turns), wordings, draft.wordings)
+    asked = [[look.columns[draft.roles["question"]].values] if single else look.wordings for look in draft.looks]
+    counts = sum(chain.from_iterable(asked), Counter())
+    known = guesses.wordings(len(draft.dialogue.turns), counts, draft.wordings)
     if known is not None and len(known) <= _COMMON:
         yield known
     yield "by order"
@@ -314,31 +281,9 @@ def _values(looks: Sequence[Look], name: str | None) -> list[str]:
     return list(dict.fromkeys(value for look in looks if name in look.columns for value in look.columns[name].values))
 
 
-def _with_sizes(proposal: Proposal, known: Mapping[str, Known], name: str | None) -> Proposal:
-    """The sizes of a drawn split, where all scenes are just as many as a data set should have."""
-    content, count = dict(proposal.content), proposal.outcome.scenes
-    if (content.get("split") or {}).get("train") != CHOOSE or count >= SAMPLE:
-        return proposal
-    same = [
-        plan for key, plan in known.items() if name in (None, key) and plan.actions == proposal.actions and plan.scenes
-    ]
-    fitting = [plan.scenes for plan in same if sum(plan.scenes.values()) == count]
-    if len(fitting) != 1:
-        return proposal
-    return replace(proposal, content={**content, "split": {**fitting[0], "seed": 0}})
-
-
-def _remarks(others: Sequence[Look], draft: _Draft) -> list[str]:
+def _unused(others: Sequence[Look], draft: _Draft) -> Iterator[str]:
     # While folders are to choose, the same names may be other pictures.
-    open = "images" in draft.open
-    why = (
-        "it names pictures as the files above do; add it if these are others"
-        if open
-        else "it has scenes of the files above"
-    )
-    return [f"not used, as {why}: {look.names[0]}" for look in others]
-
-
-def _in_no_order(draft: _Draft) -> list[str]:
-    reason = _disorder(draft)
-    return [f"not turns: by order, as {reason}; say the turn of each wording"] if reason else []
+    why = "it has scenes of the files above"
+    if "images" in draft.open:
+        why = "it names pictures as the files above do; add it if these are others"
+    yield from (f"not used, as {why}: {look.names[0]}" for look in others)

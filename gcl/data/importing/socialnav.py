@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from gcl.data.annotations import Record, read_text, shown, text_field
-from gcl.data.importing.found_scene import Picture, Reading, Scene, id_of, split_of
+from gcl.data.annotations import Record, read_text, shown
 from gcl.data.importing.mapping_checks import COMPOSED
+from gcl.data.importing.reading import Picture, Reading, Row, Scene
 from gcl.data.raw import leads_out
 
 ANSWERS, FRAMES = "human_answers_filepath", "raw_img_filepaths"
@@ -39,25 +39,19 @@ _KNOWN = {"q_human_future_action_prediction": _FUTURE, "q_robot_suggested_action
 def scenes(records: Iterable[Record], reading: Reading) -> Iterator[Scene]:
     """The scene of each sample."""
     for record in records:
-        id = id_of(record, "sample_name", reading.problems)
-        picture = _last_frame(record, reading)
-        answers = _answers(record, reading)
+        row = Row(record, reading)
+        id = row.number_or_text("sample_name")
+        picture, answers = _last_frame(row), _answers(row)
         turns = {} if answers is None else {turn: (None, text) for turn, text in compose(answers).items() if text}
-        if answers is not None:
-            for turn in COMPOSED:
-                if turn not in turns:
-                    what = f"no answers to the questions that {turn} is composed from"
-                    reading.problems.append(f"{record.where}: {record.fields[ANSWERS]}: {what}; remove the sample")
-        reading.count_unread(record, ("sample_name", ANSWERS, FRAMES))
-        yield Scene(record.where, id, picture, turns, split=split_of(record, reading))
+        for turn in COMPOSED if answers is not None else ():
+            if turn not in turns:
+                what = f"no answers to the questions that {turn} is composed from"
+                row.wrong(f"{record.fields[ANSWERS]}: {what}; remove the sample")
+        yield row.scene(id, picture, None, turns=turns)
 
 
 def compose(answers: Mapping[str, str]) -> dict[str, str]:
-    """The turns in sentences.
-
-    Args:
-        answers: the most frequent answer to each question, by the question's name.
-    """
+    """The turns in sentences, from the most frequent answer to each question, by the question's name."""
     people = _by_person(answers)
     goal = answers.get("q_goal_position_end")
     perception = _each(people, "q_person_spatial_position_end", lambda p, where: f"Person {p} is {where} the robot.")
@@ -97,32 +91,30 @@ def _by_person(answers: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
     return dict(sorted(people.items()))
 
 
-def _last_frame(record: Record, reading: Reading) -> Picture | None:
-    cell = text_field(record.fields, FRAMES, record.where, reading.problems)
+def _last_frame(row: Row) -> Picture | None:
+    cell = row.text(FRAMES)
     if cell is None:
         return None
     paths = [path.strip(" '\"") for path in cell.strip("[]").split(",")]
     if not paths[-1]:
-        reading.problems.append(f"{record.where}: {FRAMES}: {shown(cell)} names no picture; write [first, ..., last]")
+        row.wrong(f"{FRAMES}: {shown(cell)} names no picture; write [first, ..., last]")
         return None
-    return Picture(paths[-1], reading.paths.place(paths[-1], reading.file))
+    return Picture(paths[-1], row.reading.paths.place(paths[-1], row.reading.file))
 
 
-def _answers(record: Record, reading: Reading) -> dict[str, Any] | None:
+def _answers(row: Row) -> dict[str, Any] | None:
     """The most frequent answer to each question, the first of equally frequent ones."""
-    problems = reading.problems
-    name = text_field(record.fields, ANSWERS, record.where, problems)
+    name, source = row.text(ANSWERS), row.reading.source
     if name is None:
         return None
-    out = leads_out(name, reading.source)
-    if out:
-        problems.append(f"{record.where}: {ANSWERS}: {shown(name)}: {out}")
+    place, problems = f"{ANSWERS}: {shown(name)}", []
+    if out := leads_out(name, source):
+        row.wrong(f"{place}: {out}")
         return None
-    reading.also_read.append(name)
-    before = len(problems)
-    text = read_text(reading.source / name, problems)
+    row.reading.also_read.append(name)
+    text = read_text(source / name, problems)
     if text is None:
-        problems[before:] = [f"{record.where}: {ANSWERS}: {shown(name)}: {problem}" for problem in problems[before:]]
+        row.wrong(f"{place}: {problems[0]}")
         return None
     try:
         content = json.loads(text)
@@ -133,12 +125,11 @@ def _answers(record: Record, reading: Reading) -> dict[str, Any] | None:
         }
     except (ValueError, RecursionError, AttributeError, TypeError, IndexError):
         what = "not what SocialNav-SUB's files of answers hold: answers and their shares for each question"
-        problems.append(f"{record.where}: {ANSWERS}: {shown(name)}: {what}; fetch it again")
+        row.wrong(f"{place}: {what}; fetch it again")
         return None
     for question, answer in answers.items():
         known = next((sentences for start, sentences in _KNOWN.items() if question.startswith(start)), None)
         if known is not None and (not isinstance(answer, str) or answer not in known):
-            what = f"unknown answer {answer!r} to {question}; use {', '.join(known)}"
-            problems.append(f"{record.where}: {ANSWERS}: {shown(name)}: {what}")
+            row.wrong(f"{place}: unknown answer {answer!r} to {question}; use {', '.join(known)}")
             return None
     return {question: answer for question, answer in answers.items() if isinstance(answer, str)}

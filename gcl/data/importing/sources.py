@@ -1,7 +1,7 @@
 """What a researcher downloaded, record by record: `find_files(source, mapping, problems)`, `read_records(file, problems)`.
 
-JSON, JSONL, CSV, TSV, Parquet and Hugging Face `datasets` folders all become the same `Record`s, one at a time, so that a
-file's size does not matter. What the records mean is the formats' business.
+JSON, JSONL, CSV, TSV, Parquet and Hugging Face `datasets` folders all become the same `Record`s, one at a time. Of JSON
+the text is read at once. The formats know the meaning of records.
 """
 
 import csv
@@ -27,23 +27,16 @@ _BATCH = 64  # rows of a Parquet file in memory at once: they may hold pictures
 
 @dataclass(frozen=True)
 class SourceFile:
-    """An annotation file, or the folder of a saved data set.
+    """An annotation file, or the folder of a saved data set."""
 
-    Attributes:
-        path: where it is.
-        name: relative to the download.
-        split: what the mapping says of all its scenes.
-        records: keys that lead to the records inside a JSON file.
-    """
-
-    path: Path
-    name: str
-    split: str | None = None
-    records: str | None = None
+    path: Path  # where it is
+    name: str  # relative to the download
+    split: str | None = None  # what the mapping says of all its scenes
+    records: str | None = None  # keys that lead to the records inside a JSON file
 
 
 def find_files(source: Path, mapping: Mapping, problems: list[str]) -> list[SourceFile]:
-    """The annotation files of a download, in the order of the mapping, matches of a pattern in the order of their names."""
+    """The annotation files of a download in the order of the mapping; matches of a pattern by name."""
     files: dict[tuple[Path, str | None], SourceFile] = {}
     for pattern, split, records in mapping.patterns():
         matches = sorted(source.glob(pattern)) if any(sign in pattern for sign in "*?[") else [source / pattern]
@@ -66,11 +59,7 @@ def read_records(
 ) -> Iterator[Record]:
     """Records of one file; each flaw becomes one line of `problems`.
 
-    Args:
-        file: to read.
-        problems: gets the lines.
-        skip: places of records that are left out; nothing is said of them.
-        skipped: gets those that were found.
+    Of places in `skip` nothing is said; `skipped` gets those that were found.
     """
     empty, skipped = True, set() if skipped is None else skipped
     flaws: list[str] = []

@@ -6,7 +6,7 @@ evenly as that allows. The same input and seed give the same split.
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
@@ -23,8 +23,7 @@ def draw_split(labels: Sequence[str], groups: Sequence[int], train: int, test: i
     Args:
         labels: action of each scene; texts that differ in case or a final full stop are the same action.
         groups: scenes with the same number stay together.
-        train: number of training scenes.
-        test: number of test scenes.
+        train, test: number of scenes of each.
         seed: where all randomness comes from.
 
     Returns:
@@ -81,46 +80,36 @@ def _choose(
 
 
 def _quotas(sizes: Sequence[int], counts: Sequence[int], totals: dict[str, int]) -> dict[str, dict[int, int]]:
-    """How many groups of each size go into each split, so that the sizes are exact and each split gets its share of all.
+    """How many groups of each size go into each split: sizes are exact, and each split gets its share of all.
 
-    Two integer programs in few unknowns: the first finds the nearest possible totals, the second, once these are exact,
-    the most proportional choice.
+    An integer program in few unknowns. A scene missed costs more than any choice out of proportion.
     """
     every, kinds = sum(size * count for size, count in zip(sizes, counts, strict=True)), len(sizes)
-    # Unknowns: the number of groups of each size in train, then in test.
-    share = [count * totals[split] / every for split in SPLITS for count in counts]
-    inside = LinearConstraint(np.hstack([np.eye(kinds), np.eye(kinds)]), ub=counts)
-    sums = np.kron(np.eye(2), np.array(sizes, dtype=float))
-    goals = np.array([totals[split] for split in SPLITS], dtype=float)
-    numbers = _nearest(sums, goals, np.ones(2), [inside])
-    found = (sums @ numbers).round().astype(int).tolist()
-    if found != [totals[split] for split in SPLITS]:
-        raise DataError(
-            f"{totals['train']} for training and {totals['test']} for the test are not possible while near-identical "
-            f"pictures stay together ({sum(counts)} groups, the largest of {max(sizes)}); "
-            f"nearest: train: {found[0]}, test: {found[1]}"
-        )
-    exact = LinearConstraint(sums, lb=goals, ub=goals)
-    numbers = _nearest(np.eye(2 * kinds), np.array(share), np.tile(sizes, 2), [inside, exact])
-    return {split: dict(zip(sizes, numbers[k * kinds :], strict=False)) for k, split in enumerate(SPLITS)}
-
-
-def _nearest(
-    matrix: np.ndarray, goals: np.ndarray, weights: np.ndarray, constraints: Iterable[LinearConstraint]
-) -> np.ndarray:
-    """Whole numbers x >= 0 within the constraints for which matrix @ x is nearest to the goals."""
-    rows, unknowns = matrix.shape
-    # Two more unknowns for each goal: by how much it is missed above and below.
-    padded = [LinearConstraint(np.pad(c.A, ((0, 0), (0, 2 * rows))), c.lb, c.ub) for c in constraints]
-    misses = LinearConstraint(np.hstack([matrix, -np.eye(rows), np.eye(rows)]), lb=goals, ub=goals)
+    # Unknowns: the number of groups of each size in train, then in test; by how much each goal is missed above and below.
+    sums, goals = np.kron(np.eye(2), np.array(sizes, dtype=float)), [totals[split] for split in SPLITS]
+    share = [count * goal / every for goal in goals for count in counts]
+    matrix, misses = np.vstack([sums, np.eye(2 * kinds)]), np.eye(2 + 2 * kinds)
+    weights = [4 * every, 4 * every, *sizes, *sizes]
+    inside = np.hstack([np.eye(kinds), np.eye(kinds), np.zeros((kinds, 2 * len(weights)))])
     program = {
-        "c": np.concatenate([np.zeros(unknowns), weights, weights]),
-        "integrality": np.concatenate([np.ones(unknowns), np.zeros(2 * rows)]),
+        "c": np.concatenate([np.zeros(2 * kinds), weights, weights]),
+        "integrality": np.concatenate([np.ones(2 * kinds), np.zeros(2 * len(weights))]),
         "bounds": Bounds(lb=0),
-        "constraints": [*padded, misses],
+        "constraints": [
+            LinearConstraint(inside, ub=counts),
+            LinearConstraint(np.hstack([matrix, -misses, misses]), lb=[*goals, *share], ub=[*goals, *share]),
+        ],
     }
     for presolve in (True, False):  # which HiGHS does by default, and with which it gives up on some small programs
         solution = milp(**program, options={"mip_rel_gap": 0, "presolve": presolve})
         if solution.success:
             break
-    return solution.x[:unknowns].round().astype(int)
+    numbers = solution.x[: 2 * kinds].round().astype(int)
+    found = (sums @ numbers).round().astype(int).tolist()
+    if found != goals:
+        raise DataError(
+            f"{totals['train']} for training and {totals['test']} for the test are not possible while near-identical "
+            f"pictures stay together ({sum(counts)} groups, the largest of {max(sizes)}); "
+            f"nearest: train: {found[0]}, test: {found[1]}"
+        )
+    return {split: dict(zip(sizes, numbers[k * kinds :], strict=False)) for k, split in enumerate(SPLITS)}

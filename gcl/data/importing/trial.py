@@ -4,44 +4,34 @@ It reads the first records of each file with the import's own readers. Of the pi
 it must be enough that they are there.
 """
 
-import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from gcl.data.images import PictureError, load_picture, read_picture
-from gcl.data.importing.collect import collect, read_scenes, told
-from gcl.data.importing.copied_pictures import ADDRESS
-from gcl.data.importing.found_scene import Picture, Reading
+from gcl.data.images import load_picture, read_picture
+from gcl.data.importing.collect import PLACE, collect, read_scenes, told
+from gcl.data.importing.copied_pictures import Pictures
 from gcl.data.importing.layout import ByFile
 from gcl.data.importing.listed import listed_scenes
 from gcl.data.importing.look import SAMPLE
 from gcl.data.importing.mapping import CHOOSE, checked_mapping
+from gcl.data.importing.reading import Picture, Reading
 from gcl.data.importing.sources import find_files
-from gcl.data.raw import leads_out
 from gcl.errors import ConfigError
 from gcl.experiment.dialogue import Dialogue
 
 _DECODED = 20
-_PLACE = re.compile(r"^(.+?(?::\d+(?: \(record \d+\))?|: row \d+)): ")
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What came of a trial.
+class Trial:
+    """What came of a trial."""
 
-    Attributes:
-        scenes: number read.
-        problems: what is wrong, one a line.
-        wrong: number of records with mistakes.
-    """
-
-    scenes: int
-    problems: Sequence[str]
-    wrong: int
+    scenes: int  # number read
+    problems: Sequence[str]  # what is wrong, one a line
+    wrong: int  # number of records with mistakes
 
     @property
     def works(self) -> bool:
@@ -53,14 +43,10 @@ class Outcome:
         )
 
 
-def outcome(source: Path, content: Mapping[str, Any], dialogue: Dialogue, spare: Sequence[str] = ()) -> Outcome:
+def outcome(source: Path, content: Mapping[str, Any], dialogue: Dialogue, spare: Sequence[str] = ()) -> Trial:
     """Try a mapping; where it is left to choose which turn is which, each order in turn.
 
-    Args:
-        source: folder of the download.
-        content: the mapping as YAML would hold it.
-        dialogue: the turns that scenes should have, and which of them names actions.
-        spare: columns that a person could choose.
+    A person could choose the `spare` columns.
     """
     tried = []
     turns = dialogue.names
@@ -74,25 +60,25 @@ def outcome(source: Path, content: Mapping[str, Any], dialogue: Dialogue, spare:
     return tried[0][1]
 
 
-def _imported(source: Path, content: Mapping[str, Any], dialogue: Dialogue) -> Outcome:
+def _imported(source: Path, content: Mapping[str, Any], dialogue: Dialogue) -> Trial:
     name = "the mapping"
     try:
         mapping = checked_mapping(content, name, dialogue.names)
     except ConfigError as error:
-        return Outcome(0, str(error).split("\n"), 0)
+        return Trial(0, str(error).split("\n"), 0)
     reading = Reading(source, mapping, name, dialogue)
     files = find_files(source, mapping, reading.problems)
-    glance = _Glance(source)
-    found = read_scenes(files, reading, None if mapping.joins else SAMPLE)
-    scenes = collect(found, reading, glance, Path(os.devnull))
-    places = [_PLACE.match(line) for line in reading.problems]
-    problems = told(scenes, reading, glance.tried)
+    glance = _Glance(source, source)
+    scenes = collect(read_scenes(files, reading, None if mapping.joins else SAMPLE), reading, glance)
+    places = [PLACE.match(line) for line in reading.problems]
+    problems = told(scenes, reading, len(glance.known))
     rule = mapping.split
     if isinstance(rule, ByFile) and not problems and (len(scenes.places) < SAMPLE or mapping.joins):
-        listed = listed_scenes(source / rule.file, rule.file, scenes.ids, scenes.paths, problems)
+        ids = [scene.id for scene in scenes.kept]
+        listed = listed_scenes(source / rule.file, rule.file, ids, [scene.path for scene in scenes.kept], problems)
         # Single entries may be wrong; the import says which.
-        if not len(problems) < len(listed) < len(scenes.ids):
-            return Outcome(0, [*problems, f"{name}: split: {rule.file} names other scenes"], 0)
+        if not len(problems) < len(listed) < len(ids):
+            return Trial(0, [*problems, f"{name}: split: {rule.file} names other scenes"], 0)
         problems = []
     # A mistake without a place is one of the whole.
     wrong = (
@@ -100,7 +86,7 @@ def _imported(source: Path, content: Mapping[str, Any], dialogue: Dialogue) -> O
         if None in places
         else len({place[1] for place in places} | {f.where for f in scenes.failures})
     )
-    return Outcome(len(scenes.places), problems, wrong)
+    return Trial(len(scenes.places), problems, wrong)
 
 
 def filled(
@@ -135,34 +121,12 @@ def _chosen(words: Mapping[str, Any], names: Sequence[str], rest: Any) -> dict[s
     return {word: next(missing, rest) if meaning == CHOOSE else meaning for word, meaning in words.items()}
 
 
-class _Glance:
-    """What `Pictures` is to an import: looks whether pictures are there, and stores nothing."""
+class _Glance(Pictures):
+    """Looks whether pictures are there, and stores nothing."""
 
-    def __init__(self, source: Path) -> None:
-        self._source = source
-        self._known: dict[Any, int] = {}
-        self.names: list[str] = []
-
-    @property
-    def tried(self) -> int:
-        return len(self._known)
-
-    def take(self, picture: Picture) -> int:
-        """The number of a picture.
-
-        Raises:
-            PictureError: if it is not there, or, for one of the first, cannot be decoded.
-        """
-        key = picture.place or picture.path if picture.data is None else hash(picture.data)
-        if key not in self._known:
-            self._known[key] = len(self.names)
-            self.names.append("")
-            if isinstance(key, str):
-                raise PictureError(ADDRESS)
-            if picture.data is None and (problem := leads_out(str(key), self._source)):
-                raise PictureError(problem)
-            if len(self.names) <= _DECODED:
-                load_picture(self._source / key if picture.data is None else picture.data)
-            elif picture.data is None and not (self._source / key).is_file():
-                read_picture(self._source / key)
-        return self._known[key]
+    def store(self, picture: Picture) -> None:
+        if len(self.names) < _DECODED:
+            load_picture(self.source / picture.place if picture.data is None else picture.data)
+        elif picture.data is None and not (self.source / picture.place).is_file():
+            read_picture(self.source / picture.place)
+        self.names.append("")

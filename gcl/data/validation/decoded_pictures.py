@@ -29,21 +29,13 @@ Inspect = Callable[[Path], "Picture"]
 
 @dataclass(frozen=True)
 class Picture:
-    """What a visit found.
+    """What a visit found."""
 
-    Attributes:
-        problem: why the picture cannot be used and what to do; all else is then empty.
-        sha256: of the file's bytes.
-        looks: perceptual hash.
-        size: width and height, upright.
-        changes: what `load_picture` had to change.
-    """
-
-    problem: str | None = None
-    sha256: str = ""
-    looks: int = 0
-    size: tuple[int, int] = (0, 0)
-    changes: tuple[str, ...] = ()
+    problem: str | None = None  # why the picture cannot be used and what to do; all else is then empty
+    sha256: str = ""  # of the file's bytes
+    looks: int = 0  # perceptual hash
+    size: tuple[int, int] = (0, 0)  # width and height, upright
+    changes: tuple[str, ...] = ()  # what `load_picture` had to change
 
 
 def inspect(path: Path) -> Picture:
@@ -57,13 +49,7 @@ def inspect(path: Path) -> Picture:
 
 
 def visit(root: Path, paths: Sequence[PurePosixPath], processes: int, name: str) -> dict[PurePosixPath, Picture]:
-    """Visit all files of `paths`, relative to `root`.
-
-    Args:
-        root: the raw folder.
-        paths: each picture once.
-        processes: how many at a time; 1 stays in this process.
-        name: of the data set, for the progress bar.
+    """Visit all files of `paths`, relative to `root`; `name` is the data set's. One process stays in this one.
 
     Raises:
         DataError: if it is interrupted, or a process is killed.

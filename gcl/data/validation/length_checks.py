@@ -15,32 +15,18 @@ _NAMED = 5  # scenes of a finding that are named
 
 @dataclass(frozen=True)
 class Reader:
-    """Who writes or reads reference answers.
+    """Who writes or reads reference answers."""
 
-    Attributes:
-        name: in messages, such as "the encoder of Action-F1".
-        turns: whose answers it has to do with.
-        limit: the largest number of pieces.
-        remedy: what to do about a longer answer.
-        pieces: how many an answer has, signs around it included.
-        readable: whether anything of an answer is seen at all.
-    """
-
-    name: str
-    turns: Sequence[str]
-    limit: int
-    remedy: str
-    pieces: Callable[[str], int]
-    readable: Callable[[str], bool]
+    name: str  # in messages, such as "the encoder of Action-F1"
+    turns: Sequence[str]  # whose answers it has to do with
+    limit: int  # the largest number of pieces
+    remedy: str  # what to do about a longer answer
+    pieces: Callable[[str], int]  # how many an answer has, signs around it included
+    readable: Callable[[str], bool]  # whether anything of an answer is seen at all
 
 
 def length_warnings(drafts: Sequence[Draft], readers: Sequence[Reader]) -> Iterator[Problem]:
-    """One finding for each turn and reader that cuts answers, or cannot read some.
-
-    Args:
-        drafts: the scenes as far as they could be read.
-        readers: members and encoders, as far as their tokenizers are at hand.
-    """
+    """One finding for each turn and reader that cuts answers, or cannot read some."""
     for reader in readers:
         for turn in reader.turns:
             answered = [draft for draft in drafts if turn in draft.turns]

@@ -16,34 +16,19 @@ FREQUENT = 10  # free action texts that are shown
 
 @dataclass(frozen=True)
 class Summary:
-    """Numbers of a data set.
+    """Numbers of a data set."""
 
-    Attributes:
-        scenes: by split.
-        pictures: how many files the scenes name.
-        actions: scenes by action and split: all labels of a closed list in its order, or the most frequent free texts;
-            nothing where no turn names actions.
-        other_actions: free texts beyond those, by split.
-        words: median and largest number of words of the answers, by turn.
-        sizes: pictures by "width x height", most frequent first.
-    """
-
-    scenes: Mapping[str, int]
-    pictures: int
+    scenes: Mapping[str, int]  # by split
+    pictures: int  # how many files the scenes name
+    # By action and split: all labels of a closed list in its order, or the most frequent free texts, if there are actions.
     actions: Mapping[str, Mapping[str, int]]
-    other_actions: Mapping[str, int]
-    words: Mapping[str, Mapping[str, float]]
-    sizes: Mapping[str, int]
+    other_actions: Mapping[str, int]  # free texts beyond those, by split
+    words: Mapping[str, Mapping[str, float]]  # median and largest number of words of the answers, by turn
+    sizes: Mapping[str, int]  # pictures by "width x height", most frequent first
 
 
 def summarize(drafts: Sequence[Draft], pictures: Mapping[PurePosixPath, Picture], dialogue: Dialogue) -> Summary:
-    """Count what could be read.
-
-    Args:
-        drafts: the scenes.
-        pictures: what their visit found.
-        dialogue: their turns, and the closed list of actions.
-    """
+    """Count what could be read."""
     frequent = Counter(draft.action for draft in drafts if draft.action is not None)
     names = list(dialogue.actions) if dialogue.actions else [action for action, _ in frequent.most_common(FREQUENT)]
     counts = {action: _by_split([draft for draft in drafts if draft.action == action]) for action in names}

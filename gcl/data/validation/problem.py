@@ -33,21 +33,13 @@ _BEGINNING = re.compile(
 
 @dataclass(frozen=True)
 class Problem:
-    """One finding.
+    """One finding."""
 
-    Attributes:
-        place: file and line.
-        field: of the scene, or "".
-        what: what is wrong.
-        remedy: what to do.
-        kind: one of `KINDS`.
-    """
-
-    place: str
-    field: str
-    what: str
-    remedy: str
-    kind: str
+    place: str  # file and line
+    field: str  # of the scene, or ""
+    what: str  # what is wrong
+    remedy: str  # what to do
+    kind: str  # one of `KINDS`
 
     def __str__(self) -> str:
         field = f"{self.field}: " if self.field else ""

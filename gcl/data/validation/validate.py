@@ -4,61 +4,17 @@ Errors are what `read_raw` refuses and counts that differ from the plan; warning
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from gcl.data.raw import FILE, Draft, read_drafts
+from gcl.data.raw import FILE, read_drafts
 from gcl.data.validation.decoded_pictures import visit
 from gcl.data.validation.length_checks import Reader, length_warnings
-from gcl.data.validation.overview import Summary, summarize
+from gcl.data.validation.overview import summarize
 from gcl.data.validation.picture_checks import picture_errors, picture_warnings, shots
 from gcl.data.validation.problem import Problem, from_line
-from gcl.data.validation.terminal import terminal
-from gcl.data.validation.validation_page import page
+from gcl.data.validation.reports import Validation
 from gcl.data.validation.word_checks import word_warnings
 from gcl.experiment.dialogue import Dialogue
-
-
-@dataclass(frozen=True)
-class Validation:
-    """What was found in a data set.
-
-    Attributes:
-        name: of the data set.
-        root: its raw folder.
-        drafts: its scenes as far as they could be read.
-        summary: its numbers.
-        errors: what must be mended before training.
-        warnings: what people should look at.
-        uncounted: what could not be looked at here, one a line.
-    """
-
-    name: str
-    root: Path
-    drafts: Sequence[Draft]
-    summary: Summary
-    errors: list[Problem]
-    warnings: list[Problem]
-    uncounted: Sequence[str] = ()
-
-    def text(self) -> str:
-        """For the terminal: numbers, and the first problems of each kind."""
-        return terminal(self.name, self.summary, self.errors, self.warnings, self.uncounted)
-
-    def to_dict(self) -> dict[str, Any]:
-        """For JSON: numbers, and all problems."""
-        return {
-            "name": self.name,
-            "summary": asdict(self.summary),
-            "errors": [asdict(problem) for problem in self.errors],
-            "warnings": [asdict(problem) for problem in self.warnings],
-            "uncounted": list(self.uncounted),
-        }
-
-    def html(self) -> str:
-        """One page without outside resources: numbers, some scenes with their pictures, and the problems."""
-        return page(self.name, self.root, self.drafts, self.summary, self.errors, self.warnings, self.uncounted)
 
 
 def validate(

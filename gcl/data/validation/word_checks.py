@@ -33,10 +33,7 @@ _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
 def word_warnings(drafts: Sequence[Draft], dialogue: Dialogue, telling: Sequence[str]) -> list[Problem]:
     """Look at the words of all scenes.
 
-    Args:
-        drafts: the scenes as far as they could be read.
-        dialogue: their turns, and the closed list of actions.
-        telling: turns in which a copied answer means a copied scene, unlike an action, which many scenes share.
+    A copied answer in a `telling` turn means a copied scene, unlike an action, which many scenes share.
     """
     whole = [draft for draft in drafts if len(draft.turns) == len(dialogue.turns)]
     return [
@@ -45,8 +42,7 @@ def word_warnings(drafts: Sequence[Draft], dialogue: Dialogue, telling: Sequence
         *_same_scenes(whole),
         *_same_answers(drafts, telling),
         *_languages(drafts),
-        *_damage(drafts),
-        *_placeholders(drafts),
+        *_odd_texts(drafts),
     ]
 
 
@@ -132,28 +128,22 @@ def _languages(drafts: Sequence[Draft]) -> Iterator[Problem]:
                 break
 
 
-def _damage(drafts: Sequence[Draft]) -> Iterator[Problem]:
+def _odd_texts(drafts: Sequence[Draft]) -> Iterator[Problem]:
+    """Broken characters; and what tables and programs write where there is nothing: it would be learnt as an answer."""
     for draft in drafts:
         for turn, words in draft.turns.items():
             for part, text in (("question", words.question), ("answer", words.answer)):
+                remedy, kind = "take the text from the original again", "encoding"
                 if "\ufffd" in text:
-                    what = f"{shown(text)} has characters that were lost (U+FFFD)"
+                    what = "has characters that were lost (U+FFFD)"
                 elif is_mojibake(text):
-                    what = f"{shown(text)} has UTF-8 that was read as Windows-1252"
+                    what = "has UTF-8 that was read as Windows-1252"
+                elif part == "answer" and is_placeholder(text):
+                    what, remedy = "is what programs write for a missing text", "write the answer, or remove the scene"
+                    kind = "placeholder"
                 else:
                     continue
-                field = f"turns.{turn}: {part}"
-                yield Problem(draft.where, field, what, "take the text from the original again", "encoding")
-
-
-def _placeholders(drafts: Sequence[Draft]) -> Iterator[Problem]:
-    """What tables and programs write where there is nothing: it would be learnt as an answer."""
-    for draft in drafts:
-        for turn, words in draft.turns.items():
-            if is_placeholder(words.answer):
-                what = f"{shown(words.answer)} is what programs write for a missing text"
-                remedy = "write the answer, or remove the scene"
-                yield Problem(draft.where, f"turns.{turn}: answer", what, remedy, "placeholder")
+                yield Problem(draft.where, f"turns.{turn}: {part}", f"{shown(text)} {what}", remedy, kind)
 
 
 def _misread(text: str) -> bool:

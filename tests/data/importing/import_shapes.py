@@ -151,7 +151,8 @@ def number_words(number: int) -> dict[str, str]:
 
 URI = [f"data:image/png;base64,{base64.b64encode(png(k)).decode()}" for k in range(3)]
 ROWS, TALKS = each(row), each(talk)
-NOT_SO_MANY = "scene here has 5 turns (perception, prediction, reasoning, action, explanation), so this is no data yet"
+NOT_FETCHED = "an address, and nothing is fetched, like all 3 pictures; download the pictures and write their paths"
+NOT_SO_MANY = f"instead of 5 ({', '.join(TURNS)}); correct the record, or name the turns by their wording"
 
 TABLES: dict[str, Shape] = {
     "CSV": Shape({"a.csv": as_csv(ROWS)}),
@@ -234,7 +235,7 @@ QUESTIONS: dict[str, Shape] = {
     "one question a row as instruction and output": Shape({"a.json": as_json(flat([[{"images": [f"images/{k}.png"], "input": "", **p} for p in asked(k, ("instruction", "output"))] for k in range(3)]))}),
     "one question a row in Parquet with nameless pictures": Shape({"a.parquet": parquet([r | {"image": {"bytes": png(k), "path": None}} for k in range(3) for r in one_a_row(k)], {"image": datasets.Image()})}),
     "one file a turn": Shape({f"{turn}.jsonl": as_jsonl([{"image": f"images/{k}.png", **asked(k)[n]} for k in range(3)]) for n, turn in enumerate(TURNS)}),
-    "four questions a picture": Shape({"a.csv": as_csv(flat([one_a_row(k)[:4] for k in range(3)]))}, "a.csv:2: 4 rounds instead of 5"),
+    "four questions a picture": Shape({"a.csv": as_csv(flat([one_a_row(k)[:4] for k in range(3)]))}, f"a.csv:2: 4 rounds {NOT_SO_MANY}"),
     "several questions a turn": Shape({"a.csv": as_csv(flat([one_a_row(k) + one_a_row(k) for k in range(3)]))}, "a.csv:7: a second question on perception; keep one"),
     "questions without answers": Shape({"a.jsonl": as_jsonl([{n: v for n, v in q.items() if n != "answer"} for k in range(3) for q in questions(k)])}, "a.jsonl: questions without answers, which can only say which scenes are for the test"),
     "answers of a model": Shape({"a.jsonl": as_jsonl([{"question_id": q["question_id"], "prompt": q["text"], "text": q["answer"], "answer_id": "x", "model_id": "m", "metadata": {}} for k in range(3) for q in questions(k)])}, "a.jsonl: answers of a model (answer_id, model_id), no data; name the folder of the data set"),
@@ -258,7 +259,7 @@ DIALOGUES: dict[str, Shape] = {
     "Qwen-VL, the picture in the text": Shape({"a.json": as_json([{"id": f"s{k}", "conversations": [{"from": "user", "value": f"Picture 1: <img>images/{k}.png</img>\n{WORDINGS['perception']}"}, *messages(k, "from", "value", ("user", "assistant"))[1:]]} for k in range(3)])}),
     "Qwen's messages with a picture part": Shape({"a.json": as_json([{"messages": in_parts(k, {"type": "image", "image": f"images/{k}.png"})} for k in range(3)])}),
     "OpenAI's messages with a data URI": Shape({"a.jsonl": as_jsonl([{"messages": in_parts(k, {"type": "image_url", "image_url": {"url": URI[k]}})} for k in range(3)])}),
-    "messages with an address": Shape({"a.jsonl": as_jsonl([{"messages": in_parts(k, {"type": "image_url", "image_url": {"url": f"https://example.org/{k}.png"}})} for k in range(3)])}, "a.jsonl: pictures are addresses, and nothing is fetched; download them and write their paths"),
+    "messages with an address": Shape({"a.jsonl": as_jsonl([{"messages": in_parts(k, {"type": "image_url", "image_url": {"url": f"https://example.org/{k}.png"}})} for k in range(3)])}, f"a.jsonl:1: image: 'https://example.org/0.png': {NOT_FETCHED}"),
     "TRL's messages and images": Shape({"a.parquet": parquet([{"messages": in_parts(k, {"type": "image", "text": None}), "images": [{"bytes": png(k), "path": None}]} for k in range(3)], {"images": [datasets.Image()]})}),
     "TRL's prompt and completion": Shape({"a.jsonl": as_jsonl([{"image": f"images/{k}.png", "prompt": messages(k)[:-1], "completion": messages(k)[-1:]} for k in range(3)])}),
     "TRL's prompt, chosen and rejected": Shape({"a.jsonl": as_jsonl([{"image": f"images/{k}.png", "prompt": messages(k)[:-1], "chosen": messages(k)[-1:], "rejected": [{"role": "assistant", "content": "No."}]} for k in range(3)])}),
@@ -280,10 +281,10 @@ DIALOGUES: dict[str, Shape] = {
     "one round each, the picture shared": Shape({"a.json": as_json(flat(each(single)))}),
     "one round each, not side by side": Shape({"a.json": as_json(interleaved(each(single)))}),
     "one round each with a turn's name": Shape({"a.json": as_json(flat([[s | {"category": t} for s, t in zip(single(k), TURNS, strict=True)] for k in range(3)]))}),
-    "one round a picture": Shape({"a.json": as_json([single(k)[0] for k in range(3)])}, f"a.json: dialogues of 1 round; a {NOT_SO_MANY}"),
-    "three rounds": Shape({"a.json": as_json([spoken(k, conversations=messages(k, "from", "value", ("human", "gpt"))[:6]) for k in range(3)])}, f"a.json: dialogues of 3 rounds; a {NOT_SO_MANY}"),
+    "one round a picture": Shape({"a.json": as_json([single(k)[0] for k in range(3)])}, f"a.json:2: 1 round {NOT_SO_MANY}"),
+    "three rounds": Shape({"a.json": as_json([spoken(k, conversations=messages(k, "from", "value", ("human", "gpt"))[:6]) for k in range(3)])}, f"a.json:2: 3 rounds {NOT_SO_MANY}"),
     "six rounds of known wordings": Shape({"a.json": as_json([spoken(k, conversations=[*messages(k, "from", "value", ("human", "gpt")), {"from": "human", "value": "Fine?"}, {"from": "gpt", "value": "Yes."}]) for k in range(3)])}, notes=("questions left out, as the mapping does not use them: 3",)),
-    "twenty rounds of other wordings": Shape({"a.json": as_json([spoken(k, conversations=[{"from": w, "value": f"{w} {k} {n}"} for n in range(20) for w in ("human", "gpt")]) for k in range(3)])}, f"a.json: dialogues of 20 rounds; a {NOT_SO_MANY}"),
+    "twenty rounds of other wordings": Shape({"a.json": as_json([spoken(k, conversations=[{"from": w, "value": f"{w} {k} {n}"} for n in range(20) for w in ("human", "gpt")]) for k in range(3)])}, f"a.json:2: 20 rounds {NOT_SO_MANY}"),
     "two pictures a record": Shape({"a.json": as_json([t | {"image": [f"images/{k}.png", f"images/{(k + 1) % 3}.png"]} for k, t in enumerate(TALKS)])}, notes=("records of which one picture of several is used: 3",)),
     "the same picture twice": Shape({"a.json": as_json([t | {"image": [t["image"], t["image"]]} for t in TALKS])}),
     "five files that overlap": Shape({f"snei_{n}_base.json": as_json(TALKS) for n in ("pretrain", "finetune", "train")} | {f"snei_train_base_dpo{n}.json": as_json([spoken(k, turns=[{"human": p["question"], "chosen": p["answer"], "rejected": "No."} for p in asked(k)]) for k in range(3)]) for n in ("", ".split.action")}),
@@ -302,8 +303,8 @@ PLACES: dict[str, Shape] = {
     "base64 in the field": Shape({"a.jsonl": as_jsonl([r | {"image": base64.b64encode(png(k)).decode()} for k, r in enumerate(ROWS)])}),
     "object with a path": Shape({"a.jsonl": as_jsonl([r | {"image": {"path": r["image"]}} for r in ROWS])}),
     "pictures deeper down": Shape({"a.json": as_json([r | {"image": f"images/{k}.png"} for k, r in enumerate(ROWS)])}, change=moved("data/v1/images")),
-    "addresses in messages of one round": Shape({"a.jsonl": as_jsonl([{"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": f"https://x.org/{k}.png"}}, {"type": "text", "text": "What do you see?"}]}, {"role": "assistant", "content": "x"}]} for k in range(3)])}, "a.jsonl: pictures are addresses, and nothing is fetched; download them and write their paths"),
-    "addresses in the field": Shape({"a.json": as_json([r | {"image": f"s3://bucket/{k}.png"} for k, r in enumerate(ROWS)])}, "a.json: pictures are addresses, and nothing is fetched; download them and write their paths"),
+    "addresses in messages of one round": Shape({"a.jsonl": as_jsonl([{"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": f"https://x.org/{k}.png"}}, {"type": "text", "text": "What do you see?"}]}, {"role": "assistant", "content": "x"}]} for k in range(3)])}, f"a.jsonl:1: image: 'https://x.org/0.png': {NOT_FETCHED}"),
+    "addresses in the field": Shape({"a.json": as_json([r | {"image": f"s3://bucket/{k}.png"} for k, r in enumerate(ROWS)])}, f"a.json:2: image: 's3://bucket/0.png': {NOT_FETCHED}"),
     "pointers of Git LFS": Shape({"a.json": as_json(ROWS)}, "a.json:2: image: 'images/0.png': a Git LFS pointer instead of the picture, like all 3 pictures; run `git lfs pull` in the download", change=pointers),
     "annotations as a pointer of Git LFS": Shape({"a.json": b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3\n"}, "a.json: a Git LFS pointer instead of the file; run `git lfs pull` in the download"),
     "pictures still packed": Shape({"a.json": as_json(ROWS), "images.zip": b"PK\3\4"}, "a.json:2: image: 'images/0.png': no such file, like all 3 pictures; unpack them first: unzip images.zip", change=emptied),

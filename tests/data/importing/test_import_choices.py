@@ -94,7 +94,9 @@ def test_what_is_wrong_with_every_record_is_said_once(tmp_path: Path) -> None:
     source = write_source(tmp_path / "source", {"a.json": as_json(records)})
     mapping = TALKS | {"files": ["a.json"], "split": {"train": 1, "test": 1, "seed": 0}}
     remedy = "correct the record, or name the turns by their wording"
-    assert refused(source, mapping) == [f"a.json:2: 3 rounds instead of 5, as in all 5 records; {remedy}"]
+    assert refused(source, mapping) == [
+        f"a.json:2: 3 rounds instead of 5 (perception, prediction, reasoning, action, explanation), as in all 5 records; {remedy}"
+    ]
 
 
 def test_two_labels_of_one_scene_are_refused(tmp_path: Path) -> None:
@@ -149,7 +151,7 @@ def test_inspect_ends_with_the_reason_where_it_has_no_mapping(
         tmp_path / "source", {"a.json": as_json([talk(0) | {"conversations": talk(0)["conversations"][:6]}])}
     )
     assert main(["data", "inspect", str(source), "--to", str(tmp_path / "m.yaml")]) == 2
-    assert "dialogues of 3 rounds; a scene here has 5 turns" in capsys.readouterr().err
+    assert "a.json:2: 3 rounds instead of 5 (perception, " in capsys.readouterr().err
     assert not (tmp_path / "m.yaml").exists()
 
 

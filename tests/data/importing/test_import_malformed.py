@@ -158,7 +158,7 @@ DIALOGUES: dict[str, Case] = {
     "two dialogues": (TALK_FILES, _changed(messages=[]), "train.json:3: conversations and messages: only one of them may be there; write one list of messages"),
     "dialogue as text": (TALK_FILES, _changed(conversations="hi"), "train.json:3: conversations: text instead of a list; write the list of messages"),
     "message as text": (TALK_FILES, _changed(conversations=["x"]), "train.json:3: conversations: message 1: text instead of an object; write role and text"),
-    "four rounds": (TALK_FILES, _messages(8), "train.json:3: 4 rounds instead of 5; correct the record, or name the turns by their wording"),
+    "four rounds": (TALK_FILES, _messages(8), "train.json:3: 4 rounds instead of 5 (perception, prediction, reasoning, action, explanation); correct the record, or name the turns by their wording"),
     "no last answer": (TALK_FILES, _messages(9), "train.json:3: conversations: message 9: a question without an answer; add the answer"),
     "unknown role": (TALK_FILES, _message(3, **{"from": "robot"}), "train.json:3: conversations: message 3: from: unknown role 'robot'; use human and gpt, or user and assistant"),
     "late system message": (TALK_FILES, _message(3, **{"from": "system"}), "train.json:3: conversations: message 3: from: unknown role 'system'; use human and gpt, or user and assistant"),

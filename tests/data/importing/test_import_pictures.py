@@ -163,5 +163,5 @@ def test_a_question_whose_embedded_picture_has_no_name_is_refused_and_not_droppe
     mapping = QUESTIONS | {"files": ["a.parquet"], "ids": "picture", "split": TABLE["split"]}
     lines = refused(source, mapping)
     assert lines[0] == (
-        "a.parquet: row 6: id: the picture has no name that could be the id; write ids: field in mapping.yaml"
+        "a.parquet: row 6: id: the picture has no name that could be the id; write ids: field or ids: row in mapping.yaml"
     )

@@ -14,7 +14,8 @@ from gcl.data.drawing.language import explain, perceive, predict, reason
 from gcl.data.drawing.render import render
 from gcl.data.raw import FILE, scene_record
 from gcl.data.similar import NEAR, perceptual_hash
-from gcl.data.validation.validate import Validation, validate
+from gcl.data.validation.reports import Validation
+from gcl.data.validation.validate import validate
 from gcl.files import write_jsonl
 
 QUESTIONS = {turn: f"What about the {turn}?" for turn in TURNS}

@@ -13,10 +13,10 @@ from PIL import Image
 from turns_case import TURNS, dialogue
 
 from gcl.data.raw import FILE, scene_record
-from gcl.data.validation import validation_page as page
+from gcl.data.validation import reports as page
 from gcl.data.validation.overview import Summary
 from gcl.data.validation.problem import Problem
-from gcl.data.validation.terminal import SHOWN, terminal
+from gcl.data.validation.reports import SHOWN, Validation
 from gcl.data.validation.validate import validate
 from gcl.files import write_jsonl
 
@@ -163,7 +163,7 @@ def test_the_terminal_shows_the_first_of_each_kind_and_counts_the_rest():
     problems = [Problem(f"{FILE}:{k}", "image", f"what {k}", "do", "picture") for k in range(1000)]
     odd = [Problem(FILE, "image", "odd", "look", "unused")]
     empty = Summary({"train": 0, "test": 0}, 0, {}, {"train": 0, "test": 0}, {}, {})
-    lines = terminal("x", empty, problems, odd, ["not counted"]).splitlines()
+    lines = Validation("x", Path(), [], empty, problems, odd, ["not counted"]).text().splitlines()
     assert f"    {problems[SHOWN - 1]}" in lines and f"    {problems[SHOWN]}" not in lines
     assert f"    ... and {1000 - SHOWN} more" in lines and "1000 errors:" in lines and "1 warning:" in lines
     assert len(lines) < SHOWN + 20

@@ -1,0 +1,131 @@
+"""What was found in a data set, `Validation`, and its three reports: for the terminal, as JSON, as one HTML page."""
+
+import random
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from gcl.data.annotations import shown
+from gcl.data.html import fill, picture_uri
+from gcl.data.images import PictureError, load_picture
+from gcl.data.raw import Draft
+from gcl.data.scenario import SPLITS
+from gcl.data.validation.overview import Summary
+from gcl.data.validation.problem import KINDS, Problem, by_kind
+
+SHOWN = 20  # problems of a kind in the terminal; the rest is counted
+SAMPLE = 24  # scenes on the page
+LISTED = 100  # warnings of a kind on the page; the rest is counted. Errors are all listed.
+_SIZES, _BAR, _NAME = 5, 20, 48
+_PIXELS, _QUALITY = 240, 70
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What was found in a data set."""
+
+    name: str  # of the data set
+    root: Path  # its raw folder
+    drafts: Sequence[Draft]  # its scenes as far as they could be read
+    summary: Summary  # its numbers
+    errors: list[Problem]  # what must be mended before training
+    warnings: list[Problem]  # what people should look at
+    uncounted: Sequence[str] = ()  # what could not be looked at here, one a line
+
+    def text(self) -> str:
+        """For the terminal: numbers, class balance, and the first problems of each kind."""
+        summary = self.summary
+        counts = ", ".join(f"{count} {split}" for split, count in summary.scenes.items())
+        return "\n".join(
+            [
+                f"{self.name}: {sum(summary.scenes.values())} scenes ({counts}), {summary.pictures} pictures",
+                "",
+                *(_actions(summary) if summary.actions else ()),
+                f"{'words of an answer':<28}{'median':>8}{'longest':>9}",
+                *(f"  {turn:<26}{row['median']:>8g}{row['longest']:>9}" for turn, row in summary.words.items()),
+                "",
+                "picture sizes: " + (_sizes(summary.sizes) or "none"),
+                "",
+                *_problems("error", self.errors),
+                *_problems("warning", self.warnings),
+                *(f"note: {line}" for line in self.uncounted),
+            ]
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON: numbers, and all problems."""
+        return {
+            "name": self.name,
+            "summary": asdict(self.summary),
+            "errors": [asdict(problem) for problem in self.errors],
+            "warnings": [asdict(problem) for problem in self.warnings],
+            "uncounted": list(self.uncounted),
+        }
+
+    def html(self) -> str:
+        """One page without outside resources: numbers, some scenes with their pictures, and the problems.
+
+        The same data gives the same sample of scenes.
+        """
+        flags: dict[str, list[str]] = defaultdict(list)
+        for problem in (*self.errors, *self.warnings):
+            if KINDS[problem.kind] not in flags[problem.place]:
+                flags[problem.place].append(KINDS[problem.kind])
+        drafts = self.drafts
+        sample = sorted(random.Random(self.name).sample(range(len(drafts)), min(SAMPLE, len(drafts))))
+        errors = [(heading, group, len(group)) for heading, group in by_kind(self.errors)]
+        warnings = [(heading, group[:LISTED], len(group)) for heading, group in by_kind(self.warnings)]
+        return fill(
+            Path(__file__).with_name("validation_page.html.j2"),
+            name=self.name,
+            summary=self.summary,
+            splits=SPLITS,
+            uncounted=self.uncounted,
+            scenes=[(drafts[k], _thumbnail(self.root, drafts[k]), flags.get(drafts[k].where, [])) for k in sample],
+            problems=[("errors", len(self.errors), errors), ("warnings", len(self.warnings), warnings)],
+        )
+
+
+def _actions(summary: Summary) -> Iterator[str]:
+    rows = {shown(action)[1:-1]: counts for action, counts in summary.actions.items()}
+    if any(summary.other_actions.values()):
+        rows["(other texts)"] = summary.other_actions
+    width = min(max(map(len, rows), default=0), _NAME)
+    yield f"{'action':<{width + 5}}" + "".join(f"{split:<{_BAR + 16}}" for split in SPLITS).rstrip()
+    for action, counts in rows.items():
+        cells = ""
+        for split in SPLITS:
+            share = counts[split] / max(summary.scenes[split], 1)
+            cells += f"{counts[split]:>6}{share:>6.1%}  {'#' * round(_BAR * share):<{_BAR + 2}}"
+        name = action if len(action) <= width else f"{action[: width - 3]}..."
+        yield f"  {name:<{width}}{cells}".rstrip()
+    yield ""
+
+
+def _sizes(sizes: Mapping[str, int]) -> str:
+    named = ", ".join(f"{size} ({count})" for size, count in list(sizes.items())[:_SIZES])
+    rest = len(sizes) - _SIZES
+    return named + (f" and {rest} other sizes" if rest > 0 else "")
+
+
+def _problems(word: str, problems: Sequence[Problem]) -> Iterator[str]:
+    yield f"{len(problems)} {word}{'' if len(problems) == 1 else 's'}" + (":" if problems else "")
+    for heading, group in by_kind(problems):
+        yield f"  {heading} ({len(group)})"
+        yield from (f"    {problem}" for problem in group[:SHOWN])
+        if len(group) > SHOWN:
+            yield f"    ... and {len(group) - SHOWN} more"
+
+
+def _thumbnail(root: Path, draft: Draft) -> str | None:
+    """A small JPEG as a data URI, or None where the picture cannot be used."""
+    if draft.image is None:
+        return None
+    try:
+        picture, _ = load_picture(root / draft.image)
+    except PictureError:
+        return None
+    picture.thumbnail((_PIXELS, _PIXELS))
+    return picture_uri(picture, _QUALITY)
