@@ -21,6 +21,7 @@ from gcl.reporting.figures.gallery import gallery
 from gcl.reporting.metrics import metrics_path, predictions_path
 from gcl.tasks import jobs
 from gcl.workflow.plan import Plan
+from gcl.workflow.targets import TARGETS
 
 TURNS = {
     "scene": {"question": "What is there?", "metrics": ["cos"]},
@@ -92,9 +93,9 @@ def project(tmp_path_factory, backbones):
 def run_all(root: Path) -> None:
     """Train, answer and score all that the headline asks for, as the rules do."""
     experiment = load_experiment()
-    here, plan = places(experiment), Plan(experiment)
-    exchanged = {run.id for run in plan.exchanged_runs("headline")}
-    for run in plan.reported_runs("headline"):
+    here, headline = places(experiment), TARGETS["headline"]
+    exchanged = {run.id for run in headline.exchanged(experiment)}
+    for run in headline.runs(experiment):
         jobs.train(experiment, run, execution_spec(experiment.execution), here.checkpoints(run.id))
         for pictures in ("own", "exchanged")[: 1 + (run.id in exchanged)]:
             name = run.evaluation(pictures)

@@ -24,7 +24,7 @@ def compare(
         gcl compare snei/sft/qwen3-vl-4b/default/seed0 snei/gcl/qwen2.5-vl-3b+qwen3-vl-4b/full/seed0
 
     Args:
-        a: A run: its id (see gcl runs), of MGSD's maybe with /QUESTION, or its metrics file.
+        a: A run: its id (see gcl runs), or its metrics file.
         b: The other run.
         members: Compare this member of A with that one of B. By default every model that is in both.
         worst: List so many of the scenes that differ most in the first metric.

@@ -37,10 +37,13 @@ STEPS = {
     "reporting": "gcl.cli.report_verbs.report",
     "page": "gcl.cli.report_verbs.report",
 }
-# Files that are no modules, as patterns.
-DATA = {"reporting": ("gcl/reporting/paper/*.csv",), "page": ("gcl/reporting/page/*.j2",)}
 # Folders whose modules are found by their names, and the module that finds them.
 FOUND = {"gcl.evaluation.metric_registry": "gcl.evaluation.scorers"}
+# Files that are no modules, as patterns.
+DATA = {
+    "reporting": ("gcl/reporting/paper/*.csv",),
+    "page": ("gcl/reporting/page/*.j2", "gcl/reporting/page/*.css", "gcl/reporting/page/*.js"),
+}
 # Modules that decide nothing, with what they do instead; nothing is looked for behind them.
 EXCLUDED = {
     "gcl": "says the version",
@@ -67,7 +70,7 @@ ONLY_SOCIAL = ("gcl.tasks.social_task", *(f"gcl.evaluation.scorers.{name}" for n
 def run_code(step: str, run: RunSpec) -> str:
     """Hash of the code behind one step of a run."""
     unused = {*(ONLY_SOCIAL if run.dataset == PLANNING else ONLY_PLANNING)}
-    if not isinstance(run.feed, RolloutFeed):
+    if step != "training" or not isinstance(run.feed, RolloutFeed):  # afterwards all members are asked in one way
         unused.add(ON_POLICY)
     return code_sha256(step, without=frozenset(unused))
 

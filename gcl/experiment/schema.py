@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
+from gcl.experiment.divergences import Divergence
 from gcl.experiment.execution import Execution
 from gcl.experiment.planning_schema import Planning
 from gcl.experiment.types import Count, Lora, NotNegative, Positive, Seed, Setting, Strict
@@ -20,9 +21,7 @@ SCALES = {
     "paper": None,
 }
 
-# What L_DRL and L_GSL can be: gcl/objective/drl.py and semantic.py, which import torch.
-Divergence = Literal["jsd", "jsd-detached", "forward-kl", "reverse-kl"]
-SampledDivergence = Literal["sampled-reverse-kl"]  # of tokens that the learning member has drawn itself
+# What L_GSL can be: gcl/objective/gsl.py, which imports torch.
 Matching = Literal["infonce", "cosine"]
 
 

@@ -1,6 +1,6 @@
-"""What finished runs took: `read_records(results, scale)`, and `write_costs(results, scale, stem)` for `gcl report costs`.
+"""Costs of finished runs: `read_records(results, scale)`, and `write_costs(results, scale, stem)` for `gcl report costs`.
 
-Records are results/<scale>/records/<run id>.json. Unlike metrics they differ between two identical runs.
+Records are results/<scale>/records/<run id>.json. Two identical runs have different records, but the same metrics.
 """
 
 import csv

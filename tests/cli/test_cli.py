@@ -21,9 +21,9 @@ from gcl.experiment.load import load_experiment, load_resolved
 from gcl.experiment.types import Pictures
 from gcl.experiment.yaml_files import read_yaml
 from gcl.files import write_jsonl
-from gcl.reporting.build import _TITLES
-from gcl.reporting.page.page import _FIGURES
-from gcl.workflow.plan import FIGURES, TABLES, Plan
+from gcl.reporting.build import FIGURE_BUILDERS, TABLE_BUILDERS
+from gcl.workflow.plan import Plan
+from gcl.workflow.targets import FIGURES, TABLES
 
 VERBS = dict(verbs(app))
 
@@ -73,9 +73,9 @@ def test_help_of_report_names_everything_that_can_be_built(capsys):
     assert 'Invalid value "table9" for NAME' in fails(capsys, "report", "table9", "--to", "x")
 
 
-def test_everything_that_can_be_built_has_a_title_and_is_a_target():
+def test_everything_that_can_be_built_has_a_builder_and_is_a_target():
     rules = "".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
-    assert set(_TITLES) == set(TABLES) and set(_FIGURES) == set(FIGURES)
+    assert set(TABLE_BUILDERS) == set(TABLES) and set(FIGURE_BUILDERS) == set(FIGURES)
     assert 'name="|".join(FIGURES)' in rules and 'for name in TABLES if name != "encoders"' in rules
     plan = Plan(load_experiment(read_yaml(ROOT / "config.yaml") | {"scale": "paper"}, ROOT))
     assert {*plan.tables, *plan.figures} == {*TABLES, *FIGURES} - {"rates", "controls_best"}, (

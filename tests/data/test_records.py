@@ -1,4 +1,4 @@
-"""Annotation files are read block by block, as far as possible; each flaw in their syntax is named with file and line."""
+"""Annotation files are read block by block. Each error in their syntax is named with file and line."""
 
 import json
 from pathlib import Path

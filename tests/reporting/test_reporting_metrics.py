@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from fake_metrics import experiment_with, fake_file, fake_metrics, write_metrics
+from fake_metrics import experiment_with, fake_file, fake_metrics, typed, write_metrics
 
 from gcl.errors import DataError
 from gcl.experiment.methods.fine_tuning import sft_run
@@ -20,12 +20,12 @@ MUSON = sft_run(EXPERIMENT, "muson", "qwen3-vl-2b", 0)
 def test_files_come_back_keyed_by_run(tmp_path):
     files = {run.id: fake_file(run, EXPERIMENT) for run in (RUN, OTHER)}
     write_metrics(tmp_path, files)
-    assert load_metrics(tmp_path, "miniature", [RUN, OTHER]) == files
+    assert load_metrics(tmp_path, "miniature", {run.id: run for run in (RUN, OTHER)}) == typed(files)
 
 
 def test_all_missing_files_are_named_with_the_command_that_makes_them(tmp_path):
     with pytest.raises(DataError) as error:
-        load_metrics(tmp_path, "miniature", [RUN, OTHER])
+        load_metrics(tmp_path, "miniature", {run.id: run for run in (RUN, OTHER)})
     for run in (RUN, OTHER):
         path = metrics_path(tmp_path, "miniature", run.id)
         assert f"{path}: no such file; make it with: snakemake --cores 2 {path}" in str(error.value)
@@ -49,7 +49,7 @@ def test_a_file_that_is_not_the_runs_own_is_refused(tmp_path, change, message):
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(file))
     with pytest.raises(DataError, match=re.escape(message)):
-        load_metrics(tmp_path, "miniature", [RUN])
+        load_metrics(tmp_path, "miniature", {RUN.id: RUN})
 
 
 def test_half_a_file_is_refused(tmp_path):
@@ -57,11 +57,11 @@ def test_half_a_file_is_refused(tmp_path):
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(fake_file(RUN, EXPERIMENT))[:200])
     with pytest.raises(DataError, match="not valid JSON"):
-        load_metrics(tmp_path, "miniature", [RUN])
+        load_metrics(tmp_path, "miniature", {RUN.id: RUN})
 
 
 def test_runs_of_one_making_are_consistent():
-    check_consistent(fake_metrics(EXPERIMENT))
+    check_consistent(typed(fake_metrics(EXPERIMENT)))
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_runs_of_different_making_are_refused_by_name_with_a_remedy(change, what
     metrics = {run.id: fake_file(run, EXPERIMENT) for run in (MUSON, RUN, OTHER)}
     change(metrics[OTHER.id]["provenance"])
     with pytest.raises(DataError) as error:
-        check_consistent(metrics)
+        check_consistent(typed(metrics))
     assert f"{OTHER.id} and " in str(error.value)
     assert f"differ in the {what}; bring both up to date with: snakemake " in str(error.value)
     assert f"results/miniature/metrics/{OTHER.id}.json" in str(error.value)
@@ -86,14 +86,14 @@ def test_runs_of_different_making_are_refused_by_name_with_a_remedy(change, what
 
 
 def test_data_sets_may_have_different_manifests():
-    check_consistent({run.id: fake_file(run, EXPERIMENT) for run in (RUN, MUSON)})
+    check_consistent(typed({run.id: fake_file(run, EXPERIMENT) for run in (RUN, MUSON)}))
 
 
 def test_sources_hash_the_file_and_name_its_checkpoints(tmp_path):
     folder = tmp_path / "results"
     files = {RUN.id: fake_file(RUN, EXPERIMENT)}
     write_metrics(folder, files)
-    assert sources(folder, files)[RUN.id] == {
+    assert sources(folder, typed(files))[RUN.id].model_dump() == {
         "run": RUN.id,
         "file": f"results/miniature/metrics/{RUN.id}.json",
         "sha256": sha256_file(folder / "miniature" / "metrics" / f"{RUN.id}.json"),

@@ -5,9 +5,9 @@ if PLAN.drawn:
     rule vocabulary:
         """Train the tokenizer that all miniature backbones share."""
         output:
-            "results/miniature/backbones/vocabulary.json",
+            PLAN.here.vocabulary(),
         log:
-            "logs/miniature/vocabulary.log",
+            PLAN.here.log("ground", "vocabulary"),
         conda:
             "../envs/gcl.yaml"
         params:
@@ -22,12 +22,12 @@ if PLAN.drawn:
     rule ground:
         """Build a miniature backbone and ground it in captions of scenes that are in no data set."""
         input:
-            captions="data/miniature/captions",
-            vocabulary="results/miniature/backbones/vocabulary.json",
+            captions=PLAN.here.captions,
+            vocabulary=PLAN.here.vocabulary(),
         output:
-            directory("results/miniature/backbones/{model}"),
+            directory(PLAN.here.backbone("{model}")),
         log:
-            "logs/miniature/ground/{model}.log",
+            PLAN.here.log("ground", "{model}"),
         conda:
             "../envs/gcl.yaml"
         params:

@@ -5,9 +5,9 @@ if PLAN.draws_data:
     rule draw:
         """Draw a miniature data set in the shape in which the real one is downloaded."""
         output:
-            directory(f"{PLAN.data}/source/{{dataset}}"),
+            directory(PLAN.here.source("{dataset}")),
         log:
-            "logs/draw/{dataset}.log",
+            PLAN.here.log("draw", "{dataset}"),
         conda:
             "../envs/gcl.yaml"
         params:
@@ -26,12 +26,12 @@ if PLAN.draws_data:
     rule import_data:
         """Turn it into a raw folder, as people do with real data."""
         input:
-            source=f"{PLAN.data}/source/{{dataset}}",
+            source=PLAN.here.source("{dataset}"),
             mapping=PLAN.mapping,
         output:
-            directory(f"{PLAN.data}/raw/{{dataset}}"),
+            directory(PLAN.here.raw("{dataset}")),
         log:
-            "logs/import/{dataset}.log",
+            PLAN.here.log("import", "{dataset}"),
         conda:
             "../envs/gcl.yaml"
         params:
@@ -50,9 +50,9 @@ if PLAN.drawn:
     rule captions:
         """Draw and caption the scenes that miniature backbones are grounded in."""
         output:
-            directory("data/miniature/captions"),
+            directory(PLAN.here.captions),
         log:
-            "logs/captions.log",
+            PLAN.here.log("draw", "captions"),
         conda:
             "../envs/gcl.yaml"
         params:
@@ -73,10 +73,10 @@ rule manifest:
     input:
         raw=PLAN.raw_folder,
     output:
-        train=f"{PLAN.data}/manifests/{{dataset}}/train.tsv",
-        test=f"{PLAN.data}/manifests/{{dataset}}/test.tsv",
+        train=PLAN.here.manifest("{dataset}", "train"),
+        test=PLAN.here.manifest("{dataset}", "test"),
     log:
-        "logs/manifest/{dataset}.log",
+        PLAN.here.log("manifest", "{dataset}"),
     conda:
         "../envs/gcl.yaml"
     params:

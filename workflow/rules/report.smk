@@ -8,14 +8,14 @@ rule table:
         predictions=PLAN.predictions,
     output:
         report(
-            multiext("results/{scale}/tables/{name}", ".csv", ".md"),
+            multiext(str(PLAN.at.table("{name}")), ".csv", ".md"),
             caption="../report/table.rst",
             category="Tables",
             subcategory="{name}",
         ),
-        multiext("results/{scale}/tables/{name}", ".tex", ".provenance.json"),
+        multiext(str(PLAN.at.table("{name}")), ".tex", ".provenance.json"),
     log:
-        "logs/{scale}/tables/{name}.log",
+        PLAN.at.log("tables", "{name}"),
     wildcard_constraints:
         name="|".join(name for name in TABLES if name != "encoders"),
     conda:
@@ -24,7 +24,7 @@ rule table:
         code=PLAN.code("reporting"),
         experiment=PLAN.resolved,
         settings=PLAN.report_json,
-        stem="results/{scale}/tables/{name}",
+        stem=str(PLAN.at.table("{name}")),
     message:
         "Table {wildcards.name}"
     shell:
@@ -43,13 +43,13 @@ rule figure:
         metrics=PLAN.metrics,
     output:
         report(
-            multiext("results/{scale}/figures/{name}", ".png", ".svg"),
+            multiext(str(PLAN.at.figure("{name}")), ".png", ".svg"),
             caption="../report/figure.rst",
             category="Figures",
             subcategory="{name}",
         ),
     log:
-        "logs/{scale}/figures/{name}.log",
+        PLAN.at.log("figures", "{name}"),
     wildcard_constraints:
         name="|".join(FIGURES),
     conda:
@@ -58,7 +58,7 @@ rule figure:
         code=PLAN.code("reporting"),
         experiment=PLAN.resolved,
         settings=PLAN.report_json,
-        stem="results/{scale}/figures/{name}",
+        stem=str(PLAN.at.figure("{name}")),
     message:
         "Figure {wildcards.name}"
     shell:
@@ -73,13 +73,13 @@ rule costs:
         PLAN.all_metrics(),
     output:
         report(
-            multiext(f"results/{PLAN.scale}/tables/costs", ".csv", ".md"),
+            multiext(str(PLAN.here.table("costs")), ".csv", ".md"),
             caption="../report/costs.rst",
             category="Tables",
             subcategory="costs",
         ),
     log:
-        f"logs/{PLAN.scale}/tables/costs.log",
+        PLAN.here.log("tables", "costs"),
     conda:
         "../envs/gcl.yaml"
     params:
@@ -98,13 +98,13 @@ rule gallery:
         PLAN.gallery_files(),
     output:
         report(
-            f"results/{PLAN.scale}/figures/gallery.png",
+            PLAN.here.figure("gallery", ".png"),
             caption="../report/gallery.rst",
             category="Figures",
             subcategory="gallery",
         ),
     log:
-        f"logs/{PLAN.scale}/figures/gallery.log",
+        PLAN.here.log("figures", "gallery"),
     conda:
         "../envs/gcl.yaml"
     params:
@@ -128,12 +128,12 @@ rule report_page:
         rules.costs.output,
     output:
         report(
-            f"results/{PLAN.scale}/report.html",
+            PLAN.here.report,
             caption="../report/page.rst",
             category="Page",
         ),
     log:
-        f"logs/{PLAN.scale}/report.log",
+        PLAN.here.log("page", "report"),
     conda:
         "../envs/gcl.yaml"
     params:

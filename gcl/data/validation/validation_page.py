@@ -1,14 +1,11 @@
 """A validation as one HTML page that needs nothing else: `page(name, root, drafts, summary, errors, warnings)`."""
 
-import base64
 import random
 from collections import defaultdict
 from collections.abc import Sequence
-from io import BytesIO
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
+from gcl.data.html import fill, picture_uri
 from gcl.data.images import PictureError, load_picture
 from gcl.data.raw import Draft
 from gcl.data.scenario import SPLITS
@@ -35,11 +32,8 @@ def page(
         if KINDS[problem.kind] not in flags[problem.place]:
             flags[problem.place].append(KINDS[problem.kind])
     sample = sorted(random.Random(name).sample(range(len(drafts)), min(SAMPLE, len(drafts))))
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
-    )  # fmt: skip
-    return environment.get_template("validation_page.html.j2").render(
+    return fill(
+        Path(__file__).with_suffix(".html.j2"),
         name=name,
         summary=summary,
         splits=SPLITS,
@@ -65,6 +59,4 @@ def _thumbnail(root: Path, draft: Draft) -> str | None:
     except PictureError:
         return None
     picture.thumbnail((_PIXELS, _PIXELS))
-    stream = BytesIO()
-    picture.save(stream, "JPEG", quality=_QUALITY)
-    return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}"
+    return picture_uri(picture, _QUALITY)
