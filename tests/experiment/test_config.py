@@ -174,6 +174,13 @@ def test_every_node_has_as_many_processes(config):
         load_experiment(config | {"scale": "paper"}, ROOT)
 
 
+def test_no_run_knows_of_loggers_so_another_one_reruns_nothing(config):
+    runs = all_runs(load_experiment(config, ROOT))
+    assert all_runs(load_experiment(change(config, "execution.loggers.value", ["wandb"]), ROOT)) == runs
+    (line,) = messages(change(config | {"scale": "paper"}, "execution.loggers.value", ["weights"]))
+    assert "execution.loggers.value.0" in line and "'weights'" in line and "'dvclive'" in line
+
+
 def test_execution_can_be_changed_for_one_training(experiment):
     spec = execution_spec(experiment.execution)
     assert changed(spec, ["processes=4", "engine=deepspeed", "head_chunk=null", "offload=true"]) == spec.model_copy(

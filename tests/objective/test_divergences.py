@@ -8,8 +8,8 @@ import pytest
 import torch
 from objective_cases import head_case, numeric_gradient, random_logits, relative_error
 
+from gcl.experiment.divergences import Divergence, SampledDivergence
 from gcl.experiment.planning_schema import PlanningVariant
-from gcl.experiment.schema import Divergence, SampledDivergence
 from gcl.objective.drl import DIVERGENCES, SAMPLED, divergence
 from gcl.objective.group import MemberOutput, Share, group_loss
 from gcl.objective.gsl import semantic_loss
