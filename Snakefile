@@ -48,7 +48,6 @@ localrules:
     planning_pictures,
     planning_vocabulary,
     planning_build,
-    planning_score,
 
 
 rule all:

@@ -3,9 +3,9 @@
     python benchmarks/head.py                                   # small, on the CPU, about two minutes
     python benchmarks/head.py --device cuda --rows 8192 --vocabulary 151936 --hidden 2048 2560 --to head.json
 
-Every candidate runs in a process of its own, so that memory one leaves behind is not counted against the next. Liger-Kernel
-and TRL are tried where they are installed. Their losses give a gradient to the student only and know one temperature, so
-both temperatures are 1 here, accuracy is that of the student's gradient, and the head also runs with a frozen teacher.
+Every candidate runs in its own process, so memory of one never counts for the next. Liger-Kernel and TRL run if they are
+installed. Their losses have one temperature and give a gradient to the student only. So both temperatures are 1 here, and
+accuracy is that of the student's gradient. The head also runs with a frozen teacher.
 """
 
 import argparse
@@ -27,16 +27,16 @@ from gcl.objective.head import competitive_head
 
 DRL_WEIGHT = 0.5
 NOTE = (
-    "Liger-Kernel and TRL give gradients to the student only and have one temperature: tau_1 = tau_2 = 1, and errors are "
+    "Liger-Kernel and TRL give gradients to the student only and have one temperature, so tau_1 = tau_2 = 1. Errors are "
     "those of the student's gradients against float64 on the same operands. bf16 candidates of Liger-Kernel and TRL return "
-    "bf16 gradients; all others return float32 here. Each error is that of the candidate's own loss, named in its column."
+    "bf16 gradients; all others return float32. Each error is that of the candidate's own loss, named in its column."
 )
 Leaves = tuple[Tensor, Tensor, Tensor, Tensor]  # student hidden and head, teacher hidden and head
 Loss = Callable[[Leaves, Tensor], Tensor]
 
 
 def head_loss(precision: torch.dtype) -> Loss:
-    """The head under test; requires_grad of the leaves decides whether the teacher is frozen."""
+    """The head under test; requires_grad of the leaves freezes the teacher."""
 
     def loss(leaves: Leaves, labels_N: Tensor) -> Tensor:
         hidden_ND, head_VD = leaves[0::2], leaves[1::2]
@@ -50,7 +50,7 @@ def head_loss(precision: torch.dtype) -> Loss:
 
 
 def torch_loss(precision: torch.dtype, terms: tuple[int, float] = (2, DRL_WEIGHT)) -> Loss:
-    """Materialised logits and autograd: logits in `precision`, then float32. Terms: members with L_SFT, weight of L_DRL."""
+    """Whole logits with autograd, in `precision`, then float32. Terms: members with L_SFT, weight of L_DRL."""
     members, weight = terms
 
     def loss(leaves: Leaves, labels_N: Tensor) -> Tensor:
@@ -91,7 +91,7 @@ def trl_divergence(leaves: Leaves, labels_N: Tensor) -> Tensor:
 
 BOTH, STUDENT, CE, DRL = (2, DRL_WEIGHT), (1, DRL_WEIGHT), (1, 0.0), (0, DRL_WEIGHT)
 LOSSES = {BOTH: "2 CE + DRL", STUDENT: "CE + DRL", CE: "CE", DRL: "DRL"}
-# name: (function, what it computes, dtype of leaves that are timed, whether it takes float32 leaves, teacher trains)
+# name: (function, terms, dtype of the timed leaves, whether it takes float32 leaves, whether the teacher trains)
 CANDIDATES: dict[str, tuple[Loss, tuple[int, float], torch.dtype, bool, bool]] = {
     "head, bf16": (head_loss(torch.bfloat16), BOTH, torch.bfloat16, True, True),
     "head, fp32": (head_loss(torch.float32), BOTH, torch.float32, True, True),
@@ -107,8 +107,10 @@ CANDIDATES: dict[str, tuple[Loss, tuple[int, float], torch.dtype, bool, bool]] =
 
 
 def inputs(options: argparse.Namespace, rows: int, dtype: torch.dtype, teacher_trains: bool) -> tuple[Leaves, Tensor]:
-    """Members of standard deviation 3 in their logits, with values that bf16 holds exactly; the teacher is the student
-    plus columns of noise, cut or filled to its own width."""
+    """Members whose logits have standard deviation 3, with values that bf16 holds exactly.
+
+    Both members share columns; noise fills each to its own width.
+    """
     device = torch.device(options.device)
     generator = torch.Generator(device).manual_seed(0)
     widths, leaves = options.hidden, []
@@ -125,7 +127,7 @@ def inputs(options: argparse.Namespace, rows: int, dtype: torch.dtype, teacher_t
 
 
 def errors(options: argparse.Namespace, name: str) -> tuple[float, float]:
-    """Relative error of the value, and the larger one of the student's two gradients, on a few rows."""
+    """Relative errors on a few rows: of the value, and the larger one of the student's two gradients."""
     loss, terms, dtype, takes_float32, teacher_trains = CANDIDATES[name]
     rows = min(options.rows, options.accuracy_rows)
     leaves, labels = inputs(options, rows, torch.float32 if takes_float32 else dtype, teacher_trains)
@@ -140,7 +142,7 @@ def errors(options: argparse.Namespace, name: str) -> tuple[float, float]:
 
 
 def measure(options: argparse.Namespace, name: str) -> dict:
-    """Median time of forward and backward, and peak memory above the inputs, then the errors; runs in its own process."""
+    """Median time of forward and backward, peak memory above the inputs, and errors; in its own process."""
     loss, terms, dtype, _, teacher_trains = CANDIDATES[name]
     cuda = options.device.startswith("cuda")
 
@@ -156,7 +158,7 @@ def measure(options: argparse.Namespace, name: str) -> dict:
         return time.perf_counter() - start
 
     small = argparse.Namespace(**{**vars(options), "vocabulary": 256})
-    step(*inputs(small, 8, dtype, teacher_trains))  # imports and libraries are not the candidate's memory
+    step(*inputs(small, 8, dtype, teacher_trains))  # imports and libraries do not count as the candidate's memory
     leaves, labels = inputs(options, options.rows, dtype, teacher_trains)
     if cuda:
         torch.cuda.reset_peak_memory_stats()
@@ -175,7 +177,7 @@ def measure(options: argparse.Namespace, name: str) -> dict:
 
 
 def run_alone(name: str) -> dict:
-    """Measure one candidate in a fresh process; a candidate that cannot run says why."""
+    """Measure one candidate in a fresh process, or return the reason why it cannot run."""
     command = [sys.executable, __file__, *sys.argv[1:], "--candidate", name]
     process = subprocess.run(command, capture_output=True, text=True, check=False)
     if process.returncode == 0:

@@ -3,8 +3,8 @@
     python benchmarks/importing.py                                    # 20,000 records of each, about a minute
     python benchmarks/importing.py --records 100000 --to benchmarks/results/importing.json
 
-The same scenes are written in each format, five answers of two sentences each. Many records share a picture, as the reading
-is measured, not the decoding; `--pictures` as large as `--records` measures both. Every import runs in a process of its own.
+Each format has the same scenes, with five answers of two sentences. Many records share a picture, so reading is measured and
+not decoding. `--pictures` as large as `--records` measures both. Every import runs in its own process.
 """
 
 import argparse
@@ -41,7 +41,7 @@ def write_pictures(folder: Path, pictures: int) -> None:
 
 
 def write_rows(path: Path, records: int, pictures: int) -> None:
-    """One file of all records, in the format of its suffix."""
+    """Write one file of all records, in the format of its suffix."""
     if path.suffix == ".parquet":
         import datasets
 
@@ -84,7 +84,7 @@ def measure(source: Path, format: str) -> dict:
 
 
 def peak_mib() -> float:
-    """Largest resident memory of this process. getrusage would also count its parent's, from before the program started."""
+    """Largest resident memory of this process. getrusage would also count that of its parent."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
 

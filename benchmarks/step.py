@@ -6,11 +6,11 @@
 
 Claim: pair <= 1.10 x (learner + guide) on a CPU at miniature scale, <= 1.05 x on a GPU at real shapes.
 
-A step is the training loop's own: forward, losses, backward, clipping, AdamW, schedule; all but reading data and writing
-the log. Learner, guide and pair have engines and weights of their own, see the same batches, and take turns in changing
-order, so that other work on the machine hits all alike; what counts is the ratio within each round. Peak memory is that of
-a process of its own for each; with --sequential times come from there, too. Weights are random: of miniature models that
-see drawn scenes, or (cuda) of published shapes that see noise; weights and AdamW of 3B+2B take 88 GiB.
+A step is that of the training loop: forward, losses, backward, clipping, AdamW, schedule. It leaves out reading data and
+writing the log. Learner, guide and pair have their own engines and weights, and see the same batches. They take turns in
+changing order, so that other work on the machine affects all alike. The ratio within each round counts. Peak memory is
+measured in one process each; with --sequential times as well. Weights are random. On a CPU miniature models see drawn
+scenes. On cuda models of published shapes see noise; weights and AdamW of 3B+2B take 88 GiB.
 """
 
 import argparse
@@ -60,7 +60,7 @@ from gcl.training.world import World
 
 ROOT = Path(__file__).parents[1]
 SUBJECTS = {"learner": [0], "guide": [1], "pair": [0, 1]}  # which members step together
-STEPS = 8  # different global batches, over and over: a single one would soon be known by heart
+STEPS = 8  # different global batches, repeated: models would soon memorise a single one
 
 PUBLISHED = {  # width, width of the MLP, layers, heads, heads of keys; output heads are tied
     "qwen3-vl-2b": (2048, 6144, 28, 16, 8),
@@ -73,7 +73,7 @@ PROMPT, ANSWERS, PICTURE = 196, (40, 80), 448  # tokens of text, least and most 
 
 
 class Case(NamedTuple):
-    """What subjects share: their runs, how the model of member k (and its encoder) is built, the passes of every step."""
+    """The common parts of subjects: runs, a builder of member k's model and encoder, the passes of every step."""
 
     runs: dict[str, RunSpec]
     execution: ExecutionSpec
@@ -83,7 +83,7 @@ class Case(NamedTuple):
 
 
 def make_case(options: argparse.Namespace) -> Case:
-    """The runs that the shipped configuration has for these models, with the options' changes, and their inputs."""
+    """The shipped configuration's runs of these models, with the options' changes, and their inputs."""
     experiment = load_experiment({**read_yaml(ROOT / "config.yaml"), "scale": options.scale}, ROOT)
     models = options.pair.split("+")
     pair = group_run(experiment, "snei", (models[0], models[-1]), options.variant, 0)
@@ -92,13 +92,13 @@ def make_case(options: argparse.Namespace) -> Case:
     changes["lora"] = options.lora and Lora(rank=options.lora, alpha=2.0 * options.lora)
     training = pair.training.model_copy(update={name: value for name, value in changes.items() if value})
     runs = {n: r.model_copy(update={"training": training}) for n, r in zip(SUBJECTS, [*alone, pair], strict=True)}
-    execution = changed(execution_spec(experiment), ["engine=plain", "processes=1", *options.set])
+    execution = changed(execution_spec(experiment.execution), ["engine=plain", "processes=1", *options.set])
     inputs = partial(published_inputs, tiny=options.tiny) if options.scale == "paper" else miniature_inputs
     return Case(runs, execution, *inputs(runs["pair"], experiment))
 
 
 def miniature_inputs(run: RunSpec, experiment: Experiment) -> tuple[Callable, int, list[list[LocalBatch]]]:
-    """Models of the miniature scale, ids that they share, and drawn scenes with their usual questions and answers."""
+    """Miniature models, the number of ids that they share, and drawn scenes with questions and answers."""
     training, asked, drawing = run.training, dialogue_of(experiment, "snei"), experiment.drawing
     words = train_vocabulary(
         text_corpus(drawing.seed.value, all_questions(experiment), training.system), drawing.vocabulary.value
@@ -145,13 +145,13 @@ def published_config(model: str, *, tiny: bool = False) -> PretrainedConfig:
 
 
 def published_inputs(run: RunSpec, _: Experiment, *, tiny: bool) -> tuple[Callable, int, list[list[LocalBatch]]]:
-    """Models of paper scale, ids that they share, and inputs without a tokenizer: noise as pixels, random words."""
+    """Models of paper scale, the number of ids that they share, and inputs of noise and random words."""
     configs = [published_config(member.model, tiny=tiny) for member in run.members]
     generator, encoder = torch.Generator().manual_seed(0), SimpleNamespace(pad_token=PAD, image_token=IMAGE)
 
     def build(k: int) -> tuple[PreTrainedModel, None]:
         torch.manual_seed(k)
-        with World().device:  # weights are drawn where they are used
+        with World().device:  # draws the weights on the device
             return AutoModelForImageTextToText.from_config(configs[k], dtype=torch.float32), None
 
     def words(count: int) -> list[int]:
@@ -175,7 +175,7 @@ def published_inputs(run: RunSpec, _: Experiment, *, tiny: bool) -> tuple[Callab
 
 
 class Subject:
-    """A group on an engine of its own, as in `gcl.training.trainer`; `step(n)` gives the seconds of one step."""
+    """A group on its own engine, as in `gcl.training.trainer`; `step(n)` gives the seconds of one step."""
 
     def __init__(self, name: str, case: Case, steps: int) -> None:
         run = self.run = case.runs[name]
@@ -200,16 +200,19 @@ class Subject:
 
 
 def clock() -> float:
-    """Seconds, once all that was asked for is done."""
+    """Seconds, after all work of the device."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
     return time.perf_counter()
 
 
 def measure(options: argparse.Namespace, names: Sequence[str], repeats: int) -> dict[str, Any]:
-    """Seconds of every subject in every round; each round has one batch, and begins with another subject. With the settings
-    and the peak memory of all together: on a GPU what is allocated, on a CPU what this process grows by."""
-    seed_everything(0)  # as a training does, deterministic kernels included
+    """Settings, seconds of every subject in every round, and peak memory of all subjects together.
+
+    Each round has one batch, and begins with another subject. Peak memory is the allocated memory on a GPU, and the growth
+    of this process on a CPU.
+    """
+    seed_everything(0)  # as a training does, with deterministic kernels
     case = make_case(options)
     before = _resident("VmRSS")
     subjects = {name: Subject(name, case, options.warmup + repeats) for name in names}
@@ -225,7 +228,7 @@ def measure(options: argparse.Namespace, names: Sequence[str], repeats: int) -> 
 
 
 def _resident(name: str) -> int | None:
-    """Resident memory of this process: now (VmRSS, which also starts the peak anew) or at most; None without Linux."""
+    """Resident memory of this process: VmRSS is now and resets the peak, VmHWM is the peak. None without Linux."""
     try:
         if name == "VmRSS":
             Path("/proc/self/clear_refs").write_text("5")
@@ -242,7 +245,7 @@ def summary(values: Sequence[float]) -> dict[str, Any]:
 
 
 def ratio(seconds: dict[str, list[float]]) -> dict[str, Any]:
-    """pair / (learner + guide): of rounds, with the median's 95 % bootstrap interval; of the steps least disturbed."""
+    """pair / (learner + guide): of rounds, with the median's 95 % bootstrap interval; and of the fastest steps."""
     times = [seconds[name] for name in SUBJECTS]
     rounds = [pair / (a + b) for a, b, pair in zip(*times, strict=True)]
     fastest = min(times[2]) / (min(times[0]) + min(times[1]))
@@ -292,9 +295,7 @@ def main() -> None:
     parser.add_argument("--warmup", type=int, default=3, help="rounds before these (default: %(default)s)")
     parser.add_argument("--sequential", action="store_true", help="time one after the other, each in its own process")
     parser.add_argument("--to", type=Path, help="write settings, every time, and the ratio as JSON")
-    parser.add_argument(
-        "--subject", choices=SUBJECTS, help=argparse.SUPPRESS
-    )  # what `report` asks its own processes for
+    parser.add_argument("--subject", choices=SUBJECTS, help=argparse.SUPPRESS)  # `report` gives it to its own processes
     parser.add_argument("--tiny", action="store_true", help=argparse.SUPPRESS)  # paper scale with tiny models
     options = parser.parse_args()
     options.scale = "paper" if options.device == "cuda" or options.tiny else "miniature"

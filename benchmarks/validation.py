@@ -1,10 +1,10 @@
-"""How long `gcl data validate` takes: whole validations of photograph-like JPEGs, by number of processes.
+"""Time of `gcl data validate`: whole validations of photograph-like JPEGs, by number of processes.
 
     python benchmarks/validation.py                                  # 4,000 pictures of 1280 x 720, about two minutes
     python benchmarks/validation.py --pictures 400 --repeats 3 --processes 1 2 4 --to validation.json
 
-Pictures are noise over blurred blocks and rectangles, no two alike; their words are drawn scenes. The files were just
-written, so that they come from memory, not from a disk.
+Pictures are noise over blurred blocks and rectangles, all different. Their words are drawn scenes. The files were just
+written, so they are read from memory, not from a disk.
 """
 
 import argparse
@@ -68,7 +68,7 @@ def write(root: Path, count: int, size: tuple[int, int]) -> int:
 
 
 def measure(root: Path, processes: int, repeats: int) -> dict:
-    """Median time of whole validations, their reports included."""
+    """Median time of whole validations with their reports."""
     turns = [AskedTurn(name=turn, question=f"{turn}?") for turn in SPEAKERS]
     dialogue = Dialogue(turns=turns, action="action", actions=ACTIONS)
     seconds = []

@@ -1,13 +1,13 @@
-"""The one family of errors that a user can mend: each says what is wrong, where, and what to do.
+"""Errors that a user can repair: each says what is wrong, where, and what to do.
 
-The command line prints them as one line and exits with status 2; anything else is a defect of the program.
+The command line prints them as one line and exits with status 2. Any other error is a defect of the program.
 """
 
 from collections.abc import Sequence
 
 
 class GCLError(Exception):
-    """A mistake in the input, the configuration or the machine; the message is written for the user."""
+    """A mistake in the input, the configuration or the machine, with a message for the user."""
 
 
 class ConfigError(GCLError):
@@ -15,7 +15,7 @@ class ConfigError(GCLError):
 
 
 class DataError(GCLError):
-    """A data set, a manifest or an image is not what it should be."""
+    """A data set, a manifest or an image is invalid."""
 
 
 class CheckpointError(GCLError):
@@ -23,11 +23,11 @@ class CheckpointError(GCLError):
 
 
 class TrainingError(GCLError):
-    """A training cannot go on, or must not: no finite loss, no memory, another copy at work, an unfit resume checkpoint."""
+    """A training must stop: infinite loss, no memory, another copy at work, or a wrong checkpoint to resume from."""
 
 
 def raise_all(problems: Sequence[str], heading: str, limit: int = 20) -> None:
-    """Raise one `DataError` that lists the first `limit` problems and counts the rest; do nothing if there are none."""
+    """Raise one `DataError` that lists the first `limit` problems and counts the rest; do nothing without problems."""
     if not problems:
         return
     rest = len(problems) - limit

@@ -1,4 +1,4 @@
-"""Whole or absent: files and folders appear under their final name only when they are complete. Hashes of both."""
+"""Write files and folders whole or not at all: they get their final name only when complete. Also hashes of both."""
 
 import errno
 import hashlib
@@ -13,12 +13,12 @@ from typing import Any
 
 from gcl.errors import DataError
 
-STDIN = "/dev/stdin"  # what `-` means on a command line
+STDIN = "/dev/stdin"  # the meaning of `-` on a command line
 
 
 @contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; rename it when the block ends, remove it when the block fails."""
+    """Yield a temporary path beside `path`; rename it if the block succeeds, remove it if the block fails."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
@@ -34,14 +34,14 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: Path | str, *, replace: bool = True) -> Iterator[Path]:
-    """Yield a temporary folder beside `path`; it takes the place of `path` when the block ends without an error.
+    """Yield a temporary folder beside `path`; it becomes `path` if the block succeeds.
 
     Args:
-        path: of the folder to be made.
-        replace: whether one that is there already gives way.
+        path: of the folder to make.
+        replace: whether to replace an existing folder.
 
     Raises:
-        DataError: if it does not, and somebody has made one meanwhile.
+        DataError: if `replace` is false and the folder exists at the end.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -49,7 +49,7 @@ def atomic_folder(path: Path | str, *, replace: bool = True) -> Iterator[Path]:
     try:
         yield temporary
         temporary.chmod(0o777 & ~_umask())
-        for file in temporary.rglob("*"):  # safetensors keeps its files to their owner
+        for file in temporary.rglob("*"):  # safetensors lets only the owner read its files
             if file.is_file():
                 file.chmod(0o666 & ~_umask())
         if path.exists() and replace:
@@ -98,10 +98,10 @@ def read_jsonl(path: Path | str) -> list[Any]:
     """Read one JSON value a line.
 
     Raises:
-        DataError: naming the first line that is not valid JSON.
+        DataError: naming the first invalid line.
     """
     values = []
-    # Only "\n" ends a line: splitlines() would also break at characters that JSON allows inside texts.
+    # splitlines() would also break at characters that JSON allows inside texts.
     lines = Path(path).read_text(encoding="utf-8").removesuffix("\n").split("\n")
     for number, line in enumerate(lines if lines != [""] else [], start=1):
         try:
@@ -112,7 +112,7 @@ def read_jsonl(path: Path | str) -> list[Any]:
 
 
 def canonical_json(value: Any) -> str:
-    """One spelling for equal values: sorted keys, no spaces. What run ids and fingerprints are made of."""
+    """One spelling for equal values: sorted keys, no spaces. Run ids and fingerprints use it."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
@@ -129,7 +129,7 @@ def sha256_file(path: Path | str) -> str:
 
 def sha256_files(paths: Iterable[Path | str], root: Path | str) -> str:
     """One hash over several files: their paths relative to `root` and their contents, in sorted order."""
-    # Links are not followed for the name: a hub snapshot is a folder of links into another one.
+    # Names do not follow links, because a hub snapshot is a folder of links into another folder.
     root = Path(root).absolute()
     relative = sorted((Path(p).absolute().relative_to(root).as_posix(), p) for p in paths)
     return sha256_text("\n".join(f"{name} {sha256_file(path)}" for name, path in relative))

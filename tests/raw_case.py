@@ -1,4 +1,4 @@
-"""Raw folders for tests: a scenario as a line of scenarios.jsonl, and drawn data as people get it, by the importer."""
+"""Raw folders for tests: a scenario as a line of scenarios.jsonl, and drawn data made by the importer."""
 
 from pathlib import Path
 

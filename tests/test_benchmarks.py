@@ -1,4 +1,4 @@
-"""The benchmarks run, at sizes that say nothing: their arguments, their JSON, and the code that else only a GPU runs."""
+"""The benchmarks run at tiny sizes: their arguments, their JSON, and code that otherwise only a GPU runs."""
 
 import argparse
 import json

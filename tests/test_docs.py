@@ -22,8 +22,6 @@ PAGES = [
 WRITTEN = [page for page in PAGES if page.name not in GENERATED]
 # The house's limit is 20 words. Of each page so many sentences may be longer, none longer than LONGEST.
 LIMIT, LONGEST, SHARE = 20, 30, 0.03
-# Documented before it is built; remove it here when it is.
-COMING = {"train snei/sft/qwen3-vl-4b/default/seed0 --experiment results/miniature/experiment.json --to my-run"}
 
 
 def sentences_of(page: Path, *kinds: str) -> list[str]:
@@ -91,7 +89,7 @@ def mistake(command: str) -> str | None:
 @pytest.mark.parametrize("page", WRITTEN, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_command_of_gcl_can_be_typed(page):
     whole, mentioned = markdown_pages.commands(page.read_text(encoding="utf-8"), "gcl")
-    found = [mistake(command) for command in whole if command not in COMING]
+    found = [mistake(command) for command in whole]
     # A sentence may leave out what a verb needs, but name no verb or option that there is not.
     found += [said for said in map(mistake, mentioned) if said and "requires an argument" not in said]
     assert not any(found), "\n".join(filter(None, found))
@@ -100,10 +98,6 @@ def test_every_command_of_gcl_can_be_typed(page):
 @pytest.mark.parametrize("command", ["nonsense", "status --nonsense", "data nonsense", "runs a b"])
 def test_a_command_that_cannot_be_typed_is_noticed(command):
     assert mistake(command) is not None
-
-
-def test_commands_that_are_built_are_no_longer_left_out():
-    assert all(map(mistake, COMING))
 
 
 @pytest.mark.parametrize("page", WRITTEN, ids=lambda page: str(page.relative_to(ROOT)))

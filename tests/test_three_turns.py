@@ -13,14 +13,14 @@ from gcl.cli.main import main
 from gcl.evaluation.predict import chosen_questions, find_member, predict
 from gcl.experiment.execution import execution_spec
 from gcl.experiment.load import load_experiment
-from gcl.experiment.places import places
+from gcl.experiment.places import places, results_at
 from gcl.files import read_json, read_jsonl
 from gcl.operations.gpu_hours import _samples
 from gcl.reporting.build import build
 from gcl.reporting.figures.gallery import gallery
-from gcl.reporting.metrics import metrics_path, predictions_path
 from gcl.tasks import jobs
 from gcl.workflow.plan import Plan
+from gcl.workflow.targets import TARGETS
 
 TURNS = {
     "scene": {"question": "What is there?", "metrics": ["cos"]},
@@ -92,10 +92,10 @@ def project(tmp_path_factory, backbones):
 def run_all(root: Path) -> None:
     """Train, answer and score all that the headline asks for, as the rules do."""
     experiment = load_experiment()
-    here, plan = places(experiment), Plan(experiment)
-    exchanged = {run.id for run in plan.exchanged_runs("headline")}
-    for run in plan.reported_runs("headline"):
-        jobs.train(experiment, run, execution_spec(experiment), here.checkpoints(run.id))
+    here, headline = places(experiment), TARGETS["headline"]
+    exchanged = {run.id for run in headline.exchanged(experiment)}
+    for run in headline.runs(experiment):
+        jobs.train(experiment, run, execution_spec(experiment.execution), here.checkpoints(run.id))
         for pictures in ("own", "exchanged")[: 1 + (run.id in exchanged)]:
             name = run.evaluation(pictures)
             jobs.generate(experiment, run, here.predictions(name), pictures)
@@ -117,10 +117,10 @@ def test_three_turns_work_as_five_do(project, capsys):
     experiment = load_experiment()
     sft, gcl = Plan(experiment).gallery_runs("snei")
     assert _samples(sft, experiment) == COUNTS["train"] * len(TURNS)
-    answers = read_jsonl(predictions_path("results", gcl))
+    answers = read_jsonl(results_at(gcl.scale, "results").predictions(gcl.id))
     assert [record["turn"] for record in answers[:12]] == [turn for turn in TURNS for _ in range(COUNTS["test"])]
     assert {record["turn"] for record in answers if "label" in record} == {"next_move"}
-    member = read_json(metrics_path("results", "miniature", gcl.id))["members"][0]
+    member = read_json(results_at("miniature", "results").metrics(gcl.id))["members"][0]
     assert list(member["summary"]) == list(member["items"][0])[1:] == SCORES
     assert list(member["empty"]) == list(TURNS) and member["confusion"]["rows"] == ["Go On", "Stop"]
 

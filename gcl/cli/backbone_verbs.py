@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from gcl.cli.arguments import File, Scale, Scratch
+from gcl.cli.arguments import File, Scale, Scratch, known_model, opened
 from gcl.errors import ConfigError
 from gcl.files import write_json
 
@@ -17,7 +17,6 @@ def vocabulary(*, to: Path, file: File = None, scale: Scale = None) -> None:
     Args:
         to: JSON file to write.
     """
-    from gcl.cli.opened import opened
     from gcl.data.drawing.datasets import text_corpus
     from gcl.experiment.dialogue import all_questions
     from gcl.models.bpe import train_vocabulary
@@ -46,7 +45,6 @@ def ground(
         vocabulary: As `gcl backbone vocabulary` writes it.
         to: Checkpoint folder to make.
     """
-    from gcl.cli.opened import known_model, opened
     from gcl.experiment.grounding_spec import grounding
     from gcl.training.grounding import ground_backbone
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from gcl.cli.arguments import Count, CountOrNone, File, Scale
+from gcl.cli.arguments import Count, CountOrNone, File, Scale, known_data, opened
 from gcl.errors import ConfigError, DataError
 from gcl.files import write_json, write_text
 
@@ -31,7 +31,6 @@ def generate(
         test: Scenes to test on.
         tuning: Scenes to choose settings on, unlike those of any test split.
     """
-    from gcl.cli.opened import known_data, opened
     from gcl.data.drawing.datasets import write_captions, write_dataset
 
     if name == "captions":
@@ -60,9 +59,8 @@ def inspect(
     from gcl.data.importing.inspect import inspect_source
     from gcl.data.importing.proposal import Known
     from gcl.experiment.dialogue import dialogue_of
-    from gcl.experiment.load import experiment_here
 
-    experiment = experiment_here(scale)
+    experiment = opened(scale=scale)
     datasets = experiment.datasets
     if data_set not in {None, *datasets}:
         raise ConfigError(f"unknown data set {data_set!r}; use one of {', '.join(datasets)} (see config.yaml)")
@@ -93,14 +91,10 @@ def import_(
         to: Raw folder to make, usually `data/raw/<data set>`.
         show: Mistakes to list.
     """
-    from gcl.cli.opened import opened
     from gcl.data.importing.importer import KINDS, import_source
-
-    datasets = opened(file, scale).datasets
     from gcl.experiment.dialogue import dialogue_of
-    from gcl.experiment.load import experiment_here
 
-    experiment = experiment_here(scale)
+    experiment = opened(file, scale)
     datasets = experiment.datasets
     if kind not in {*datasets, *KINDS}:
         known = ", ".join(dict.fromkeys([*datasets, *KINDS]))
@@ -125,15 +119,13 @@ def validate(
         json: Write everything as JSON, too.
         html: Write a page with sampled scenes, too.
     """
-    from gcl.cli.opened import known_data
     from gcl.data.importing.importer import kind_of_import
     from gcl.data.validation.validate import validate
     from gcl.evaluation.readers import readers
     from gcl.experiment.data_spec import data_spec
     from gcl.experiment.dialogue import dialogue_of, scored_by
-    from gcl.experiment.load import experiment_here
 
-    experiment = experiment_here(scale)
+    experiment = opened(scale=scale)
     if name is None and folder is None:
         raise ConfigError(f"name a data set ({', '.join(experiment.datasets)}), or a folder: --folder DIR")
     if name is not None:
@@ -165,7 +157,6 @@ def manifest(name: str, /, *, scale: Scale = None, file: File = None) -> None:
     Args:
         name: A data set of config.yaml.
     """
-    from gcl.cli.opened import known_data, opened
     from gcl.data.manifest import check_counts, write_manifests
     from gcl.data.raw import read_raw
     from gcl.experiment.places import places

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Group, Parameter, validators
 
-from gcl.cli.arguments import Count, CountOrNone, File, Scale
+from gcl.cli.arguments import Count, CountOrNone, File, Scale, known_model, opened
 from gcl.errors import ConfigError, DataError
 from gcl.files import (
     atomic_folder,
@@ -174,7 +174,6 @@ def build(
         to: Checkpoint folder to make.
         seed: Of its weights.
     """
-    from gcl.cli.opened import known_model, opened
     from gcl.experiment.schema import MiniatureModel
     from gcl.models import untrained
 

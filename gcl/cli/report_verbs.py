@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Literal
 
-from gcl.cli.arguments import Count, File, Json, Results, Scale
+from gcl.cli.arguments import Count, File, Json, Results, Scale, opened
 from gcl.workflow.targets import FIGURES, TABLES
 
 REPORTS = (*TABLES, *FIGURES, "costs", "gallery", "page")
@@ -24,16 +24,15 @@ def compare(
         gcl compare snei/sft/qwen3-vl-4b/default/seed0 snei/gcl/qwen2.5-vl-3b+qwen3-vl-4b/full/seed0
 
     Args:
-        a: A run: its id (see gcl runs), of MGSD's maybe with /QUESTION, or its metrics file.
+        a: A run: its id (see gcl runs), or its metrics file.
         b: The other run.
         members: Compare this member of A with that one of B. By default every model that is in both.
         worst: List so many of the scenes that differ most in the first metric.
     """
-    from gcl.experiment.load import experiment_here
     from gcl.reporting.trace.compare import compare
     from gcl.reporting.trace.scored import read_scored, scored_path
 
-    experiment = experiment_here(scale)
+    experiment = opened(scale=scale)
     scored = [read_scored(scored_path(run, experiment, results)) for run in (a, b)]
     resamples = experiment.evaluation.bootstrap.value
     found = compare(*scored, members=members, worst=worst, resamples=resamples)
@@ -52,10 +51,9 @@ def trace(cell: str, /, *, as_json: Json = False, scale: Scale = None, results: 
         cell: A table, to list what can be asked of it, or TABLE:ROW:COLUMN; the row by number, or by words joined by /.
     """
     from gcl.errors import raise_all
-    from gcl.experiment.load import experiment_here
     from gcl.reporting.trace.trace import rows, show_rows, trace
 
-    experiment = experiment_here(scale)
+    experiment = opened(scale=scale)
     if ":" not in cell:
         listed = rows(experiment, cell, results)
         print(json.dumps(listed, indent=2) if as_json else show_rows(listed))
@@ -75,10 +73,9 @@ def crate(*, to: Path, scale: Scale = None, results: Results = Path("results")) 
     Args:
         to: Zip to write.
     """
-    from gcl.experiment.load import experiment_here
     from gcl.reporting.trace.crate import write_crate
 
-    write_crate(experiment_here(scale), results, to)
+    write_crate(opened(scale=scale), results, to)
 
 
 def report(
@@ -95,8 +92,6 @@ def report(
         name: Of the table or figure.
         to: Path of the files to write, without suffix; of the page with it.
     """
-    from gcl.cli.opened import opened
-
     experiment = opened(file, scale)
     if name == "costs":
         from gcl.operations.costs import write_costs

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from gcl.cli.arguments import Changes, Count, File, Json, Results, Scale, Scratch
+from gcl.cli.arguments import Changes, Count, File, Json, Results, Scale, Scratch, known_data, opened
 from gcl.errors import ConfigError
 from gcl.files import STDIN
 
@@ -31,14 +31,13 @@ def train(
         to: Folder for one checkpoint per member.
         record: File for a copy of the run's record: costs, versions.
     """
-    from gcl.cli.opened import opened
     from gcl.experiment.execution import changed, execution_spec
     from gcl.experiment.methods.registry import find_run
     from gcl.tasks import jobs
     from gcl.training import launch
 
     experiment = opened(file, scale)
-    spec, execution = find_run(experiment, run), changed(execution_spec(experiment), changes)
+    spec, execution = find_run(experiment, run), changed(execution_spec(experiment.execution), changes)
     launch.ensure(execution)
     jobs.train(experiment, spec, execution, to, record, scratch)
 
@@ -58,7 +57,6 @@ def generate(
         to: JSONL file to write.
         pictures: Each scene's own picture, or that of another scene as a control.
     """
-    from gcl.cli.opened import opened
     from gcl.experiment.methods.registry import find_run
     from gcl.tasks import jobs
 
@@ -82,7 +80,6 @@ def score(
         summary: File for the means alone.
         pictures: Which ones the members saw.
     """
-    from gcl.cli.opened import opened
     from gcl.experiment.methods.registry import find_run
     from gcl.tasks import jobs
 
@@ -131,7 +128,6 @@ def predict(
 
 def _asked_as_configured(found: Any, dataset: str | None, scale: str | None) -> Any:
     """A base model with the questions of config.yaml: that of this folder, or the project's own."""
-    from gcl.cli.opened import known_data
     from gcl.evaluation.predict import base_member
     from gcl.experiment.load import experiment_anywhere
     from gcl.tasks.social_task import SocialTask

@@ -11,7 +11,7 @@ from typing import Annotated
 
 from cyclopts import Group, Parameter, validators
 
-from gcl.cli.arguments import Changes, Count, Json, Positive, Results, Scale
+from gcl.cli.arguments import Changes, Count, Json, Positive, Results, Scale, opened
 from gcl.errors import ConfigError
 
 # A third of an A100's bfloat16 peak (312), as well-tuned trainings reach. An RTX 8000 has a peak of 130 in float16.
@@ -32,7 +32,7 @@ def settings(*, as_json: Json = False, schema: Path | None = None) -> None:
     """
     from gcl.experiment.checks import warnings
     from gcl.experiment.json_schema import config_schema
-    from gcl.experiment.load import experiment_here, replaced
+    from gcl.experiment.load import replaced
     from gcl.experiment.load import settings as all_settings
     from gcl.experiment.notes import notes
     from gcl.files import write_json
@@ -40,7 +40,7 @@ def settings(*, as_json: Json = False, schema: Path | None = None) -> None:
     if schema:
         write_json(schema, config_schema())
         return
-    experiment = experiment_here()
+    experiment = opened()
     rows = [dict(zip(("setting", "value", "origin", "note"), row, strict=True)) for row in all_settings(experiment)]
     if as_json:
         print(json.dumps(rows, indent=2, ensure_ascii=False))
@@ -66,10 +66,9 @@ def runs(run: str | None = None, /) -> None:
         run: Id of a run, to print its specification.
     """
     from gcl.experiment.grid import all_runs
-    from gcl.experiment.load import experiment_here
     from gcl.experiment.methods.registry import find_run
 
-    experiment = experiment_here()
+    experiment = opened()
     print(find_run(experiment, run).model_dump_json(indent=2) if run else "\n".join(all_runs(experiment)))
 
 
@@ -92,14 +91,13 @@ def plan(
         tflops: 10^12 operations a second that a GPU keeps up, where nothing was measured.
         tokens: With --memory: longest input, image included, if you know it.
     """
-    from gcl.experiment.load import experiment_here
 
-    experiment = experiment_here(scale)
+    experiment = opened(scale=scale)
     if memory:
         from gcl.experiment.execution import changed, execution_spec
         from gcl.experiment.methods.registry import find_run
 
-        run, execution = find_run(experiment, memory), changed(execution_spec(experiment), changes)
+        run, execution = find_run(experiment, memory), changed(execution_spec(experiment.execution), changes)
         from gcl.operations.memory import memory_plan
         from gcl.operations.model_sizes import model_configs
 
@@ -133,11 +131,10 @@ def status(
         every: List runs that are done or to do, too.
     """
     from gcl.experiment.grid import all_runs
-    from gcl.experiment.load import experiment_here
     from gcl.experiment.methods.registry import find_run
     from gcl.operations import status
 
-    experiment = experiment_here(scale)
+    experiment = opened(scale=scale)
     chosen = [find_run(experiment, run) for run in runs] or list(all_runs(experiment).values())
     found = status.status(experiment, chosen)
     if as_json:
@@ -160,10 +157,9 @@ def doctor(
         slurm: Options of srun, for the check of a node.
         here: Only this machine: what the job on the node does.
     """
-    from gcl.experiment.load import experiment_here
     from gcl.operations import doctor
 
-    experiment = experiment_here(scale)
+    experiment = opened(scale=scale)
     findings = []
     for finding in doctor.here(experiment, Path()) if here else doctor.examine(experiment, Path(), slurm.split()):
         findings.append(finding)

@@ -19,11 +19,17 @@ _FOUND: dict[str, type[Scorer]] = {
 METRICS = dict(sorted((_FOUND | PLANNING_SCORERS).items(), key=lambda entry: (entry[1].place, entry[0])))
 
 
+def turn_of(name: str) -> str:
+    """The turn whose answers a score is of; empty if it is no score's name."""
+    metric = max((metric for metric in METRICS if name.endswith(f"_{metric}")), key=len, default=None)
+    return name.removesuffix(f"_{metric}") if metric else ""
+
+
 def header(name: str) -> str | None:
     """How the paper spells a score, such as Action-F1 for action_f1; None if it is no score's name."""
-    metric = max((metric for metric in METRICS if name.endswith(f"_{metric}")), key=len, default=None)
-    turn = name.removesuffix(f"_{metric}")
-    return f"{turn.replace('_', ' ').capitalize()}{METRICS[metric].suffix}" if metric and turn else None
+    turn = turn_of(name)
+    suffix = METRICS[name.removeprefix(f"{turn}_")].suffix if turn else ""
+    return f"{turn.replace('_', ' ').capitalize()}{suffix}" if turn else None
 
 
 def ranking(experiment: Experiment, dataset: str) -> tuple[str, str]:

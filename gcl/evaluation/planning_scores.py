@@ -39,4 +39,6 @@ def _scorer(name: str, number: int) -> type[PlanningScorer]:
     return type(f"{name.title().replace('_', '')}Scorer", (PlanningScorer,), words)
 
 
-PLANNING_SCORERS = {name: _scorer(name, number) for number, name in enumerate((*PLAN_SCORES, "all"))}
+# The first one ranks states.
+_ORDER = ("success", "optimal", "parsed", "success_staying", "illegal", "all")
+PLANNING_SCORERS = {name: _scorer(name, number) for number, name in enumerate(_ORDER)}

@@ -57,7 +57,11 @@ def score_run(
         "run": spec.evaluation(pictures),
         "members": members,
         "constant_answer": _constant_answer(answers[0], columns),
-        "provenance": {"training": spec.id, "spec": spec.model_dump(), "spec_sha256": spec.fingerprint}
+        "provenance": {
+            "training": spec.id if spec.feed else None,
+            "spec": spec.model_dump(),
+            "spec_sha256": spec.fingerprint,
+        }
         | {"score": score.model_dump()}
         | dict(provenance)
         | {

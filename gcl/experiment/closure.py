@@ -37,14 +37,17 @@ STEPS = {
     "reporting": "gcl.cli.report_verbs.report",
     "page": "gcl.cli.report_verbs.report",
 }
-# Files that are no modules, as patterns.
-DATA = {"reporting": ("gcl/reporting/paper/*.csv",), "page": ("gcl/reporting/page/*.j2",)}
 # Folders whose modules are found by their names, and the module that finds them.
 FOUND = {"gcl.evaluation.metric_registry": "gcl.evaluation.scorers"}
+# Files that are no modules, as patterns.
+DATA = {
+    "reporting": ("gcl/reporting/paper/*.csv",),
+    "page": ("gcl/reporting/page/*.j2", "gcl/reporting/page/*.css", "gcl/reporting/page/*.js"),
+}
 # Modules that decide nothing, with what they do instead; nothing is looked for behind them.
 EXCLUDED = {
     "gcl": "says the version",
-    "gcl.cli.opened": "reads settings",
+    "gcl.cli.arguments": "reads settings",
     "gcl.errors": "words of errors",
     "gcl.files": "writes files whole and hashes them; what is in them is others' business",
     "gcl.experiment": "reads settings and makes specifications of them; a step is given its own by its rule",

@@ -1,18 +1,17 @@
 """How a training is carried out: engine, processes, memory, resume. Not part of a run, since no result depends on it but by
 rounding, and MGSD's second stage by which random numbers decide the student's answers (`rollouts`).
 
-`execution_spec(experiment)` takes it from the configuration, `changed(spec, ["processes=2"])` from a command line.
+`execution_spec(experiment.execution)` takes it from the configuration, `changed(spec, ["processes=2"])` from a command line.
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_type_hints
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, create_model, model_validator
 
 from gcl.errors import ConfigError
-from gcl.experiment.schema import Experiment
-from gcl.experiment.types import Count, Strict
+from gcl.experiment.types import Count, Setting, Strict
 
 # What DeepSpeed may hold beside its share, in elements for all members together: a bucket of gradients, gathered weights,
 # weights fetched ahead.
@@ -36,6 +35,7 @@ class ExecutionSpec(Strict):
         rollouts: what draws the answers of MGSD's second stage: the training engine (`plain`), `vllm`, or `auto`, vLLM where
             it is installed and there is a GPU.
         retain: what stays of a finished training once it is scored: `none`, LoRA `adapters`, or the `final` weights.
+        loggers: who gets the losses beside losses.jsonl (gcl/training/trackers.py).
     """
 
     engine: Literal["plain", "deepspeed"] = "plain"
@@ -50,6 +50,7 @@ class ExecutionSpec(Strict):
     keep: Count = 2
     rollouts: Literal["auto", "plain", "vllm"] = "plain"
     retain: Literal["none", "adapters", "final"] = "final"
+    loggers: list[Literal["tensorboard", "wandb", "mlflow", "trackio", "dvclive"]] = Field(["tensorboard"])
 
     @model_validator(mode="after")
     def _possible(self) -> "ExecutionSpec":
@@ -60,9 +61,18 @@ class ExecutionSpec(Strict):
         return self
 
 
-def execution_spec(experiment: Experiment) -> ExecutionSpec:
+# The section of config.yaml: the same settings, each with its origin.
+Execution = create_model(
+    "Execution",
+    __base__=Strict,
+    __doc__="How trainings are carried out. It changes results by rounding only; `rollouts` also changes random numbers.",
+    **{name: Setting[get_type_hints(ExecutionSpec, include_extras=True)[name]] for name in ExecutionSpec.model_fields},
+)
+
+
+def execution_spec(execution: Execution) -> ExecutionSpec:
     """The experiment's own choice."""
-    return ExecutionSpec(**{name: getattr(experiment.execution, name).value for name in ExecutionSpec.model_fields})
+    return ExecutionSpec(**{name: getattr(execution, name).value for name in ExecutionSpec.model_fields})
 
 
 def changed(spec: ExecutionSpec, changes: Sequence[str]) -> ExecutionSpec:

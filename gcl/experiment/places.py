@@ -17,7 +17,7 @@ from gcl.experiment.runs import Built, MemberSpec, RunSpec, Start, Trained
 from gcl.experiment.schema import Experiment
 from gcl.experiment.weights import Weights
 
-RESULTS, LOGS, SCRATCH = Path("results"), Path("logs"), Path("scratch")
+RESULTS, DATA, LOGS, SCRATCH = Path("results"), Path("data"), Path("logs"), Path("scratch")
 PLANNING = "planning"  # the data set of planning tasks
 
 
@@ -49,9 +49,14 @@ class Places:
         """Folder that a training leaves."""
         return self.root / "checkpoints" / run
 
+    @property
+    def records(self) -> Path:
+        """Folder of what trainings took."""
+        return self.root / "records"
+
     def record(self, run: str) -> Path:
         """What a training took."""
-        return self.root / "records" / f"{run}.json"
+        return self.records / f"{run}.json"
 
     def predictions(self, name: str) -> Path:
         """Answers; of `RunSpec.evaluation`."""
@@ -65,9 +70,14 @@ class Places:
         """The means of a metrics file."""
         return self.root / "summary" / f"{name}.json"
 
+    @property
+    def tables(self) -> Path:
+        """Folder of tables."""
+        return self.root / "tables"
+
     def table(self, name: str, suffix: str = "") -> Path:
         """One file of a table; without suffix what they all begin with."""
-        return self.root / "tables" / f"{name}{suffix}"
+        return self.tables / f"{name}{suffix}"
 
     def figure(self, name: str, suffix: str = "") -> Path:
         """One file of a figure."""
@@ -90,6 +100,15 @@ class Places:
         """What a job has printed."""
         return LOGS / self.scale / step / f"{name}.log"
 
+    def source(self, dataset: str) -> Path:
+        """A drawn data set in the shape of a download."""
+        return self.data / "source" / dataset
+
+    @property
+    def captions(self) -> Path:
+        """Captioned scenes, which all scales with miniature models share."""
+        return DATA / "miniature" / "captions"
+
     def raw(self, dataset: str) -> Path:
         """Imported scenes of a data set."""
         return self.data / "raw" / dataset
@@ -97,6 +116,14 @@ class Places:
     def manifests(self, dataset: str) -> Path:
         """Folder of a data set's manifests."""
         return self.data / "manifests" / dataset
+
+    def manifest(self, dataset: str, split: str) -> Path:
+        """The scenes of one split, with hashes of their pictures and texts."""
+        return self.manifests(dataset) / f"{split}.tsv"
+
+    def some_states(self, task: str, level: str) -> Path:
+        """States of planning tasks, of one task and level; the level of a public test set is "public"."""
+        return self.data / PLANNING / "states" / f"{task}-{level}.jsonl"
 
     @property
     def states(self) -> Path:
@@ -112,7 +139,7 @@ class Places:
         """Files that one split of a data set is read from; the manifest binds raw data."""
         if dataset == PLANNING:
             return [self.states, self.state_pictures]
-        return [self.manifests(dataset) / f"{split}.tsv"]
+        return [self.manifest(dataset, split)]
 
     def weights(self, start: Start) -> Weights:
         """Where the weights are that a member starts from."""
@@ -130,6 +157,11 @@ class Places:
 def start_weights(run: RunSpec, member: MemberSpec) -> Weights:
     """Where the weights are that a member of a run starts from, seen from the project's folder."""
     return Places(run.scale, Path()).weights(member.start)
+
+
+def results_at(scale: str, results: Path | str = RESULTS) -> Places:
+    """Where the results of a scale are, whatever its data."""
+    return Places(scale, DATA, Path(results))
 
 
 def places(experiment: Experiment, results: Path = RESULTS) -> Places:

@@ -4,6 +4,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
+from gcl.experiment.divergences import Divergence, SampledDivergence
 from gcl.experiment.types import Count, Lora, NotNegative, Positive, Seed, Setting, Strict
 
 View = Literal["image", "symbols", "symbols+plan", "image+plan"]
@@ -76,7 +77,7 @@ class PlanningVariant(Strict):
     grounded: bool = True
     teacher: View = "symbols+plan"
     author: Literal["student", "teacher"] = "student"
-    divergence: Literal["sampled-reverse-kl", "reverse-kl", "forward-kl", "jsd"] = "sampled-reverse-kl"
+    divergence: Divergence | SampledDivergence = "sampled-reverse-kl"
 
 
 class PlanningArm(Strict):

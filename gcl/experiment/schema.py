@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
+from gcl.experiment.divergences import Divergence
+from gcl.experiment.execution import Execution
 from gcl.experiment.planning_schema import Planning
 from gcl.experiment.types import Count, Lora, NotNegative, Positive, Seed, Setting, Strict
 from gcl.experiment.weights import Weights
@@ -19,9 +21,7 @@ SCALES = {
     "paper": None,
 }
 
-# What L_DRL and L_GSL can be: gcl/objective/drl.py and semantic.py, which import torch.
-Divergence = Literal["jsd", "jsd-detached", "forward-kl", "reverse-kl"]
-SampledDivergence = Literal["sampled-reverse-kl"]  # of tokens that the learning member has drawn itself
+# What L_GSL can be: gcl/objective/gsl.py, which imports torch.
 Matching = Literal["infonce", "cosine"]
 
 
@@ -111,24 +111,6 @@ class Training(Strict):
     lr_ratio: Setting[Positive]
     precision: Setting[Literal["float32", "bfloat16", "float16"]]
     pixels: Setting[Annotated[list[Count], Field(min_length=2, max_length=2)]]
-
-
-class Execution(Strict):
-    """How trainings are carried out: decides speed, memory and safety, and the result only up to rounding; `rollouts` also
-    by which random numbers MGSD's students answer."""
-
-    engine: Setting[Literal["plain", "deepspeed"]]
-    nodes: Setting[Count]
-    processes: Setting[Count]
-    zero_stage: Setting[Literal[1, 2, 3]]
-    offload: Setting[bool]
-    gradient_checkpointing: Setting[bool]
-    head_chunk: Setting[Count | None]
-    workers: Setting[Annotated[int, Field(ge=0, le=64)]]
-    save_every: Setting[Count]
-    keep: Setting[Count]
-    rollouts: Setting[Literal["auto", "plain", "vllm"]]
-    retain: Setting[Literal["none", "adapters", "final"]]
 
 
 class Objective(Strict):

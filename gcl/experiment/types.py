@@ -1,11 +1,8 @@
 """What schemas are made of: `Strict` models, `Setting` with its origin, kinds of numbers, and what several sections have."""
 
-from pathlib import Path
 from typing import Annotated, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-
-from gcl.errors import ConfigError, DataError
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 ORIGINS = ("paper", "inferred", "assumed")
 # What members see of a test scene: its picture, or that of another scene, as a control.
@@ -50,21 +47,3 @@ class Lora(Strict):
 
     rank: Count
     alpha: Positive
-
-
-def parsed(kind: type[S], text: str) -> S:
-    """A specification as JSON text, or a file that holds it.
-
-    Raises:
-        ConfigError: if it is no valid one.
-        DataError: if the file is no text.
-    """
-    try:
-        text = text if text.lstrip().startswith("{") else Path(text).read_text(encoding="utf-8")
-        return kind.model_validate_json(text)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        field = ".".join(map(str, problem["loc"]))
-        raise ConfigError(f"{kind.__name__}: {field}: {problem['msg']}; `gcl runs ID` prints a valid run") from None
-    except UnicodeDecodeError:
-        raise DataError(f"{text}: not a text file; give JSON or a file that holds JSON") from None

@@ -1,4 +1,4 @@
-"""Where weights lie: `Weights` is a folder, or a hub id with its commit."""
+"""The place of weights: `Weights` is a folder, or a hub id with its commit."""
 
 from typing import Any
 

@@ -1,7 +1,6 @@
 """Low-rank adapters (LoRA) in a backbone's language model: `inject`, `save`, `base`, `merged`.
 
-All that touches peft is here. Import it where adapters are used, not at the top of a module: peft takes a while to import,
-and few trainings need it.
+Only this module imports peft. Import it inside functions: peft loads slowly, and few trainings need it.
 """
 
 from contextlib import AbstractContextManager, nullcontext
@@ -22,18 +21,18 @@ TARGETS = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|d
 
 
 def inject(backbone: PreTrainedModel, lora: Lora) -> None:
-    """Put adapters into the model, which are then all that learns; they are drawn from torch's generator."""
+    """Put adapters into the model and freeze everything else; torch's generator draws them."""
     inject_adapter_in_model(_config(lora), backbone)
 
 
 def save(backbone: PreTrainedModel, lora: Lora, base: Weights, weights: dict[str, Tensor], folder: Path) -> None:
-    """As peft's own `save_pretrained` would, which cannot be asked: the trained model may still be divided.
+    """Write the files of peft's `save_pretrained`, which cannot gather a model divided among processes.
 
     Args:
         backbone: the model with its adapters.
         lora: their settings.
-        base: what the model started from.
-        weights: all its weights by name, put together.
+        base: the model that training started from.
+        weights: all its weights by name, gathered.
         folder: where to write.
     """
     adapters = get_peft_model_state_dict(backbone, state_dict=weights)
@@ -48,7 +47,7 @@ def save(backbone: PreTrainedModel, lora: Lora, base: Weights, weights: dict[str
 
 
 def base(folder: Path) -> Weights:
-    """What the adapters of a folder were trained on."""
+    """The model that the adapters of a folder were trained on."""
     config = LoraConfig.from_pretrained(folder)
     return Weights(path=config.base_model_name_or_path, revision=config.revision)
 
@@ -60,11 +59,11 @@ def merged(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
         if isinstance(layer, LoraLayer):
             with _whole(layer.get_base_layer().weight):
                 layer.merge()
-    return adapted.unload().requires_grad_(True)  # peft has frozen it, and the next training may be of all weights
+    return adapted.unload().requires_grad_(True)  # peft froze it; the next training may be of all weights
 
 
 def _whole(weight: nn.Parameter) -> AbstractContextManager[object]:
-    """Inside, a weight that DeepSpeed has divided among processes is whole, one at a time."""
+    """Context in which a weight that DeepSpeed divided among processes is whole."""
     if not hasattr(weight, "ds_id"):
         return nullcontext()
     import deepspeed

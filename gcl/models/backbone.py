@@ -1,8 +1,7 @@
 """Load a Qwen-VL checkpoint, from a local folder or a pinned hub revision, the same way at every scale.
 
-`load_model(source)` gives any model, `load_trained(folder, base)` one that a training left, `load_preprocessor(source)`
-tokenizer and image processor. Images go through the PIL backend on every machine, so that pixels are equal with and without
-torchvision.
+`load_model(source)` loads any model, and `load_trained(folder, base)` one that a training wrote. `load_preprocessor(source)`
+loads tokenizer and image processor. Images use the PIL backend everywhere, so pixels do not depend on torchvision.
 """
 
 from collections.abc import Callable
@@ -36,19 +35,19 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Preprocessor:
-    """What turns words and pictures into a member's inputs."""
+    """Turns words and pictures into a member's inputs."""
 
     family: str
     tokenizer: PreTrainedTokenizerBase
     image_processor: Qwen2VLImageProcessorPil
 
     def save(self, folder: Path) -> None:
-        """Write tokenizer, chat template and processor configuration as an ordinary checkpoint has them."""
+        """Write tokenizer, chat template and processor configuration, as in any checkpoint."""
         processor = _image_only(PROCESSORS[self.family])(
             self.image_processor, self.tokenizer, self.tokenizer.chat_template
         )
         processor.save_pretrained(folder)
-        # Plain AutoProcessor insists on a video section; with it the folder also loads where torchvision is installed.
+        # AutoProcessor requires a video section where torchvision is installed.
         path = folder / "processor_config.json"
         config = processor.to_dict()
         image = config["image_processor"]
@@ -61,7 +60,7 @@ class Preprocessor:
 
 
 def load_model(source: Weights, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
-    """Load a published model, or what a training left, adapters alone included; in evaluation mode.
+    """Load a published or a trained model in evaluation mode; a trained one may be adapters alone.
 
     Raises:
         CheckpointError: as `load_backbone` and `load_trained`.
@@ -70,8 +69,8 @@ def load_model(source: Weights, dtype: torch.dtype = torch.float32) -> PreTraine
     if source.revision is None and (folder / ADAPTER).is_dir():
         from gcl.models import adapters
 
-        found = Weights(path=str(folder / ADAPTER))
-        return load_trained(folder, _guarded(found, lambda: adapters.base(folder / ADAPTER)), dtype)
+        adapter = Weights(path=str(folder / ADAPTER))
+        return load_trained(folder, _guarded(adapter, lambda: adapters.base(folder / ADAPTER)), dtype)
     return load_backbone(source, dtype)
 
 
@@ -79,14 +78,14 @@ def load_backbone(source: Weights, dtype: torch.dtype = torch.float32) -> PreTra
     """Load a model from whole weights in evaluation mode.
 
     Raises:
-        CheckpointError: if a file is missing, unreadable, of another family, or does not fill every weight.
+        CheckpointError: if a file is missing or unreadable, a weight is missing, or the family is unknown.
     """
     _check(source)
     model, info = _guarded(
         source,
         lambda: AutoModelForImageTextToText.from_pretrained(**source.arguments, dtype=dtype, output_loading_info=True),
     )
-    # transformers would fill absent weights at random and only warn.
+    # transformers would draw missing weights at random and only warn.
     if info["missing_keys"] or info["mismatched_keys"]:
         absent = sorted(info["missing_keys"])[:3] or sorted(str(key) for key in info["mismatched_keys"])[:3]
         raise CheckpointError(
@@ -96,11 +95,11 @@ def load_backbone(source: Weights, dtype: torch.dtype = torch.float32) -> PreTra
 
 
 def load_trained(folder: Path, base: Weights, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
-    """Load what a training left: whole weights, or adapters, which are merged into their base.
+    """Load a trained model: whole weights, or adapters, which are merged into their base.
 
     Args:
         folder: one member's checkpoint folder.
-        base: what the member started from.
+        base: the model that the member started from.
         dtype: of the weights.
 
     Raises:
@@ -114,7 +113,7 @@ def load_trained(folder: Path, base: Weights, dtype: torch.dtype = torch.float32
         from gcl.models import adapters
 
         model = _guarded(Weights(path=str(adapter)), lambda: adapters.merged(model, adapter))
-    for parameter in model.parameters():  # and no buffer: positions need all their bits
+    for parameter in model.parameters():  # not buffers: positions need all bits
         parameter.data = parameter.data.to(dtype)
     model.config.dtype = dtype
     return model.eval()
@@ -135,7 +134,7 @@ def load_preprocessor(source: Weights, pixels: tuple[int, int] | None = None) ->
 
 
 def _check(source: Weights) -> str:
-    """Return the model family, or say what is wrong with the checkpoint."""
+    """Return the model family of a checkpoint; raise if it is incomplete or unknown."""
     folder = Path(source.path)
     if source.revision is None:
         for name in ("config.json", "tokenizer_config.json"):
@@ -158,7 +157,7 @@ def _guarded(source: Weights, load: Callable[[], T]) -> T:
 
 
 def _image_only(base: type) -> type:
-    """The family's processor without its video half, which cannot be built without torchvision."""
+    """The family's processor without its video half, which needs torchvision."""
 
     class ImageOnly(base):
         def __init__(

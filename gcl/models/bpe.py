@@ -1,4 +1,4 @@
-"""The vocabulary of miniature models: `train_vocabulary(corpus, size)`. Imports no torch, so that it takes a second."""
+"""The vocabulary of miniature models: `train_vocabulary(corpus, size)`. Imports no torch, so it takes a second."""
 
 import json
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ _SPLIT = (
 
 
 def train_vocabulary(corpus: Iterable[str], size: int) -> dict[str, Any]:
-    """Train byte-level BPE on the corpus; returns {"vocab", "merges"} with `size` entries before the special tokens."""
+    """Train byte-level BPE; returns {"vocab", "merges"} with `size` entries, without special tokens."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.NFC()
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(

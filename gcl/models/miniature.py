@@ -1,7 +1,7 @@
 """Build the miniature backbones: small, untrained instances of the real Qwen2.5-VL and Qwen3-VL classes.
 
-They keep what makes the real pairs awkward: patch sizes 14 and 16 (so different numbers of image tokens), CLIP against
-0.5 normalisation, tied and untied heads, a wider head on the 7B, DeepStack in Qwen3-VL, tokens that only Qwen3 has.
+They keep the differences of the real pairs. Patch sizes are 14 and 16, so the numbers of image tokens differ. Pictures are
+normalised with CLIP's values or 0.5. Heads are tied or untied, and wider on the 7B. Qwen3-VL has DeepStack and more tokens.
 """
 
 from typing import Any
@@ -22,7 +22,7 @@ from gcl.experiment.schema import MiniatureModel
 from gcl.models.backbone import Preprocessor
 from gcl.models.vision import streamlined
 
-# Qwen's special tokens in Qwen's order; Qwen3 has more of them behind the shared ones.
+# Qwen's special tokens in Qwen's order. Qwen3 adds more behind them.
 SPECIAL = (
     "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|vision_pad|>",
     "<|image_pad|>", "<|video_pad|>",
@@ -39,21 +39,21 @@ _CHAT = (
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 _PATCH = {"qwen2_5_vl": 14, "qwen3_vl": 16}
-# Pictures are a few tokens wide. Qwen2.5 rotates the width by the slowest frequencies only, Qwen3 by every third one; with
-# a base of thousands a miniature model could not tell left from right.
+# Pictures are a few tokens wide. Qwen2.5 rotates the width by the slowest frequencies only, Qwen3 by every third one. With
+# a base of thousands a miniature model would confuse left and right.
 _ROPE_THETA = {"qwen2_5_vl": 10.0, "qwen3_vl": 100.0}
-# The families' own means, and four times their deviations: Adam moves every weight of the patch embedding by the same step,
-# and over 1,176 inputs of unit size that is too much at the learning rates of miniature models.
+# The families' own means, and four times their deviations. Adam moves every weight of the patch embedding by the same step.
+# Over 1,176 inputs of unit size that is too much at the learning rates of miniature models.
 _NORMALISATION = {
     "qwen2_5_vl": ([0.48145466, 0.4578275, 0.40821073], [4 * 0.26862954, 4 * 0.26130258, 4 * 0.27577711]),
     "qwen3_vl": ([0.5, 0.5, 0.5], [4 * 0.5, 4 * 0.5, 4 * 0.5]),
 }
-# Qwen's 0.02 suits widths of thousands; at widths around 100 it would leave every layer nearly mute at the start.
+# Qwen's 0.02 suits widths of thousands. At widths around 100 every layer would start nearly mute.
 _INITIAL_STD = 0.1
 
 
 def build_preprocessor(family: str, vocabulary: dict[str, Any], pixels: tuple[int, int]) -> Preprocessor:
-    """Tokenizer and image processor of a family over a trained vocabulary; `pixels` bounds the picture area."""
+    """Tokenizer and image processor of a family over a trained vocabulary; `pixels` limits the picture area."""
     extra = SPECIAL[1:] + (QWEN3_SPECIAL if family == "qwen3_vl" else ())
     tokenizer = Qwen2Tokenizer(
         vocab=vocabulary["vocab"],

@@ -1,7 +1,7 @@
-"""Make a saved checkpoint folder readable elsewhere: `make_portable(folder)`, after everything in it was saved.
+"""Make a saved checkpoint readable for older programs: `make_portable(folder)`, after everything in it was saved.
 
-transformers 5 writes some settings under names that 4.57, and programs built on it, do not know. Here they get the older
-names, too, which both versions read as the same. What only says how this machine loaded the base model is taken out.
+transformers 4.57, and programs built on it, use older names for some settings than transformers 5. This adds them, and both
+versions read them alike. It removes how this machine loaded the base model.
 """
 
 from pathlib import Path
@@ -9,16 +9,12 @@ from typing import Any
 
 from gcl.files import read_json, write_json
 
-# How a tokenizer was loaded on this machine; transformers 5 writes it into the tokenizer's settings.
+# transformers 5 writes into the settings how this machine loaded the tokenizer.
 _OF_THIS_MACHINE = ("is_local", "local_files_only", "name_or_path", "_name_or_path")
 
 
 def make_portable(folder: Path) -> None:
-    """Rewrite config.json and tokenizer_config.json; put the two older processor files beside processor_config.json.
-
-    Args:
-        folder: a checkpoint with configuration, tokenizer and processor, as transformers 5 saves them.
-    """
+    """Rewrite config.json and tokenizer_config.json of a checkpoint; add the two older processor files."""
     for name, change in (("config.json", _config), ("tokenizer_config.json", _tokenizer)):
         write_json(folder / name, change(read_json(folder / name)))
     processor = read_json(folder / "processor_config.json")
@@ -27,27 +23,27 @@ def make_portable(folder: Path) -> None:
 
 
 def _config(config: dict[str, Any]) -> dict[str, Any]:
-    """4.57 has `rope_theta` and, for the rest of `rope_parameters`, `rope_scaling`; it ties by the text model's flag."""
+    """4.57 splits `rope_parameters` into `rope_theta` and `rope_scaling`; the text model has the flag for tied heads."""
     text = config["text_config"]
     rope = dict(text["rope_parameters"])
     older = {"rope_theta": rope.pop("rope_theta"), "rope_scaling": rope}
     older["tie_word_embeddings"] = config.get("tie_word_embeddings", False)
-    return _ours(config) | {"text_config": text | older}
+    return _without_machine(config) | {"text_config": text | older}
 
 
 def _tokenizer(config: dict[str, Any]) -> dict[str, Any]:
-    """4.57 wants a dictionary as `extra_special_tokens`; a list has the name `additional_special_tokens` there."""
-    config = _ours(config)
+    """4.57 calls a list of `extra_special_tokens` `additional_special_tokens`."""
+    config = _without_machine(config)
     if isinstance(config.get("extra_special_tokens"), list):
         config["additional_special_tokens"] = config.pop("extra_special_tokens")
     return config
 
 
 def _pictures(config: dict[str, Any]) -> dict[str, Any]:
-    """4.57 takes the limits of a picture's area from `min_pixels` and `max_pixels`, and ignores `size`."""
+    """4.57 reads a picture's area from `min_pixels` and `max_pixels`, and ignores `size`."""
     size = config["size"]
     return config | {"min_pixels": size["shortest_edge"], "max_pixels": size["longest_edge"]}
 
 
-def _ours(config: dict[str, Any]) -> dict[str, Any]:
+def _without_machine(config: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in config.items() if name not in _OF_THIS_MACHINE}

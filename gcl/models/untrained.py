@@ -1,18 +1,17 @@
 """Miniature models for planning tasks: `build(...)` writes an untrained one.
 
-What published models bring along, following instructions about a state in words and seeing a little, miniature ones learn
-in a training of kind `response`.
+A training of kind `response` teaches them two abilities that published models have already. They must follow instructions
+about a state in words, and see a little.
 """
 
-import json
 from pathlib import Path
 
 from gcl.experiment.schema import MiniatureModel
-from gcl.files import atomic_folder
+from gcl.files import atomic_folder, read_json
 from gcl.models.miniature import build_model, build_preprocessor
 
-# Of learned positions in pictures. They start 25 times smaller than what comes out of the patch embedding; so small, a model
-# soon knows what is in a picture, but hardly learns where.
+# Learned positions in pictures start 25 times smaller than the output of the patch embedding. Unscaled, a model soon knows
+# the things in a picture, but hardly learns their places.
 _POSITION_SCALE = 25.0
 
 
@@ -21,12 +20,12 @@ def build(architecture: MiniatureModel, words: Path, pixels: tuple[int, int], se
 
     Args:
         architecture: its shape.
-        words: JSON file of a vocabulary, as `vocabulary` makes it.
+        words: JSON file of a vocabulary, as `gcl.planning.tokenizer.vocabulary` makes it.
         pixels: smallest and largest picture area after resizing.
         seed: of its weights.
         output: folder to be made, whole or not at all.
     """
-    known = json.loads(words.read_text(encoding="utf-8"))
+    known = read_json(words)
     preprocessor = build_preprocessor(architecture.family, known, pixels)
     preprocessor.tokenizer.add_tokens(known["phrases"])
     model = build_model(architecture, preprocessor, seed)

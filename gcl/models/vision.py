@@ -1,9 +1,8 @@
-"""The vision towers with less overhead and the same arithmetic: `streamlined(model)` after loading.
+"""The vision towers with less overhead on a CPU and the same arithmetic: `streamlined(model)` after loading.
 
-Qwen-VL embeds a patch by a `Conv3d` whose kernel and stride cover the whole patch, so every patch gives one vector: that is
-a matrix product. And it attends within pictures (or windows) one after the other: those of equal size can go together.
-Parameters keep their names and shapes, so checkpoints do not change. On a CPU this spares convolution kernels and hundreds
-of small calls. No GPU has timed it.
+Qwen-VL embeds patches with a `Conv3d` whose kernel covers exactly one patch. That is a matrix product. Qwen-VL also attends
+within pictures (or windows) one by one. Here pictures of equal size go together. This saves convolution kernels and hundreds
+of small calls on a CPU. Other devices run the code of transformers. Parameters keep names and shapes, so checkpoints fit.
 """
 
 from itertools import pairwise
@@ -19,16 +18,17 @@ from transformers.models.qwen3_vl.modeling_qwen3_vl import (
     apply_rotary_pos_emb_vision,
     eager_attention_forward,
 )
-from transformers.utils.generic import is_flash_attention_requested
 
 from gcl.errors import CheckpointError
 
 
 class PatchProjection(nn.Conv3d):
-    """A `Conv3d` over inputs of exactly its kernel's size."""
+    """A `Conv3d` over inputs of exactly its kernel's size, on a CPU as a matrix product."""
 
     def forward(self, patches_PCTHW: Tensor) -> Tensor:
         """Project patches [P, C, T, H, W] to [P, D, 1, 1, 1]."""
+        if patches_PCTHW.device.type != "cpu":
+            return super().forward(patches_PCTHW)
         inputs_PK = patches_PCTHW.flatten(1)
         weight_KD = self.weight.flatten(1).t()
         projected_PD = inputs_PK @ weight_KD if self.bias is None else torch.addmm(self.bias, inputs_PK, weight_KD)
@@ -36,7 +36,7 @@ class PatchProjection(nn.Conv3d):
 
 
 class _Grouped:
-    """Attention within pieces of a sequence, all pieces of one length at once."""
+    """Attention within pieces of a sequence, on a CPU all pieces of one length at once."""
 
     def forward(
         self,
@@ -45,8 +45,8 @@ class _Grouped:
         position_embeddings: tuple[Tensor, Tensor] | None = None,
         **kwargs: Any,
     ) -> Tensor:
-        """As the class that this is mixed into: patches [P, D] to [P, D]; pieces lie between neighbours in cu_seqlens."""
-        if is_flash_attention_requested(self.config):  # it takes pieces of any length at once
+        """Map patches [P, D] to [P, D]; neighbours in cu_seqlens are the ends of a piece."""
+        if hidden_states.device.type != "cpu":
             return super().forward(hidden_states, cu_seqlens, position_embeddings, **kwargs)
         patches = hidden_states.shape[0]
         query, key, value = self.qkv(hidden_states).reshape(patches, 3, self.num_heads, -1).unbind(1)
@@ -58,17 +58,17 @@ class _Grouped:
             by_length.setdefault(end - start, []).append(start)
         rows, attended = [], []
         for length, firsts in by_length.items():
-            rows_N = (torch.tensor(firsts)[:, None] + torch.arange(length)).flatten().to(query.device)
+            rows_N = (torch.tensor(firsts)[:, None] + torch.arange(length)).flatten()
             rows.append(rows_N)
             whole = len(by_length) == 1
             pieces_BHLD = (
                 (each if whole else each[rows_N]).view(len(firsts), length, self.num_heads, -1).transpose(1, 2)
                 for each in (query, key, value)
             )
-            found_BLHD, _ = attend(
+            attended_BLHD, _ = attend(
                 self, *pieces_BHLD, attention_mask=None, scaling=self.scaling, dropout=0.0, is_causal=False, **kwargs
             )
-            attended.append(found_BLHD.reshape(len(rows_N), -1))
+            attended.append(attended_BLHD.reshape(len(rows_N), -1))
         joined_PD = attended[0] if len(attended) == 1 else torch.cat(attended)[torch.argsort(torch.cat(rows))]
         return self.proj(joined_PD)
 
@@ -85,17 +85,17 @@ _GROUPED = {Qwen2_5_VLVisionAttention: _Grouped25, Qwen3VLVisionAttention: _Grou
 
 
 def streamlined(model: PreTrainedModel) -> PreTrainedModel:
-    """Let the model's vision tower compute the same with fewer calls; the same model is returned.
+    """Change classes in the model's vision tower, which then needs fewer calls on a CPU; return the model.
 
     Raises:
-        CheckpointError: if its patch embedding is no convolution over whole patches.
+        CheckpointError: if its patch embedding is something else than a convolution over whole patches.
     """
     tower = model.model.visual
     convolution = tower.patch_embed.proj
     whole = isinstance(convolution, nn.Conv3d) and convolution.kernel_size == convolution.stride
     if not (whole and convolution.groups == 1 and convolution.padding == (0, 0, 0)):
         raise CheckpointError(f"{type(model).__name__}: the patch embedding is not a convolution over whole patches")
-    # In place: parameters, names and hooks stay.
+    # Changing the class in place keeps parameters, names and hooks.
     convolution.__class__ = PatchProjection
     for block in tower.blocks:
         block.attn.__class__ = _GROUPED[type(block.attn)]

@@ -2,18 +2,17 @@
 
     P_k = softmax(z_k / tau_k),   M = mean_k P_k,   L_DRL = 1/K sum_k tau_k^2 KL(P_k || M)
 
-`head.py` calls `divergence` on each chunk of logits. Gradients reach every member twice, through its own P_k and through
-M, as the derivation of Eq. 13 and 14 requires; they are closed forms, no autograd. Other divergences are there as controls:
+`head.py` calls `divergence` on each chunk of logits. Gradients are closed forms, without autograd. They reach each member
+twice, as Eq. 13 and 14 require: through its own P_k and through M. The other divergences are controls:
 
-    jsd-detached   the same value, M taken as a constant by the gradient; differs where temperatures do
-    forward-kl     sum_k tau_k^2 mean_{j != k} KL(P_j || P_k), every P_j a constant: deep mutual learning (Zhang et al. 2018,
-                   arXiv 1706.00384); with a frozen guide, knowledge distillation (Hinton et al. 2015, arXiv 1503.02531)
-    reverse-kl     the same with KL(P_k || P_j), as MiniLLM distils (Gu et al. 2024, arXiv 2306.08543)
+    jsd-detached         same value; its gradient takes M as a constant, which differs where temperatures differ
+    forward-kl           sum_k tau_k^2 mean_{j != k} KL(P_j || P_k), every P_j a constant. Deep mutual learning (Zhang et al.
+                         2018, arXiv 1706.00384); with a frozen guide, distillation (Hinton et al. 2015, arXiv 1503.02531)
+    reverse-kl           same with KL(P_k || P_j), as MiniLLM distils (Gu et al. 2024, arXiv 2306.08543)
+    sampled-reverse-kl   k1 estimate of reverse-kl: tau_k^2 mean_j log(P_k(y) / P_j(y)) (MGSD, arXiv 2606.06076, stage 2)
 
-    sampled-reverse-kl   of one token y a row, which the learning member has drawn from its own P_k: tau_k^2 times the mean
-                   over j of log P_k(y) - log P_j(y), the k1 estimate of reverse-kl. Its gradient is that of the advantage
-                   A = log P_j(y) - log P_k(y), a constant, in -A log P_k(y): reverse-kl's own in expectation (MGSD, arXiv
-                   2606.06076, stage 2). Single values can be negative.
+The last one uses one token y a row, which the learning member drew from its own P_k. Its values can be negative. Its
+gradient is that of -A log P_k(y) with the constant advantage A = log P_j(y) - log P_k(y). Its mean is reverse-kl's gradient.
 """
 
 from collections.abc import Sequence
@@ -23,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gcl.experiment.schema import Divergence, SampledDivergence
+from gcl.experiment.divergences import Divergence, SampledDivergence
 
 
 def divergence(
@@ -36,25 +35,24 @@ def divergence(
     """Divergence of K members, summed over N rows, and its gradients by the logits.
 
     Args:
-        logits_KNV: one tensor [N, V] per member; rows are the same supervised positions, columns the shared vocabulary
-            only (cut before the softmax, so that padding rows of a head take no probability). Left as they are.
+        logits_KNV: one tensor [N, V] per member, left unchanged. Rows are the same supervised positions. Columns are the
+            shared vocabulary only, so that padding rows of a head get no probability.
         taus: one temperature per member, > 0.
-        wanted: per member, whether its gradient is needed. The KL divergences sum over these members alone (over all if none
-            is): what a frozen member would have to learn is no part of the loss.
+        wanted: per member, whether it needs a gradient. KL divergences sum over these members, or over all if none does.
         kind: see the module.
-        labels_N: the tokens drawn, which the sampled divergence needs and no other looks at.
+        labels_N: the drawn tokens; only the sampled divergence uses them.
 
     Returns:
-        The sum as a float64 scalar, never negative unless sampled, and one gradient [N, V] or None per member. Computed in
-        float32 at least; gradients have the precision of the computation.
+        The sum as a float64 scalar, and one gradient [N, V] or None per member. Both are computed in float32 at least. The
+        sum is never negative unless sampled.
 
     Raises:
-        ValueError: if there is no such divergence, or a sampled one has no labels, or some outside the shared vocabulary.
+        ValueError: if the divergence is unknown, or a sampled one has no labels or labels outside the shared vocabulary.
     """
     if kind not in DIVERGENCES | SAMPLED:
         raise ValueError(f"unknown divergence {kind!r}; use one of {', '.join(DIVERGENCES | SAMPLED)}")
     dtype = torch.promote_types(logits_KNV[0].dtype, torch.float32)
-    # Log space: in probability space a token that all members rule out gives 0 * -inf.
+    # In probability space a token that all members rule out would give 0 * -inf.
     logp_KNV = [F.log_softmax(z_NV.to(dtype) / tau, dim=-1) for z_NV, tau in zip(logits_KNV, taus, strict=True)]
     if kind in DIVERGENCES:
         return DIVERGENCES[kind](logp_KNV, taus, wanted)
@@ -70,11 +68,10 @@ def _from_mean(
 ) -> tuple[Tensor, list[Tensor | None]]:
     """Jensen-Shannon divergence from log P_k, which are overwritten.
 
-    With r_k = log(P_k / M), the derivative of K L by P_a is, up to a constant, g_a = tau_a^2 r_a - s with
-    s = mean_k tau_k^2 expm1(r_k), and that of L by z_a is P_a (g_a - E_a[g_a]) / (K tau_a): Eq. 19 for K = 2. Everything
-    is written in r and expm1(r), which are small where members nearly agree: differences of terms of size tau^2 would lose
-    digits there, and members that agree at equal tau would not give exactly 0.
-    With M a constant the derivative by P_a is tau_a^2 r_a alone.
+    Let r_k = log(P_k / M) and s = mean_k tau_k^2 expm1(r_k). Up to a constant, the derivative of K L by P_a is
+    g_a = tau_a^2 r_a - s. That of L by z_a is P_a (g_a - E_a[g_a]) / (K tau_a), which is Eq. 19 for K = 2. If M is a
+    constant, g_a = tau_a^2 r_a. We compute with r and expm1(r). Both go to 0 when the members agree, so no digits are lost
+    and equal members give exactly 0. Subtracting terms of size tau^2 would lose digits.
     """
     members = len(taus)
     mean_NV = _relate_to_mean_(ratio_KNV)
@@ -83,13 +80,13 @@ def _from_mean(
     shift_NV = None
     for ratio_NV, tau in zip(ratio_KNV, taus, strict=True):
         excess_NV = torch.expm1(ratio_NV)  # P_k / M - 1
-        # sum_k expm1(r_k) = 0, so any constant may be taken off tau_k^2: with equal temperatures nothing is left of s.
+        # sum_k expm1(r_k) = 0, so tau_0^2 may be subtracted from every tau_k^2. With equal temperatures s is 0.
         if tau != taus[0] and not detached:
-            part_NV = excess_NV * ((tau * tau - taus[0] * taus[0]) / members)
-            shift_NV = part_NV if shift_NV is None else shift_NV.add_(part_NV)
-            del part_NV
-        # KL as sum_v M (r e^r - expm1(r)): the same sum as P r, but no term is negative and rounding of the norms of
-        # P_k and M enters in second order only.
+            term_NV = excess_NV * ((tau * tau - taus[0] * taus[0]) / members)
+            shift_NV = term_NV if shift_NV is None else shift_NV.add_(term_NV)
+            del term_NV
+        # KL = sum_v M (r e^r - expm1(r)) equals the sum of P r. But its terms are never negative, and rounding of the norms
+        # of P_k and M enters in second order only.
         term_NV = torch.addcmul(ratio_NV, ratio_NV, excess_NV).sub_(excess_NV).mul_(mean_NV)
         total += tau * tau / members * term_NV.sum(dim=-1).clamp_(min=0).double().sum()
         del excess_NV, term_NV
@@ -111,10 +108,10 @@ def _from_mean(
 def _from_each_other(
     logp_KNV: list[Tensor], taus: Sequence[float], wanted: Sequence[bool], *, forward: bool
 ) -> tuple[Tensor, list[Tensor | None]]:
-    """KL divergence of every learning member from or to each other one, which is a constant, from log P_k.
+    """KL divergence between every learning member k and each other member j, a constant, from log P_k.
 
-    By z_k the forward one has the derivative tau_k (P_k - P_j), the reverse one tau_k P_k (rho - E_k[rho]) with
-    rho = log(P_k / P_j); for K > 2 both are means over j.
+    With rho = log(P_k / P_j), the derivative by z_k is tau_k (P_k - P_j) forward, tau_k P_k (rho - E_k[rho]) reverse. For
+    K > 2 both are means over j.
     """
     members = len(taus)
     learning = wanted if any(wanted) else [True] * members
@@ -125,13 +122,13 @@ def _from_each_other(
         for other_NV in (logp for j, logp in enumerate(logp_KNV) if j != k and learning[k]):
             rho_NV = logp_NV - other_NV
             p_NV, q_NV = logp_NV.exp(), other_NV.exp()
-            # Row by row without a buffer for the products.
+            # einsum sums each row without a buffer for the products.
             kl_N = torch.einsum("nv,nv->n", q_NV if forward else p_NV, rho_NV).mul_(-1 if forward else 1)
             total += tau * tau / (members - 1) * kl_N.clamp_(min=0).double().sum()
             if wanted[k]:
-                part_NV = p_NV.sub_(q_NV) if forward else p_NV.mul_(rho_NV.sub_(kl_N[:, None]))
-                part_NV.mul_(tau / (members - 1))
-                gradient_NV = part_NV if gradient_NV is None else gradient_NV.add_(part_NV)
+                pair_NV = p_NV.sub_(q_NV) if forward else p_NV.mul_(rho_NV.sub_(kl_N[:, None]))
+                pair_NV.mul_(tau / (members - 1))
+                gradient_NV = pair_NV if gradient_NV is None else gradient_NV.add_(pair_NV)
         gradients.append(torch.zeros_like(logp_NV) if wanted[k] and gradient_NV is None else gradient_NV)
     return total, gradients
 
@@ -141,7 +138,7 @@ def _from_samples(
 ) -> tuple[Tensor, list[Tensor | None]]:
     """The k1 estimate of the reverse KL divergence from log P_k, which are overwritten.
 
-    -A log P_k(y) has by z_k the derivative -A (onehot(y) - P_k) / tau_k.
+    The derivative of -A log P_k(y) by z_k is -A (onehot(y) - P_k) / tau_k.
     """
     members, index_N1 = len(taus), labels_N[:, None]
     drawn_KN = [logp_NV.gather(1, index_N1)[:, 0] for logp_NV in logp_KNV]
@@ -165,8 +162,8 @@ def _from_samples(
 def _relate_to_mean_(logp_KNV: list[Tensor]) -> Tensor:
     """Turn log P_k into log(P_k / M) in place and return M [N, V].
 
-    log M = m + log1p(mean_k expm1(log P_k - m)) with m = max_k log P_k is exact where members agree, and accurate where
-    they nearly do, unlike logsumexp_k(log P_k) - log K.
+    log M = m + log1p(mean_k expm1(log P_k - m)) with m = max_k log P_k. It is exact where members agree and accurate where
+    they nearly agree. logsumexp_k(log P_k) - log K is not.
     """
     mean_NV = logp_KNV[0].clone()
     for logp_NV in logp_KNV[1:]:
@@ -180,7 +177,7 @@ def _relate_to_mean_(logp_KNV: list[Tensor]) -> Tensor:
     return mean_NV.add_(offset_NV).exp_()
 
 
-# From log P_k, which they may overwrite. The names are those of `Divergence` and `SampledDivergence` in the schema.
+# Each takes log P_k and may overwrite it. Settings read the names here (gcl/experiment/divergences.py).
 DIVERGENCES = {
     "jsd": partial(_from_mean, detached=False),
     "jsd-detached": partial(_from_mean, detached=True),

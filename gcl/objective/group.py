@@ -2,9 +2,8 @@
 
     L = sum_k L_SFT(k) + lambda_GSL L_GSL + lambda_DRL L_DRL
 
-One member makes it plain supervised fine-tuning; N members compete pairwise in GSL and around their mean in DRL. The
-training loop calls `group_loss` once per micro-batch. Logits are no part of the interface: the fused head in `head.py`
-makes them from hidden states, a chunk at a time.
+With one member it is plain supervised fine-tuning. N members compete pairwise in GSL and around their mean in DRL. The
+training loop calls `group_loss` once per micro-batch. The fused head in `head.py` makes the logits from hidden states.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,14 +12,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gcl.experiment.schema import Divergence, Matching, SampledDivergence
+from gcl.experiment.divergences import Divergence, SampledDivergence
+from gcl.experiment.schema import Matching
 from gcl.objective.gsl import semantic_loss
 from gcl.objective.head import competitive_head
 
 
 @dataclass(frozen=True)
 class MemberOutput:
-    """What a member shows the group for one micro-batch.
+    """A member's outputs for one micro-batch.
 
     Attributes:
         hidden_ND: last hidden states of the rows that predict an answer token.
@@ -37,7 +37,7 @@ class MemberOutput:
 
 @dataclass(frozen=True)
 class Share:
-    """How much of the global batch a micro-batch is: its inputs of all inputs, and all supervised tokens."""
+    """A micro-batch's share of the inputs of the global batch, and the supervised tokens of the whole global batch."""
 
     inputs: float
     tokens: int
@@ -61,24 +61,24 @@ def group_loss(
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Return the micro-batch's part of the objective and its unweighted components.
 
-    Parts of all micro-batches add up to the objective of the global batch: token losses are means over its supervised
-    tokens, GSL is the mean over its inputs (with negatives from the same micro-batch, or from all that `gather` brings).
+    The parts of all micro-batches add up to the objective of the global batch. Token losses are means over its supervised
+    tokens. GSL is the mean over its inputs. Its negatives come from this micro-batch, or from `gather`.
 
     Args:
         outputs: one per member, the same inputs in the same order.
         taus: DRL temperature per member.
-        gsl_weight, drl_weight: lambda_GSL and lambda_DRL; a loss with weight 0 is not computed.
+        gsl_weight, drl_weight: lambda_GSL and lambda_DRL; weight 0 skips the loss.
         kappa: InfoNCE temperature.
         vocabulary: number of leading token ids that mean the same to every member.
         share: see `Share`.
-        divergence, matching: what L_DRL and L_GSL are, see `distribution.py` and `semantic.py`.
-        supervised: whether L_SFT counts. It does not where the tokens are no reference but a member's own draw.
-        precision, chunk: of the head's products, see `competitive_head`.
-        gather: maps a member's semantic vectors [B, E] to those of all ranks [B_total, E], in the same order for every
-            member; None keeps this micro-batch's own.
+        divergence, matching: kinds of L_DRL and L_GSL, see `drl.py` and `gsl.py`.
+        supervised: whether L_SFT counts; false for tokens that a member drew itself.
+        precision, chunk: see `competitive_head`.
+        gather: maps a member's semantic vectors [B, E] to those of all ranks [B_total, E]. Every member's have the same
+            order. None keeps [B, E].
 
     Raises:
-        ValueError: if members disagree on the answer tokens, and for what `competitive_head` refuses.
+        ValueError: if members have different answer tokens; also as `competitive_head`.
     """
     labels_N = outputs[0].labels_N
     if any(not labels_N.equal(output.labels_N) for output in outputs[1:]):

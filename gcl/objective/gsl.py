@@ -1,6 +1,6 @@
-"""L_GSL: members agree on what an input means (GCL paper, Eq. 3): attention pooling, projection, symmetric InfoNCE.
+"""L_GSL: members agree on the meaning of an input (GCL paper, Eq. 3): attention pooling, projection, symmetric InfoNCE.
 
-A control does without negatives: `cosine` only draws the two vectors of an input together.
+The control `cosine` has no negatives: it only pulls together the two vectors of one input.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from gcl.experiment.schema import Matching
 class SemanticHead(nn.Module):
     """Pool hidden states of any length into one unit vector of the space that all members share.
 
-    The score has no bias: the softmax over positions would ignore it, and a parameter without gradient helps nobody.
+    The score has no bias, because the softmax over positions would ignore it.
     """
 
     def __init__(self, hidden_size: int, semantic_size: int) -> None:
@@ -37,11 +37,11 @@ def semantic_loss(vectors_BE: Sequence[Tensor], kappa: float, kind: Matching = "
 
     Args:
         vectors_BE: one tensor of unit vectors per member; row i of each is the same input.
-        kappa: InfoNCE's temperature of the similarities.
+        kappa: temperature of InfoNCE.
         kind: symmetric InfoNCE (mean of both directions), or 1 - cosine.
 
     Raises:
-        ValueError: if there is no such kind.
+        ValueError: if the kind is unknown.
     """
     if kind not in ("infonce", "cosine"):
         raise ValueError(f"unknown way of matching {kind!r}; use infonce or cosine")

@@ -1,12 +1,12 @@
-"""The competitive head: output heads, L_SFT and L_DRL of a whole group in one pass that never holds its logits.
+"""The competitive head: output heads, L_SFT and L_DRL of a whole group in one pass that never holds all logits.
 
     total, components = competitive_head(hidden_ND, head_VD, labels_N, taus, drl_weight=0.4, vocabulary=v, tokens=n)
     total.backward()
 
-Logits of 8,192 tokens over 151,936 ids take 5 GB per member in float32, and autograd keeps several copies. Here tokens are
-walked in chunks: one product per member gives the logits of a chunk, L_SFT (GCL paper, arXiv 2603.11447, Eq. 2) and L_DRL
-(Eq. 4, 6, 11) share them, and the gradients by hidden states and heads are formed at once in closed form (Eq. 13, 14, 19).
-Backward only multiplies them by the upstream scalar.
+Logits of 8,192 tokens over 151,936 ids take 5 GB per member in float32, and autograd keeps several copies. So this head
+walks over the tokens in chunks. One product per member gives the logits of a chunk. L_SFT (GCL paper, arXiv 2603.11447,
+Eq. 2) and L_DRL (Eq. 4, 6, 11) share them. Gradients by hidden states and heads follow at once in closed form (Eq. 13, 14,
+19). Backward only multiplies them by the upstream scalar.
 """
 
 import os
@@ -17,12 +17,12 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
-from gcl.experiment.schema import Divergence, SampledDivergence
+from gcl.experiment.divergences import Divergence, SampledDivergence
 from gcl.objective import products
 from gcl.objective.drl import divergence
 from gcl.objective.sft import supervised_loss_
 
-# A fixed part of the device's memory for the buffers of one chunk: 2.2 GiB of 139, 1.3 of 80.
+# Share of the device's memory for the buffers of one chunk: 2.2 GiB of 139, 1.3 of 80.
 CHUNK_MEMORY = 1 / 64
 CHUNK_STEP, CHUNK_MAX = 64, 4096
 
@@ -43,30 +43,29 @@ def competitive_head(
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Return (sum_k L_SFT(k) + drl_weight L_DRL) / tokens and its unweighted components.
 
-    Gradients are computed during the call, only for inputs that need one (a frozen member costs one product, a frozen head
-    saves its own), and none under `torch.no_grad`. They are handed over by backward, which can therefore run once.
+    The call itself computes the gradients, for the inputs that need one; none under `torch.no_grad`. A frozen member costs
+    one product. Backward hands the gradients over, so it can run once.
 
     Args:
         hidden_ND: per member, the hidden states [N, D_k] of the rows that predict an answer token.
         head_VD: per member, the weight [V_k, D_k] of its output head.
         labels_N: the answer tokens, the same for every member.
         taus: DRL temperature per member, > 0.
-        drl_weight: lambda_DRL; with 0, or a group of one, L_DRL is not computed.
-        vocabulary: number of leading token ids that mean the same to every member; L_DRL compares these only.
-        tokens: supervised tokens of the global batch, of which these N are a part.
-        kind: which divergence L_DRL is, see `distribution.py`.
-        supervised: whether L_SFT counts; if not, its components are reported all the same.
-        precision: dtype of the operands of the products; sums, losses and logits are float32 whatever it is. float64
-            inputs stay float64.
-        chunk: rows at a time; None takes what `chunk_rows` says.
+        drl_weight: lambda_DRL; 0 or a group of one skips L_DRL.
+        vocabulary: number of leading token ids that mean the same to every member; L_DRL compares only these.
+        tokens: supervised tokens of the whole global batch.
+        kind: the divergence of L_DRL, see `drl.py`.
+        supervised: whether L_SFT counts in the total; its components are always reported.
+        precision: dtype of the products' operands. Sums, losses and logits are float32; float64 inputs stay float64.
+        chunk: rows at a time; None takes `chunk_rows`.
 
     Returns:
-        The differentiable total (float32, or float64 for float64 inputs), and detached sft_0, sft_1, ... and, where it was
-        computed, drl, each divided by `tokens`. N may be 0: zeros, connected to every input.
+        The differentiable total (float32, or float64 for float64 inputs). And detached sft_0, sft_1, ... and, if computed,
+        drl. All are divided by `tokens`. If N is 0, they are zeros connected to every input.
 
     Raises:
-        ValueError: if there is not one tau > 0, one hidden state and one head per member, if their shapes do not match, or
-            if a label or the shared vocabulary lies outside a head.
+        ValueError: if a member lacks a tau > 0, a hidden state or a head, or if shapes do not match. Also if a label or the
+            shared vocabulary lies outside a head.
         RuntimeError: on a second backward through the same call.
     """
     _check(hidden_ND, head_VD, labels_N, taus, vocabulary, tokens)
@@ -79,7 +78,7 @@ def competitive_head(
         supervised=supervised,
         precision=precision,
         chunk=chunk or chunk_rows([len(head) for head in head_VD], labels_N.device),
-        # Known before apply: inside, a tensor looks the same with and without torch.no_grad.
+        # Decided before apply: inside it a tensor looks the same with and without torch.no_grad.
         wanted=tuple(torch.is_grad_enabled() and tensor.requires_grad for tensor in (*hidden_ND, *head_VD)),
     )
     total, *parts = _CompetitiveHead.apply(settings, labels_N, *hidden_ND, *head_VD)
@@ -89,14 +88,14 @@ def competitive_head(
 
 def row_bytes(vocabularies: Sequence[int]) -> int:
     """Bytes of all buffers for one row of a chunk, with heads of these heights."""
-    # Per member its logits and its log ratio; for the group the mean, the shift and two scratch buffers; all float32.
+    # In float32: logits and log ratio of each member; mean, shift and two scratch buffers of the group.
     return 4 * (2 * len(vocabularies) + 4) * max(vocabularies)
 
 
 def chunk_rows(vocabularies: Sequence[int], device: torch.device) -> int:
     """Rows per chunk for heads of these heights: a multiple of 64, at least 64, at most 4096.
 
-    From the device's total memory, not from what is free: a run repeated beside another job has to take the same steps.
+    It depends on the device's total memory. Free memory would give a run other steps beside another job.
     """
     if device.type == "cuda":
         memory = torch.cuda.get_device_properties(device).total_memory
@@ -108,7 +107,7 @@ def chunk_rows(vocabularies: Sequence[int], device: torch.device) -> int:
 
 @dataclass(frozen=True)
 class _Settings:
-    """What the walk needs besides tensors; `wanted` says per hidden state, then per head, whether it needs a gradient."""
+    """Settings of the walk. `wanted` says per hidden state, then per head, whether it needs a gradient."""
 
     taus: tuple[float, ...]
     drl_weight: float
@@ -146,11 +145,11 @@ class _CompetitiveHead(torch.autograd.Function):
             raise RuntimeError(
                 "second backward through the same competitive_head: the first has taken its gradients; call the head again"
             )
-        # Cast after the multiplication, not before: a loss scaler's factor is what keeps float16 gradients from underflow.
+        # Multiply before the cast: a loss scaler's factor keeps float16 gradients from underflow.
         scale = upstream / ctx.tokens
         scaled: list[Tensor | None] = []
         for dtype in ctx.dtypes:
-            # Leaves the list, so that one float32 gradient at a time stands beside its copy in the input's dtype.
+            # Popped, so that only one float32 gradient at a time stands beside its copy in the input's dtype.
             gradient = gradients.pop(0)
             scaled.append(None if gradient is None else gradient.mul_(scale).to(dtype))
         return None, None, *scaled
@@ -159,8 +158,10 @@ class _CompetitiveHead(torch.autograd.Function):
 def _walk(
     settings: _Settings, labels_N: Tensor, hidden_ND: Sequence[Tensor], head_VD: Sequence[Tensor]
 ) -> tuple[list[Tensor], list[Tensor | None]]:
-    """Return float64 sums over all rows (sft per member, then drl) and gradients by hidden states, then heads, of
-    sum_k L_SFT(k) + lambda L_DRL, or of the last alone, not yet divided by the tokens."""
+    """Return sums over all rows in float64 (sft per member, then drl), and gradients by hidden states, then by heads.
+
+    The gradients are those of sum_k L_SFT(k) + lambda L_DRL, or of the last term. Nothing is divided by the tokens yet.
+    """
     members = len(settings.taus)
     want_hidden, want_head = settings.wanted[:members], settings.wanted[members:]
     trainable = [a or b for a, b in zip(want_hidden, want_head, strict=True)]
@@ -184,7 +185,7 @@ def _walk(
             sums[members] += value
             del shared_NV
         for k in range(members):
-            # The member's buffers leave the lists, so that they are free before the next member's products.
+            # Popped, so that the member's buffers are free before the next member's products.
             value, d_logits_NV = supervised_loss_(logits_NV.pop(0), labels_N[rows], wanted=trainable[k])
             sums[k] += value
             d_drl_NV = d_shared_NV.pop(0)
@@ -211,7 +212,7 @@ def _check(
     vocabulary: int,
     tokens: int,
 ) -> None:
-    """Refuse what the walk would only fail on later, or not at all; see `competitive_head`."""
+    """Refuse inputs on which the walk would fail late or silently; see `competitive_head`."""
     if not len(taus) == len(hidden_ND) == len(head_VD) >= 1:
         raise ValueError(
             f"every member needs hidden states, a head and one tau; got {len(hidden_ND)}, {len(head_VD)} and {len(taus)}"

@@ -1,24 +1,24 @@
 """Matrix products of the fused head: operands in low precision, results in float32 (float64 stays float64).
 
-`head.py` prepares hidden states and weights once with `operand`, multiplies them with `multiply`, and forms gradients
-with `hidden_gradient` and `add_head_gradient`. What differs between devices is decided here and nowhere else:
+`head.py` prepares hidden states and weights once with `operand` and multiplies them with `multiply`. `hidden_gradient` and
+`add_head_gradient` form gradients. Only this file knows the differences between devices:
 
-- CUDA from compute capability 8.0: low-precision operands on tensor cores with a float32 result. A gradient by the
-  logits is float32, so it is split into two low-precision halves that carry 16 (bfloat16) or 22 (float16) bits.
-- elsewhere: operands are rounded to the precision asked for and multiplied in float32, which is exact per product.
+- CUDA from compute capability 8.0: tensor cores multiply low-precision operands into a float32 result. A gradient by the
+  logits is float32, so it is split into two halves. Together they carry 16 (bfloat16) or 22 (float16) bits.
+- elsewhere: operands are rounded to the precision and multiplied in float32, which is exact per product.
 
-The float32 products follow `torch.backends.cuda.matmul.fp32_precision`: with TF32 allowed they lose what is kept here.
+The float32 products follow `torch.backends.cuda.matmul.fp32_precision`. With TF32 allowed they lose these digits.
 """
 
 import torch
 from torch import Tensor
 
-# Columns of the vocabulary that are split at a time: bounds the copies that splitting makes.
+# Columns of the vocabulary split at a time. It bounds the copies made by splitting.
 BLOCK = 16384
 
 
 def operand(tensor: Tensor, precision: torch.dtype) -> Tensor:
-    """Round a tensor to the precision and hold it in the dtype that its device multiplies; float64 is left alone."""
+    """Round a tensor to the precision and hold it in the dtype that its device multiplies. float64 stays."""
     if tensor.dtype == torch.float64:
         return tensor
     rounded = tensor.detach().to(precision)
@@ -60,8 +60,8 @@ def add_head_gradient(out_VD: Tensor, gradient_NV: Tensor, hidden_ND: Tensor) ->
 def split(values: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor | float]:
     """Split float32 values into (high, low, unscale) with (high + low) * unscale = values, to 2^-17 or better.
 
-    float16 reaches down to 6e-8 only, where gradients of confident tokens already live, so values are first scaled by the
-    power of two that takes the largest near 2^14; the scale is computed on the device, without a synchronisation.
+    float16 ends at 6e-8, and gradients of confident tokens are that small. So a power of two first scales the largest value
+    to about 2^14. The device computes it without a synchronisation.
     """
     unscale: Tensor | float = 1.0
     if dtype == torch.float16:

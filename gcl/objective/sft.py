@@ -1,6 +1,6 @@
 """L_SFT: next-token cross-entropy on answer tokens (GCL paper, arXiv 2603.11447, Eq. 2), value and gradient together.
 
-`head.py` calls `supervised_loss_` on each chunk of logits; no autograd, the gradient is softmax minus one-hot.
+`head.py` calls `supervised_loss_` on each chunk of logits. The gradient is softmax minus one-hot, without autograd.
 """
 
 import torch
@@ -10,13 +10,12 @@ from torch import Tensor
 def supervised_loss_(logits_NV: Tensor, labels_N: Tensor, *, wanted: bool) -> tuple[Tensor, Tensor | None]:
     """Cross-entropy summed over N rows and, if wanted, its gradient by the logits.
 
-    The sum, not the mean, so that a global batch split into chunks and micro-batches can be divided once by its true
-    token count. Logits of float32 or float64 are overwritten (hence the underscore): the gradient takes their storage,
-    because a second buffer over the whole vocabulary is what this head exists to avoid.
+    It is a sum, so that a global batch of many chunks is divided once by its true token count. The gradient overwrites
+    logits of float32 or float64 (hence the underscore), which saves a second buffer over the whole vocabulary.
 
     Args:
         logits_NV: one row per supervised position, over the member's whole vocabulary; computed in float32 at least.
-        labels_N: the token each row has to predict, all inside V.
+        labels_N: the token that each row has to predict, all inside V.
         wanted: whether the gradient is needed.
 
     Returns:

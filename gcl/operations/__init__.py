@@ -1,1 +1,1 @@
-"""Before and while runs are made: what they will take, whether the machine is fit, where each stands."""
+"""Checks before and during runs: their costs, the state of the machine, the progress of each run."""

@@ -1,7 +1,7 @@
-"""What a change of code costs: `code_changes(runs, results, scale)` counts results that other code made, step by step.
+"""The cost of a change of code: `code_changes(trained, scored, records, metrics)` counts results of older code by step.
 
-A record and a metrics file keep the hash of the code that made them (gcl/experiment/closure.py). It is compared with
-the present one.
+Records and metrics files hold the hash of the code that made them (gcl/experiment/closure.py). It is compared with the hash
+of the present code.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,9 +20,9 @@ class CodeChange:
     """Results of one step that the present code would make again.
 
     Attributes:
-        step: training, or evaluation, which is answers and scores.
-        runs: how many.
-        gpu_hours: that they took, all together; None where nothing was measured.
+        step: training, or evaluation (answers and scores).
+        runs: number of runs.
+        gpu_hours: their measured sum; None if nothing was measured.
         hours: the same by the clock.
     """
 
@@ -40,32 +40,32 @@ class CodeChange:
 
 
 def is_changed(run: RunSpec, records: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Whether other code made a training."""
+    """Whether older code made a training."""
     return run.id in records and records[run.id].get("code_sha256") != run_code("training", run)
 
 
 def code_changes(
     trained: Iterable[RunSpec], scored: Iterable[RunSpec], records: Mapping[str, Mapping[str, Any]], here: Places
 ) -> list[CodeChange]:
-    """What is to be made again since code has changed; nothing where it has not.
+    """The steps that run again because code has changed.
 
     Args:
-        trained: runs that are to be trained again.
-        scored: runs that are to be scored again; those of `trained` are left out.
-        records: of finished runs, by run id.
-        here: where their metrics are.
+        trained: runs to train again.
+        scored: runs to score again; those of `trained` are left out.
+        records: records of finished runs, by run id.
+        here: the place of their metrics.
     """
-    trained, found = {run.id: run for run in trained}, []
+    trained, changes = {run.id: run for run in trained}, []
     if changed := [name for name, run in sorted(trained.items()) if is_changed(run, records)]:
         costs = [records[name]["costs"] for name in changed]
         gpu_hours, seconds = (sum(cost[name] for cost in costs) for name in ("gpu_hours", "seconds"))
-        found.append(CodeChange("training", len(changed), gpu_hours, seconds / 3600))
+        changes.append(CodeChange("training", len(changed), gpu_hours, seconds / 3600))
     others = {run.id: run for run in scored if run.id not in trained}
-    evaluated = [run for run in others.values() if _evaluated_otherwise(here.metrics(run.id), run)]
+    evaluated = [run for run in others.values() if _evaluated_by_older_code(here.metrics(run.id), run)]
     if evaluated:
-        found.append(CodeChange("evaluation", len(evaluated), None, None))
-    return found
+        changes.append(CodeChange("evaluation", len(evaluated), None, None))
+    return changes
 
 
-def _evaluated_otherwise(path: Path, run: RunSpec) -> bool:
+def _evaluated_by_older_code(path: Path, run: RunSpec) -> bool:
     return path.is_file() and read_json(path)["provenance"]["code_sha256"]["evaluation"] != evaluation_code(run)

@@ -1,6 +1,6 @@
-"""What finished runs took: `read_records(results, scale)`, and `write_costs(results, scale, stem)` for `gcl report costs`.
+"""Costs of finished runs: `read_records(results, scale)`, and `write_costs(results, scale, stem)` for `gcl report costs`.
 
-Records are results/<scale>/records/<run id>.json. Unlike metrics they differ between two identical runs.
+Records are results/<scale>/records/<run id>.json. Two identical runs have different records, but the same metrics.
 """
 
 import csv
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gcl.errors import DataError
+from gcl.experiment.places import results_at
 from gcl.files import read_json, write_text
 
 COLUMNS = ("run", "gpu_hours", "hours", "attempts", "gpus", "peak_gpu_gib", "peak_memory_gib", "nodes", "jobs")
@@ -16,7 +17,7 @@ COLUMNS = ("run", "gpu_hours", "hours", "attempts", "gpus", "peak_gpu_gib", "pea
 
 def read_records(results: Path, scale: str) -> dict[str, dict[str, Any]]:
     """Records of all finished runs of a scale, by run id."""
-    paths = sorted((results / scale / "records").rglob("*.json"))
+    paths = sorted(results_at(scale, results).records.rglob("*.json"))
     records = [read_json(path) for path in paths]
     return {record["run"]: record for record in records if "costs" in record}
 

@@ -1,7 +1,6 @@
-"""`gcl doctor`: is everything in place before hours of GPUs are spent? Each check says what it found and how to mend it.
+"""`gcl doctor`: check everything before hours of GPUs are spent. Each check says its finding and the remedy.
 
-`examine(experiment, root)` looks at this machine and, where there is SLURM, has one short job look at a compute node with
-the same program (`gcl doctor --here`).
+`examine(experiment, root)` checks this machine. With SLURM, one short job runs `gcl doctor --here` on a compute node.
 """
 
 import json
@@ -35,7 +34,7 @@ _MARKS = {"ok": "ok  ", "look": "look", "bad": "BAD "}
 
 @dataclass(frozen=True)
 class Finding:
-    """One check: "ok", "look" (may be meant so) or "bad" (trainings will fail), and what to do."""
+    """One check: "ok", "look" (may be intended) or "bad" (trainings will fail), and the remedy."""
 
     level: str
     what: str
@@ -46,13 +45,7 @@ class Finding:
 
 
 def examine(experiment: Experiment, root: Path, slurm_options: Sequence[str] = ()) -> Iterator[Finding]:
-    """All checks from where one types: this machine, then a compute node.
-
-    Args:
-        experiment: what is to be run.
-        root: the project's folder.
-        slurm_options: for the job on the node: partition, account.
-    """
+    """All checks: of this machine, then of a compute node; `slurm_options` are those of the job there."""
     yield from here(experiment, root)
     yield from _data(experiment, root)
     yield from _weights(experiment)
@@ -62,7 +55,7 @@ def examine(experiment: Experiment, root: Path, slurm_options: Sequence[str] = (
 
 
 def here(experiment: Experiment, root: Path) -> Iterator[Finding]:
-    """Checks of the machine that this runs on: Python, GPUs, and whether it shares files with the one that asked."""
+    """Checks of this machine: Python, GPUs, and whether it shares files with the machine that asked."""
     names = ("torch", "transformers", "deepspeed", "snakemake")
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in names)
     yield Finding("ok", f"{platform.node()}: Python {platform.python_version()} in {sys.prefix}, {versions}")
@@ -92,7 +85,7 @@ def _gpus(experiment: Experiment) -> Iterator[Finding]:
     enough = count >= processes or _TOKEN in os.environ
     level, remedy = ("ok", "") if enough else ("look", f"execution.processes is {processes}")
     yield Finding(
-        level, f"{count} GPU(s) visible: {device.name}, {memory}; `gcl plan --memory` says what is needed", remedy
+        level, f"{count} GPU(s) visible: {device.name}, {memory}; `gcl plan --memory` estimates the need", remedy
     )
     if precision == "bfloat16" and not torch.cuda.is_bf16_supported(including_emulation=False):
         yield Finding("bad", f"{device.name} has no bfloat16", "set training.precision to float16")
@@ -145,7 +138,7 @@ def _in_cache(backbone: Weights) -> bool:
 
 
 def _disk(experiment: Experiment, root: Path) -> Iterator[Finding]:
-    checkpoints = root / "results" / experiment.scale / "checkpoints"
+    checkpoints = root / places(experiment).checkpoints("")
     missing = [run for run in all_runs(experiment).values() if not (checkpoints / run.id).is_dir()]
     plan = disk_plan(experiment, missing, root)
     needed = plan.stay + plan.largest
@@ -199,14 +192,16 @@ def _node(experiment: Experiment, root: Path, options: Sequence[str]) -> Iterato
             return
         yield from (Finding(**finding) for finding in json.loads(done.stdout[done.stdout.index("[") :]))
         if not Path(f"{token}.answer").exists():
-            yield Finding("bad", "what a node writes does not arrive here", "put the project on a shared file system")
+            yield Finding(
+                "bad", "files written by a node do not arrive here", "put the project on a shared file system"
+            )
     finally:
         token.unlink(missing_ok=True)
         Path(f"{token}.answer").unlink(missing_ok=True)
 
 
 def _run(command: Sequence[str], root: Path, extra: dict[str, str] | None = None) -> subprocess.CompletedProcess | None:
-    """Run something; None if it is missing, fails, or takes too long."""
+    """Run a command; None if it is missing, fails, or takes too long."""
     environment = os.environ | (extra or {})
     try:
         return subprocess.run(

@@ -1,6 +1,6 @@
-"""`gcl plan [TARGET ...]`: what Snakemake would run, why, and what it would cost. Nothing is submitted.
+"""`gcl plan [TARGET ...]`: the jobs that Snakemake would run, with reasons and costs. Nothing is submitted.
 
-`plan(experiment, targets)` asks Snakemake for a dry run and adds estimates; `str()` of the result is the table for people.
+`plan(experiment, targets)` asks Snakemake for a dry run and adds estimates. `str()` of the result is a table.
 """
 
 import os
@@ -29,7 +29,7 @@ _COUNTS = re.compile(r"^job +count\n-+ +-+\n(.*?)^total", re.M | re.S)
 
 
 @dataclass(frozen=True)
-class Training:
+class PlannedTraining:
     """One training that would run."""
 
     run: str
@@ -40,26 +40,26 @@ class Training:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a call of Snakemake would do.
+class DryRun:
+    """The work of a call of Snakemake.
 
     Attributes:
         scale: of the experiment.
         trainings: each with its reason and its cost.
         jobs: number of jobs of every rule.
-        disk: what checkpoints will take, in words.
-        code_changes: what of this is to be made again since code has changed.
+        disk: size of the checkpoints, in words.
+        code_changes: the steps that run again because code has changed.
     """
 
     scale: str
-    trainings: list[Training]
+    trainings: list[PlannedTraining]
     jobs: dict[str, int]
     disk: str
     code_changes: list[CodeChange] = field(default_factory=list)
 
     @property
     def gpu_hours(self) -> float:
-        """Of all trainings."""
+        """Sum over all trainings."""
         return sum(training.gpu_hours for training in self.trainings)
 
     def to_dict(self) -> dict[str, Any]:
@@ -89,20 +89,20 @@ class Plan:
         return "\n".join(lines)
 
 
-def plan(experiment: Experiment, targets: Sequence[str], tflops: float, results: Path) -> Plan:
-    """Ask Snakemake what it would run.
+def plan(experiment: Experiment, targets: Sequence[str], tflops: float, results: Path) -> DryRun:
+    """Ask Snakemake for a dry run.
 
     Args:
-        experiment: as config.yaml says, at the scale that is planned.
-        targets: as one would give them to Snakemake; none means everything.
+        experiment: the experiment at the planned scale.
+        targets: targets of Snakemake; none means everything.
         tflops: see `estimate`.
         results: folder of all results.
 
     Raises:
-        ConfigError: with what Snakemake says if it cannot plan.
+        ConfigError: with Snakemake's message if it cannot plan.
     """
     command = [sys.executable, "-m", "snakemake", "--dry-run", "--nocolor", "--cores", "1", *targets]
-    # Somebody's profile may keep quiet about what is read here.
+    # A user's profile might silence the lines that are read here.
     environment = {name: value for name, value in os.environ.items() if name != "SNAKEMAKE_PROFILE"}
     done = subprocess.run(
         [*command, "--config", f"scale={experiment.scale}"],
@@ -119,12 +119,12 @@ def plan(experiment: Experiment, targets: Sequence[str], tflops: float, results:
     trainings = []
     for job in _JOB.finditer(done.stdout):
         words = job["message"].split()
-        if words[0] == "Train" and "/" in words[1]:  # the tokenizer is trained, too, but is no run
+        if words[0] == "Train" and "/" in words[1]:  # the tokenizer is trained as well, but it is not a run
             run = find_run(experiment, words[1])
             cost = estimate(run, experiment, records, tflops) if SCALES[run.scale] is None else _on_cpu(records, run.id)
             gpus = experiment.execution.processes.value if SCALES[run.scale] is None else 0
             reason = _reason((job["reason"] or "").removeprefix("Reason: "), run, records)
-            trainings.append(Training(run.id, reason, gpus, cost.gpu_hours, cost.source))
+            trainings.append(PlannedTraining(run.id, reason, gpus, cost.gpu_hours, cost.source))
     counts = _COUNTS.search(done.stdout)
     jobs = dict(re.findall(r"^(\w+) +(\d+)$", counts[1], re.M)) if counts else {}
     count = int(jobs.get("train", 0))
@@ -134,7 +134,7 @@ def plan(experiment: Experiment, targets: Sequence[str], tflops: float, results:
     scored = [find_run(experiment, found["run"]) for found in _SCORED.finditer(done.stdout)]
     disk = disk_plan(experiment, trained, results)
     changes = code_changes(trained, scored, records, places(experiment, results))
-    return Plan(experiment.scale, trainings, {rule: int(count) for rule, count in jobs.items()}, str(disk), changes)
+    return DryRun(experiment.scale, trainings, {rule: int(count) for rule, count in jobs.items()}, str(disk), changes)
 
 
 def _on_cpu(records: dict[str, Any], run: str) -> Estimate:
@@ -143,20 +143,20 @@ def _on_cpu(records: dict[str, Any], run: str) -> Estimate:
 
 
 def _reason(said: str, run: RunSpec, records: dict[str, Any]) -> str:
-    """Why Snakemake would train a run, without the run's own files and with what has changed in words."""
+    """Snakemake's reason to train a run, with changes in words and without the run's own files."""
     before, changed, _ = said.partition(_PARAMS)
-    parts = [_without(before.removesuffix("; "), run.id)] if before else []
+    parts = [_without_files(before.removesuffix("; "), run.id)] if before else []
     if changed and run.id not in records:
         parts.append("settings or code have changed")
     elif changed:
         settings = ["settings have changed"] if records[run.id].get("spec") != run.model_dump() else []
         code = ["code has changed"] if is_changed(run, records) else []
-        parts += settings + code or ["what it is given has changed"]
+        parts += settings + code or ["its inputs have changed"]
     return "; ".join(parts)
 
 
-def _without(reason: str, run: str) -> str:
-    """A reason without the run's own files, so that runs with the same reason have the same words."""
+def _without_files(reason: str, run: str) -> str:
+    """A reason without the run's own files, so that equal reasons have equal words."""
     parts = []
     for part in reason.split("; "):
         kind, _, files = part.partition(": ")

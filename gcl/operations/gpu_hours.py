@@ -1,6 +1,6 @@
 """GPU-hours of a training before it runs: `estimate(run, experiment, records, tflops)`.
 
-From the record of the same training where there is one, or of one like it; else from a formula.
+They come from the record of the same or a similar training. Without a record they come from a formula.
 """
 
 from collections.abc import Mapping
@@ -11,47 +11,36 @@ from gcl.experiment.places import PLANNING
 from gcl.experiment.runs import ReferenceFeed, RolloutFeed, RunSpec
 from gcl.experiment.schema import Experiment
 
-ASSUMED_TEXT_TOKENS = 256  # system message, question and answer, where nobody says
-PIXELS_PER_TOKEN = 28 * 28  # of Qwen2.5-VL; Qwen3-VL has 32 * 32, so its images are shorter
+ASSUMED_TEXT_TOKENS = 256  # of system message, question and answer, if unknown
+PIXELS_PER_TOKEN = 28 * 28  # of Qwen2.5-VL; Qwen3-VL has 32 * 32, so its images take fewer tokens
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """GPU-hours, and what they are taken from."""
+    """GPU-hours and their source."""
 
     gpu_hours: float
     source: str
 
 
 def estimate(run: RunSpec, experiment: Experiment, records: Mapping[str, Mapping[str, Any]], tflops: float) -> Estimate:
-    """Estimate one training.
-
-    Args:
-        run: what would be trained.
-        experiment: for its data set's size and its models' sizes.
-        records: of finished runs, by run id.
-        tflops: 10^12 operations a second that one GPU is expected to keep up.
-    """
+    """Estimate one training, from records by run id or for GPUs of `tflops` 10^12 operations a second."""
     if run.id in records:
-        return Estimate(_measured(records[run.id]), "its last training")
+        return Estimate(records[run.id]["costs"]["gpu_hours"], "its last training")
     for record in records.values():
-        if _alike(record["spec"], run):
-            return Estimate(_measured(record), f"measured: {record['run']}")
+        if _same_work(record["spec"], run):
+            return Estimate(record["costs"]["gpu_hours"], f"measured: {record['run']}")
     return Estimate(_formula(run, experiment) / (tflops * 1e12) / 3600, f"formula, {tflops:g} TFLOP/s a GPU")
 
 
 def text_tokens(run: RunSpec) -> int:
-    """Tokens of text in an input, where nobody says: in a distillation an answer may be drawn to its limit."""
+    """Assumed tokens of text in an input; a distillation may draw an answer up to its limit."""
     drawn = run.feed.max_new_tokens if isinstance(run.feed, RolloutFeed) else 0
     return ASSUMED_TEXT_TOKENS + drawn
 
 
-def _measured(record: Mapping[str, Any]) -> float:
-    return record["costs"]["gpu_hours"]
-
-
-def _alike(spec: Mapping[str, Any], run: RunSpec) -> bool:
-    """Whether a training did as much work: the same data, models and schedule, whatever its rates and weights."""
+def _same_work(spec: Mapping[str, Any], run: RunSpec) -> bool:
+    """Whether a training did the same amount of work: the same data, models and schedule, at any rates."""
     models = sorted((member["model"], member["lr"] == 0) for member in spec["members"])
     return (
         (spec["scale"], spec["dataset"]) == (run.scale, run.dataset)
@@ -61,9 +50,9 @@ def _alike(spec: Mapping[str, Any], run: RunSpec) -> bool:
 
 
 def _formula(run: RunSpec, experiment: Experiment) -> float:
-    """Operations: 6 for each weight and token of an input, 8 where activations are computed twice; frozen members 2.
+    """Operations: 6 for each weight and token of an input, 8 with gradient checkpointing, 2 for frozen members.
 
-    An input is as many image tokens as the largest picture has, and `text_tokens` of text.
+    An input has the image tokens of the largest picture, and `text_tokens` of text.
     """
     inputs = _samples(run, experiment) * run.training.epochs
     tokens = run.training.pixels[1] // PIXELS_PER_TOKEN + text_tokens(run)
@@ -75,7 +64,7 @@ def _formula(run: RunSpec, experiment: Experiment) -> float:
 
 
 def _samples(run: RunSpec, experiment: Experiment) -> int:
-    """What one epoch shows to every member."""
+    """Inputs of one epoch."""
     items = _items(run, experiment)
     if not isinstance(run.feed, ReferenceFeed):
         return items

@@ -1,6 +1,6 @@
-"""How large a run's models are: their configurations without weights, and exact counts of their parameters.
+"""Sizes of a run's models: their configurations without weights, and exact counts of their parameters.
 
-`model_configs(run, experiment)` finds the configurations, `model_size(config)` counts on torch's meta device.
+`model_configs(run, experiment)` finds the configurations. `model_size(config)` counts on torch's meta device.
 """
 
 from dataclasses import dataclass
@@ -22,24 +22,27 @@ from gcl.models.miniature import QWEN3_SPECIAL, SPECIAL, miniature_config
 
 @dataclass(frozen=True)
 class ModelSize:
-    """Parameters of a model, tied ones counted once: all, by part (adding up), of the largest layer, of the largest weight.
+    """Numbers of parameters of a model. Tied ones count once.
 
-    `lora_width` is inputs plus outputs of all linear layers of the language model: adapters have `rank` times as many.
+    Attributes:
+        parts: vision, projector, language, embedding, head (0 if tied); their sum is `total`.
+        layer, largest: parameters of the largest layer and of the largest weight.
+        lora_width: inputs plus outputs of the language model's linear layers. Adapters have `rank` times as many parameters.
     """
 
     config: PretrainedConfig
     total: int
-    parts: dict[str, int]  # vision, projector, language, embedding, head (0 where tied)
+    parts: dict[str, int]
     layer: int
     largest: int
     lora_width: int
 
 
 def model_configs(run: RunSpec, experiment: Experiment) -> tuple[list[PretrainedConfig], list[str]]:
-    """Every member's model configuration, without weights; and notes about what is not exact.
+    """Every member's model configuration, without weights; and notes about approximations.
 
     Raises:
-        CheckpointError: if a configuration is neither here nor on the hub, or its family is not supported.
+        CheckpointError: if a configuration is missing, or its family is not supported.
     """
     configs, notes = [], []
     for member in run.members:
@@ -50,7 +53,7 @@ def model_configs(run: RunSpec, experiment: Experiment) -> tuple[list[Pretrained
             configs.append(miniature_config(backbone, _Tokens(range(words.value + len(special))), {}))
             notes.append(f"{member.model} is not built yet: its vocabulary, and so its size, is approximate")
         elif isinstance(member.start, Trained) and not Path(start.path).is_dir():
-            # A model that is yet to be trained, a teacher or a stage before, has the size of what it starts from.
+            # A model of an earlier training that has not run yet has the size of its backbone.
             configs.append(_read_config(backbone))
         else:
             configs.append(_read_config(start))
@@ -93,6 +96,6 @@ def _read_config(source: Weights) -> PretrainedConfig:
 
 
 class _Tokens(list[int]):
-    """Stands where a miniature configuration asks its tokenizer for its length and two ids."""
+    """Stands in for a tokenizer: a miniature configuration needs its length and two ids."""
 
     pad_token_id = eos_token_id = 0

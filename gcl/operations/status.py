@@ -11,15 +11,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tqdm import tqdm
+
 from gcl.experiment.grid import scored_as
 from gcl.experiment.places import SCRATCH, Places, places
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment
+from gcl.files import read_json
+from gcl.training import progress
+from gcl.training.lease import DURATION
 
 STATES = ("running", "queued", "failed", "interrupted", "trained", "to do", "done")
-# The lease is refreshed every third of its 60 seconds (gcl/training/lease.py); two misses may happen.
-ALIVE = 60.0
-_BAR = re.compile(r"(\d+)/(\d+) \[([^<\]]+)<([^,\]]+)")  # tqdm: done/all [passed<left, ...]
 _ERROR = re.compile(r"^(gcl: error: .*|\w*(?:Error|Exception|Killed)\b.*|slurmstepd: error: .*)$", re.M)
 
 
@@ -68,10 +70,9 @@ def show(found: Sequence[RunStatus], *, every: bool = False) -> str:
 
 def _run_status(run: str, scored: str, here: Places, root: Path, queue: Mapping[str, str]) -> RunStatus:
     """Of one run, which is scored under the id `scored`."""
-    log = root / here.log("train", run)
     leases = list((root / SCRATCH / run).glob("*/lease"))
-    if any(time.time() - lease.stat().st_mtime < ALIVE for lease in leases):
-        return RunStatus(run, "running", _progress(log))
+    if alive := [lease for lease in leases if time.time() - lease.stat().st_mtime < DURATION]:
+        return RunStatus(run, "running", _progress(alive[0].with_name(progress.FILE)))
     name = re.compile(rf"{here.scale}_{re.escape(run.replace('/', '_'))}(?!\d)")
     job = next((job for comment, job in queue.items() if name.search(comment.replace("/", "_"))), None)
     if job is not None:
@@ -92,13 +93,14 @@ def _run_status(run: str, scored: str, here: Places, root: Path, queue: Mapping[
     return RunStatus(run, "to do")
 
 
-def _progress(log: Path) -> str:
-    """The last state of the progress bar."""
-    found = _BAR.findall(_tail(log))
-    if not found:
+def _progress(path: Path) -> str:
+    """How far a running training is."""
+    try:
+        said = read_json(path)
+    except FileNotFoundError:
         return "loading"
-    done, steps, passed, left = found[-1]
-    return f"step {done} of {steps}, {passed} passed, {left} left"
+    passed, left = (tqdm.format_interval(said[name]) for name in ("seconds", "left"))
+    return f"step {said['step']} of {said['steps']}, {passed} passed, {left} left"
 
 
 def _error(log: Path) -> str | None:

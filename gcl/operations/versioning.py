@@ -1,6 +1,6 @@
-"""What the workflow asks of DVC and of the disk before it starts: `check_link_types()`, `disk_plan(experiment)`.
+"""Checks of DVC and of the disk before the workflow starts: `check_link_types()`, `disk_plan(experiment)`.
 
-DVC stores data and checkpoints; docs/data.md tells how. Imports DVC's configuration only, which takes milliseconds.
+DVC stores data and checkpoints, see docs/data.md. Only DVC's configuration is imported, which takes milliseconds.
 """
 
 import shutil
@@ -14,14 +14,14 @@ from gcl.experiment.schema import Experiment, MiniatureModel
 
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 GB = 10**9
-MINIATURE_PARAMETERS = 1.5e6  # of the largest, about
+MINIATURE_PARAMETERS = 1.5e6  # about those of the largest one
 
 
 def check_link_types(root: Path) -> None:
-    """Refuse a cache that links instead of copying in a way that makes Snakemake's evaluations stale.
+    """Refuse a cache with symbolic links, because Snakemake compares times.
 
-    With symbolic links the files of a finished run get the time stamps of the cache: after every commit all evaluations
-    look older than their checkpoints and run again, or a file that DVC replaced looks unchanged.
+    Symbolic links give the files of a finished run the time stamps of the cache. Then evaluations look older than their
+    checkpoints and run again after every commit. Or a file that DVC replaced looks unchanged.
 
     Raises:
         ConfigError: if DVC may use symbolic links here.
@@ -37,9 +37,8 @@ def check_link_types(root: Path) -> None:
         raise ConfigError(f".dvc/config: {' '.join(str(error).split())}; correct it") from None
     if "symlink" in types:
         raise ConfigError(
-            "DVC's cache.type has symlink: links carry the time stamps of the cache, so Snakemake would take finished "
-            "evaluations for stale, or stale ones for finished; type: dvc config cache.type reflink,hardlink,copy && "
-            "dvc checkout --relink"
+            "DVC's cache.type has symlink: links have the time stamps of the cache, so Snakemake would misjudge which "
+            "evaluations are finished; type: dvc config cache.type reflink,hardlink,copy && dvc checkout --relink"
         )
 
 
@@ -49,9 +48,9 @@ class DiskPlan:
 
     Attributes:
         retain: the setting `execution.retain`.
-        runs: how many are counted.
-        stay: bytes that stay when all are finished.
-        largest: bytes of the largest run, which are needed for a while even where nothing stays.
+        runs: number of runs.
+        stay: bytes that stay after all runs.
+        largest: bytes of the largest run, needed for a while even if nothing stays.
         free: bytes free here now.
     """
 
@@ -64,16 +63,16 @@ class DiskPlan:
     def __str__(self) -> str:
         return (
             f"checkpoints of {self.runs} trainings (execution.retain: {self.retain}): about {_gb(self.stay)} will stay, the "
-            f"largest one takes {_gb(self.largest)} until it is scored; {_gb(self.free)} are free. DVC's cache holds a copy "
-            "of what stays, unless the file system has reflinks or cache.type is hardlink"
+            f"largest one takes {_gb(self.largest)} until it is scored; {_gb(self.free)} are free. DVC's cache "
+            "holds a copy of those that stay, unless the file system has reflinks or cache.type is hardlink"
         )
 
 
 def disk_plan(experiment: Experiment, runs: Iterable[RunSpec], root: Path) -> DiskPlan:
     """Estimate from the models' nominal sizes, before anything is loaded.
 
-    Adapters are counted as rank / 1000 of the weights: for LoRA on all linear layers of a language model of width d their
-    share is about 1.75 rank / d, and published models of these sizes have d of 2,048 or more.
+    Adapters count as rank / 1000 of the weights. For LoRA on all linear layers of a language model of width d, their share
+    is about 1.75 rank / d. Published models of these sizes have d of 2,048 or more.
     """
     retain = experiment.execution.retain.value
     sizes, stay = [], 0.0

@@ -1,1 +1,1 @@
-"""Planning tasks whose states are drawn and known in symbols: FrozenLake, Maze, MiniBehaviour (MGSD, arXiv 2606.06076)."""
+"""Planning tasks with drawn states, also known in symbols: FrozenLake, Maze, MiniBehaviour (MGSD, arXiv 2606.06076)."""

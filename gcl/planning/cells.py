@@ -1,7 +1,7 @@
 """Seeded data sets of states: `generate(task, level, counts, seed)`; `gcl planning generate --help` shows a call.
 
-No state is twice in what one call gives. Every split has randomness of its own, test states are drawn first, then those
-for validation, then those to train on: more states to train on leave the others as they are, and those drawn before, too.
+One call never gives a state twice. Every split has its own random numbers. Test states are drawn first, then validation
+states, then training states. So a larger training split keeps all other states, and its own first ones.
 """
 
 import random
@@ -14,7 +14,7 @@ from gcl.errors import DataError
 from gcl.planning.draw import BUCKETS, bucket, draw_state
 from gcl.planning.states_file import SPLITS, TASKS, StateRecord, solved
 
-# So many draws in a row that bring nothing new say that there is nothing more.
+# After this many draws in a row without a new state, there are no more.
 PATIENCE = 20_000
 
 
@@ -29,22 +29,22 @@ def generate(
 ) -> list[StateRecord]:
     """Draw the states of one task and level.
 
-    Mazes and rooms are easy, medium and hard in turn (`gcl.planning.draw.bucket`), the same number of each.
+    A third each of mazes and rooms is easy, medium and hard (`gcl.planning.draw.bucket`), in turn.
 
     Args:
         task: "frozenlake", "maze" or "minibehaviour".
         level: cells along a side.
         counts: states per split; splits are "train", "val" and "test".
-        seed: where all randomness comes from, together with task, level and split.
+        seed: decides all draws, together with task, level and split.
         corners: leave start and goal of a lake in the corners.
-        exclude: state hashes that must not come, such as those of a public test set.
+        exclude: hashes of states to leave out, such as those of a public test set.
 
     Returns:
         The records in the order train, val, test.
 
     Raises:
-        DataError: if there are not as many different states, with the number that was found. Of lakes of level 3 there
-            are 1218, 8 of level 2; of rooms 4104 of level 5 (1592 easy, 1496 medium, 1016 hard), 17400 of level 6.
+        DataError: if there are too few different states, with the number found. There are 8 lakes of level 2 and 1218 of
+            level 3. There are 4104 rooms of level 5 (1592 easy, 1496 medium, 1016 hard) and 17400 of level 6.
     """
     if task not in TASKS:
         raise DataError(f"unknown task {task!r}; use one of {', '.join(TASKS)}")
@@ -63,16 +63,16 @@ def generate(
 def _draw_split(
     task: str, level: int, split: str, count: int, seed: int, seen: set[str], bar: tqdm, corners: bool
 ) -> list[StateRecord]:
-    """`count` states that are not in `seen`, buckets in turn; their hashes are added to `seen`."""
+    """Draw `count` states that are not in `seen`, buckets in turn; add their hashes to `seen`."""
     rng = random.Random(f"planning {task} {level} {seed} {split}")
     names = ("any",) if task == "frozenlake" else BUCKETS
     wanted = {name: len(range(first, count, len(names))) for first, name in enumerate(names)}
-    found: dict[str, list[StateRecord]] = {name: [] for name in names}
+    drawn: dict[str, list[StateRecord]] = {name: [] for name in names}
     misses = 0
-    while any(len(found[name]) < wanted[name] for name in names):
+    while any(len(drawn[name]) < wanted[name] for name in names):
         misses += 1
         if misses > PATIENCE:
-            had = ", ".join(f"{len(found[name])} of {wanted[name]} {name}" for name in names)
+            had = ", ".join(f"{len(drawn[name])} of {wanted[name]} {name}" for name in names)
             raise DataError(
                 f"{task} level {level}: there are too few different states: this split has {had}, all splits together "
                 f"{bar.n}, and {PATIENCE} more draws brought none; ask for fewer, exclude less, or take a higher level"
@@ -82,10 +82,10 @@ def _draw_split(
             continue
         record = solved(f"{task}-{level}-{split}", split, seed, state)
         name = bucket(state, len(record.plan))
-        if len(found[name]) < wanted[name]:
+        if len(drawn[name]) < wanted[name]:
             misses = 0
             seen.add(state.state_hash)
-            number = names.index(name) + len(names) * len(found[name])
-            found[name].append(replace(record, id=f"{record.id}-{number:05d}"))
+            number = names.index(name) + len(names) * len(drawn[name])
+            drawn[name].append(replace(record, id=f"{record.id}-{number:05d}"))
             bar.update()
-    return sorted((record for group in found.values() for record in group), key=lambda record: record.id)
+    return sorted((record for group in drawn.values() for record in group), key=lambda record: record.id)

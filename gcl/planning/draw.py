@@ -1,7 +1,7 @@
 """Draw one state: `draw_state(task, level, rng)` gives a random one that can be solved.
 
-The distributions are those of MGSD's generators (arXiv 2606.06076; its code, task_envs): gymnasium's maps with a tenth of
-holes, mazes by randomised depth-first search, rooms with everything placed at random.
+The distributions are those of MGSD's generators (arXiv 2606.06076; its code, task_envs). Lakes are gymnasium's maps with a
+tenth of holes. Mazes come from randomised depth-first search. Rooms have everything in random places.
 """
 
 import random
@@ -15,13 +15,13 @@ from gcl.planning.minibehaviour import TABLE_COLUMNS, TABLE_ROWS, MiniBehaviour,
 from gcl.planning.state import MOVES, Cell, PlanningState, beside
 
 FROZEN_SHARE = 0.9
-SHORTEST = 2  # moves at least between start and goal of a lake, where they are moved
+SHORTEST = 2  # fewest moves between start and goal of a lake, if they are not in the corners
 SMALLEST = {"frozenlake": 2, "maze": 2, "minibehaviour": 3}
 BUCKETS = ("easy", "medium", "hard")
 
 
 def draw_state(task: str, level: int, rng: random.Random, *, corners: bool = False) -> PlanningState:
-    """Draw a state; it can be solved, since a perfect maze has a way, and no table of 2 x 3 cells parts a room.
+    """Draw a state. It can be solved: mazes have a way, and a table of 2 x 3 cells cannot divide a room.
 
     Args:
         task: "frozenlake", "maze" or "minibehaviour".
@@ -30,7 +30,7 @@ def draw_state(task: str, level: int, rng: random.Random, *, corners: bool = Fal
         corners: leave start and goal of a lake in the corners, where gymnasium puts them.
 
     Raises:
-        DataError: for a level at which there is nothing to plan.
+        DataError: if the level is too small to plan.
     """
     if level < SMALLEST[task]:
         raise DataError(f"{task} level {level}: too small; use {SMALLEST[task]} or more")
@@ -40,7 +40,7 @@ def draw_state(task: str, level: int, rng: random.Random, *, corners: bool = Fal
 
 
 def bucket(state: PlanningState, length: int) -> str:
-    """How hard a state is, one of `BUCKETS`, by the length of its shortest plan; lakes are all "any"."""
+    """Difficulty of a state, one of `BUCKETS`, by the length of its shortest plan; lakes are all "any"."""
     if state.task == "frozenlake":
         return "any"
     limits = {"maze": (max(1, state.size // 2), state.size), "minibehaviour": (state.size - 1, state.size + 1)}
@@ -54,7 +54,7 @@ def _draw_lake(level: int, rng: random.Random, corners: bool) -> FrozenLake:
         return _lake(rows)
     rows[0][0] = rows[-1][-1] = FROZEN
     ice = [(r, c) for r, row in enumerate(rows) for c, letter in enumerate(row) if letter != HOLE]
-    while True:  # ends: from corner to corner there is a way
+    while True:  # ends, because a way joins the corners
         start, goal = rng.sample(ice, 2)
         moved = [row[:] for row in rows]
         moved[start[0]][start[1]], moved[goal[0]][goal[1]] = START, GOAL

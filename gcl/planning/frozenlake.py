@@ -5,7 +5,7 @@
     FHF
     FFG
 
-S start, G goal, H hole, F frozen: as gymnasium writes its maps.
+S is start, G goal, H hole, F frozen, as in gymnasium's maps.
 """
 
 from collections.abc import Sequence
@@ -19,10 +19,10 @@ START, GOAL, HOLE, FROZEN = "SGHF"
 
 @dataclass(frozen=True)
 class FrozenLake(PlanningState):
-    """A lake; `rows` are texts of the letters above, as many as each has letters.
+    """A square lake; `rows` are texts of the letters above.
 
     Raises:
-        DataError: if the map is not square, has other letters, or not just one start and one goal.
+        DataError: if the map is not square, or has other letters, or has not exactly one start and one goal.
     """
 
     rows: tuple[str, ...]
@@ -41,11 +41,11 @@ class FrozenLake(PlanningState):
                 raise DataError(f"row {number} has {min(strange)!r}; cells are S, F, H and G")
         for letter, name in ((START, "start S"), (GOAL, "goal G")):
             if cells.count(letter) != 1:
-                raise DataError(f"{cells.count(letter)} cells are the {name}; just one must be")
+                raise DataError(f"{cells.count(letter)} cells are the {name}; exactly one must be")
 
     @classmethod
     def from_lines(cls, size: int, lines: Sequence[str]) -> "FrozenLake":
-        """From the lines of `text` behind the first, which tells the size."""
+        """Read the lines of `text` after the first, which gives the size."""
         if len(lines) != size:
             raise DataError(f"{len(lines)} rows; the first line promises {size}")
         return cls(tuple(lines))

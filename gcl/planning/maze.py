@@ -1,4 +1,4 @@
-"""Maze: walk from start to target through a perfect maze, in which one way and no more leads from any cell to any other.
+"""Maze: walk from start to target through a perfect maze, where exactly one way joins any two cells.
 
     maze 2x2
     start (0,0)
@@ -6,7 +6,7 @@
     D RU
     RU L
 
-The last lines say of each cell in which directions it is open, in the order L, D, R, U.
+The last lines list the open directions of each cell, in the order L, D, R, U.
 """
 
 import re
@@ -22,11 +22,11 @@ _END = re.compile(r"(start|target) \((\d{1,4}),(\d{1,4})\)")
 
 @dataclass(frozen=True)
 class Maze(PlanningState):
-    """A maze; `openings[row][column]` has the letters of the directions in which that cell is open, in the order LDRU.
+    """A maze; `openings[row][column]` lists the open directions of a cell, in the order LDRU.
 
     Raises:
-        DataError: if the maze is not square, an opening is on one side only or leads out, a cell cannot be reached, there
-            is a second way anywhere, or start and target are one cell or not in the maze.
+        DataError: if the maze is not square, or an opening has one side only or leads out. Also if a cell has no way or two
+            ways to it. Also if start and target are the same cell or outside.
     """
 
     openings: tuple[tuple[str, ...], ...]
@@ -61,20 +61,20 @@ class Maze(PlanningState):
         reached, todo = {self.start}, [self.start]
         while todo:
             cell = todo.pop()
-            found = {beside(cell, move) for move in self.openings[cell[0]][cell[1]]} - reached
-            reached |= found
-            todo.extend(found)
+            new = {beside(cell, move) for move in self.openings[cell[0]][cell[1]]} - reached
+            reached |= new
+            todo.extend(new)
         if len(reached) < len(cells):
             raise DataError(f"no way leads to cell {cell_text(min(set(cells) - reached))}; open a wall")
-        # A connected graph is a tree when it has one edge less than cells; every opening is counted from both sides.
+        # A connected graph is a tree if it has one edge less than cells. Every opening counts from both sides.
         if sum(len(letters) for row in self.openings for letters in row) != 2 * (len(cells) - 1):
             raise DataError("a second way leads somewhere; close a wall, perfect mazes have one way only")
 
     @classmethod
     def from_lines(cls, size: int, lines: Sequence[str]) -> "Maze":
-        """From the lines of `text` behind the first, which tells the size."""
+        """Read the lines of `text` after the first, which gives the size."""
         if len(lines) != size + 2:
-            raise DataError(f"{len(lines)} lines behind the first; start, target and {size} rows must follow")
+            raise DataError(f"{len(lines)} lines after the first; start, target and {size} rows must follow")
         ends: list[Cell] = []
         for name, line in zip(("start", "target"), lines, strict=False):
             found = _END.fullmatch(line)
@@ -100,5 +100,5 @@ class Maze(PlanningState):
 
     def step(self, position: Position, action: str) -> Position | Fault:
         row, column = position.cell
-        # All around the maze there is a wall, so that nothing leads off the grid.
+        # A wall surrounds the maze, so no move leaves the grid.
         return Position(beside(position.cell, action)) if action in self.openings[row][column] else Fault.WALL

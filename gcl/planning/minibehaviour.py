@@ -7,9 +7,10 @@
     .TTT.
     .TTT.
 
-A agent, P printer, T the table of 2 rows and 3 columns, . floor. The table is never entered; the cell of the printer is,
-once the printer is carried. PICK needs the printer beside the agent, DROP a cell of the table beside it. This is the
-reduced task of MGSD (its code, task_envs/Minibehaviour), not the package mini_behavior: the agent has no direction.
+A is the agent, P the printer, T the table of 2 rows and 3 columns, . the floor. The agent never enters the table. It enters
+the printer's cell only after PICK. PICK needs the printer beside the agent. DROP needs a cell of the table beside it. The
+task is that of MGSD (its code, task_envs/Minibehaviour). It is simpler than the package mini_behavior: agents have no
+direction.
 """
 
 from collections.abc import Sequence
@@ -27,7 +28,7 @@ class MiniBehaviour(PlanningState):
     """A room of `size` x `size` cells; `table` is the table's cell at the top left.
 
     Raises:
-        DataError: if something stands outside the room or two things in one cell.
+        DataError: if something is outside the room, or two things share a cell.
     """
 
     size: int
@@ -51,19 +52,19 @@ class MiniBehaviour(PlanningState):
 
     @classmethod
     def from_lines(cls, size: int, lines: Sequence[str]) -> "MiniBehaviour":
-        """From the lines of `text` behind the first, which tells the size."""
+        """Read the lines of `text` after the first, which gives the size."""
         if len(lines) != size or any(len(line) != size for line in lines):
             raise DataError(f"not {size} rows of {size} cells, as the first line promises")
-        found: dict[str, list[Cell]] = {sign: [] for sign in (AGENT, PRINTER, TABLE, FLOOR)}
+        cells: dict[str, list[Cell]] = {sign: [] for sign in (AGENT, PRINTER, TABLE, FLOOR)}
         for row, line in enumerate(lines):
             for column, sign in enumerate(line):
-                if sign not in found:
+                if sign not in cells:
                     raise DataError(f"row {row + 1} has {sign!r}; cells are A, P, T and .")
-                found[sign].append((row, column))
+                cells[sign].append((row, column))
         for sign, name in ((AGENT, "agent A"), (PRINTER, "printer P")):
-            if len(found[sign]) != 1:
-                raise DataError(f"{len(found[sign])} cells are the {name}; just one must be")
-        return cls(size, found[AGENT][0], found[PRINTER][0], table_corner(found[TABLE]))
+            if len(cells[sign]) != 1:
+                raise DataError(f"{len(cells[sign])} cells are the {name}; exactly one must be")
+        return cls(size, cells[AGENT][0], cells[PRINTER][0], table_corner(cells[TABLE]))
 
     def is_table(self, cell: Cell) -> bool:
         """Whether a cell belongs to the table."""
@@ -110,10 +111,10 @@ def table_block(corner: Cell) -> tuple[Cell, ...]:
 
 
 def table_corner(cells: Sequence[Cell]) -> Cell:
-    """The cell at the top left of the table that `cells` are, in any order.
+    """The cell at the top left of the table that consists of `cells`, in any order.
 
     Raises:
-        DataError: if they are no table of 2 rows and 3 columns.
+        DataError: if they do not form a block of 2 rows and 3 columns.
     """
     corner = min(cells, default=(0, 0))
     if tuple(sorted(cells)) != table_block(corner):

@@ -1,6 +1,6 @@
-"""FrozenLake as gymnasium itself draws it: `native(lake)`, 64 pixels a cell. The pictures of VSP's test set are these.
+"""FrozenLake as gymnasium draws it, 64 pixels a cell: `native(lake)`. VSP's test set has these pictures.
 
-Sprites changed with gymnasium 1.4: the project asks for 1.3. pygame draws into memory and needs no screen.
+The project requires gymnasium 1.3, because 1.4 has other sprites. pygame draws into memory and needs no screen.
 """
 
 import os
@@ -9,21 +9,17 @@ from PIL import Image
 
 from gcl.planning.frozenlake import FrozenLake
 
-# Read when pygame is imported: no window, no sound, no greeting among the output of programs.
+# pygame reads these at import: no window, no sound, no greeting.
 _HEADLESS = {"SDL_VIDEODRIVER": "dummy", "SDL_AUDIODRIVER": "dummy", "PYGAME_HIDE_SUPPORT_PROMPT": "1"}
 
 
 def native(lake: FrozenLake) -> Image.Image:
-    """The first frame of gymnasium's environment.
-
-    Returns:
-        RGB, 64 pixels a cell; gymnasium shrinks the cells of lakes of more than 8 x 8 so that they fit into 512 pixels.
-    """
+    """The first frame of gymnasium's environment, in RGB. Gymnasium shrinks lakes of more than 8 x 8 cells to 512 pixels."""
     for name, value in _HEADLESS.items():
         os.environ.setdefault(name, value)
     from gymnasium.envs.toy_text.frozen_lake import FrozenLakeEnv
 
-    # The class itself: gymnasium.make wraps it, draws the same, and takes eight times as long.
+    # gymnasium.make draws the same picture, but takes eight times as long.
     environment = FrozenLakeEnv(desc=list(lake.rows), is_slippery=False, render_mode="rgb_array")
     environment.reset()
     return Image.fromarray(environment.render())

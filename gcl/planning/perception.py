@@ -1,7 +1,7 @@
-"""What a picture shows: `questions(state)` for stage 1 of MGSD, `score(state, text)` for what a model read off it.
+"""Questions about a picture: `questions(state)` for stage 1 of MGSD, `score(state, text)` for a model's answers.
 
-All questions of a task are one turn, numbered, and so are the answers; the keys are those of the released evaluation, the
-wording is our own. Cells are (row,column) from 0.
+All questions of a task are one numbered turn, and so are the answers. The keys are those of the released evaluation. The
+wording is ours. Cells are (row,column) from 0.
 
     1. 3x3
     2. (0,0)
@@ -33,8 +33,7 @@ class Question(NamedTuple):
         key: its name in tables.
         question: in words.
         answer: the reference, in words.
-        read: what an answer in words means, so that the order of cells and the wording around them do not matter; None if
-            it cannot be read.
+        read: turns an answer into a value that ignores order and wording; None if it cannot be read.
     """
 
     key: str
@@ -44,7 +43,7 @@ class Question(NamedTuple):
 
 
 def questions(state: PlanningState) -> list[Question]:
-    """The questions about a state, in the order in which they are asked."""
+    """The questions about a state, in their order."""
     size = Question("map_size", "How large is the grid?", f"{state.size}x{state.size}", _read_size)
     if isinstance(state, FrozenLake):
         return [
@@ -80,7 +79,7 @@ def questions(state: PlanningState) -> list[Question]:
 
 
 def around(state: PlanningState, cells: Iterable[Cell]) -> list[Cell]:
-    """The cells on the grid that share a side with one of `cells` and are none of them, row by row."""
+    """The other cells on the grid that share a side with one of `cells`, row by row."""
     inner = set(cells)
     return sorted({near for cell in inner for move in MOVES if state.inside(near := beside(cell, move))} - inner)
 
@@ -96,12 +95,7 @@ def answer(state: PlanningState) -> str:
 
 
 def score(state: PlanningState, text: str) -> dict[str, bool]:
-    """Which of the questions a model's text answers exactly, by key.
-
-    Args:
-        state: what was asked about.
-        text: numbered answers; of a number that occurs twice the first counts.
-    """
+    """By key, whether the numbered answers in `text` are exactly right. If a number occurs twice, the first counts."""
     parts = _ITEM.split(text)
     given: dict[str, str] = {}
     for number, content in zip(parts[1::2], parts[2::2], strict=True):
@@ -121,7 +115,7 @@ def _cells(key: str, question: str, cells: Iterable[Cell]) -> Question:
 
 
 def _legal(key: str, state: PlanningState) -> Question:
-    """Which moves are legal at the start. PICK and DROP are not asked about."""
+    """The question for legal moves at the start. It leaves out PICK and DROP."""
     begin = state.begin()
     legal = "".join(move for move in MOVES if isinstance(state.step(begin, move), Position))
     return Question(key, "Which moves are legal now?", _ways(legal), _read_ways)
@@ -132,8 +126,8 @@ def _ways(letters: str) -> str:
 
 
 def _read_size(text: str) -> tuple[int, int] | None:
-    found = _SIZE.findall(text)
-    return (int(found[0][0]), int(found[0][1])) if len(found) == 1 else None
+    sizes = _SIZE.findall(text)
+    return (int(sizes[0][0]), int(sizes[0][1])) if len(sizes) == 1 else None
 
 
 def _read_cells(text: str) -> frozenset[Cell] | None:
@@ -147,7 +141,7 @@ def _read_ways(text: str) -> frozenset[str] | None:
 
 
 def _read_openings(text: str) -> dict[Cell, frozenset[str] | None]:
-    """Directions by cell, whatever separates the cells; a cell that is named twice has the last."""
+    """Directions by cell, with any separator; a cell that is named twice has the last ones."""
     parts = _CELL.split(text)
     return {
         (int(row), int(column)): _read_ways(content)

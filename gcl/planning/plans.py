@@ -1,10 +1,10 @@
-"""Plans in words: `spell(plan)` writes one as an answer block, `read_plan(text, task)` finds it in what a model wrote.
+"""Plans in words: `spell(plan)` writes one as an answer block, `read_plan(text, task)` finds it in a model's text.
 
     <answer>RRDD</answer>                    FrozenLake and Maze
     <answer>R, D, PICK, L, DROP</answer>     MiniBehaviour
 
-Models vary the form, so long words, other separators, lists, and gymnasium's digits are read, too. What is in doubt is no
-plan: a text is read to its end or not at all, and actions are never picked out of sentences.
+Models vary the form. So long words, other separators, lists and gymnasium's digits are read as well. A text must be a plan
+from beginning to end. Actions are never picked out of sentences.
 """
 
 import re
@@ -28,20 +28,20 @@ _PHRASES = {r"\bpick\s+up\b": "pick", r"\bdrop\s+off\b": "drop", r"\b(?:move|go|
 
 
 def spell(plan: Plan) -> str:
-    """The plan as an answer block: letters without spaces, with commas as soon as there is an action of several letters."""
+    """The plan as an answer block: letters without spaces, or with commas if it has PICK or DROP."""
     separator = ", " if PICK in plan or DROP in plan else ""
     return separator.join(plan).join(TAGS)
 
 
 def read_plan(text: str, task: str) -> Plan | None:
-    """The plan in a model's text, or None if there is none, or several readings.
+    """The plan in a model's text; None if it has none or several readings.
 
-    The last complete answer block counts, as in the released evaluation; without any the whole text must be a plan. One that
-    was opened and not closed was cut off, and a plan that was cut off is none.
+    The last complete answer block counts, as in the released evaluation. Without a block the whole text must be a plan. An
+    opened block without an end was cut off, and gives None.
 
     Args:
-        text: what the model wrote.
-        task: whose actions are known: PICK and DROP are those of MiniBehaviour alone.
+        text: a model's answer.
+        task: decides the known actions; only MiniBehaviour has PICK and DROP.
 
     Returns:
         The actions, at least one.
@@ -58,7 +58,7 @@ def read_plan(text: str, task: str) -> Plan | None:
 
 
 def _actions(content: str) -> Plan | None:
-    """All of a text as actions, in one of three alphabets, or None."""
+    """The whole text as actions in one of three alphabets; None if it is something else."""
     bare = re.sub(r"[\s,;]", "", content)
     if bare and set(bare) <= set(_ARROWS):
         return tuple(_ARROWS[sign] for sign in bare)

@@ -2,11 +2,11 @@
 
     vsp             VSP's FrozenLake maps (UCSB-NLP-Chang/Visual-Spatial-Planning, arXiv 2407.01863): its folder
                     maze/task-main/maps with level<N>/table/<k>.txt, or JSONL with id, level and map
-    visualplanning  VisualPlanning's MiniBehaviour (yix8/VisualPlanning, arXiv 2505.11409): its test_dataset.jsonl, where the
-                    state is in `meta`, or JSONL with id, level, start_pos, printer_pos and table_pos, all (row, column)
+    visualplanning  VisualPlanning's MiniBehaviour (yix8/VisualPlanning, arXiv 2505.11409): its test_dataset.jsonl with the
+                    state in `meta`, or JSONL with id, level, start_pos, printer_pos and table_pos, all (row, column)
 
-Every state must have a solution, as short as the file says where it says so. Agents of VisualPlanning have a direction,
-which the task does not use.
+Every state must have a solution. If the file gives a length, it must be the shortest one. VisualPlanning's agents have a
+direction. The task ignores it.
 """
 
 import re
@@ -24,8 +24,8 @@ from gcl.planning.minibehaviour import MiniBehaviour, table_corner
 from gcl.planning.state import Cell, PlanningState, cell_text
 from gcl.planning.states_file import StateRecord, solved
 
-# A state of a source: where it stands, its id there, its level there, the state, and the length of its plan if known.
-Found = tuple[str, str, int, PlanningState, int | None]
+# Place in the source, id, level, state, and length of its plan if known.
+SourceState = tuple[str, str, int, PlanningState, int | None]
 _SIGNS = {"@": "S", "*": "G", "#": "H", "_": "F"}  # of VSP's tables
 _LEVEL = re.compile(r"level(\d{1,3})")
 
@@ -38,10 +38,10 @@ def import_states(format: str, source: Path) -> list[StateRecord]:
         source: file or folder, as described above.
 
     Returns:
-        Records in the order of the source, all of the split "test". Two of them may have the same state: VSP's do.
+        Records in the order of the source, all of the split "test". Two may have the same state, as in VSP.
 
     Raises:
-        DataError: listing everything that is wrong, each with its place.
+        DataError: listing all mistakes, each with its place.
     """
     problems: list[str] = []
     reader = {"vsp": _vsp, "visualplanning": _visualplanning}[format]
@@ -74,7 +74,7 @@ def _checked(name: str, level: int, state: PlanningState, length: int | None) ->
     return record
 
 
-def _vsp(source: Path, problems: list[str]) -> Iterator[Found]:
+def _vsp(source: Path, problems: list[str]) -> Iterator[SourceState]:
     if not source.is_dir():
         for line in read_json(source, problems, str(source)):
             try:
@@ -102,10 +102,10 @@ def _vsp(source: Path, problems: list[str]) -> Iterator[Found]:
 
 
 def parse_table(text: str) -> FrozenLake:
-    """The lake of one of VSP's tables: a head of columns, then `| Row 1 | _ | * | # |`; @ start, * goal, # hole, _ ice.
+    """The lake of one of VSP's tables, with rows like `| Row 1 | _ | * | # |`: @ start, * goal, # hole, _ ice.
 
     Raises:
-        DataError: if a line is no row of the table, or the rows are no lake.
+        DataError: if a line is not a row of the table, or the rows do not form a lake.
     """
     rows = []
     for number, line in enumerate(text.splitlines(), start=1):
@@ -115,19 +115,19 @@ def parse_table(text: str) -> FrozenLake:
         if cells[0] != f"Row {len(rows) + 1}":
             raise DataError(f"line {number}: {shown(cells[0])} where 'Row {len(rows) + 1}' must be")
         if strange := [cell for cell in cells[1:] if cell not in _SIGNS]:
-            raise DataError(f"line {number}: {shown(strange[0])} is no cell; cells are @ * # _")
+            raise DataError(f"line {number}: {shown(strange[0])} is not a cell; cells are @ * # _")
         rows.append("".join(_SIGNS[cell] for cell in cells[1:]))
     return FrozenLake(tuple(rows))
 
 
-def _visualplanning(source: Path, problems: list[str]) -> Iterator[Found]:
+def _visualplanning(source: Path, problems: list[str]) -> Iterator[SourceState]:
     running: Counter[int] = Counter()
     for line in read_json(source, problems, str(source)):
         try:
             original = "meta" in line.fields
             fields = _field(line.fields, "meta", dict) if original else line.fields
             level = _field(fields, "level", int)
-            # The original has no ids; its records are numbered within their level.
+            # The original has no ids, so its records get numbers within their level.
             name = f"level{level}/{running[level]}" if original else _field(fields, "id", str)
             running[level] += 1
             table = table_corner([_cell(value, "table_pos") for value in _field(fields, "table_pos", list)])
@@ -139,10 +139,10 @@ def _visualplanning(source: Path, problems: list[str]) -> Iterator[Found]:
 
 
 def _original_length(meta: Mapping[str, Any], agent: Cell) -> int | None:
-    """Actions of a best path: to a cell beside the printer, PICK, on to a cell beside the table, DROP.
+    """Length of a best path: to a cell beside the printer, PICK, on to a cell beside the table, DROP.
 
-    None where the record tells nothing of best paths. Distances are by cell, written "(2, 1)", and there is one map for
-    each cell beside the printer or the table.
+    None if the record has no best paths. Each cell beside the printer or the table has its own map of distances. The keys
+    are cells, written "(2, 1)".
     """
     if "best_paths" not in meta:
         return None
@@ -152,7 +152,7 @@ def _original_length(meta: Mapping[str, Any], agent: Cell) -> int | None:
         return walk + 1 + meta["distance_map_to_table"][beside_table][beside_printer] + 1
     except (KeyError, IndexError, TypeError, ValueError):
         raise DataError(
-            f"best_paths: no length follows for the agent in {cell_text(agent)}; fetch the file again"
+            f"best_paths: gives no length for the agent in {cell_text(agent)}; fetch the file again"
         ) from None
 
 
@@ -161,7 +161,7 @@ def _length(fields: Mapping[str, Any]) -> int | None:
 
 
 def _field(fields: Mapping[str, Any], name: str, expected: type) -> Any:
-    """A field of the type that it must have."""
+    """A field, checked for its type."""
     if name not in fields:
         raise DataError(f"{name}: missing; add it")
     value = fields[name]

@@ -1,8 +1,8 @@
-"""How good a plan or a reading is: `score_plan(state, text)` and `score_reading(state, text)`, each score 0 or 1.
+"""Scores of a plan or a reading: `score_plan(state, text)` and `score_reading(state, text)`, each score 0 or 1.
 
-As the released evaluation of MGSD counts: a plan succeeds if it reaches the goal without an illegal action, what follows the
-goal is not looked at, a text without a plan fails, and a move off the grid is illegal in every task. Its training reward,
-and gymnasium, let such a move of FrozenLake pass: `success_staying` counts that way.
+The rules are those of MGSD's released evaluation. A plan succeeds if it reaches the goal without an illegal action. Actions
+after the goal do not count. A text without a plan fails. A move off the grid is illegal in every task. But MGSD's training
+reward and gymnasium allow such a move in FrozenLake. `success_staying` follows these two.
 """
 
 from functools import cache
@@ -18,8 +18,8 @@ def score_plan(state: PlanningState, text: str) -> dict[str, float]:
     """Score a plan in a model's words.
 
     Returns:
-        parsed: a plan was found; success; success_staying; optimal: success in as few actions as possible; illegal: an
-        action was not legal. Without a plan all are 0.
+        The scores `PLAN_SCORES`. parsed: a plan was found. optimal: success with the fewest actions. illegal: an action
+        was illegal. Without a plan all are 0.
     """
     plan = read_plan(text, state.task)
     if plan is None:
@@ -31,9 +31,9 @@ def score_plan(state: PlanningState, text: str) -> dict[str, float]:
 
 
 def score_reading(state: PlanningState, text: str) -> dict[str, float]:
-    """Score numbered answers to the questions of `perception`: each by its key, and `all` of them."""
-    found = perception.score(state, text)
-    return {name: float(value) for name, value in found.items()} | {"all": float(all(found.values()))}
+    """Score numbered answers to the questions of `perception`, each by its key, and `all` together."""
+    correct = perception.score(state, text)
+    return {name: float(value) for name, value in correct.items()} | {"all": float(all(correct.values()))}
 
 
 @cache

@@ -1,8 +1,8 @@
-"""What the three planning tasks share: `state.solve()` finds a shortest plan, `state.simulate(plan)` carries one out.
+"""The base of the three planning tasks: `state.solve()` finds a shortest plan, `state.simulate(plan)` carries one out.
 
-A state is what a picture shows, in symbols. Its task says in `step` what an action does; search and simulation are the same
-for all and are here. Cells are (row, column), counted from 0 at the top left. Plans are tuples of "L", "D", "R", "U" and, in
-MiniBehaviour, "PICK" and "DROP".
+A state holds the content of a picture in symbols. Each task defines the effect of an action in `step`. Search and simulation
+are the same for all tasks. Cells are (row, column), counted from 0 at the top left. Plans are tuples of "L", "D", "R", "U"
+and, in MiniBehaviour, "PICK" and "DROP".
 """
 
 from abc import ABC, abstractmethod
@@ -18,13 +18,13 @@ from gcl.files import sha256_text
 Cell = tuple[int, int]
 Plan = tuple[str, ...]
 
-# In gymnasium's order, which also decides between plans of the same length.
+# In gymnasium's order. It also decides between plans of the same length.
 MOVES: dict[str, Cell] = {"L": (0, -1), "D": (1, 0), "R": (0, 1), "U": (-1, 0)}
 PICK, DROP = "PICK", "DROP"
 
 
 class Position(NamedTuple):
-    """Where a run stands: the agent's cell and, in MiniBehaviour, what became of the printer."""
+    """The agent's cell and, in MiniBehaviour, whether the printer is carried or dropped."""
 
     cell: Cell
     carries: bool = False
@@ -32,7 +32,7 @@ class Position(NamedTuple):
 
 
 class Fault(StrEnum):
-    """What made an action illegal."""
+    """The reason why an action is illegal."""
 
     HOLE = "hole"
     WALL = "wall"
@@ -45,14 +45,14 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a plan ended.
+    """The end of a plan.
 
     Attributes:
         success: whether the goal was reached (MiniBehaviour: the printer dropped at the table).
-        steps: actions carried out, the illegal one included; what follows the goal or a fault does not count.
-        end: the cell in which the agent is at last; of an illegal move the cell before it.
-        fault: what was illegal, if anything was.
-        at: the cell that an illegal move led to, perhaps outside the grid, or in which PICK or DROP was wrong.
+        steps: actions carried out, the illegal one included; later actions do not count.
+        end: the agent's last legal cell.
+        fault: why an action was illegal; None if all were legal.
+        at: the cell of the fault. For an illegal move it is the target, perhaps outside the grid.
     """
 
     success: bool
@@ -63,20 +63,20 @@ class Outcome:
 
 
 class PlanningState(ABC):
-    """A state of one of the tasks; the subclasses are frozen dataclasses that hold nothing impossible."""
+    """A state of one of the tasks; the subclasses are frozen dataclasses that refuse impossible states."""
 
     task: ClassVar[str]
     actions: ClassVar[Plan] = tuple(MOVES)
-    forgiving_rim: ClassVar[bool] = False  # whether there is a rule under which moves off the grid do nothing
+    forgiving_rim: ClassVar[bool] = False  # true if a rule allows moves off the grid, without effect
     size: int  # cells along a side of the square grid; the paper's level
 
     @abstractmethod
     def text(self) -> str:
-        """The one spelling of this state, several lines without a last line end; `parse` reads it."""
+        """The only spelling of this state, several lines without a final line end; `parse` reads it."""
 
     @abstractmethod
     def begin(self) -> Position:
-        """Where every run starts."""
+        """The position at the start."""
 
     @abstractmethod
     def done(self, position: Position) -> bool:
@@ -84,11 +84,11 @@ class PlanningState(ABC):
 
     @abstractmethod
     def step(self, position: Position, action: str) -> Position | Fault:
-        """What an action of `actions` leads to, or why it is illegal."""
+        """The position after an action of `actions`, or why it is illegal."""
 
     @property
     def state_hash(self) -> str:
-        """Hex SHA-256 of the text: equal for equal states, whatever data set they are in."""
+        """Hex SHA-256 of the text; equal states have equal hashes in any data set."""
         return sha256_text(self.text())
 
     def inside(self, cell: Cell) -> bool:
@@ -96,9 +96,9 @@ class PlanningState(ABC):
         return 0 <= cell[0] < self.size and 0 <= cell[1] < self.size
 
     def solve(self) -> Plan | None:
-        """A shortest plan by breadth-first search, or None if there is none.
+        """A shortest plan by breadth-first search, or None if the goal cannot be reached.
 
-        Of several the first in the order of `actions`, compared action by action.
+        Of several plans it gives the first in the order of `actions`.
         """
         start = self.begin()
         came: dict[Position, tuple[Position, str] | None] = {start: None}
@@ -119,15 +119,15 @@ class PlanningState(ABC):
 
         Args:
             plan: actions.
-            off_grid: what a move off the grid of a FrozenLake does. "fail" is MGSD's evaluation: illegal like any other.
-                "stay" is its training reward, and gymnasium's rule: nothing happens, and the run goes on. In a maze the
-                rim is a wall, and in MiniBehaviour leaving the grid is illegal, in the evaluation and the reward alike.
+            off_grid: the effect of a move off the grid of a FrozenLake. "fail", as in MGSD's evaluation, makes it illegal.
+                "stay", as in MGSD's training reward and gymnasium, makes it a move without effect. In other tasks such a
+                move is always illegal.
 
         Returns:
-            The outcome, judged as the released evaluation does: it ends at the goal, actions behind that are not looked at.
+            The outcome. As in the released evaluation, actions after the goal do not count.
 
         Raises:
-            DataError: for an action that the task does not have.
+            DataError: if the task has no such action.
         """
         position, steps = self.begin(), 0
         for number, action in enumerate(plan, start=1):
@@ -146,7 +146,7 @@ class PlanningState(ABC):
 
 
 def beside(cell: Cell, move: str) -> Cell:
-    """The next cell in the direction of a move, on the grid or not."""
+    """The next cell in the direction of a move, perhaps outside the grid."""
     row, column = MOVES[move]
     return cell[0] + row, cell[1] + column
 

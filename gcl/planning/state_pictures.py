@@ -1,10 +1,10 @@
-"""Draw a state as a model sees it: `render(state)` gives a square RGB picture, 256 x 256 as in the paper (MGSD, its code).
+"""Draw a state as a model sees it: `render(state)` gives a square RGB picture, 256 x 256 as in MGSD.
 
     FrozenLake     gymnasium's own picture, scaled with Lanczos' filter, as the released evaluation scales it
     Maze           black walls a quarter of a cell thick, white corridors, a yellow dot at the start, a blue one as target
     MiniBehaviour  black floor with grey lines, the agent a red triangle, the printer white, the table tan
 
-The same state gives the same pixels, and with one version of Pillow the same file.
+The same state gives the same pixels. With one version of Pillow it gives the same file.
 """
 
 from pathlib import Path
@@ -21,22 +21,14 @@ from gcl.planning.state import Cell, PlanningState
 PIXELS = 256
 
 BLACK, WHITE, YELLOW, BLUE = (0, 0, 0), (255, 255, 255), (255, 255, 0), (0, 0, 255)
-THRESHOLD = (224, 224, 224)  # of an opening between two cells of a maze, so that cells can be counted
+THRESHOLD = (224, 224, 224)  # an opening between two cells of a maze, so that cells can be counted
 AGENT, TABLE, LINE = (255, 24, 16), (181, 143, 96), (60, 60, 60)
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom; the last two are inside
 
 
 def render(state: PlanningState, pixels: int = PIXELS) -> Image.Image:
-    """Draw a state.
-
-    Args:
-        state: of any task.
-        pixels: along a side of the picture, whatever the number of cells; below 8 a cell little can be told apart.
-
-    Returns:
-        RGB, `pixels` x `pixels`.
-    """
+    """Draw a state of any task, in RGB of `pixels` x `pixels`. Below 8 pixels a cell, things are hard to recognise."""
     if isinstance(state, FrozenLake):
         picture = native(state)
         return picture if picture.width == pixels else picture.resize((pixels, pixels), Image.Resampling.LANCZOS)
@@ -50,7 +42,7 @@ def save_picture(picture: Image.Image, path: Path) -> None:
 
 
 def _box(state: PlanningState, cell: Cell, pixels: int) -> Box:
-    """The pixels of a cell. Cells differ by a pixel where the picture's side is no multiple of their number."""
+    """The pixels of a cell. Cells may differ by one pixel in size."""
     top, left = (index * pixels // state.size for index in cell)
     bottom, right = ((index + 1) * pixels // state.size - 1 for index in cell)
     return left, top, right, bottom
@@ -60,7 +52,7 @@ def _draw_maze(maze: Maze, pixels: int) -> Image.Image:
     picture = Image.new("RGB", (pixels, pixels), BLACK)
     draw = ImageDraw.Draw(picture)
     wall = max(2, pixels // maze.size // 4)
-    near, far = wall // 2, wall - wall // 2  # what a wall takes of the cell behind it, and of the one before it
+    near, far = wall // 2, wall - wall // 2  # a wall's share of the cell behind it, and of the one before it
     width = max(1, pixels // maze.size // 16)
     for row, openings in enumerate(maze.openings):
         for column, letters in enumerate(openings):
@@ -92,7 +84,7 @@ def _draw_room(room: MiniBehaviour, pixels: int) -> Image.Image:
         draw.line((line, 0, line, pixels), fill=LINE)
     _draw_printer(draw, _box(room, room.printer, pixels))
     left, top, right, bottom = _box(room, room.agent, pixels)
-    points = ((0.8, 0.5), (0.22, 0.2), (0.22, 0.8))  # it points to the right, though it has no direction
+    points = ((0.8, 0.5), (0.22, 0.2), (0.22, 0.8))  # it points to the right, but has no direction
     draw.polygon([(left + round(x * (right - left)), top + round(y * (bottom - top))) for x, y in points], fill=AGENT)
     return picture
 

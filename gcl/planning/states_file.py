@@ -1,7 +1,7 @@
 """States in files: `parse(text)` reads a state's text, `read_records(file)` and `write_records(file, records)` JSONL.
 
-One line a state: id, task, level (cells along a side), split, seed (null where nothing was drawn), state (its text),
-state_hash, optimal_length, plan. The first six say all; the rest is written for other programs, and checked when it is read.
+A line has id, task, level (cells along a side), split, seed (null if imported) and state (its text). It also has
+state_hash, optimal_length and plan. These follow from the state. Other programs use them, and reading checks them.
 """
 
 import re
@@ -29,17 +29,16 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # becomes the name of a fi
 
 
 def parse(text: str) -> PlanningState:
-    """The state that a text spells: the other way round than `PlanningState.text`.
+    """The state of a text, the inverse of `PlanningState.text`.
 
     Raises:
-        DataError: saying what is wrong with the text, and what to do.
+        DataError: if the text is wrong.
     """
-    # Only "\n" ends a line; splitlines() would also break at characters that are plainly wrong here.
-    header, *lines = text.split("\n")
-    found = _HEADER.fullmatch(header)
-    if found is None or found[1] not in TASKS or found[2] != found[3]:
+    header, *lines = text.split("\n")  # splitlines() would also break at characters that are errors here
+    parts = _HEADER.fullmatch(header)
+    if parts is None or parts[1] not in TASKS or parts[2] != parts[3]:
         raise DataError(f"{shown(header)} is no first line of a state; write a task ({', '.join(TASKS)}) and NxN")
-    state = TASKS[found[1]].from_lines(int(found[2]), lines)
+    state = TASKS[parts[1]].from_lines(int(parts[2]), lines)
     if state.text() != text:  # "03x03"
         raise DataError(
             f"{shown(header)} is not how the state's first line is spelt; write {state.text().splitlines()[0]}"
@@ -52,14 +51,14 @@ class StateRecord:
     """A state of a data set.
 
     Attributes:
-        id: unique in its file, fit to be the name of a picture's file.
+        id: unique in its file; also the name of its picture's file.
         split: "train", "val" or "test".
-        seed: what it was drawn with; None where it was imported.
+        seed: of the draw; None for imported states.
         state: the state.
-        plan: a shortest plan, the one that `state.solve` gives.
+        plan: the shortest plan of `state.solve`.
 
     Raises:
-        DataError: if the id or the split is not like that.
+        DataError: if the id or the split is invalid.
     """
 
     id: str
@@ -75,7 +74,7 @@ class StateRecord:
             raise DataError(f"split: not one of {', '.join(SPLITS)}; correct it")
 
     def to_json(self) -> dict[str, Any]:
-        """The record as a line of a JSONL file holds it."""
+        """The record as a line of a JSONL file."""
         values = (
             *(self.id, self.state.task, self.state.size, self.split, self.seed),
             *(self.state.text(), self.state.state_hash, len(self.plan), list(self.plan)),
@@ -84,10 +83,10 @@ class StateRecord:
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> "StateRecord":
-        """The record that a line holds; nothing in it is believed.
+        """The record of a line; every field is checked.
 
         Raises:
-            DataError: saying which field is wrong, and what to do.
+            DataError: naming the wrong field.
         """
         if different := set(fields) ^ set(FIELDS):
             raise DataError(f"{min(different)}: missing or unknown; a line has the fields {', '.join(FIELDS)}")
@@ -105,7 +104,7 @@ class StateRecord:
         return record
 
     def _check(self, fields: Mapping[str, Any]) -> None:
-        """Compare what follows from the state with what the line says."""
+        """Compare a line with the values that follow from the state."""
         expected = self.to_json()
         for name in ("task", "level", "state_hash", "optimal_length"):
             if fields[name] != expected[name] or type(fields[name]) is not type(expected[name]):
@@ -113,7 +112,7 @@ class StateRecord:
         plan = fields["plan"]
         if not isinstance(plan, list) or not all(isinstance(action, str) for action in plan):
             raise DataError("plan: not a list of texts; write one action a text")
-        # Any shortest plan will do: another program may prefer another one.
+        # Another program may prefer another shortest plan.
         if len(plan) != len(self.plan) or not self.state.simulate(plan).success:
             raise DataError(f"plan: not a shortest one; one is {' '.join(self.plan)}")
 
@@ -122,7 +121,7 @@ def solved(id: str, split: str, seed: int | None, state: PlanningState) -> State
     """A record of a state, with its plan.
 
     Raises:
-        DataError: if nothing leads from the start to the goal.
+        DataError: if no plan leads to the goal.
     """
     plan = state.solve()
     if plan is None:
@@ -159,7 +158,7 @@ def write_records(path: Path, records: Iterable[StateRecord]) -> None:
 
 
 def summary(records: Iterable[StateRecord]) -> str:
-    """How many states there are of each task, level and split, and how long their plans are; one line each."""
+    """Number of states and lengths of plans, one line for each task, level and split."""
     groups: dict[tuple[str, int, str], list[StateRecord]] = defaultdict(list)
     for record in records:
         groups[record.state.task, record.state.size, record.split].append(record)

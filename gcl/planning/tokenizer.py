@@ -1,6 +1,6 @@
 """Words of the miniature models for planning tasks: `vocabulary(records, system, size)`. Imports no torch.
 
-The models that social scenes are grounded in know other words, and would spell these out letter by letter.
+The vocabulary of social scenes has other words. It would spell the words of these tasks letter by letter.
 """
 
 import re
@@ -20,12 +20,11 @@ _LETTERS = re.compile(r"\b(?!PICK\b|DROP\b)[A-Z]{2,}\b")
 
 
 def vocabulary(records: Iterable[StateRecord], system: str, size: int) -> dict[str, Any]:
-    """A vocabulary of all that members read and write: see `gcl.models.bpe.train_vocabulary`.
+    """A vocabulary of all texts that members read and write: see `gcl.models.bpe.train_vocabulary`.
 
-    Letters of maps and plans stay single tokens, so that a plan is as many tokens as actions. "phrases" lists what is one
-    token although the family's tokenizers would cut it: cells, the tags around plans, the system message, and the lines
-    that are in all prompts of a task. The latter are most of a prompt and tell a miniature model no more than what it is
-    asked.
+    Letters of maps and plans stay single tokens, so a plan has one token an action. "phrases" lists longer texts of one
+    token, which the family's tokenizers would cut. These are cells, tags of plans, the system message, and lines in all
+    prompts of a task. Such lines are most of a prompt, but only name the task.
     """
     records = list(records)
     texts = [*_ROLES, *_texts(records)]
@@ -41,7 +40,7 @@ def _apart(letters: re.Match[str]) -> str:
 
 
 def _fixed_lines(records: Iterable[StateRecord]) -> set[str]:
-    """Lines of prompts that are the same for all states of a task, and no state's own."""
+    """Lines of prompts that are the same for all states of a task, without lines of states."""
     fixed: dict[str, set[str]] = {}
     own: set[str] = set()
     for record in records:

@@ -1,17 +1,15 @@
-"""What each member sees of a planning task, and what it is to write: `prompt(record, view)`, `response(record)`.
+"""Prompts and answers of each member on a planning task: `prompt(record, view)`, `response(record)`.
 
-A view is a way to put one and the same question. MGSD's student has "image"; its teacher "symbols+plan": no picture, but
-the state in symbols and a shortest plan. "symbols" leaves the plan out; "image+plan" is the control whose teacher sees no
-more of the state than the student. All views ask for the same form, so that a teacher's probabilities of a student's
-tokens mean something:
+A view is a way to ask one and the same question. MGSD's student has "image". Its teacher has "symbols+plan": the state in
+symbols and a shortest plan, without a picture. "symbols" leaves out the plan. "image+plan" is a control: its teacher sees no
+more of the state than the student. All views ask for the same form, so teacher and student can be compared token by token:
 
     Map: 3x3. Player (0,0). Goal (2,2). Holes (1,1).
     Route: (0,0) right (0,1) right (0,2) down (1,2) down (2,2).
     <answer>RRDD</answer>
 
-The map comes first, so what a teacher knows of the state bears on tokens that the student must read off the picture. The
-route names every cell, so that each action follows from the cell before it. The order is that of the released prompts, the
-wording our own.
+The map comes first, so the teacher's knowledge helps on tokens that the student must read from the picture. The route names
+every cell, so each action follows from the cell before it. The order is that of the released prompts, the wording is ours.
 """
 
 from typing import NamedTuple
@@ -26,8 +24,8 @@ from gcl.planning.state import MOVES, Cell, PlanningState, beside, cell_text
 from gcl.planning.states_file import StateRecord
 
 
-class Prompt(NamedTuple):
-    """One user turn; the picture, where there is one, stands before the words."""
+class ShownPrompt(NamedTuple):
+    """One user turn; `image` puts a picture before the words."""
 
     image: bool
     text: str
@@ -49,60 +47,58 @@ _ASKED: dict[Form, str] = {
 }
 
 
-def prompt(record: StateRecord, view: View, form: Form = "map, route, answer") -> Prompt:
-    """The question as one member sees it.
-
-    Args:
-        record: the task's state, and the plan for views that have it.
-        view: what is seen.
-        form: what is asked for.
-    """
+def prompt(record: StateRecord, view: View, form: Form = "map, route, answer") -> ShownPrompt:
+    """The question as one member sees it, with the information of `view`. It asks for the parts of `form`."""
     parts = [_RULES[record.state.task], _CELLS]
     if view.startswith("symbols"):
         parts.append(f"The state:\n{symbols(record.state)}")
     if view.endswith("+plan"):
         parts.append(f"A shortest route is {route(record)}, the plan {spell(record.plan)}.")
         parts.append("Do not say that you were told.")
-    return Prompt(view.startswith("image"), "\n".join([*parts, _ASKED[form]]))
+    return ShownPrompt(view.startswith("image"), "\n".join([*parts, _ASKED[form]]))
 
 
-def perception_prompt(record: StateRecord) -> Prompt:
+def perception_prompt(record: StateRecord) -> ShownPrompt:
     """Stage 1: all questions about the picture at once."""
-    return Prompt(True, f"{ask(record.state)}\n{_CELLS} Number the answers.")
+    return ShownPrompt(True, f"{ask(record.state)}\n{_CELLS} Number the answers.")
 
 
 def response(record: StateRecord, form: Form = "map, route, answer") -> str:
-    """What a perfect member would write, with the record's plan."""
+    """The answer of a perfect member, with the record's plan."""
     block = spell(record.plan)
     return block if form == "answer" else f"Map: {describe(record.state)}\nRoute: {route(record)}.\n{block}"
 
 
 def symbols(state: PlanningState) -> str:
-    """The state for a reader without eyes: its text, and the objects by their cells."""
+    """The state in symbols: its text, and the cells of its objects."""
     return f"{state.text()}\n{describe(state)}"
 
 
 def describe(state: PlanningState) -> str:
     """The map in one line: size, agent, aim, obstacles."""
-    facts = [f"{state.size}x{state.size}"]
+    parts = [f"{state.size}x{state.size}"]
     if isinstance(state, FrozenLake):
-        facts += [_fact("Player", state.start), _fact("Goal", state.goal), _fact("Holes", *state.holes)]
+        parts += [_object("Player", state.start), _object("Goal", state.goal), _object("Holes", *state.holes)]
     elif isinstance(state, Maze):
         ways = " ".join(
             f"{cell_text((row, column))}{letters}"
             for row, line in enumerate(state.openings)
             for column, letters in enumerate(line)
         )
-        facts += [_fact("Player", state.start), _fact("Goal", state.target), f"Open {ways}"]
+        parts += [_object("Player", state.start), _object("Goal", state.target), f"Open {ways}"]
     elif isinstance(state, MiniBehaviour):
-        facts += [_fact("Agent", state.agent), _fact("Printer", state.printer), _fact("Table", *state.table_cells)]
+        parts += [
+            _object("Agent", state.agent),
+            _object("Printer", state.printer),
+            _object("Table", *state.table_cells),
+        ]
     else:
         raise TypeError(f"no description of a {type(state).__name__}")
-    return ". ".join(facts) + "."
+    return ". ".join(parts) + "."
 
 
 def route(record: StateRecord) -> str:
-    """A record's plan with the cells it leads through; PICK and DROP lead nowhere."""
+    """A record's plan with the cells on its way; PICK and DROP add no cell."""
     cell = record.state.begin().cell
     words = [cell_text(cell)]
     for action in record.plan:
@@ -114,5 +110,5 @@ def route(record: StateRecord) -> str:
     return " ".join(words)
 
 
-def _fact(name: str, *cells: Cell) -> str:
+def _object(name: str, *cells: Cell) -> str:
     return f"{name} {' '.join(cell_text(cell) for cell in cells) or NONE}"

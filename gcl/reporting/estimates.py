@@ -1,30 +1,31 @@
-"""One number with its interval, for a model on a data set: `sft_estimate()` and `gcl_estimate()`.
+"""One number with its interval, for a model on a data set: `member_score()`, or `pooled()` of any metrics files.
 
 With one seed it is what the run's metrics file says. With several, trainings and scenarios are both drawn again: the
 extremes of the seeds' own intervals would be no interval of anything.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
 from gcl.errors import DataError
-from gcl.evaluation.bootstrap import mean_interval, paired_difference
+from gcl.evaluation.bootstrap import group_weights, mean_interval, paired_difference
 from gcl.evaluation.metric_registry import ranking, scores_of
 from gcl.experiment.methods.competition import group_run
 from gcl.experiment.methods.fine_tuning import sft_run
-from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment, Pair
 from gcl.experiment.types import Pictures
-from gcl.reporting.metrics import check_consistent
-
-Metrics = Mapping[str, Mapping[str, Any]]
+from gcl.reporting.metrics import Metrics, check_consistent
+from gcl.reporting.metrics_file import Item, MemberMetrics
+from gcl.reporting.tables.result_table import Difference
 
 ROLES = ("learner", "guide")
+METHODS = {"sft": "SFT", "gsl": "GCL: GSL", "drl": "GCL: DRL", "gco": "GCL: GSL + DRL", "full": "GCL: GSL + DRL + AGO"}
+# Who is asked once more with the pictures of other scenes (`gcl.experiment.grid.exchanged_runs`).
+EXCHANGED = {variant: f"{METHODS[variant]}, pictures exchanged" for variant in ("sft", "full")}
 
 
 @dataclass(frozen=True)
-class Estimate:
+class PooledScore:
     """A mean over seeds and scenarios, its 95 % interval, the runs it comes from, and of each run every scenario's score, in
     order of ids."""
 
@@ -35,7 +36,18 @@ class Estimate:
     runs: tuple[str, ...]
     scores: tuple[tuple[float, ...], ...] = field(repr=False)
 
-    def gain_over(self, control: "Estimate", resamples: int) -> dict[str, float | int]:
+    @classmethod
+    def of(cls, runs: Iterable[str], scores: Iterable[Sequence[float]], resamples: int) -> "PooledScore":
+        """Draw the interval from scores, of each run those of all scenarios."""
+        scores = tuple(map(tuple, scores))
+        value = mean_interval(scores, resamples)
+        return cls(value["mean"], value["low"], value["high"], value["n"], tuple(runs), scores)
+
+    def for_seeds(self, seeds: int) -> "PooledScore":
+        """The same for so many seeds, where one run serves them all."""
+        return replace(self, scores=self.scores * seeds) if len(self.scores) == 1 else self
+
+    def gain_over(self, control: "PooledScore", resamples: int) -> Difference:
         """Mean difference to a control on the same scenarios, with interval and p value of the *paired* differences.
 
         The scores of two models on one scenario go together, so their difference is far surer than either mean. Seeds are
@@ -47,26 +59,11 @@ class Estimate:
                 "make both again"
             )
         pairs = zip(self.scores, control.scores, strict=True)
-        return paired_difference([[x - y for x, y in zip(a, b, strict=True)] for a, b in pairs], resamples)
+        found = paired_difference([[x - y for x, y in zip(a, b, strict=True)] for a, b in pairs], resamples)
+        return Difference(mean=found["mean"], low=found["low"], high=found["high"], p=found["p"])
 
 
-def sft_estimate(
-    experiment: Experiment,
-    metrics: Metrics,
-    dataset: str,
-    model: str,
-    metric: str | None = None,
-    pictures: Pictures = "own",
-) -> Estimate | None:
-    """A supervised baseline over all seeds, by its first score if none is named; None where it has no such score."""
-    runs = [sft_run(experiment, dataset, model, seed) for seed in experiment.seeds.value]
-    metric = metric or ranking(experiment, dataset)[0]
-    if metric not in scores_of(experiment, dataset):
-        return None
-    return _estimate(metrics, runs, "solo", metric, experiment.evaluation.bootstrap.value, pictures)
-
-
-def gcl_estimate(
+def member_score(
     experiment: Experiment,
     metrics: Metrics,
     dataset: str,
@@ -75,45 +72,68 @@ def gcl_estimate(
     role: str,
     metric: str | None = None,
     pictures: Pictures = "own",
-) -> Estimate | None:
-    """The learner or the guide of a group over all seeds, otherwise as `sft_estimate`."""
-    runs = [group_run(experiment, dataset, pair.models, variant, seed) for seed in experiment.seeds.value]
+) -> PooledScore | None:
+    """One member of a pair over all seeds, by its first score if none is named; None where the data set has no such score.
+
+    Args:
+        variant: of the group's run; "sft" for the member's model trained alone.
+    """
     metric = metric or ranking(experiment, dataset)[0]
     if metric not in scores_of(experiment, dataset):
         return None
-    return _estimate(metrics, runs, role, metric, experiment.evaluation.bootstrap.value, pictures)
+    if variant == "sft":
+        runs = [sft_run(experiment, dataset, getattr(pair, role), seed) for seed in experiment.seeds.value]
+    else:
+        runs = [group_run(experiment, dataset, pair.models, variant, seed) for seed in experiment.seeds.value]
+    names = [run.evaluation(pictures) for run in runs]
+    resamples = experiment.evaluation.bootstrap.value
+    return pooled(metrics, names, "solo" if variant == "sft" else role, metric, resamples)
 
 
-def run_estimate(metrics: Metrics, runs: Sequence[RunSpec], metric: str, resamples: int) -> Estimate:
-    """The first member of runs that differ in their seed alone."""
-    return _estimate(metrics, runs, runs[0].members[0].role, metric, resamples)
+def pooled(
+    metrics: Metrics, names: Sequence[str], role: str, metric: str, resamples: int, group: str | None = None
+) -> PooledScore:
+    """One member in metrics files that differ in their seed; a macro mean where items have groups.
+
+    Args:
+        names: of the files.
+        group: take the items of this group alone.
+
+    Raises:
+        DataError: if a file lacks the metric or the group, or they are of different scenarios.
+    """
+    members = [metrics[name].member(role) for name in names]
+    by_run = [_items(name, member, metric, group) for name, member in zip(names, members, strict=True)]
+    for name, items in zip(names, by_run, strict=True):
+        if [item.id for item in items] != [item.id for item in by_run[0]]:
+            raise DataError(
+                f"{names[0]} and {name} were not evaluated on the same scenarios; make both again with snakemake"
+            )
+    scores = tuple(_weighted(items, metric) for items in by_run)
+    known = members[0].summary.get(metric) if len(members) == 1 and group is None else None
+    if known:
+        return PooledScore(known.mean, known.low, known.high, known.n, tuple(names), scores)
+    return PooledScore.of(names, scores, resamples)
 
 
-def check_used(metrics: Metrics, estimates: Iterable[Estimate | None]) -> None:
-    """Refuse to put estimates side by side whose runs are not comparable (see `check_consistent`)."""
-    used = dict.fromkeys(run for estimate in estimates if estimate for run in estimate.runs)
+def check_used(metrics: Metrics, scores: Iterable[PooledScore | None]) -> None:
+    """Refuse to put scores side by side whose runs are not comparable (see `check_consistent`)."""
+    used = dict.fromkeys(run for score in scores if score for run in score.runs)
     check_consistent({run: metrics[run] for run in used})
 
 
-def _estimate(
-    metrics: Metrics, runs: Sequence[RunSpec], role: str, metric: str, resamples: int, pictures: Pictures = "own"
-) -> Estimate:
-    names = tuple(run.evaluation(pictures) for run in runs)
-    members = [next(m for m in metrics[name]["members"] if m["role"] == role) for name in names]
-    for run, member in zip(names, members, strict=True):
-        if metric not in member["summary"]:
-            raise DataError(f"{run}: its metrics have no {metric}; score it again with snakemake")
-    scores = _scores(members, metric, names)
-    summary = members[0]["summary"][metric] if len(members) == 1 else mean_interval(scores, resamples)
-    return Estimate(summary["mean"], summary["low"], summary["high"], summary["n"], names, scores)
+def _items(name: str, member: MemberMetrics, metric: str, group: str | None) -> list[Item]:
+    """Items of a group, or all of them, in order of ids; each has the metric."""
+    items = sorted((item for item in member.items if group in (None, item.group)), key=lambda item: item.id)
+    if not items:
+        listed = ", ".join(sorted({str(item.group) for item in member.items}))
+        raise DataError(f"{name}: no states of {group}, only of {listed}; make it anew")
+    if any(metric not in item.scores for item in items):
+        raise DataError(f"{name}: its metrics have no {metric}; score it again with snakemake")
+    return items
 
 
-def _scores(members: Sequence[Mapping[str, Any]], metric: str, runs: Sequence[str]) -> tuple[tuple[float, ...], ...]:
-    """For each seed every scenario's score, in the order of scenario ids."""
-    scores = [{item["id"]: item[metric] for item in member["items"]} for member in members]
-    for run, by_id in zip(runs, scores, strict=True):
-        if by_id.keys() != scores[0].keys():
-            raise DataError(
-                f"{runs[0]} and {run} were not evaluated on the same scenarios; make both again with snakemake"
-            )
-    return tuple(tuple(by_id[scenario] for scenario in sorted(by_id)) for by_id in scores)
+def _weighted(items: Sequence[Item], metric: str) -> tuple[float, ...]:
+    """Scores whose mean is the macro mean over groups; without groups the scores themselves."""
+    weights = group_weights([item.group for item in items])
+    return tuple(weight * item.scores[metric] for weight, item in zip(weights, items, strict=True))

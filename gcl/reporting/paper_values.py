@@ -19,15 +19,6 @@ from gcl.errors import DataError, raise_all
 from gcl.evaluation.metric_registry import ranking
 from gcl.experiment.schema import Experiment, Group, Pair
 
-
-def _empty_to_none(cell: Any) -> Any:
-    return None if cell == "" else cell
-
-
-def _split_coordinates(cell: str) -> list[str]:
-    return cell.split("/") if cell else []
-
-
 # What the paper knows, whatever an experiment adds to it.
 _Dataset = Literal["snei", "muson"]
 _Model = Literal["qwen3-vl-2b", "qwen2.5-vl-3b", "qwen3-vl-4b", "qwen2.5-vl-7b", "qwen3-vl-8b"]
@@ -37,16 +28,14 @@ _Tau = Annotated[float, Field(gt=0)]
 _Text = Annotated[str, Field(min_length=1)]
 
 
-class _Row(BaseModel):
-    """A line of a file."""
-
+class _Line(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-Row = TypeVar("Row", bound=_Row)
+Line = TypeVar("Line", bound=_Line)
 
 
-class ComponentValue(_Row):
+class ComponentValue(_Line):
     """A line of components.csv: one member in one pair of rows of Table 2."""
 
     dataset: _Dataset
@@ -60,7 +49,7 @@ class ComponentValue(_Row):
     note: str
 
 
-class GroupValue(_Row):
+class GroupValue(_Line):
     """A line of groups.csv: a row of Table 1 or 3. Names as the paper spells them stand beside those of the models meant."""
 
     dataset: _Dataset
@@ -90,7 +79,7 @@ class GroupValue(_Row):
         return self
 
 
-class PointValue(_Row):
+class PointValue(_Line):
     """A line of sweeps.csv: one member at one point. Without coordinates, it is not known where; without value, how much."""
 
     figure: Literal["fig2a", "fig2b", "fig3a", "fig3b", "fig4", "fig7"]
@@ -98,15 +87,15 @@ class PointValue(_Row):
     learner: _Model
     guide: _Model
     setting: Literal["gsl_weight", "drl_weight", "lr_ratio", "tau"]
-    coordinates: Annotated[tuple[FiniteFloat, ...], BeforeValidator(_split_coordinates)]
+    coordinates: Annotated[tuple[FiniteFloat, ...], BeforeValidator(lambda cell: cell.split("/") if cell else [])]
     role: _Role
     metric: Literal["action_f1"]
-    value: Annotated[_Score | None, BeforeValidator(_empty_to_none)]
+    value: Annotated[_Score | None, BeforeValidator(lambda cell: None if cell == "" else cell)]
     place: _Text
     note: str
 
 
-class PlanningValue(_Row):
+class PlanningValue(_Line):
     """A line of planning.csv: the macro mean of one model before and after MGSD."""
 
     model: Literal["qwen3-vl-4b", "qwen3-vl-8b"]
@@ -114,6 +103,11 @@ class PlanningValue(_Row):
     success: _Score
     place: _Text
     note: str
+
+
+FILES = {
+    ComponentValue: "components.csv", GroupValue: "groups.csv", PointValue: "sweeps.csv", PlanningValue: "planning.csv",
+}  # fmt: skip
 
 
 def paper_values_shown(experiment: Experiment) -> bool:
@@ -134,11 +128,7 @@ def paper_component(dataset: str, variant: str, pair: Pair, role: str, metric: s
     Args:
         variant: "sft", "gsl", "drl", "gco" or "full".
     """
-    rows = {
-        row.role: row
-        for row in published("components.csv", ComponentValue)
-        if (row.dataset, row.variant) == (dataset, variant)
-    }
+    rows = {row.role: row for row in _lines(ComponentValue, dataset=dataset, variant=variant)}
     same_pair = rows and all(rows[name].model == getattr(pair, name) for name in ("learner", "guide"))
     return getattr(rows[role], metric, None) if same_pair else None
 
@@ -149,20 +139,16 @@ def paper_group(dataset: str, group: Group, method: str, role: str) -> float | N
     Args:
         method: "sft" or "gcl".
     """
-    for row in published("groups.csv", GroupValue):
-        pair = (row.dataset, row.learner, row.guide) == (dataset, group.learner, group.guide)
-        if pair and [row.tau_learner, row.tau_guide] == group.tau:
-            return getattr(row, f"{method}_{role}")
-    return None
+    taus = {"tau_learner": group.tau[0], "tau_guide": group.tau[1]}
+    found = _lines(GroupValue, dataset=dataset, learner=group.learner, guide=group.guide, **taus)
+    return getattr(found[0], f"{method}_{role}") if found else None
 
 
 def paper_point(sweep: str, pair: Pair, coordinates: Mapping[str, float], role: str) -> float | None:
     """A point of Figs. 2, 3, 4 or 7. Some are named without their coordinates; those are never found."""
-    wanted = (sweep, pair.learner, pair.guide, tuple(coordinates.values()), role)
-    for row in published("sweeps.csv", PointValue):
-        if (row.figure, row.learner, row.guide, row.coordinates, row.role) == wanted:
-            return row.value
-    return None
+    place = tuple(coordinates.values())
+    found = _lines(PointValue, figure=sweep, learner=pair.learner, guide=pair.guide, coordinates=place, role=role)
+    return found[0].value if found else None
 
 
 def paper_planning(model: str, run: str) -> float | None:
@@ -171,19 +157,23 @@ def paper_planning(model: str, run: str) -> float | None:
     Args:
         run: as of an arm of `planning.arms`: "base" or "full".
     """
-    for row in published("planning.csv", PlanningValue):
-        if (row.model, row.run) == (model, run):
-            return row.success
-    return None
+    found = _lines(PlanningValue, model=model, run=run)
+    return found[0].success if found else None
+
+
+def _lines(kind: type[Line], **wanted: Any) -> list[Line]:
+    """The lines that have all of these cells."""
+    return [line for line in published(kind) if all(getattr(line, name) == cell for name, cell in wanted.items())]
 
 
 @cache
-def published(name: str, kind: type[Row]) -> Sequence[Row]:
+def published(kind: type[Line]) -> Sequence[Line]:
     """The lines of one of the package's files."""
+    name = FILES[kind]
     return read_rows(name, (files("gcl.reporting") / "paper" / name).read_text(encoding="utf-8"), kind)
 
 
-def read_rows(name: str, text: str, kind: type[Row]) -> Sequence[Row]:
+def read_rows(name: str, text: str, kind: type[Line]) -> Sequence[Line]:
     """Read a file's text, and check every cell.
 
     Args:
@@ -197,7 +187,7 @@ def read_rows(name: str, text: str, kind: type[Row]) -> Sequence[Row]:
     columns = list(kind.model_fields)
     if header != columns:
         raise DataError(f"{name}: the columns are {', '.join(header)}; they must be {', '.join(columns)}")
-    rows: list[Row] = []
+    rows: list[Line] = []
     problems = []
     for number, cells in enumerate(lines, start=2):
         if len(cells) != len(columns):
@@ -212,7 +202,7 @@ def read_rows(name: str, text: str, kind: type[Row]) -> Sequence[Row]:
 
 
 def _explain(problem: Mapping[str, Any]) -> str:
-    """Column, cell and remedy of one of Pydantic's errors; of one about a whole line, its message."""
+    """ResultColumn, cell and remedy of one of Pydantic's errors; of one about a whole line, its message."""
     message = problem["msg"].removeprefix("Value error, ")
     if not problem["loc"]:
         return f": {message}"

@@ -39,7 +39,8 @@ def train(
         scratch: root of the folders of unfinished trainings.
     """
     with unswept():
-        from gcl.tasks.task import make_feed, open_task
+        from gcl.tasks.samples import make_feed
+        from gcl.tasks.task import open_task
         from gcl.training.trainer import scratch_folder, train_run
     task, code = open_task(experiment, run.dataset), run_code("training", run)
     if not isinstance(run.feed, ReferenceFeed):

@@ -48,9 +48,9 @@ def ground_backbone(spec: GroundingSpec, captions: Path, vocabulary: Path, outpu
     code = code_sha256("backbones")
     own = scratch_folder(scratch, run, data, code)
     feed = References([scene.exchange(question) for scene in scenarios for question in run.feed.shown[0].questions])
-    trained = trained_group(load, feed, run, data, code, ExecutionSpec(), own)
+    trained = trained_group(load, feed, run, data, code, ExecutionSpec(loggers=[]), own)
     try:
-        with trained as (engine, lease), atomic_folder(output) as work:
+        with trained as (engine, lease, _), atomic_folder(output) as work:
             (member,) = engine.members
             export_member(engine, member, run, work, {"data": f"{len(scenarios)} captioned scenes"})
             write_json(work / "grounding.json", spec.model_dump())

@@ -1,36 +1,57 @@
-"""The loss of every step, each component by itself: losses.jsonl for programs, TensorBoard for people."""
+"""The loss of every step, each component by itself: losses.jsonl, progress.json, and the chosen loggers."""
 
 import json
+import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Any, TextIO
 
-from torch.utils.tensorboard import SummaryWriter
-
-from gcl.files import write_text
+from gcl.experiment.runs import RunSpec
+from gcl.files import read_jsonl, write_text
+from gcl.training.progress import Progress
+from gcl.training.trackers import Trackers
 
 
 class LossLog:
-    """Use as a context manager; the files can be read while training runs.
+    """Use as a context manager in the main process; the files can be read while training runs.
 
     Args:
-        folder: where losses.jsonl and tensorboard/ are.
-        after: steps that count; what an interrupted training wrote beyond them is forgotten.
+        folder: the run's scratch folder.
+        run: the run.
+        loggers: words of `execution.loggers`.
     """
 
-    def __init__(self, folder: Path, after: int = 0) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / "losses.jsonl"
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)[:after] if path.exists() else []
+    def __init__(self, folder: Path, run: RunSpec, loggers: Sequence[str]) -> None:
+        self._path, self._progress = folder / "losses.jsonl", Progress(folder)
+        self._trackers = Trackers(loggers, folder, run)
+        self._lines: TextIO | None = None
+
+    def begin(self, done: int, steps: int) -> None:
+        """Open everything.
+
+        Args:
+            done: steps that count; what an interrupted training wrote beyond them is forgotten.
+            steps: of the whole training.
+        """
+        path = self._path
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)[:done] if path.exists() else []
         # A new file in the place of the old one: a copy of this run that is not quite dead writes into the old one.
         write_text(path, "".join(lines))
         self._lines = path.open("a", encoding="utf-8", buffering=1)
-        self._board = SummaryWriter(folder / "tensorboard", purge_step=after + 1 if after else None)
+        self._progress.begin(done, steps)
+        self._trackers.begin(done)
 
     def write(self, step: int, values: dict[str, float]) -> None:
         """Record one optimizer step."""
         self._lines.write(json.dumps({"step": step, **values}) + "\n")
-        for name, value in values.items():
-            self._board.add_scalar(name, value, step)
+        self._progress.at(step)
+        self._trackers.log(step, values)
+
+    def end(self, costs: Mapping[str, Any], output: Path) -> None:
+        """Tell the loggers what the training took, close them, and copy all files but progress.json to a folder."""
+        shutil.copy(self._path, output)
+        self._trackers.end(costs, read_jsonl(self._path), output)
 
     def __enter__(self) -> "LossLog":
         return self
@@ -38,5 +59,6 @@ class LossLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._lines.close()
-        self._board.close()
+        self._trackers.close()
+        if self._lines:
+            self._lines.close()

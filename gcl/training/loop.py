@@ -7,7 +7,7 @@ miniature backbones, too.
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import partial
 from types import FrameType
 
@@ -47,7 +47,7 @@ def train_group(
     spec: RunSpec,
     execution: ExecutionSpec,
     checkpoints: Checkpoints,
-    open_log: Callable[[int], LossLog],
+    log: LossLog | None,
 ) -> None:
     """Fine-tune all members together, in place.
 
@@ -57,7 +57,7 @@ def train_group(
         spec: the run.
         execution: how often to save, how to prepare batches.
         checkpoints: where to continue from and save to.
-        open_log: gives the log, told how many steps are done already; the main process alone calls it.
+        log: takes the losses of every step; the main process alone has one.
 
     Raises:
         CheckpointError: if the members' tokenizers do not agree on the answers.
@@ -73,7 +73,9 @@ def train_group(
     for member in members:
         member.train(not member.spec.frozen)
     bar = tqdm(total=steps, initial=done, desc=spec.id, unit="step", mininterval=2, disable=not engine.world.main)
-    with _stop_requests() as stop_requested, bar, open_log(done) if engine.world.main else nullcontext() as log:
+    if log:
+        log.begin(done, steps)
+    with _stop_requests() as stop_requested, bar:
         for step, batch in enumerate(batches, start=done + 1):
             with memory_explained(spec, execution, f"at step {step}"):
                 prepared = next(upcoming)

@@ -2,7 +2,7 @@
 
     <output>/<role>/        ordinary checkpoint: safetensors weights, configuration, processor, model card, gcl.json
     <output>/run.json       resolved specification, hashes of weights, versions; of every attempt: costs, command, machine
-    <output>/losses.jsonl   every component of the loss at every step; tensorboard/ has the same for people
+    <output>/losses.jsonl   every component of the loss at every step; tensorboard/ and loggers/ have the same for people
 
 While training runs, the log and the checkpoints to resume from are in the scratch folder; starting the same run again
 continues from the newest.
@@ -35,6 +35,7 @@ from gcl.training.log import LossLog
 from gcl.training.loop import memory_explained, total_steps, train_group
 from gcl.training.member import Member
 from gcl.training.member_file import Questions
+from gcl.training.trackers import check_installed
 from gcl.training.world import World
 
 
@@ -62,7 +63,9 @@ def train_run(
 
     Raises:
         TrainingError: if adapters alone are to be retained, and a member has none.
+        ConfigError: if a logger is not installed.
     """
+    check_installed(execution.loggers)
     if execution.retain == "adapters" and spec.training.lora is None:
         raise TrainingError(
             f"{spec.id}: execution.retain is 'adapters', but this training has none (lora: null), so its weights would be "
@@ -107,7 +110,7 @@ def _train(
         ]
 
     done = partial(already_trained, spec, data, code, execution, output)
-    with trained_group(load, feed, spec, data, code, execution, scratch, done) as (engine, lease):
+    with trained_group(load, feed, spec, data, code, execution, scratch, done) as (engine, lease, log):
         if engine.world.main:
             for left in output.parent.glob(f".{output.name}.*"):  # of a copy that was killed while it wrote its models
                 shutil.rmtree(left, ignore_errors=True)
@@ -123,10 +126,9 @@ def _train(
                 kept = {"asked": asked.get(role), "adapters_alone": adapters_alone}
                 export_member(engine, member, spec, work / role, facts, **kept)
             peak = max(engine.world.collect(torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0))
-            if engine.world.main:
-                for name in ("losses.jsonl", "tensorboard"):
-                    (shutil.copytree if name == "tensorboard" else shutil.copy)(scratch / name, work / name)
+            if log:
                 costs = _costs(attempts.finished(scratch), peak)
+                log.end(costs, work)
                 write_json(work / "run.json", _record(spec, data, code, execution, work) | {"costs": costs})
                 lease.check()
         engine.world.barrier()
@@ -155,7 +157,7 @@ def trained_group(
     execution: ExecutionSpec,
     scratch: Path,
     done: Callable[[], bool] = lambda: False,
-) -> Iterator[tuple[Engine, Lease]]:
+) -> Iterator[tuple[Engine, Lease, LossLog | None]]:
     """Train the members that `load` gives; the block finds them trained. Scratch is removed when it ends well.
 
     Raises:
@@ -172,6 +174,7 @@ def trained_group(
             raise FinishedElsewhere("another copy of this run has just finished it; nothing is left to do")
         if world.main:
             attempts.begin(scratch, world.size)
+        log = LossLog(scratch, spec, execution.loggers) if world.main else None
         if execution.engine == "deepspeed":
             from gcl.training.zero import divided_loading
 
@@ -184,8 +187,9 @@ def trained_group(
         begun = canonical_json(starts(spec))
         identity = {"run": spec.fingerprint, "data": data, "start": begun, "code": code, **environment()}
         checkpoints = Checkpoints(scratch / "checkpoints", identity, execution.keep, engine, lease)
-        train_group(engine, feed, spec, execution, checkpoints, partial(LossLog, scratch))
-        yield engine, lease
+        with log or nullcontext():
+            train_group(engine, feed, spec, execution, checkpoints, log)
+            yield engine, lease, log
         if engine.world.main:
             lease.check()
             # At once for whoever waits for the lease in it.

@@ -19,16 +19,7 @@ from gcl.experiment.checks import warnings
 from gcl.experiment.closure import code_sha256, run_code
 from gcl.experiment.data_spec import DataSpec, data_spec
 from gcl.experiment.dialogue import all_questions
-from gcl.experiment.grid import (
-    all_runs,
-    arm_runs,
-    best_runs,
-    component_runs,
-    exchanged_runs,
-    planning_runs,
-    rate_runs,
-    sweep_runs,
-)
+from gcl.experiment.grid import all_runs
 from gcl.experiment.grounding_spec import grounding
 from gcl.experiment.load import load_experiment, overrides_of, replaced, write_resolved
 from gcl.experiment.methods.competition import group_run
@@ -40,7 +31,7 @@ from gcl.experiment.runs import RunSpec, Trained
 from gcl.experiment.schema import Experiment
 from gcl.files import canonical_json
 from gcl.operations.versioning import check_link_types, disk_plan
-from gcl.workflow.targets import FIGURES, PLANNING_FIGURE, PLANNING_TABLE, TABLES
+from gcl.workflow.targets import TARGETS, Target
 
 TABLE_SUFFIXES = (".csv", ".md", ".tex", ".provenance.json")
 FIGURE_SUFFIXES = (".png", ".svg")
@@ -221,87 +212,45 @@ class Plan:
 
     @property
     def tables(self) -> list[str]:
-        """All that can be built: rates are chosen only where there is data to choose them on."""
-        controls = self.experiment.controls
-        left_out = set() if controls.tuning.value else {"rates"}
-        left_out |= set() if controls.best.value else {"controls_best"}
-        return [name for name in TABLES if name not in left_out | self._separate]
+        """All that can be built, without those that `all` leaves out."""
+        return self._built("table")
 
     @property
     def figures(self) -> list[str]:
-        """All that can be drawn."""
-        return [name for name in FIGURES if name not in self._separate]
+        """All that can be drawn, likewise."""
+        return self._built("figure")
 
-    @property
-    def _separate(self) -> set[str]:
-        """What `all` leaves out at miniature scale, unless it is there already: targets of their own, namely MGSD, and the
-        rates, whose outcome is a setting."""
-        if not self.drawn:
-            return set()
-        parts = {"rates": {"rates"}, PLANNING_TABLE: {PLANNING_TABLE, PLANNING_FIGURE}}
-        return {
-            name
-            for table, names in parts.items()
-            for name in names
-            if not self.here.table(table, ".provenance.json").is_file()
-        }
+    def _built(self, kind: str) -> list[str]:
+        possible = [t for t in TARGETS.values() if t.kind == kind and t.possible(self.experiment)]
+        return [target.name for target in possible if not self._left_out(target)]
 
-    def reported_runs(self, name: str) -> list[RunSpec]:
-        """The runs behind a table or figure; MGSD has trainings of its own, see gcl/experiment/mgsd_grid.py."""
-        experiment, seeds = self.experiment, self.experiment.seeds.value
-        if name in (PLANNING_TABLE, PLANNING_FIGURE):
-            return planning_runs(experiment)
-        if name in ("headline", "components", "encoders"):
-            return self._component_runs("snei")
-        if name == "table2":
-            return [run for dataset in experiment.groups for run in self._component_runs(dataset)]
-        if name in ("table1", "table3"):
-            dataset = {"table1": "snei", "table3": "muson"}[name]
-            groups = experiment.groups[dataset].value
-            runs = [group_run(experiment, dataset, group.models, "full", seed) for seed in seeds for group in groups]
-            return self._baselines(dataset, experiment.models) + runs
-        if name == "controls":
-            return [run for arm in experiment.controls.arms.value for run in arm_runs(experiment, arm.run)]
-        if name == "rates":
-            return [run for points in rate_runs(experiment).values() for run in points.values()]
-        if name == "controls_best":
-            return [run for runs in best_runs(experiment).values() for run in runs]
-        sweeps = [sweep for sweep in experiment.sweeps if sweep.startswith(name)]
-        return [run for seed in seeds for sweep in sweeps for run in sweep_runs(experiment, sweep, seed)]
-
-    def exchanged_runs(self, name: str) -> list[RunSpec]:
-        """The runs whose answers to exchanged pictures a table or figure shows: the control of table headline."""
-        return exchanged_runs(self.experiment, "snei") if name == "headline" else []
+    def _left_out(self, target: Target) -> bool:
+        """At miniature scale `all` does not build a target with an `apart` of its own, unless that is there already."""
+        table = self.here.table(str(target.apart), ".provenance.json")
+        return self.drawn and target.apart is not None and not table.is_file()
 
     def metrics(self, wildcards: Any) -> list[str]:
         """Metrics files behind a table or figure."""
-        ids = {run.id for run in self.reported_runs(wildcards.name)}
-        ids |= {run.evaluation("exchanged") for run in self.exchanged_runs(wildcards.name)}
-        return [str(self.here.metrics(name)) for name in sorted(ids)]
+        names = TARGETS[wildcards.name].metrics(self.experiment)
+        return [str(self.here.metrics(name)) for name in sorted(names)]
 
     def predictions(self, wildcards: Any) -> list[str]:
         """Answers that a table scores again: those behind table encoders."""
-        runs = self.reported_runs(wildcards.name) if wildcards.name == "encoders" else []
+        runs = TARGETS["encoders"].runs(self.experiment) if wildcards.name == "encoders" else []
         return sorted({str(self.here.predictions(run.id)) for run in runs})
 
     def all_metrics(self) -> list[str]:
         """Metrics files of all runs behind the tables and figures of `all`."""
         names = [*self.tables, *self.figures]
-        ids = dict.fromkeys(run.id for name in names for run in self.reported_runs(name))
-        return [str(self.here.metrics(name)) for name in ids]
+        ids = dict.fromkeys(run.id for name in names for run in TARGETS[name].runs(self.experiment))
+        return [str(self.here.metrics(run_id)) for run_id in ids]
 
     def report_json(self, wildcards: Any) -> str:
         """What a table or figure shows besides metrics; a change rebuilds it without running anything."""
-        runs = [run.json for run in self.reported_runs(wildcards.name)]
-        evaluation = self.experiment.evaluation
-        shown = [runs, self.experiment.report.paper_values.value, evaluation.bootstrap.value]
-        if wildcards.name in (PLANNING_TABLE, PLANNING_FIGURE):
-            shown.append(self.experiment.planning.model_dump())
-        if wildcards.name in ("controls", "rates", "controls_best"):
-            shown.append(self.experiment.controls.model_dump())
-        if wildcards.name == "encoders":
-            shown += [encoder.model_dump() for encoder in evaluation.encoders.value]
-        return canonical_json(shown)
+        target, experiment = TARGETS[wildcards.name], self.experiment
+        runs = [run.json for run in target.runs(experiment)]
+        shown = [runs, experiment.report.paper_values.value, experiment.evaluation.bootstrap.value]
+        return canonical_json(shown + target.settings(experiment))
 
     def gallery_runs(self, dataset: str) -> tuple[RunSpec, RunSpec]:
         """The runs whose learners the gallery compares: SFT, and GCL with everything; of several seeds the first."""
@@ -329,15 +278,6 @@ class Plan:
     def _data_spec(self, wildcards: Any) -> DataSpec:
         dataset = wildcards.dataset if "dataset" in wildcards.keys() else self.run(wildcards).dataset  # noqa: SIM118
         return data_spec(self.experiment, dataset)
-
-    def _baselines(self, dataset: str, models: Any) -> list[RunSpec]:
-        seeds = self.experiment.seeds.value
-        return [sft_run(self.experiment, dataset, model, seed) for seed in seeds for model in models]
-
-    def _component_runs(self, dataset: str) -> list[RunSpec]:
-        pair = self.experiment.components.pair.value
-        rows = [run for seed in self.experiment.seeds.value for run in component_runs(self.experiment, dataset, seed)]
-        return self._baselines(dataset, (pair.learner, pair.guide)) + rows
 
 
 def stop(error: GCLError) -> None:

@@ -3,7 +3,7 @@
 import shlex
 from typing import Any
 
-from gcl.experiment.places import PLANNING, places
+from gcl.experiment.places import places
 from gcl.experiment.schema import Experiment
 
 
@@ -11,7 +11,6 @@ class PlanningPlan:
     """Data of planning tasks as the workflow sees it.
 
     Attributes:
-        folder: of states and pictures.
         settings: the section `planning`.
         tasks: that are drawn.
         imported: public test sets by task.
@@ -19,14 +18,14 @@ class PlanningPlan:
 
     def __init__(self, experiment: Experiment) -> None:
         self.experiment, self.settings = experiment, experiment.planning
-        self.folder = places(experiment).data / PLANNING
+        self.here = places(experiment)
         self.tasks = list(self.settings.levels.value)
         self.imported = self.settings.imported.value
 
     def cells(self, wildcards: Any) -> list[str]:
         """Files of states, one for each task and level."""
         levels = self.settings.levels.value
-        return [f"{self.folder}/states/{task}-{level}.jsonl" for task in levels for level in levels[task]]
+        return [str(self.here.some_states(task, str(level))) for task in levels for level in levels[task]]
 
     def counts(self, wildcards: Any) -> str:
         """How many states of each split are drawn, as options, quoted; none to test on where there is a public test set."""
@@ -40,7 +39,7 @@ class PlanningPlan:
     def public(self, wildcards: Any) -> list[str]:
         """The public test set of the wildcards' task, or all of them."""
         tasks = [wildcards.task] if "task" in wildcards.keys() else self.imported  # noqa: SIM118
-        return [f"{self.folder}/states/{task}-public.jsonl" for task in tasks if task in self.imported]
+        return [str(self.here.some_states(task, "public")) for task in tasks if task in self.imported]
 
     def source(self, wildcards: Any) -> str:
         """Where a public test set was downloaded to."""

@@ -1,6 +1,136 @@
-"""Names of all tables and figures that can be built."""
+"""Every table and figure that can be built: `TARGETS` by name, in the order of the page of all results.
 
-# Of MGSD there are one table and one figure.
+Each says its title, the runs behind it, and the settings that it shows. gcl/reporting/build.py has a builder for each. Lists
+of runs are imported late, since `gcl --help` reads the names.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from gcl.experiment.runs import RunSpec
+    from gcl.experiment.schema import Experiment
+
 PLANNING_TABLE, PLANNING_FIGURE = "planning", "plans"
-TABLES = ("headline", "table1", "table2", "table3", "controls", "rates", "controls_best", "encoders", PLANNING_TABLE)
-FIGURES = ("components", "fig2", "fig3", "fig4", "fig7", PLANNING_FIGURE)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A table or a figure.
+
+    Attributes:
+        name, title: what it is called, on command lines and by people.
+        kind: "table" or "figure".
+        runs: the runs behind it.
+        exchanged: runs whose answers to exchanged pictures it shows as well.
+        settings: what it shows besides metrics; a change rebuilds it without running anything.
+        possible: whether the configuration has all that it needs.
+        apart: a table. `all` leaves this target out at miniature scale until that table is built.
+    """
+
+    name: str
+    title: str
+    kind: Literal["table", "figure"]
+    runs: Callable[["Experiment"], list["RunSpec"]] = lambda experiment: []
+    exchanged: Callable[["Experiment"], list["RunSpec"]] = lambda experiment: []
+    settings: Callable[["Experiment"], list[Any]] = lambda experiment: []
+    possible: Callable[["Experiment"], bool] = lambda experiment: True
+    apart: str | None = None
+
+    def metrics(self, experiment: "Experiment") -> dict[str, "RunSpec"]:
+        """The run behind each of its metrics files, by the file's path below metrics/, without suffix."""
+        own = {run.id: run for run in self.runs(experiment)}
+        own |= {run.evaluation("exchanged"): run for run in self.exchanged(experiment)}
+        return own
+
+
+def _with_grid(runs: Callable[[Any, "Experiment"], list["RunSpec"]]) -> Callable[["Experiment"], list["RunSpec"]]:
+    """Give a function the module gcl.experiment.grid when it is called."""
+
+    def call(experiment: "Experiment") -> list["RunSpec"]:
+        from gcl.experiment import grid
+
+        return runs(grid, experiment)
+
+    return call
+
+
+def _components(grid: Any, experiment: "Experiment", *datasets: str) -> list["RunSpec"]:
+    pair, seeds, found = experiment.components.pair.value, experiment.seeds.value, []
+    for dataset in datasets:
+        found += _baselines(experiment, dataset, (pair.learner, pair.guide))
+        found += [run for seed in seeds for run in grid.component_runs(experiment, dataset, seed)]
+    return found
+
+
+def _groups(dataset: str) -> Callable[["Experiment"], list["RunSpec"]]:
+    def runs(experiment: "Experiment") -> list["RunSpec"]:
+        from gcl.experiment.methods.competition import group_run
+
+        groups, seeds = experiment.groups[dataset].value, experiment.seeds.value
+        full = [group_run(experiment, dataset, group.models, "full", seed) for seed in seeds for group in groups]
+        return _baselines(experiment, dataset, list(experiment.models)) + full
+
+    return runs
+
+
+def _baselines(experiment: "Experiment", dataset: str, models: Sequence[str]) -> list["RunSpec"]:
+    from gcl.experiment.methods.fine_tuning import sft_run
+
+    return [sft_run(experiment, dataset, model, seed) for seed in experiment.seeds.value for model in models]
+
+
+def _sweeps(*names: str) -> Callable[["Experiment"], list["RunSpec"]]:
+    return _with_grid(lambda g, e: [r for seed in e.seeds.value for name in names for r in g.sweep_runs(e, name, seed)])
+
+
+_ON_SNEI = _with_grid(lambda grid, e: _components(grid, e, "snei"))
+_CONTROLS = {"kind": "table", "settings": lambda e: [e.controls.model_dump()]}
+_MGSD = {
+    "runs": _with_grid(lambda grid, e: grid.planning_runs(e)),
+    "settings": lambda e: [e.planning.model_dump()],
+    "apart": PLANNING_TABLE,
+}
+TARGETS = {
+    target.name: target
+    for target in (
+        Target(
+            "headline", "What each part of GCL adds on SNEI (Table 2)", "table", _ON_SNEI,
+            exchanged=_with_grid(lambda grid, e: grid.exchanged_runs(e, "snei")),
+        ),
+        Target("table1", "GCL groups on SNEI (Table 1)", "table", _groups("snei")),
+        Target(
+            "table2", "What each part of GCL adds (Table 2)", "table",
+            _with_grid(lambda grid, e: _components(grid, e, *e.groups)),
+        ),
+        Target("table3", "GCL groups on MUSON (Table 3)", "table", _groups("muson")),
+        Target(
+            "controls", "Where does the gain come from?", **_CONTROLS,
+            runs=_with_grid(lambda grid, e: [r for arm in e.controls.arms.value for r in grid.arm_runs(e, arm.run)]),
+        ),
+        Target(
+            "rates", "Action-F1 of every arm at a few rates, on data that is for choosing them alone", **_CONTROLS,
+            runs=_with_grid(lambda grid, e: [r for points in grid.rate_runs(e).values() for r in points.values()]),
+            possible=lambda e: bool(e.controls.tuning.value), apart="rates",
+        ),
+        Target(
+            "controls_best", "Where does the gain come from? Every arm at its own best rate", **_CONTROLS,
+            runs=_with_grid(lambda grid, e: [r for runs in grid.best_runs(e).values() for r in runs]),
+            possible=lambda e: bool(e.controls.best.value),
+        ),
+        Target(
+            "encoders", "How much Action-F1 depends on its encoder (Table 2 on SNEI)", "table", _ON_SNEI,
+            settings=lambda e: [encoder.model_dump() for encoder in e.evaluation.encoders.value],
+        ),
+        Target(PLANNING_TABLE, "MGSD: planning from pixels, taught by the symbolic state", "table", **_MGSD),
+        Target("components", "What each part of the objective adds (Table 2 as a figure)", "figure", _ON_SNEI),
+        Target("fig2", "Weights of GSL and DRL (Fig. 2)", "figure", _sweeps("fig2a", "fig2b")),
+        Target("fig3", "Ratio of the learning rates (Fig. 3)", "figure", _sweeps("fig3a", "fig3b")),
+        Target("fig4", "Temperatures of a large gap (Fig. 4)", "figure", _sweeps("fig4")),
+        Target("fig7", "Temperatures of a small gap (Fig. 7)", "figure", _sweeps("fig7")),
+        Target(PLANNING_FIGURE, "MGSD: plans and readings of planning tasks", "figure", **_MGSD),
+    )
+}  # fmt: skip
+TABLES = tuple(target.name for target in TARGETS.values() if target.kind == "table")
+FIGURES = tuple(target.name for target in TARGETS.values() if target.kind == "figure")

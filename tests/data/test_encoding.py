@@ -1,4 +1,4 @@
-"""Control words of a model in a text are letters to it: they open no turn, end none, and place no picture."""
+"""Control words of a model are letters inside a text. They open or end no turn and place no picture."""
 
 from dataclasses import replace
 

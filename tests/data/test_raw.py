@@ -1,4 +1,4 @@
-"""A raw folder becomes scenarios, and every mistake of a data set is named at its place, all in one go."""
+"""A raw folder becomes scenarios. All mistakes of a data set are named at their places, in one go."""
 
 import copy
 import json

@@ -8,14 +8,18 @@ from pathlib import Path
 
 import pytest
 import torch
-from group_case import losses, make_run
+from group_case import losses
 from safetensors.torch import load_file
 
 from gcl.cli.main import main
-from gcl.experiment.runs import ObjectiveSpec
+from gcl.experiment.load import load_experiment, write_resolved
+from gcl.experiment.yaml_files import Document
 
 pytestmark = pytest.mark.distributed
 
+ROOT = Path(__file__).parents[2]
+MODEL = "qwen3-vl-2b"
+RUN = f"planning/mgsd/{MODEL}+{MODEL}/ungrounded/seed0"
 ENGINES = {
     "copies": ["engine=plain", "processes=2"],
     "stage-2": ["engine=deepspeed", "processes=2", "zero_stage=2"],
@@ -23,31 +27,38 @@ ENGINES = {
 }
 
 
+def experiment_of(folder: Path, model: Path):
+    """Stage 2 of a published model, 7 states a batch; eps is large, so that updates follow gradients smoothly."""
+
+    def value(content):
+        return {"value": content, "assumed": "for tests"}
+
+    stage = {"epochs": 3, "global_batch": 7, "micro_batch": 3, "lr": 2e-3, "warmup_ratio": 0.1, "max_new_tokens": 10}
+    changes = {
+        "data": value(str(folder)),
+        "models": {MODEL: {"backbone": value({"path": str(model)})}},
+        "training": {"eps": value(1e-3)},
+        "planning": {"models": value([MODEL]), "distillation": {name: value(each) for name, each in stage.items()}},
+    }
+    return load_experiment(None, ROOT, [Document("a test", changes)])
+
+
 @pytest.fixture(scope="module")
 def alone(backbones, tmp_path_factory) -> Path:
-    """States, pictures, the specification, and what one process makes of them; 7 states, so that one process idles."""
+    """States, pictures, the experiment, and what one process makes of them; 7 states, so that one process idles."""
     folder = tmp_path_factory.mktemp("on-policy")
-    states, pictures = str(folder / "states.jsonl"), str(folder / "pictures")
+    states, pictures = str(folder / "planning/states.jsonl"), str(folder / "planning/pictures")
     drawn = ["--task", "frozenlake", "--level", "3", "--train", "7", "--seed", "1"]
     assert main(["planning", "generate", *drawn, "--to", states]) == 0
     assert main(["planning", "render", "--states", states, "--cell-pixels", "28", "--out", pictures]) == 0
-    run = make_run(backbones, members=2, lr=(2e-3, 0.0, 0.0)).model_dump()
-    for member, role in zip(run["members"], ("student", "teacher"), strict=True):
-        member |= {"role": role, "source": str(backbones["qwen3_vl"]), "tau": 1.0}
-    shared = {"gsl_weight": 0.0, "drl_weight": 1.0, "divergence": "sampled-reverse-kl", "matching": "infonce"}
-    run["objective"] = ObjectiveSpec(**shared, kappa=1.0, semantic_size=1).model_dump()
-    # eps is large, so that updates follow gradients smoothly.
-    run["training"] |= {"global_batch": 7, "micro_batch": 3, "epochs": 3, "eps": 1e-3}
-    spec = PlanningSpec(**run, kind="distillation", views=["image", "symbols+plan"], max_new_tokens=10)
-    (folder / "spec.json").write_text(spec.json)
+    write_resolved(experiment_of(folder, backbones["qwen3_vl"]), folder / "experiment.json")
     assert main(command(folder, "one", ["engine=plain", "processes=1"])) == 0
     return folder
 
 
 def command(folder: Path, name: str, changes: list[str]) -> list[str]:
-    given = ["--spec", folder / "spec.json", "--states", folder / "states.jsonl", "--pictures", folder / "pictures"]
-    place = ["--scratch", folder / "scratch" / name, "--to", folder / name]
-    return ["planning", "train", *map(str, given + place), *(word for change in changes for word in ("--set", change))]
+    place = ["--experiment", folder / "experiment.json", "--scratch", folder / "scratch" / name, "--to", folder / name]
+    return ["train", RUN, *map(str, place), *(word for change in changes for word in ("--set", change))]
 
 
 @pytest.mark.parametrize("name", ENGINES)
@@ -66,4 +77,4 @@ def test_two_processes_make_the_updates_of_one(alone, backbones, name):
         moved.append(torch.cat([(after[key] - before[key]).double().flatten() for key in sorted(before)]))
     assert moved[0].norm() > 0
     assert (moved[1] - moved[0]).norm() <= 1e-4 * moved[0].norm()
-    assert json.loads((alone / name / "run.json").read_text())["spec"]["kind"] == "distillation"
+    assert json.loads((alone / name / "run.json").read_text())["spec"]["feed"]["views"] == ["image", "symbols+plan"]

@@ -1,4 +1,4 @@
-"""Run alone or under torchrun by tests: train every case of a JSON file, one after the other, in these processes."""
+"""Train every case of a JSON file, one after the other, in these processes. Tests run it alone or under torchrun."""
 
 import gc
 import json

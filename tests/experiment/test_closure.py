@@ -115,7 +115,8 @@ def test_a_run_depends_on_the_code_that_it_uses():
         )
     )
     assert len({run_code("training", run) for run in (sft, stage, mgsd)}) == 3
-    assert run_code("scoring", sft) != run_code("scoring", stage) == run_code("scoring", mgsd)
+    for step in ("generation", "scoring"):  # else a table of planning tasks would refuse its own runs
+        assert run_code(step, sft) != run_code(step, stage) == run_code(step, mgsd), step
     for step in ("training", "generation", "scoring"):
         assert not [name for name in modules(step, SOCIAL) if "planning" in name], step
         assert not [name for name in modules(step, PLANNING) if "social" in name or ".scorers." in name], step
@@ -181,4 +182,4 @@ def test_every_rule_that_calls_a_verb_depends_on_the_code_of_that_verb():
                 step = re.search(r'code=PLAN\.(?:run_)?code\("(\w+)"\)', rule)
                 job = f"gcl.tasks.jobs.{words[0]}"  # a thin verb
                 assert step and STEPS[step[1]] in (verb, job), rule.split(":")[0]
-    assert called > 20
+    assert called == 20

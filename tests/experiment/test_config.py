@@ -175,7 +175,7 @@ def test_every_node_has_as_many_processes(config):
 
 
 def test_execution_can_be_changed_for_one_training(experiment):
-    spec = execution_spec(experiment)
+    spec = execution_spec(experiment.execution)
     assert changed(spec, ["processes=4", "engine=deepspeed", "head_chunk=null", "offload=true"]) == spec.model_copy(
         update={"processes": 4, "engine": "deepspeed", "offload": True}
     )

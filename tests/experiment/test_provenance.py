@@ -1,4 +1,4 @@
-"""What a record says of command, machine and sources is what a reader can use."""
+"""A record names command, machine and sources in a form that a reader can use."""
 
 import subprocess
 import sys

@@ -85,7 +85,7 @@ def test_unrelated_tokenizers_cannot_compete(backbones, vocabulary):
     first, second = list(swapped)[:2]
     swapped[first], swapped[second] = swapped[second], swapped[first]
     other = build_preprocessor("qwen3_vl", {**vocabulary, "vocab": swapped}, (784, 50176)).tokenizer
-    with pytest.raises(CheckpointError, match="part at id"):
+    with pytest.raises(CheckpointError, match="differ from id"):
         shared_vocabulary([tokenizer, other], [1000, 1000])
 
 

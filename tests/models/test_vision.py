@@ -1,4 +1,4 @@
-"""The streamlined vision tower equals the one that it is made of, in values and gradients."""
+"""The streamlined vision tower equals the original in values and gradients; other devices than CPUs run the original."""
 
 from types import SimpleNamespace
 
@@ -14,7 +14,7 @@ from gcl.models.vision import PatchProjection, streamlined
 
 
 def around(convolution: nn.Module) -> SimpleNamespace:
-    """As much of a Qwen-VL model as leads to its patch embedding."""
+    """The part of a Qwen-VL model that leads to its patch embedding."""
     tower = SimpleNamespace(patch_embed=SimpleNamespace(proj=convolution), blocks=[])
     return SimpleNamespace(model=SimpleNamespace(visual=tower))
 
@@ -72,3 +72,14 @@ def test_pictures_seen_together_are_seen_as_one_by_one(backbones, family, grids,
     assert type(plain.model.visual.blocks[0].attn) is not type(model.model.visual.blocks[0].attn)
     found, expected = seen(model.model.visual, grids), seen(plain.model.visual, grids)
     torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("family", ["qwen2_5_vl", "qwen3_vl"])
+def test_other_devices_run_the_code_of_transformers(backbones, family, monkeypatch):
+    tower = load_backbone(Weights(path=str(backbones[family]))).model.visual
+    attention, convolution = tower.blocks[0].attn, tower.patch_embed.proj
+    for original in (type(attention).__bases__[-1], nn.Conv3d):
+        monkeypatch.setattr(original, "forward", lambda *_, **__: "original")
+    elsewhere = torch.empty(4, 4, device="meta")
+    assert attention(elsewhere, None) == convolution(elsewhere) == "original"
+    assert isinstance(convolution(torch.zeros(1, *convolution.weight.shape[1:])), Tensor)  # on a CPU

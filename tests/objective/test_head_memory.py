@@ -1,4 +1,4 @@
-"""What the competitive head holds at one time: a chunk, whatever the number of tokens; and how the chunk is chosen."""
+"""The competitive head holds one chunk at a time, for any number of tokens. How the chunk is chosen."""
 
 import weakref
 

@@ -1,4 +1,4 @@
-"""What a plan and a bill say: estimates from records and by formula, reasons, sums."""
+"""Plans and bills: estimates from records and by formula, reasons, sums."""
 
 import csv
 import json
@@ -8,14 +8,15 @@ import pytest
 from conftest import ROOT
 
 from gcl.errors import DataError
-from gcl.experiment.closure import code_sha256
+from gcl.experiment.closure import evaluation_code, run_code
 from gcl.experiment.load import load_experiment
 from gcl.experiment.methods.registry import find_run
+from gcl.experiment.places import places
 from gcl.experiment.yaml_files import read_yaml
 from gcl.files import write_json
 from gcl.operations.code_change import CodeChange, code_changes
 from gcl.operations.costs import read_records, write_costs
-from gcl.operations.dry_run import Plan, Training, _reason, _without
+from gcl.operations.dry_run import DryRun, PlannedTraining, _reason, _without_files
 from gcl.operations.gpu_hours import estimate
 from gcl.training import attempts
 
@@ -63,11 +64,11 @@ def test_the_formula_is_operations_over_speed(paper):
 
 def test_runs_with_the_same_reason_are_listed_together():
     reason = f"Missing output files: results/paper/checkpoints/{RUN}; Input files updated by another job: data/x.tsv"
-    assert _without(reason, RUN) == "Missing output files; Input files updated by another job: data/x.tsv"
-    trainings = [Training(name, "data", 8, 1.5, "formula") for name in ("a", "b")]
-    text = str(Plan("paper", trainings, {"train": 2}, "disk"))
+    assert _without_files(reason, RUN) == "Missing output files; Input files updated by another job: data/x.tsv"
+    trainings = [PlannedTraining(name, "data", 8, 1.5, "formula") for name in ("a", "b")]
+    text = str(DryRun("paper", trainings, {"train": 2}, "disk"))
     assert text.count("because: data") == 1 and "about 3.0 GPU-hours" in text
-    assert str(Plan("paper", [], {}, "disk")) == "Nothing to do: everything is up to date."
+    assert str(DryRun("paper", [], {}, "disk")) == "Nothing to do: everything is up to date."
 
 
 def test_the_bill_has_a_row_for_each_run_and_a_sum(paper, tmp_path):
@@ -113,37 +114,38 @@ def made(run, hours: float, code: str) -> dict:
 def test_a_change_of_code_has_its_price_in_runs_and_gpu_hours(paper, tmp_path):
     names = (RUN, RUN.replace("full", "gco"), RUN.replace("full", "gsl"))
     old, older, current = (find_run(paper, name) for name in names)
-    now = code_sha256("training")
+    drl, here = find_run(paper, RUN.replace("full", "drl")), places(paper, tmp_path)
+    now = run_code("training", current)
     records = {old.id: made(old, 12.5, "t1"), older.id: made(older, 8.0, "t0"), current.id: made(current, 4.0, now)}
-    for name, code in (
-        (names[0], "e1"),
-        (names[2], "e1"),
-        (RUN.replace("full", "drl"), code_sha256("generation", "scoring")),
-    ):
-        write_json(tmp_path / f"{name}.json", {"provenance": {"code_sha256": {"evaluation": code}}})
-    scored = [*names, RUN.replace("full", "drl")]
-    training, evaluation = code_changes(names[:2], scored, records, tmp_path)
+    for run, code in ((old, "e1"), (current, "e1"), (drl, evaluation_code(drl))):
+        write_json(here.metrics(run.id), {"provenance": {"code_sha256": {"evaluation": code}}})
+    training, evaluation = code_changes([old, older], [old, older, current, drl], records, here)
     assert training == CodeChange("training", 2, 20.5, 20.5 / 8)
     assert str(training) == "training: 2 runs again, about 20.5 GPU-hours, as they took before"
     assert str(evaluation) == "evaluation: 1 run again, not estimated", "what is trained again is scored again anyway"
-    assert code_changes([current.id], [], records, tmp_path) == []
+    assert code_changes([current], [], records, here) == []
     text = str(
-        Plan(
-            "paper", [Training(RUN, "code has changed", 8, 12.5, "its last training")], {"train": 1}, "disk", [training]
+        DryRun(
+            "paper",
+            [PlannedTraining(RUN, "code has changed", 8, 12.5, "its last training")],
+            {"train": 1},
+            "disk",
+            [training],
         )
     )
     assert "code has changed since these were made:\n  training: 2 runs again, about 20.5 GPU-hours" in text
 
 
 def test_a_change_of_parameters_is_a_reason_in_words(paper):
-    run, now = find_run(paper, RUN), code_sha256("training")
+    run = find_run(paper, RUN)
+    now = run_code("training", run)
     other = run.model_copy(update={"seed": 1})
     said = "Params have changed since last execution: Union of exclusive params before: '{\"a\": 1}' now: 'b'"
     for stored, reason in (
         (made(run, 1.0, "t1"), "code has changed"),
         (record(other, 1.0) | {"code_sha256": now}, "settings have changed"),
         (record(other, 1.0) | {"code_sha256": "t1"}, "settings have changed; code has changed"),
-        (made(run, 1.0, now), "what it is given has changed"),
+        (made(run, 1.0, now), "its inputs have changed"),
     ):
         assert _reason(said, run, {run.id: stored}) == reason
     assert _reason(said, run, {}) == "settings or code have changed"

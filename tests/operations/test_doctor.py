@@ -1,4 +1,4 @@
-"""The doctor finds what is missing and says how to mend it; SLURM is played by scripts here, and real in tests/slurm."""
+"""The doctor finds missing things and names the remedy. Scripts play SLURM here; tests/slurm has a real one."""
 
 import json
 import os

@@ -17,8 +17,9 @@ from gcl.experiment.runs import RunSpec
 from gcl.experiment.types import Lora
 from gcl.experiment.weights import Weights
 from gcl.experiment.yaml_files import read_yaml
-from gcl.operations import memory as memory
-from gcl.operations.memory import MemberPlan, memory_plan
+from gcl.operations import member_memory, memory
+from gcl.operations.member_memory import MemberPlan
+from gcl.operations.memory import memory_plan
 from gcl.operations.model_sizes import model_configs, model_size
 
 SMALL_TOWER = {"depth": 24, "hidden_size": 1024, "intermediate_size": 4096, "deepstack_visual_indexes": [5, 11, 17]}
@@ -285,7 +286,7 @@ def test_deepspeed_is_configured_as_planned(pair):
     from gcl.training.zero import deepspeed_config
 
     zero = deepspeed_config(pair.training, _zero(2), 2, 10**10)["zero_optimization"]
-    assert zero["reduce_bucket_size"] == memory.REDUCE_BUCKET // 2
-    assert zero["stage3_max_live_parameters"] == memory.LIVE // 2
-    assert zero["stage3_prefetch_bucket_size"] == memory.PREFETCH // 2
-    assert DeepSpeedZeroConfig().sub_group_size == memory.SUB_GROUP
+    assert zero["reduce_bucket_size"] == member_memory.REDUCE_BUCKET // 2
+    assert zero["stage3_max_live_parameters"] == member_memory.LIVE // 2
+    assert zero["stage3_prefetch_bucket_size"] == member_memory.PREFETCH // 2
+    assert DeepSpeedZeroConfig().sub_group_size == member_memory.SUB_GROUP

@@ -40,11 +40,12 @@ def test_a_scored_run_is_done(look, tmp_path):
     assert look() == ("done", "")
 
 
-def test_a_living_lease_means_running_with_the_progress_of_its_log(look, tmp_path):
+def test_a_living_lease_means_running_with_the_progress_that_the_loop_wrote(look, tmp_path):
     write(tmp_path / f"scratch/{RUN}/abc/lease")
     assert look() == ("running", "loading")
-    bar = "\r".join(f"snei: {k}%|#  | {k}/332 [00:0{k}<10:3{k}, 1.9step/s, loss=2]" for k in (1, 2))
-    write(tmp_path / f"logs/miniature/train/{RUN}.log", bar)
+    write(tmp_path / f"scratch/{RUN}/old/progress.json", '{"step": 9, "steps": 332, "seconds": 1.0, "left": 1.0}')
+    assert look() == ("running", "loading"), "of a training with other data or code"
+    write(tmp_path / f"scratch/{RUN}/abc/progress.json", '{"step": 2, "steps": 332, "seconds": 2.1, "left": 632.4}')
     assert look() == ("running", "step 2 of 332, 00:02 passed, 10:32 left")
 
 

@@ -1,4 +1,4 @@
-"""Files of states: what is written is read, what is damaged is named, public test sets come in; the commands do it."""
+"""Files of states: written files are read, damage is named, public test sets are imported, also by commands."""
 
 import errno
 import json
@@ -175,7 +175,7 @@ MISTAKES: dict[str, tuple[str, list[Any], str]] = {
         [original(distance_map_to_table={"(2, 2)": {"(0, 1)": 4}})],
         "optimal length: 7, but a shortest plan has 6 actions",
     ),
-    "no distance": ("visualplanning", [original(distance_map_to_printer={})], "best_paths: no length follows"),
+    "no distance": ("visualplanning", [original(distance_map_to_printer={})], "best_paths: gives no length"),
     "no object": ("visualplanning", [[1]], "a whole number instead of an object"),
 }
 
@@ -199,7 +199,7 @@ def test_all_mistakes_are_listed(tmp_path):
     "text, message",
     [
         (TABLE.replace("Row 2", "Row 4"), "line 3: 'Row 4' where 'Row 2' must be"),
-        (TABLE.replace("*", "?"), "line 4: '?' is no cell; cells are @ * # _"),
+        (TABLE.replace("*", "?"), "line 4: '?' is not a cell; cells are @ * # _"),
         (TABLE.replace("*", "_"), "0 cells are the goal G"),
         ("", "a lake of 0 rows"),
     ],

@@ -1,4 +1,4 @@
-"""vLLM as the one who answers. What needs vLLM itself runs where it is installed (docs/mgsd-notes.md); CI has none."""
+"""vLLM as the source of answers. Tests of vLLM itself need an installed one (docs/mgsd-notes.md), unlike CI."""
 
 from collections import Counter
 from dataclasses import replace

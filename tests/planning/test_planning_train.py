@@ -23,7 +23,8 @@ from gcl.models.backbone import load_preprocessor
 from gcl.planning.states_file import read_records
 from gcl.planning.views import prompt
 from gcl.tasks import jobs
-from gcl.tasks.task import make_feed, open_task
+from gcl.tasks.samples import make_feed
+from gcl.tasks.task import open_task
 from gcl.training import loop
 from gcl.training.loop import Stopped
 

@@ -1,4 +1,4 @@
-"""What members see and write: views differ in what they show, never in what they ask for."""
+"""Prompts and answers of members: views show different things, but ask for the same."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""The vocabulary of miniature models: cells and the lines of every prompt are one token each, and no text is changed."""
+"""The vocabulary of miniature models: cells and common lines of prompts are one token each. Texts stay the same."""
 
 import json
 from typing import Any

@@ -74,9 +74,9 @@ def drl_gradients(logits_KNV: list[np.ndarray], taus: list[float]) -> tuple[floa
     members = len(taus)
     logp = [log_softmax(z / tau) for z, tau in zip(logits_KNV, taus, strict=True)]
     logm = np.logaddexp.reduce(logp) - math.log(members)
-    p, m = [np.exp(x) for x in logp], np.exp(logm)
+    p = [np.exp(x) for x in logp]
     value = sum(tau**2 * (pk * (lk - logm)).sum() for tau, pk, lk in zip(taus, p, logp, strict=True)) / members
-    through_m = sum(tau**2 * pk for tau, pk in zip(taus, p, strict=True)) / m / members
+    through_m = sum(tau**2 * np.exp(lk - logm) for tau, lk in zip(taus, logp, strict=True)) / members
     gradients = []
     for tau, pk, lk in zip(taus, p, logp, strict=True):
         by_p = (tau**2 * (lk - logm + 1) - through_m) / members

@@ -4,20 +4,24 @@ import copy
 import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import pandas as pd
 from turns_case import TURNS
 
-from gcl.evaluation.metric_registry import scores_of
-from gcl.experiment.grid import all_runs, exchanged_runs
+from gcl.evaluation.bootstrap import group_weights, mean_interval
+from gcl.evaluation.metric_registry import score_names, scores_of
+from gcl.experiment.asked import score_spec
+from gcl.experiment.grid import all_runs, exchanged_runs, planning_runs
 from gcl.experiment.load import load_experiment
-from gcl.experiment.methods.registry import find_run
-from gcl.experiment.planning_arms import Asked, all_asked, trained
+from gcl.experiment.places import PLANNING, results_at
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment
 from gcl.experiment.yaml_files import Document, read_yaml
-from gcl.planning.scoring import PLAN_SCORES
-from gcl.reporting.metrics import metrics_path
+from gcl.reporting.metrics import Metrics
+from gcl.reporting.metrics_file import MetricsFile
+from gcl.reporting.tables.markup import records
+from gcl.reporting.tables.result_table import ResultTable
 
 ROOT = Path(__file__).parents[2]
 HALF_WIDTH = 0.02
@@ -41,9 +45,14 @@ def constant(run: RunSpec, role: str) -> float:
     return {"solo": 0.6, "learner": 0.8}.get(role, 0.7)
 
 
+def social_runs(experiment: Experiment) -> list[RunSpec]:
+    """All trainings on social scenes."""
+    return [run for run in all_runs(experiment).values() if run.dataset != PLANNING]
+
+
 def fake_metrics(experiment: Experiment, score: Score = constant) -> dict[str, dict[str, Any]]:
-    """Contents of all metrics files of the experiment."""
-    own = {run.id: fake_file(run, experiment, score) for run in all_runs(experiment).values()}
+    """Contents of all metrics files on social scenes."""
+    own = {run.id: fake_file(run, experiment, score) for run in social_runs(experiment)}
     return own | exchanged(own, experiment)
 
 
@@ -91,10 +100,11 @@ def fake_file(run: RunSpec, experiment: Experiment, score: Score = constant) -> 
     return {
         "scale": run.scale,
         "run": run.id,
-        "members": [member(m.role, m.model) for m in run.members],
+        "members": [member(m.role, m.model) for m in run.asked],
         "constant_answer": {"text": "Stop.", "action_f1": 0.5},
         "provenance": {
             "training": run.id,
+            "spec": run.model_dump(),
             "spec_sha256": run.fingerprint,
             "code_sha256": {"training": "t1", "evaluation": "e1"},
             "manifests": {"train": f"{run.dataset} train", "test": f"{run.dataset} test"},
@@ -106,52 +116,80 @@ def fake_file(run: RunSpec, experiment: Experiment, score: Score = constant) -> 
     }
 
 
+def typed(metrics: Mapping[str, dict[str, Any]]) -> Metrics:
+    """The same as reports read them."""
+    return {run: MetricsFile.model_validate(content) for run, content in metrics.items()}
+
+
+def frame(table: ResultTable) -> pd.DataFrame:
+    """A table with the columns of its CSV, not rounded."""
+    return pd.DataFrame(records(table))
+
+
 def write_metrics(folder: Path, metrics: dict[str, dict[str, Any]]) -> None:
     """Write them where runs have them."""
     for run, content in metrics.items():
-        path = metrics_path(folder, content["scale"], run)
+        path = results_at(content["scale"], folder).metrics(run)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(content))
 
 
+class Question(NamedTuple):
+    """A run, and what its members are asked."""
+
+    run: str
+    question: str
+
+
 def fake_planning(
-    experiment: Experiment, success: Callable[[Asked, str, int], float] = lambda asked, task, k: float(k > 0)
+    experiment: Experiment, success: Callable[[Question, str, int], float] = lambda asked, task, k: float(k > 0)
 ) -> dict[str, dict[str, Any]]:
     """Contents of all metrics files on planning tasks: four lakes, two mazes, two rooms.
 
     Args:
         success: of the k-th state of a task; everything else is 1 for plans, and readings are right where k is 0.
     """
-    return {asked.path: _fake_planning(experiment, asked, success) for asked in all_asked(experiment)}
+    return {run.id: _fake_planning(experiment, run, success) for run in planning_runs(experiment)}
 
 
-def _fake_planning(experiment: Experiment, asked: Asked, success: Callable[[Asked, str, int], float]) -> dict[str, Any]:
-    training = trained(experiment, asked.run)
-    spec = find_run(experiment, training) if training else None
-    reading = asked.question == "reading"
+def _fake_planning(
+    experiment: Experiment, run: RunSpec, success: Callable[[Question, str, int], float]
+) -> dict[str, Any]:
+    def score(turn: str, metric: str, task: str, k: int) -> float:
+        if turn == "reading":
+            return float(k == 0)
+        return success(Question(run.id, turn), task, k) if metric == "success" else 1.0
+
+    turns = score_spec(experiment, run).turns
+    names = score_names(turns, listed=False)
     items = [
-        {"id": f"{task}-{k}", "task": task, "level": 3}
-        | (
-            {"all": float(k == 0)}
-            if reading
-            else dict.fromkeys(PLAN_SCORES, 1.0) | {"success": success(asked, task, k)}
-        )
+        {"id": f"{task}-{k}", "group": task, "level": 3}
+        | {name: score(turn, metric, task, k) for name, (turn, metric) in names.items()}
         for task, count in {"frozenlake": 4, "maze": 2, "minibehaviour": 2}.items()
         for k in range(count)
     ]
+    weights = group_weights([item["group"] for item in items])
+    summary = {
+        name: mean_interval([w * item[name] for w, item in zip(weights, items, strict=True)], 2000) for name in names
+    }
+    nothing = {"empty": dict.fromkeys([turn.name for turn in turns], 0), "unscorable": dict.fromkeys(names, 0)}
+    nothing["unfinished"] = nothing["empty"]
+    trained = run.feed is not None
     return {
         "scale": experiment.scale,
-        "run": asked.path,
-        "view": "image" if asked.question in ("answer", "reading") else asked.question,
-        "asked": "reading" if reading else "plan",
-        "items": items,
+        "run": run.id,
+        "members": [
+            {"role": m.role, "model": m.model, "summary": summary, "items": items} | nothing for m in run.asked
+        ],
+        "constant_answer": None,
         "provenance": {
-            "training": training,
-            "spec_sha256": spec.fingerprint if spec else None,
-            "code_sha256": {"training": "t1" if spec else None, "evaluation": "e1"},
-            "manifests": {"train": "states and pictures" if spec else None, "states": "states"},
+            "training": run.id if trained else None,
+            "spec": run.model_dump(),
+            "spec_sha256": run.fingerprint,
+            "code_sha256": {"training": "t1" if trained else None, "evaluation": "e1"},
+            "manifests": {"train": "states and pictures", "test": "states"},
             "metric_models": {},
-            "predictions_sha256": f"answers of {asked.path}",
-            "checkpoints": {"solo": f"weights of {training}"},
+            "predictions_sha256": f"answers of {run.id}",
+            "checkpoints": {m.role: f"weights of {run.id}" for m in run.members},
         },
     }

@@ -1,19 +1,17 @@
 """A finished experiment that never ran, for the page and its parts: metrics, answers, losses, pictures, tables, figures."""
 
-import json
 import random
 from collections.abc import Iterable
 from pathlib import Path
 
-from fake_metrics import exchanged, fake_file, fake_planning, write_metrics
+from fake_metrics import exchanged, fake_file, fake_planning, social_runs, write_metrics
 from PIL import Image
 from turns_case import TURNS
 
 from gcl.data.manifest import write_manifests
 from gcl.data.raw import read_raw, scene_record
 from gcl.experiment.data_spec import data_spec
-from gcl.experiment.grid import all_runs
-from gcl.experiment.places import places
+from gcl.experiment.places import places, results_at
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment
 from gcl.files import sha256_file, write_json, write_jsonl
@@ -21,8 +19,9 @@ from gcl.operations.costs import write_costs
 from gcl.reporting.build import build
 from gcl.reporting.figures.curves import losses_path
 from gcl.reporting.figures.gallery import write_gallery
-from gcl.reporting.metrics import predictions_path
-from gcl.workflow.plan import FIGURES, TABLES, Plan
+from gcl.reporting.tables.result_table import ResultTable, read_table
+from gcl.workflow.plan import Plan
+from gcl.workflow.targets import FIGURES, TABLES, TARGETS
 
 SCENES = 30
 RESULTS = Path("results")
@@ -35,16 +34,18 @@ def finished(experiment: Experiment, names: Iterable[str] | None = None) -> None
     Args:
         names: tables and figures to build (default: all that need no encoder).
     """
-    metrics = {run.id: scored(run, experiment) for run in all_runs(experiment).values()}
-    answered = {run.id: run for run in Plan(experiment).reported_runs("encoders")}
+    metrics = {run.id: scored(run, experiment) for run in social_runs(experiment)}
+    answered = {run.id: run for run in TARGETS["encoders"].runs(experiment)}
     for dataset in experiment.groups:
         draw_scenes(experiment, dataset)
         answered |= {run.id: run for run in Plan(experiment).gallery_runs(dataset)}
     for run in answered.values():
-        write_jsonl(predictions_path(RESULTS, run), answers(run))
-        metrics[run.id]["provenance"]["predictions_sha256"] = sha256_file(predictions_path(RESULTS, run))
+        write_jsonl(results_at(run.scale, RESULTS).predictions(run.id), answers(run))
+        metrics[run.id]["provenance"]["predictions_sha256"] = sha256_file(
+            results_at(run.scale, RESULTS).predictions(run.id)
+        )
     write_metrics(RESULTS, metrics | exchanged(metrics, experiment, loss=0.2))
-    for run in Plan(experiment).reported_runs("headline"):
+    for run in TARGETS["headline"].runs(experiment):
         write_jsonl(losses_path(RESULTS, run.scale, run.id), losses(run))
     write_metrics(RESULTS, fake_planning(experiment))
     for name in [*tables(), *FIGURES] if names is None else names:
@@ -57,7 +58,7 @@ def finished(experiment: Experiment, names: Iterable[str] | None = None) -> None
 def finished_with_costs(experiment: Experiment) -> None:
     """The same, and what the headline's trainings took."""
     finished(experiment)
-    for run in Plan(experiment).reported_runs("headline"):
+    for run in TARGETS["headline"].runs(experiment):
         record(experiment, run.id)
     write_costs(RESULTS, experiment.scale, RESULTS / experiment.scale / "tables/costs")
 
@@ -102,8 +103,8 @@ def answers(run: RunSpec) -> list[dict]:
 def losses(run: RunSpec) -> list[dict]:
     """A training of 60 steps; in the third an overflow left no gradient norm."""
     components = {f"sft_{member.role}": 5.0 for member in run.members}
-    if run.objective:
-        components |= {"gsl": 2.0, "drl": 1.0}
+    weights = {"gsl": run.objective.gsl_weight, "drl": run.objective.drl_weight}
+    components |= {name: start for name, start in {"gsl": 2.0, "drl": 1.0}.items() if weights[name]}
     norms = {f"norm_{member.role}": 3.0 for member in run.members}
     return [
         {"step": step, "loss": 1.0}
@@ -136,6 +137,6 @@ def record(experiment: Experiment, run: str) -> None:
     write_json(RESULTS / experiment.scale / "records" / f"{run}.json", {"run": run, "costs": sums})
 
 
-def provenance(experiment: Experiment, table: str) -> dict:
-    """A table's provenance as it was written."""
-    return json.loads((RESULTS / experiment.scale / "tables" / f"{table}.provenance.json").read_text())
+def built(experiment: Experiment, table: str) -> ResultTable:
+    """A table as it was written."""
+    return read_table(RESULTS, experiment.scale, table)

@@ -1,18 +1,20 @@
-"""Two scored runs side by side: the numbers of the tables, who is better where, and no comparison that means nothing."""
+"""Two scored runs side by side: the numbers of the tables, the better one of each, no meaningless comparison."""
 
 import json
 
 import pytest
-from fake_metrics import ROOT, experiment_with, fake_file, fake_planning, write_metrics
+from fake_metrics import ROOT, experiment_with, fake_file, fake_planning, frame, write_metrics
 
 from gcl.cli.main import main
 from gcl.evaluation.bootstrap import mean_interval
 from gcl.experiment.methods.registry import find_run
+from gcl.experiment.places import results_at
 from gcl.files import write_json, write_jsonl
-from gcl.reporting.metrics import metrics_path
-from gcl.reporting.tables.planning_table import planning_metrics, planning_table
+from gcl.reporting.metrics import load_metrics
+from gcl.reporting.tables.planning_table import planning_table
 from gcl.reporting.trace.compare import compare
 from gcl.reporting.trace.scored import read_scored
+from gcl.workflow.targets import TARGETS
 
 EXPERIMENT = experiment_with()
 SFT = "snei/sft/qwen2.5-vl-3b/default/seed0"
@@ -42,7 +44,7 @@ def stored(tmp_path):
             mean = mean_interval(list(scores.values()), 100)
             member["summary"] |= dict.fromkeys(names, mean)
         change(content)
-        path = metrics_path(tmp_path, "miniature", run_id)
+        path = results_at("miniature", tmp_path).metrics(run_id)
         write_json(path, content)
         if answers:
             records = [
@@ -200,35 +202,44 @@ def planned(tmp_path):
 def test_runs_on_planning_tasks_are_compared_state_by_state(planned, capsys):
     assert main(["compare", READING, MGSD, "--results", str(planned), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["runs"] == [f"{READING}/image", f"{MGSD}/image"] and found["scenes"] == 8
+    assert found["runs"] == [READING, MGSD] and found["scenes"] == 8
     (pair,) = found["pairs"]
     assert pair["roles"] == ["solo", "student"] and pair["models"] == ["qwen3-vl-4b"] * 2
-    success = pair["metrics"]["success"]
+    assert list(pair["headers"]) == [
+        "image_success", "image_optimal", "image_parsed", "image_success_staying", "reading_all",
+    ], "of fewer illegal plans nobody is better"  # fmt: skip
+    success = pair["metrics"]["image_success"]
     # Macro means, as in the table: three tasks, one of which differs.
     assert (success["a"], success["b"]) == (pytest.approx(2 / 3), pytest.approx(1.0))
     assert success["difference"] == pytest.approx(1 / 3) and (success["a_better"], success["b_better"]) == (0, 4)
     assert {scene["id"] for scene in pair["worst"]} == {f"frozenlake-{k}" for k in range(4)}
-    table = planning_table(EXPERIMENT, planning_metrics(EXPERIMENT, planned)).set_index(["model", "arm"])
+    table = frame(
+        planning_table(EXPERIMENT, load_metrics(planned, "miniature", TARGETS["planning"].metrics(EXPERIMENT)))
+    ).set_index(["model", "arm"])
     row = table.loc[("qwen3-vl-4b", "stages 1 and 2 (MGSD)")]
     assert (success["low"], success["high"]) == pytest.approx((row["success_gain_low"], row["success_gain_high"]))
 
 
-def test_a_question_can_be_named_and_a_base_model(planned, capsys):
+def test_a_base_model_is_compared_and_plans_are_shown(planned, capsys):
     base = "planning/base/qwen3-vl-4b/default/seed0"
     answers = [
-        {"id": f"{task}-{k}", "text": f"Map {k}"} for task in ("frozenlake", "maze", "minibehaviour") for k in range(4)
+        {"role": "student", "turn": turn, "id": f"{task}-{k}", "text": f"{turn} {k}"}
+        for turn in ("image", "reading")
+        for task in ("frozenlake", "maze", "minibehaviour")
+        for k in range(4)
     ]
-    write_jsonl(planned / f"miniature/predictions/{MGSD}/image.jsonl", answers)
-    assert main(["compare", base, f"{MGSD}/image", "--results", str(planned)]) == 0
+    write_jsonl(planned / f"miniature/predictions/{MGSD}.jsonl", answers)
+    assert main(["compare", base, MGSD, "--results", str(planned)]) == 0
     text = capsys.readouterr().out
-    assert f"A: {base}/image" in text and "scenes that differ most in Success" in text and "B 1.000  Map 0" in text
-    assert main(["compare", f"{READING}/reading", f"{MGSD}/reading", "--results", str(planned)]) == 0
-    assert "Read without a mistake" in capsys.readouterr().out
+    assert f"A: {base}\n" in text and "scenes that differ most in Image success" in text
+    assert "B 1.000  image 0" in text and "reading 0" not in text
+    assert "Reading all" in text
 
 
 def test_what_cannot_be_compared_on_planning_tasks_is_refused(planned, stored, capsys):
-    results = ["--results", planned]
-    error = fails(capsys, "compare", READING, f"{MGSD}/reading", *results)
-    assert "scored with different questions (plans, readings)" in error
-    assert "of different methods" in fails(capsys, "compare", stored(SFT, A), f"{MGSD}/image", *results)
-    assert "is no training on planning tasks" in fails(capsys, "compare", READING, f"{MGSD}/looking", *results)
+    results, answer = ["--results", planned], "planning/plan/qwen3-vl-4b/default/seed0"
+    assert "have no metric in common (image_success, image_optimal, " in fails(
+        capsys, "compare", MGSD, answer, *results
+    )
+    assert "different test manifests" in fails(capsys, "compare", stored(SFT, A), MGSD, *results)
+    assert "is no run id" in fails(capsys, "compare", READING, f"{MGSD}/looking", *results)

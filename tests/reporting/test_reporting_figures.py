@@ -4,21 +4,21 @@ from contextlib import contextmanager
 from functools import cache
 
 import pytest
-from fake_metrics import constant, experiment_with, fake_metrics
+from fake_metrics import constant, experiment_with, fake_metrics, typed
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 
 from gcl.errors import DataError
-from gcl.reporting.figures import figures
+from gcl.reporting.figures import arm_figures, sweeps
 from gcl.reporting.figures.canvas import GREY, LOOKS, canvas
 
 MINIATURE = experiment_with()
 DRAW = {
-    "components": lambda e, m, stem: figures.components_figure(e, "snei", m, stem),
-    "weights": figures.weight_figure,
-    "ratios": figures.ratio_figure,
-    "fig4": lambda e, m, stem: figures.temperature_figure(e, "fig4", m, stem),
-    "fig7": lambda e, m, stem: figures.temperature_figure(e, "fig7", m, stem),
+    "components": lambda e, m, stem: arm_figures.components_figure(e, "snei", m, stem),
+    "weights": lambda e, m, stem: sweeps.line_figure(e, "fig2", m, stem),
+    "ratios": lambda e, m, stem: sweeps.line_figure(e, "fig3", m, stem),
+    "fig4": lambda e, m, stem: sweeps.temperature_figure(e, "fig4", m, stem),
+    "fig7": lambda e, m, stem: sweeps.temperature_figure(e, "fig7", m, stem),
 }
 
 
@@ -37,8 +37,9 @@ def drawn(tmp_path_factory):
     def draw(name, scale="miniature", score=constant):
         experiment = experiment_with(scale)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(figures, "canvas", keeping)
-            DRAW[name](experiment, fake_metrics(experiment, score), folder / name)
+            patch.setattr(arm_figures, "canvas", keeping)
+            patch.setattr(sweeps, "canvas", keeping)
+            DRAW[name](experiment, typed(fake_metrics(experiment, score)), folder / name)
         return kept[-1]
 
     return draw
@@ -56,7 +57,7 @@ def crosses(figure):
 
 @pytest.mark.parametrize("name", DRAW)
 def test_the_same_metrics_give_the_same_bytes(name, tmp_path):
-    metrics = fake_metrics(MINIATURE)
+    metrics = typed(fake_metrics(MINIATURE))
     for copy in ("first", "second"):
         DRAW[name](MINIATURE, metrics, tmp_path / copy / name)
     for suffix in (".png", ".svg"):
@@ -176,5 +177,5 @@ def test_runs_of_different_code_do_not_share_a_figure(tmp_path):
         metrics = fake_metrics(MINIATURE)
         metrics[run]["provenance"]["code_sha256"]["training"] = "t2"
         with pytest.raises(DataError, match="training code"):
-            DRAW[name](MINIATURE, metrics, tmp_path / name)
+            DRAW[name](MINIATURE, typed(metrics), tmp_path / name)
         assert not list(tmp_path.iterdir())

@@ -8,9 +8,9 @@ from page_case import RESULTS, SCENES, finished
 from PIL import Image, ImageChops
 
 from gcl.errors import DataError
+from gcl.experiment.places import results_at
 from gcl.reporting.figures.arrows import MARKS, WIDTH, direction, draw
 from gcl.reporting.figures.gallery import EACH, choose, gallery, gallery_datasets, write_gallery
-from gcl.reporting.metrics import predictions_path
 from gcl.workflow.plan import Plan
 
 MINIATURE = experiment_with()
@@ -92,11 +92,11 @@ def test_without_pictures_scenes_remain(tmp_path, monkeypatch):
 def test_a_data_set_without_answers_is_left_out_and_none_at_all_is_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     finished(MINIATURE, ())
-    predictions_path(RESULTS, Plan(MINIATURE).gallery_runs("muson")[1]).unlink()
+    results_at("miniature", RESULTS).predictions(Plan(MINIATURE).gallery_runs("muson")[1].id).unlink()
     assert gallery_datasets(MINIATURE, RESULTS) == ["snei"]
     with pytest.raises(DataError, match="no such file; make it with: snakemake"):
         gallery(MINIATURE, "muson", RESULTS)
-    predictions_path(RESULTS, Plan(MINIATURE).gallery_runs("snei")[0]).unlink()
+    results_at("miniature", RESULTS).predictions(Plan(MINIATURE).gallery_runs("snei")[0].id).unlink()
     with pytest.raises(DataError, match="snakemake --cores 2 headline"):
         write_gallery(MINIATURE, RESULTS, tmp_path / "gallery")
 

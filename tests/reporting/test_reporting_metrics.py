@@ -4,12 +4,13 @@ import json
 import re
 
 import pytest
-from fake_metrics import experiment_with, fake_file, fake_metrics, write_metrics
+from fake_metrics import experiment_with, fake_file, fake_metrics, fake_planning, typed, write_metrics
 
 from gcl.errors import DataError
 from gcl.experiment.methods.fine_tuning import sft_run
+from gcl.experiment.places import results_at
 from gcl.files import sha256_file
-from gcl.reporting.metrics import check_consistent, load_metrics, metrics_path, sources
+from gcl.reporting.metrics import check_consistent, load_metrics, sources
 
 EXPERIMENT = experiment_with()
 RUN = sft_run(EXPERIMENT, "snei", "qwen3-vl-2b", 0)
@@ -20,14 +21,14 @@ MUSON = sft_run(EXPERIMENT, "muson", "qwen3-vl-2b", 0)
 def test_files_come_back_keyed_by_run(tmp_path):
     files = {run.id: fake_file(run, EXPERIMENT) for run in (RUN, OTHER)}
     write_metrics(tmp_path, files)
-    assert load_metrics(tmp_path, "miniature", [RUN, OTHER]) == files
+    assert load_metrics(tmp_path, "miniature", {run.id: run for run in (RUN, OTHER)}) == typed(files)
 
 
 def test_all_missing_files_are_named_with_the_command_that_makes_them(tmp_path):
     with pytest.raises(DataError) as error:
-        load_metrics(tmp_path, "miniature", [RUN, OTHER])
+        load_metrics(tmp_path, "miniature", {run.id: run for run in (RUN, OTHER)})
     for run in (RUN, OTHER):
-        path = metrics_path(tmp_path, "miniature", run.id)
+        path = results_at("miniature", tmp_path).metrics(run.id)
         assert f"{path}: no such file; make it with: snakemake --cores 2 {path}" in str(error.value)
 
 
@@ -45,29 +46,29 @@ def test_all_missing_files_are_named_with_the_command_that_makes_them(tmp_path):
 def test_a_file_that_is_not_the_runs_own_is_refused(tmp_path, change, message):
     file = fake_file(RUN, EXPERIMENT)
     change(file)
-    path = metrics_path(tmp_path, "miniature", RUN.id)
+    path = results_at("miniature", tmp_path).metrics(RUN.id)
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(file))
     with pytest.raises(DataError, match=re.escape(message)):
-        load_metrics(tmp_path, "miniature", [RUN])
+        load_metrics(tmp_path, "miniature", {RUN.id: RUN})
 
 
 def test_half_a_file_is_refused(tmp_path):
-    path = metrics_path(tmp_path, "miniature", RUN.id)
+    path = results_at("miniature", tmp_path).metrics(RUN.id)
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(fake_file(RUN, EXPERIMENT))[:200])
     with pytest.raises(DataError, match="not valid JSON"):
-        load_metrics(tmp_path, "miniature", [RUN])
+        load_metrics(tmp_path, "miniature", {RUN.id: RUN})
 
 
 def test_runs_of_one_making_are_consistent():
-    check_consistent(fake_metrics(EXPERIMENT))
+    check_consistent(typed(fake_metrics(EXPERIMENT)))
 
 
 @pytest.mark.parametrize(
     ("change", "what"),
     [
-        (lambda p: p["code_sha256"].update(training="t2"), "training code"),
+        (lambda p: p["code_sha256"].update(training="t2"), "training code (supervised)"),
         (lambda p: p["code_sha256"].update(evaluation="e2"), "evaluation code"),
         (lambda p: p["metric_models"].update(bert="b2"), "metric models"),
         (lambda p: p["manifests"].update(train="x"), "train manifest of snei"),
@@ -78,7 +79,7 @@ def test_runs_of_different_making_are_refused_by_name_with_a_remedy(change, what
     metrics = {run.id: fake_file(run, EXPERIMENT) for run in (MUSON, RUN, OTHER)}
     change(metrics[OTHER.id]["provenance"])
     with pytest.raises(DataError) as error:
-        check_consistent(metrics)
+        check_consistent(typed(metrics))
     assert f"{OTHER.id} and " in str(error.value)
     assert f"differ in the {what}; bring both up to date with: snakemake " in str(error.value)
     assert f"results/miniature/metrics/{OTHER.id}.json" in str(error.value)
@@ -86,14 +87,26 @@ def test_runs_of_different_making_are_refused_by_name_with_a_remedy(change, what
 
 
 def test_data_sets_may_have_different_manifests():
-    check_consistent({run.id: fake_file(run, EXPERIMENT) for run in (RUN, MUSON)})
+    check_consistent(typed({run.id: fake_file(run, EXPERIMENT) for run in (RUN, MUSON)}))
+
+
+def test_who_learns_from_a_students_answers_is_trained_by_more_code():
+    metrics = fake_planning(EXPERIMENT)
+    for run, content in metrics.items():
+        if "/mgsd/" in run:
+            content["provenance"]["code_sha256"]["training"] = "t2"
+    check_consistent(typed(metrics))
+    odd = next(run for run in metrics if "/mgsd/" in run)
+    metrics[odd]["provenance"]["code_sha256"]["training"] = "t3"
+    with pytest.raises(DataError, match=rf"{re.escape(odd)} and .*/mgsd/.* differ in the training code \(on-policy\)"):
+        check_consistent(typed(metrics))
 
 
 def test_sources_hash_the_file_and_name_its_checkpoints(tmp_path):
     folder = tmp_path / "results"
     files = {RUN.id: fake_file(RUN, EXPERIMENT)}
     write_metrics(folder, files)
-    assert sources(folder, files)[RUN.id] == {
+    assert sources(folder, typed(files))[RUN.id].model_dump() == {
         "run": RUN.id,
         "file": f"results/miniature/metrics/{RUN.id}.json",
         "sha256": sha256_file(folder / "miniature" / "metrics" / f"{RUN.id}.json"),

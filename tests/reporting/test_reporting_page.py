@@ -4,18 +4,18 @@ import re
 from html.parser import HTMLParser
 from itertools import pairwise
 
-import pandas as pd
 import pytest
 from fake_metrics import experiment_with
-from page_case import HOSTILE, RESULTS, finished, finished_with_costs, provenance, tables
+from page_case import HOSTILE, RESULTS, built, finished, finished_with_costs, tables
 
 from gcl.errors import DataError
 from gcl.files import write_json
 from gcl.reporting.page.page import page
-from gcl.reporting.page.page_tables import MARKS, Outcome, outcomes, read_table
+from gcl.reporting.page.page_tables import MarkCount, count_marks, page_table
 from gcl.reporting.page.summary import _against_control, _controls
-from gcl.reporting.tables.tables import EXCHANGED
-from gcl.workflow.plan import FIGURES
+from gcl.reporting.tables.markup import cell_text, shown_columns
+from gcl.reporting.tables.result_table import Difference, ResultRow, read_table
+from gcl.workflow.targets import FIGURES
 
 MINIATURE = experiment_with()
 WARNING = "Miniature scale: drawn scenes and tiny models; not comparable with the paper."
@@ -52,10 +52,10 @@ def whole(tmp_path_factory):
 def test_every_table_is_there_cell_by_cell(whole):
     texts = set(Reader(whole).texts)
     for name in tables():
-        found = provenance(MINIATURE, name)
-        assert found["rows"]
-        for row in found["rows"]:
-            assert {text for text in row["cells"].values() if text} <= texts
+        table = built(MINIATURE, name)
+        assert table.rows
+        for row in table.rows:
+            assert {cell_text(column, paper, row.cells[column.name]) for column, paper in shown_columns(table)} <= texts
 
 
 def test_every_score_names_its_sources(whole):
@@ -65,18 +65,19 @@ def test_every_score_names_its_sources(whole):
     assert len(cells) > 100
     for cell in cells:
         assert cell["aria-describedby"] == cell["data-from"] and cell["data-from"] in ids and cell["tabindex"] == "0"
-    source = provenance(MINIATURE, "headline")["rows"][2]["sources"][0]
-    for text in (source["file"], source["sha256"][:16], source["checkpoints"]["learner"][:16]):
+    table = built(MINIATURE, "headline")
+    source = table.sources[table.rows[2].runs[0]]
+    for text in (source.file, source.sha256[:16], source.checkpoints["learner"][:16]):
         assert text in whole
-    assert f"snakemake --cores 2 {source['file']}" in whole
+    assert f"snakemake --cores 2 {source.file}" in whole
     assert "gcl trace headline:3:COLUMN" in whole
 
 
 def test_a_baseline_in_a_table_of_groups_has_only_its_own_runs(whole):
-    table = read_table(RESULTS, "miniature", "table1")
+    table = page_table(built(MINIATURE, "table1"))
     row = next(row for row in table.rows if row[2].text == "qwen2.5-vl-3b" and row[3].text == "qwen3-vl-4b")
     by_header = {header: cell for (header, _), cell in zip(table.headers, row, strict=True)}
-    runs = {sources.id: [source["run"] for source in sources.runs] for sources in table.sources}
+    runs = {sources.id: [source.run for source in sources.runs] for sources in table.sources}
     assert runs[by_header["SFT guide"].sources] == ["snei/sft/qwen3-vl-4b/default/seed0"]
     assert "snei/gcl/qwen2.5-vl-3b+qwen3-vl-4b/full/seed0" in runs[by_header["GCL guide"].sources]
 
@@ -159,23 +160,29 @@ def test_a_table_of_an_earlier_version_is_refused_with_the_command(tmp_path):
 
 
 def test_outcomes_count_the_marks_of_the_table(whole):
-    table = read_table(RESULTS, "miniature", "headline")
-    found = {outcome.header: outcome for outcome in outcomes(table)}
-    rows = provenance(MINIATURE, "headline")["rows"]
-    texts = [row["cells"]["action_f1"] for row in rows if row["row"]["method"] not in EXCHANGED.values()]
-    assert len(texts) == 10 < len(rows)
-    counts = [sum(text.endswith(mark) for text in texts) for mark in MARKS]
+    table = built(MINIATURE, "headline")
+    found = {counted.header: counted for counted in count_marks(table)}
+    gains = [row.cells["action_f1"].gain for row in table.rows if not row.exchanged]
+    assert len(gains) == 10 < len(table.rows)
+    counts = [sum(gain is not None and gain.mark == mark for gain in gains) for mark in ("better", "worse", "open")]
     assert [found["Action-F1"].better, found["Action-F1"].worse, found["Action-F1"].open] == counts
     assert found["Action-F1"].rows == 8
 
 
-def test_controls_are_counted_after_correction():
+def test_controls_are_counted_after_correction(whole):
     rows = [("SFT", None, None), ("GSL", 0.1, 0.04), ("DRL", -0.2, 0.001), ("both", 0.01, 0.5)]
-    frame = pd.DataFrame(rows, columns=["arm", "gain_rate", "p_rate"]).assign(seeds=5, action_f1=0.5)
-    (sentence,) = _controls(frame)
+    table = built(MINIATURE, "controls")
+    listed = [
+        ResultRow(
+            cells={"arm": arm, "gain_rate": gain and Difference(mean=gain, low=gain, high=gain, p=p), "p_rate": p},
+            seeds=5, scenarios=2, runs=[],
+        )
+        for arm, gain, p in rows
+    ]  # fmt: skip
+    (sentence,) = _controls(table.model_copy(update={"rows": listed}))
     assert "over 5 seeds, 2 of 3 arms differ in Action-F1 at a level of 0.05" in sentence
     assert sentence.endswith("GSL +0.100 (p = 0.040); DRL −0.200 (p = 0.001).")
-    (sentence,) = _controls(frame[[True, False, False, True]])
+    (sentence,) = _controls(table.model_copy(update={"rows": [listed[0], listed[3]]}))
     assert "none of 1 arms differs" in sentence and sentence.endswith("their number.")
 
 
@@ -190,7 +197,7 @@ def test_controls_are_counted_after_correction():
     ],
 )
 def test_the_summary_says_what_the_counts_say(better, worse, unsure, expected):
-    assert _against_control(Outcome("F", better, worse, unsure)) == expected
+    assert _against_control(MarkCount("F", better, worse, unsure)) == expected
 
 
 def test_several_seeds_and_paper_scale(tmp_path, monkeypatch):

@@ -10,9 +10,9 @@ from gcl.errors import DataError
 from gcl.evaluation.metric_registry import scores_of
 from gcl.experiment.schema import Pair
 from gcl.reporting.paper_values import (
+    FILES,
     ComponentValue,
     GroupValue,
-    PlanningValue,
     PointValue,
     paper_component,
     paper_group,
@@ -23,12 +23,7 @@ from gcl.reporting.paper_values import (
 )
 
 PAIR = Pair(learner="qwen2.5-vl-3b", guide="qwen3-vl-4b")
-KINDS = {
-    "components.csv": ComponentValue,
-    "groups.csv": GroupValue,
-    "sweeps.csv": PointValue,
-    "planning.csv": PlanningValue,
-}
+KINDS = {name: kind for kind, name in FILES.items()}
 
 
 def text_of(name):
@@ -121,7 +116,7 @@ def test_the_numbers_are_the_projects_own_copy():
 
 @pytest.mark.parametrize(("name", "kind"), KINDS.items())
 def test_every_number_has_its_place_and_stands_once(name, kind):
-    rows = published(name, kind)
+    rows = published(kind)
     assert all(row.place.startswith(("Table ", "Sec. ", "arXiv 2606.06076")) for row in rows)
     keys = {
         "components.csv": ("dataset", "variant", "role"),
@@ -135,22 +130,18 @@ def test_every_number_has_its_place_and_stands_once(name, kind):
 
 
 def test_the_tables_are_whole():
-    assert Counter(row.dataset for row in published("groups.csv", GroupValue)) == {"snei": 12, "muson": 12}
-    assert Counter(row.dataset for row in published("components.csv", ComponentValue)) == {"snei": 10, "muson": 10}
-    assert {row.figure for row in published("sweeps.csv", PointValue)} == set(experiment_with().sweeps)
+    assert Counter(row.dataset for row in published(GroupValue)) == {"snei": 12, "muson": 12}
+    assert Counter(row.dataset for row in published(ComponentValue)) == {"snei": 10, "muson": 10}
+    assert {row.figure for row in published(PointValue)} == set(experiment_with().sweeps)
 
 
 def test_a_baseline_is_the_same_number_wherever_the_paper_prints_it():
     experiment = experiment_with()
     printed = {
         (row.dataset, getattr(row, role), getattr(row, f"sft_{role}"))
-        for row in published("groups.csv", GroupValue)
+        for row in published(GroupValue)
         for role in ("learner", "guide")
-    } | {
-        (row.dataset, row.model, row.action_f1)
-        for row in published("components.csv", ComponentValue)
-        if row.variant == "sft"
-    }
+    } | {(row.dataset, row.model, row.action_f1) for row in published(ComponentValue) if row.variant == "sft"}
     assert printed == {
         (name, model, value)
         for name, dataset in experiment.datasets.items()
@@ -159,8 +150,8 @@ def test_a_baseline_is_the_same_number_wherever_the_paper_prints_it():
 
 
 def test_tables_agree_where_they_print_the_same_setting():
-    groups = {(row.dataset, row.learner, row.guide): row for row in published("groups.csv", GroupValue)}
-    for row in published("components.csv", ComponentValue):
+    groups = {(row.dataset, row.learner, row.guide): row for row in published(GroupValue)}
+    for row in published(ComponentValue):
         if row.variant == "full":
             group = groups[row.dataset, PAIR.learner, PAIR.guide]
             assert row.action_f1 == getattr(group, f"gcl_{row.role}")

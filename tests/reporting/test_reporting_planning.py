@@ -5,14 +5,16 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from fake_metrics import experiment_with, fake_planning, write_metrics
+from fake_metrics import experiment_with, fake_planning, frame, typed, write_metrics
 
 from gcl.errors import DataError
+from gcl.experiment.places import results_at
 from gcl.experiment.planning_arms import rows
 from gcl.files import read_json, write_json
 from gcl.reporting.build import build
-from gcl.reporting.metrics import metrics_path
-from gcl.reporting.tables.planning_table import planning_metrics, planning_table
+from gcl.reporting.metrics import load_metrics
+from gcl.reporting.tables.planning_table import planning_table
+from gcl.workflow.targets import TARGETS
 
 EXPERIMENT = experiment_with()
 FIRST = EXPERIMENT.planning.models.value[0]
@@ -26,7 +28,8 @@ def better_after_stage_2(asked, task, k):
 
 @pytest.fixture(scope="module")
 def table() -> pd.DataFrame:
-    return planning_table(EXPERIMENT, fake_planning(EXPERIMENT, better_after_stage_2)).set_index(["model", "arm"])
+    metrics = typed(fake_planning(EXPERIMENT, better_after_stage_2))
+    return frame(planning_table(EXPERIMENT, metrics)).set_index(["model", "arm"])
 
 
 def test_scores_are_means_of_the_tasks_means_and_paired_with_the_named_arm(table):
@@ -47,9 +50,10 @@ def test_who_sees_no_picture_reads_none_and_a_base_model_is_compared_with_nobody
 
 
 def test_every_row_names_the_files_behind_it(table):
-    runs = table.loc[(FIRST, DISTILLED)]["runs"].split()
-    assert {run.split("/")[1] for run in runs} == {"mgsd", "reading"}
-    assert {run.rpartition("/")[2] for run in runs} == {"image", "reading"}
+    assert table.loc[(FIRST, DISTILLED)]["runs"].split() == [
+        f"planning/mgsd/{FIRST}+{FIRST}/full/seed0",
+        f"planning/reading/{FIRST}/default/seed0",  # what it is compared with
+    ]
     assert len(table) == len(rows(EXPERIMENT))
 
 
@@ -58,15 +62,15 @@ def test_of_several_seeds_each_is_paired_and_the_base_model_serves_all():
     planning = EXPERIMENT.planning.model_copy(update={"seeds": seeds})
     experiment = EXPERIMENT.model_copy(update={"planning": planning})
     metrics = fake_planning(experiment, better_after_stage_2)
-    table = planning_table(experiment, metrics).set_index(["model", "arm"])
+    table = frame(planning_table(experiment, typed(metrics))).set_index(["model", "arm"])
     after, stage_1 = table.loc[(FIRST, DISTILLED)], table.loc[(FIRST, GROUNDED)]
-    assert (after["seeds"], after["scenarios"], len(after["runs"].split())) == (3, 8, 12)
+    assert (after["seeds"], after["scenarios"], len(after["runs"].split())) == (3, 8, 6)
     assert after["success_gain"] == pytest.approx(1 / 3) and stage_1["success_gain"] == 0
 
 
 def test_the_papers_values_stand_beside_what_they_are_of():
     experiment = experiment_with("paper")
-    table = planning_table(experiment, fake_planning(experiment)).set_index(["model", "arm"])
+    table = frame(planning_table(experiment, typed(fake_planning(experiment)))).set_index(["model", "arm"])
     values = {(model, arm): row["success_paper"] for (model, arm), row in table.iterrows() if row["success_paper"] > 0}
     assert values == {
         ("qwen3-vl-4b", "base model"): 0.112, ("qwen3-vl-4b", DISTILLED): 0.305,
@@ -94,7 +98,7 @@ def edit(path: Path, **changes: object) -> None:
     ("breaking", "problem"),
     [
         (lambda path: path.unlink(), "no such file"),
-        (lambda path: edit(path, items="none"), "not a metrics file of planning tasks: items"),
+        (lambda path: edit(path, members=[{"role": "solo"}]), "not a metrics file: members.0.model: Field required"),
         (lambda path: edit(path, run="planning/other"), "of another run, planning/other"),
         (
             lambda path: edit(path, provenance=read_json(path)["provenance"] | {"spec_sha256": "0"}),
@@ -104,15 +108,15 @@ def edit(path: Path, **changes: object) -> None:
 )
 def test_a_file_that_does_not_belong_is_named_with_its_remedy(tmp_path, breaking, problem):
     write_metrics(tmp_path, fake_planning(EXPERIMENT))
-    path = metrics_path(tmp_path, "miniature", rows(EXPERIMENT)[4].plans[0].path)
+    path = results_at("miniature", tmp_path).metrics(rows(EXPERIMENT)[4].runs[0])
     breaking(path)
     with pytest.raises(DataError, match=f"{path}: {problem}.*snakemake --cores 2"):
-        planning_metrics(EXPERIMENT, tmp_path)
+        load_metrics(tmp_path, "miniature", TARGETS["planning"].metrics(EXPERIMENT))
 
 
 def test_files_of_other_states_are_not_put_into_one_table():
     metrics = fake_planning(EXPERIMENT)
     odd = next(iter(metrics))
-    metrics[odd]["provenance"]["manifests"]["states"] = "others"
-    with pytest.raises(DataError, match=f"{odd} and .* differ in the states manifest of planning"):
-        planning_table(EXPERIMENT, metrics)
+    metrics[odd]["provenance"]["manifests"]["test"] = "others"
+    with pytest.raises(DataError, match=f"{odd} and .* differ in the test manifest of planning"):
+        planning_table(EXPERIMENT, typed(metrics))

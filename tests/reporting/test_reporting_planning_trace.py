@@ -1,18 +1,27 @@
 """A number of MGSD's table leads to answers, weights, records and states; what is changed on the way is named."""
 
+import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fake_metrics import experiment_with, fake_planning, write_metrics
+from fake_metrics import experiment_with
 
-from gcl.errors import CheckpointError
-from gcl.experiment.closure import code_sha256
-from gcl.experiment.planning_arms import all_asked, checkpoint, trainings
+from gcl.experiment.asked import evaluation
+from gcl.experiment.closure import run_code
+from gcl.experiment.grid import all_runs, planning_runs
+from gcl.experiment.methods.registry import find_run
+from gcl.experiment.places import PLANNING, places
 from gcl.experiment.provenance import starts, weights_sha256
+from gcl.experiment.runs import RunSpec
+from gcl.experiment.schema import Experiment
 from gcl.files import read_json, write_json, write_jsonl, write_text
+from gcl.planning.draw import draw_state
+from gcl.planning.states_file import read_records, solved, write_records
 from gcl.reporting.build import build
 from gcl.reporting.trace.trace import trace
-from gcl.tasks.planning_provenance import provenance
+from gcl.tasks import jobs
+from gcl.tasks.task import open_task
 
 EXPERIMENT = experiment_with()
 RESULTS, MADE = Path("results"), Path("results/miniature")
@@ -21,35 +30,58 @@ CELL = "planning:qwen3-vl-4b/stages 1 and 2 (MGSD):success"
 DISTILLED = "planning/mgsd/qwen3-vl-4b+qwen3-vl-4b/full/seed0"
 GROUNDED = "planning/reading/qwen3-vl-4b/default/seed0"
 WORDS = "planning/words/qwen3-vl-4b/default/seed0"
+BASE = "planning/base/qwen3-vl-4b/default/seed0"
 COSTS = {"seconds": 5.0, "attempts": [{"node": "n1"}]}
+
+
+def write_states(folder: Path) -> None:
+    """Two states of each task, one to train on and one to test on; pictures are any bytes."""
+    draw, records = random.Random(0), []
+    for task in EXPERIMENT.planning.levels.value:
+        records += [solved(f"{task}-{split}", split, 0, draw_state(task, 3, draw)) for split in ("train", "test")]
+    write_records(folder / "states.jsonl", records)
+    for record in records:
+        write_text(folder / f"pictures/{record.id}.png", f"picture of {record.id}")
+
+
+def answered_and_scored(experiment: Experiment, run: RunSpec) -> None:
+    """Answers in which every plan is right and no picture is read, and what `gcl score` makes of them."""
+    here, turns = places(experiment), evaluation(experiment, run).turns
+    answers = [
+        {"role": member.role, "turn": query.turn, "id": query.id, "question": query.exchange.question, **query.facts}
+        | {"text": "" if query.turn == "reading" else query.exchange.answer, "ended": True}
+        for member in run.asked
+        for query in open_task(experiment, PLANNING).queries("test", turns, "own")
+    ]
+    write_jsonl(here.predictions(run.id), answers)
+    jobs.score(experiment, run, here.metrics(run.id), here.summary(run.id))
 
 
 @pytest.fixture
 def project(tmp_path, monkeypatch) -> None:
-    """A project in which all trainings on planning tasks have left every file, with invented scores and weights."""
+    """A project in which all trainings on planning tasks have left every file, with invented answers and weights."""
     monkeypatch.chdir(tmp_path)
-    write_jsonl(STATES, [{"states": "of all tasks"}])
+    here = places(EXPERIMENT)
+    write_states(STATES.parent)
     for model in EXPERIMENT.planning.models.value:
-        write_text(MADE / f"backbones/planning/{model}/model.safetensors", f"untrained {model}")
-    for name, spec in trainings(EXPERIMENT).items():
-        folder = MADE / "checkpoints" / name
-        for member in spec.members:
-            write_text(folder / member.role / "model.safetensors", f"{member.role} of {name}")
-        record = {
-            "run": name, "spec": spec.model_dump(), "data": "states and pictures", "execution": {"retain": "final"},
-            "start": starts(spec), "code_sha256": code_sha256("planning"), "environment": {"python": "3"},
-            "weights": {member.role: weights_sha256(folder / member.role) for member in spec.members}, "costs": COSTS,
-        }  # fmt: skip
-        write_json(folder / "run.json", record)
-        write_json(MADE / f"records/{name}.json", record)
-    metrics = fake_planning(EXPERIMENT)
-    for asked in all_asked(EXPERIMENT):
-        answers = MADE / f"predictions/{asked.path}.jsonl"
-        write_jsonl(answers, [{"answers of": asked.path}])
-        made = provenance(*checkpoint(EXPERIMENT, asked.run), STATES, answers)
-        metrics[asked.path]["provenance"] = made
-    write_metrics(RESULTS, metrics)
-    build(EXPERIMENT, "planning", RESULTS, MADE / "tables/planning")
+        write_text(here.backbone(f"{PLANNING}/{model}") / "model.safetensors", f"untrained {model}")
+    data = open_task(EXPERIMENT, PLANNING).data_sha256("train")
+    for run in all_runs(EXPERIMENT).values():
+        if run.dataset == PLANNING:
+            folder = here.checkpoints(run.id)
+            for member in run.members:
+                write_text(folder / member.role / "model.safetensors", f"{member.role} of {run.id}")
+            record = {
+                "run": run.id, "spec": run.model_dump(), "data": data, "execution": {"retain": "final"},
+                "start": starts(run), "code_sha256": run_code("training", run), "environment": {"python": "3"},
+                "weights": {member.role: weights_sha256(folder / member.role) for member in run.members},
+                "costs": COSTS,
+            }  # fmt: skip
+            write_json(folder / "run.json", record)
+            write_json(here.record(run.id), record)
+    for run in planning_runs(EXPERIMENT):
+        answered_and_scored(EXPERIMENT, run)
+    build(EXPERIMENT, "planning", RESULTS, here.table("planning"))
 
 
 def links() -> dict[str, set[tuple[str, str]]]:
@@ -60,27 +92,36 @@ def links() -> dict[str, set[tuple[str, str]]]:
 
 def test_everything_behind_a_number_is_found(project):
     found = trace(EXPERIMENT, CELL, RESULTS)
-    assert not found.broken
+    assert not found.broken and found.value == "1.0"
     names = {link.name for each in found.links.values() for link in each}
     assert {
-        f"results/miniature/metrics/{DISTILLED}/image.json",
-        f"results/miniature/predictions/{GROUNDED}/reading.jsonl",
+        f"results/miniature/metrics/{DISTILLED}.json",
+        f"results/miniature/predictions/{GROUNDED}.jsonl",
         f"results/miniature/checkpoints/{DISTILLED}/student",
         f"results/miniature/records/{DISTILLED}.json",
         f"results/miniature/records/{WORDS}.json",  # where the teacher comes from
         str(STATES),
     } <= names
-    assert "--forcerun planning_train" in str(found)
+    assert str(found).count("--forcerun train\n") == 1
+
+
+def test_a_base_model_leads_to_the_training_that_made_it(project):
+    found = trace(EXPERIMENT, "planning:qwen3-vl-4b/base model:success", RESULTS)
+    assert not found.broken
+    shown = {(link.what, link.name) for link in found.links[BASE]}
+    assert ("start", f"results/miniature/checkpoints/{WORDS}/solo") in shown
+    assert ("teacher", f"results/miniature/records/{WORDS}.json") in shown
+    assert not {what for what, _ in shown} & {"checkpoint", "record"}, "nothing was trained under its own id"
 
 
 @pytest.mark.parametrize(
     ("path", "part", "broken"),
     [
-        (f"predictions/{DISTILLED}/image.jsonl", f"{DISTILLED}/image", "predictions"),
-        (f"checkpoints/{DISTILLED}/student/model.safetensors", f"{DISTILLED}/image", "checkpoint"),
-        (f"checkpoints/{WORDS}/solo/model.safetensors", f"{DISTILLED}/image", "start"),
-        (f"records/{GROUNDED}.json", f"{GROUNDED}/image", "record"),
-        ("../../data/miniature/planning/states.jsonl", "behind all of them", "states"),
+        (f"predictions/{DISTILLED}.jsonl", DISTILLED, "predictions"),
+        (f"checkpoints/{DISTILLED}/student/model.safetensors", DISTILLED, "checkpoint"),
+        (f"checkpoints/{WORDS}/solo/model.safetensors", DISTILLED, "start"),
+        (f"records/{GROUNDED}.json", GROUNDED, "record"),
+        ("../../data/miniature/planning/pictures/maze-test.png", "behind all of them", "manifest"),
     ],
 )
 def test_whatever_was_changed_is_named(project, path, part, broken):
@@ -88,17 +129,22 @@ def test_whatever_was_changed_is_named(project, path, part, broken):
     assert (broken, "CHANGED") in links()[part]
 
 
-def test_weights_that_no_record_tells_of_are_refused(project):
-    folder = MADE / "checkpoints" / DISTILLED / "student"
-    write_text(folder / "model.safetensors", "other")
-    with pytest.raises(CheckpointError, match=r"not the weights that run\.json beside it tells of"):
-        provenance(str(folder), None, STATES, STATES)
-    (folder.parent / "run.json").unlink()
-    with pytest.raises(CheckpointError, match=r"run\.json: no such file"):
-        provenance(str(folder), None, STATES, STATES)
+def test_states_that_were_drawn_anew_are_named(project):
+    records = read_records(STATES)
+    write_records(STATES, [*records, replace(records[0], id="one-more")])
+    write_text(STATES.parent / "pictures/one-more.png", "")
+    assert ("manifest", "CHANGED") in links()["behind all of them"]
+    STATES.unlink()
+    assert ("manifest", "MISSING") in links()["behind all of them"]
 
 
-def test_a_published_model_is_known_by_its_commit(project):
-    made = provenance("Qwen/some-model", "c0ffee", STATES, STATES)
-    assert made["checkpoints"] == {"Qwen/some-model": "c0ffee"} and made["spec"] is None and made["training"] is None
-    assert read_json(MADE / f"metrics/{DISTILLED}/image.json")["provenance"]["training"] == DISTILLED
+def test_a_published_model_is_known_by_its_commit(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    paper = experiment_with("paper")
+    run, here = find_run(paper, BASE), places(paper)
+    write_states(here.states.parent)
+    answered_and_scored(paper, run)
+    made = read_json(here.metrics(BASE))["provenance"]
+    commit = paper.models["qwen3-vl-4b"].backbone.value.revision
+    assert made["checkpoints"] == made["start"] == {"solo": commit}
+    assert made["training"] is None and made["code_sha256"]["training"] is None

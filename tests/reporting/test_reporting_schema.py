@@ -1,4 +1,4 @@
-"""What scoring writes is what reports read, and what tests make up has the same fields; a metric is added by the recipe."""
+"""Reports read the files of scoring. Made-up files of tests have the same fields. A metric is added by the recipe."""
 
 import inspect
 import os
@@ -18,19 +18,18 @@ from gcl.evaluation.metric_registry import METRICS as REGISTRY
 from gcl.evaluation.score import score_run
 from gcl.evaluation.scorer import Scorer
 from gcl.experiment import turn_checks
-from gcl.experiment.asked import ScoredTurn, ScoreSpec
+from gcl.experiment.asked import ScoredTurn, ScoreSpec, score_spec
 from gcl.experiment.load import load_experiment
 from gcl.experiment.methods.registry import find_run
+from gcl.experiment.places import results_at
 from gcl.experiment.weights import Weights
 from gcl.experiment.yaml_files import read_yaml
 from gcl.files import write_json
 from gcl.planning.frozenlake import FrozenLake
-from gcl.planning.scoring import metrics as planning_scores
 from gcl.planning.states_file import solved
 from gcl.planning.views import response
 from gcl.reporting.build import build
-from gcl.reporting.metrics import MetricsFile, metrics_path
-from gcl.reporting.tables.planning_table import PlanningFile
+from gcl.reporting.metrics_file import MetricsFile
 from gcl.reporting.trace.compare import compare
 from gcl.reporting.trace.scored import read_scored
 
@@ -87,7 +86,7 @@ def real():
 
 def test_what_scoring_writes_is_what_reports_read(real):
     file = MetricsFile.model_validate(real)
-    assert set(file.members[0].summary) == set(SCORES)
+    assert tuple(file.members[0].summary) == SCORES
     assert file.members[0].items[0].scores.keys() == set(SCORES)
 
 
@@ -97,20 +96,30 @@ def test_made_up_metrics_have_the_fields_of_real_ones(real):
     assert fake == real
 
 
-@pytest.mark.parametrize("question", ["image", "reading"])
-def test_what_planning_writes_is_what_reports_read_and_tests_make_up(question):
-    asked = "reading" if question == "reading" else "plan"
-    answers = [{"id": "lake", "view": "image", "asked": asked, "text": response(LAKE), "ended": True}]
-    found = planning_scores([LAKE], answers, 20)
-    run = f"planning/base/qwen3-vl-4b/default/seed0/{question}"
-    fake = fake_planning(EXPERIMENT)[run]
-    real = PlanningFile.model_validate(
-        {"scale": "miniature", "run": run} | found | {"provenance": fake["provenance"]}
-    ).model_dump()
-    assert PlanningFile.model_validate(fake).asked == real["asked"] == asked
-    item, made_up = real["items"][0], fake["items"][0]
-    assert made_up.keys() <= item.keys(), "a reading has a score for each of its questions, too"
-    assert asked == "reading" or made_up.keys() == item.keys()
+@pytest.mark.parametrize(
+    "run_id", [f"planning/{name}/default/seed0" for name in ("base/qwen3-vl-4b", "plan/qwen3-vl-4b")]
+)
+def test_what_scoring_writes_of_plans_is_what_reports_read_and_tests_make_up(run_id):
+    run = find_run(EXPERIMENT, run_id)
+    spec, fake = score_spec(EXPERIMENT, run), fake_planning(EXPERIMENT)[run_id]
+    common = {
+        "role": "solo",
+        "id": "lake",
+        "question": "?",
+        "state": LAKE.state.text(),
+        "group": "frozenlake",
+        "level": 4,
+    }
+    answers = [common | {"turn": turn.name, "text": response(LAKE), "ended": True} for turn in spec.turns]
+    made = {
+        name: fake["provenance"][name] for name in fake["provenance"] if name not in ("metric_models", "spec_sha256")
+    }
+    real = score_run(run, spec, answers, ["lake"], made)
+    assert fields(real["members"]) == fields(fake["members"])
+    assert real["provenance"].keys() >= fake["provenance"].keys()
+    assert list(real["members"][0]["summary"]) == list(fake["members"][0]["summary"]), "the first one ranks"
+    (item,) = MetricsFile.model_validate(real).member("solo").items
+    assert (item.group, item.level) == ("frozenlake", 4) and item.scores[f"{spec.turns[0].name}_success"] == 1
 
 
 def test_a_metric_of_ones_own_is_compared_and_stands_in_a_table(monkeypatch, tmp_path, capsys):
@@ -123,8 +132,8 @@ def test_a_metric_of_ones_own_is_compared_and_stands_in_a_table(monkeypatch, tmp
     config["datasets"]["snei"]["turns"]["value"]["action"]["metrics"] = ["f1", "accuracy", "brevity"]
     experiment = load_experiment(config, ROOT)
     for run, text in ((SFT, "Stop and wait."), (GCL, "Stop")):
-        write_json(metrics_path(tmp_path, "miniature", run), scored(run, text, action=["brevity"]))
-    files = [str(metrics_path(tmp_path, "miniature", run)) for run in (SFT, GCL)]
+        write_json(results_at("miniature", tmp_path).metrics(run), scored(run, text, action=["brevity"]))
+    files = [str(results_at("miniature", tmp_path).metrics(run)) for run in (SFT, GCL)]
     (pair,) = compare(*map(read_scored, map(Path, files))).pairs
     difference = pair.metrics["action_brevity"]
     assert (difference.a, difference.b, difference.b_better) == (1 / 4, 1 / 2, 2)

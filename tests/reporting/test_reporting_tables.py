@@ -1,17 +1,18 @@
 """Tables: the right run in every cell, intervals and daggers, paper values only where they belong, four files."""
 
-import json
-
 import pandas as pd
 import pytest
-from fake_metrics import experiment_with, fake_metrics, write_metrics
+from fake_metrics import experiment_with, fake_metrics, frame, typed, write_metrics
 
 from gcl.errors import DataError
 from gcl.files import sha256_file
 from gcl.reporting.build import build
+from gcl.reporting.estimates import METHODS
 from gcl.reporting.metrics import sources
-from gcl.reporting.tables.markup import MARKS_NOTE
-from gcl.reporting.tables.tables import METHODS, component_table, group_table, write_table
+from gcl.reporting.tables.assemble import MARKS_NOTE
+from gcl.reporting.tables.markup import write_table
+from gcl.reporting.tables.paper_tables import component_table, group_table
+from gcl.reporting.tables.result_table import ResultTable
 
 MINIATURE = experiment_with()
 PAPER = experiment_with("paper")
@@ -27,24 +28,32 @@ def by_variant(run, role):
     return 0.5 + 0.05 * methods.index(run.variant) + (0.01 if run.members[-1].model == "qwen3-vl-4b" else 0)
 
 
-def written(folder, experiment, frame, notes=(), title="A title", metrics=None):
-    metrics = metrics or fake_metrics(experiment)
+def components(metrics, experiment=MINIATURE, datasets=DATASETS) -> ResultTable:
+    return component_table(experiment, "table2", datasets, typed(metrics))
+
+
+def groups(metrics, experiment=MINIATURE) -> ResultTable:
+    return group_table(experiment, "table1", "snei", typed(metrics))
+
+
+def written(folder, table, metrics) -> dict[str, str]:
     write_metrics(folder / "results", metrics)
-    write_table(frame, folder / "table", title, notes, sources(folder / "results", metrics))
+    found = sources(folder / "results", typed(metrics))
+    write_table(table.model_copy(update={"sources": found}), folder / "table")
     return {path.name.removeprefix("table."): path.read_text() for path in folder.glob("table.*")}
 
 
 def test_component_rows_are_methods_by_role_in_the_papers_order():
-    frame = component_table(MINIATURE, DATASETS, fake_metrics(MINIATURE))
+    found = frame(components(fake_metrics(MINIATURE)))
     expected = [(d, method, role) for d in DATASETS for method in METHODS.values() for role in ("learner", "guide")]
-    assert list(frame[["dataset", "method", "role"]].itertuples(index=False, name=None)) == expected
-    assert set(frame["model"][frame["role"] == "guide"]) == {"qwen3-vl-4b"}
+    assert list(found[["dataset", "method", "role"]].itertuples(index=False, name=None)) == expected
+    assert set(found["model"][found["role"] == "guide"]) == {"qwen3-vl-4b"}
 
 
 def test_every_component_cell_comes_from_its_own_run():
-    frame = component_table(MINIATURE, ["snei"], fake_metrics(MINIATURE, by_variant))
-    assert list(frame["action_f1"].round(3)) == [0.5, 0.51, 0.56, 0.56, 0.61, 0.61, 0.66, 0.66, 0.71, 0.71]
-    assert frame["runs"][2].split() == [
+    table = components(fake_metrics(MINIATURE, by_variant), datasets=["snei"])
+    assert list(frame(table)["action_f1"].round(3)) == [0.5, 0.51, 0.56, 0.56, 0.61, 0.61, 0.66, 0.66, 0.71, 0.71]
+    assert table.rows[2].runs == [
         f"snei/gcl/{SNEI_PAIR}/gsl/seed0",
         "snei/sft/qwen2.5-vl-3b/default/seed0",
     ]
@@ -52,15 +61,15 @@ def test_every_component_cell_comes_from_its_own_run():
 
 def test_accuracy_stands_only_where_actions_are_a_closed_list():
     metrics = fake_metrics(MINIATURE)
-    assert "action_accuracy" not in component_table(MINIATURE, ["snei"], metrics)
-    both = component_table(MINIATURE, DATASETS, metrics)
+    assert "action_accuracy" not in frame(components(metrics, datasets=["snei"]))
+    both = frame(components(metrics))
     assert both["action_accuracy"].notna().tolist() == [False] * 10 + [True] * 10
 
 
 def test_group_rows_hold_scores_gains_and_temperatures():
-    frame = group_table(MINIATURE, "snei", fake_metrics(MINIATURE))
-    assert len(frame) == 12
-    row = frame.iloc[6]
+    found = frame(groups(fake_metrics(MINIATURE)))
+    assert len(found) == 12
+    row = found.iloc[6]
     assert (row["regime"], row["learner"], row["guide"]) == ("B", "qwen2.5-vl-3b", "qwen3-vl-2b")
     assert (row["tau_learner"], row["tau_guide"]) == (2.0, 3.0)
     assert (row["sft_learner"], row["sft_guide"], row["gcl_learner"], row["gcl_guide"]) == (0.6, 0.6, 0.8, 0.7)
@@ -85,9 +94,9 @@ def test_a_mark_says_whether_the_paired_interval_excludes_zero(tmp_path, differe
             if member["role"] == "learner":
                 for item, difference in zip(member["items"], differences, strict=True):
                     item["action_f1"] += difference
-    frame = group_table(MINIATURE, "snei", metrics)
-    assert frame["gcl_learner_gain"].round(9).tolist() == [round(sum(differences) / 2, 9)] * 12
-    files = written(tmp_path, MINIATURE, frame, metrics=metrics)
+    table = groups(metrics)
+    assert frame(table)["gcl_learner_gain"].round(9).tolist() == [round(sum(differences) / 2, 9)] * 12
+    files = written(tmp_path, table, metrics)
     assert files["md"].count(f"0.600 [0.580, 0.620] {mark} |") == (
         24 if differences == (0.0, 0.0) else 12 + 12 * (mark == "†")
     )
@@ -96,14 +105,15 @@ def test_a_mark_says_whether_the_paired_interval_excludes_zero(tmp_path, differe
 
 
 def test_baselines_never_carry_a_mark():
-    frame = component_table(MINIATURE, DATASETS, fake_metrics(MINIATURE, lambda run, role: 0.6))
-    assert frame["action_f1_gain"].notna().tolist() == (frame["method"] != "SFT").tolist()
+    found = frame(components(fake_metrics(MINIATURE, lambda run, role: 0.6)))
+    assert found["action_f1_gain"].notna().tolist() == (found["method"] != "SFT").tolist()
 
 
 def test_paper_values_are_hidden_at_miniature_scale(tmp_path):
-    frame = group_table(MINIATURE, "snei", fake_metrics(MINIATURE))
-    files = written(tmp_path, MINIATURE, frame)
-    assert not [name for name in frame if "paper" in name or "difference" in name]
+    metrics = fake_metrics(MINIATURE)
+    table = groups(metrics)
+    files = written(tmp_path, table, metrics)
+    assert not [name for name in frame(table) if "paper" in name or "difference" in name]
     assert "0.968" not in files["csv"] + files["md"] + files["tex"]
     assert (
         "**Miniature scale: drawn scenes and tiny models; not comparable with the paper. "
@@ -114,19 +124,20 @@ def test_paper_values_are_hidden_at_miniature_scale(tmp_path):
 
 def test_paper_values_stand_beside_ours_at_paper_scale(tmp_path):
     metrics = fake_metrics(PAPER)
-    frame = group_table(PAPER, "snei", metrics)
-    row = frame.iloc[1]
+    table = groups(metrics, PAPER)
+    row = frame(table).iloc[1]
     assert (row["gcl_learner_paper"], row["gcl_learner_difference"]) == pytest.approx((0.968, 0.8 - 0.968))
-    files = written(tmp_path, PAPER, frame)
+    files = written(tmp_path, table, metrics)
     assert "| 0.968 (−0.168) |" in files["md"]
     assert "0.968 ($-$0.168) &" in files["tex"]
     assert "Miniature" not in files["md"] + files["tex"]
-    assert component_table(PAPER, DATASETS, metrics)["reasoning_cos_paper"].iloc[19] == 0.980
+    assert frame(components(metrics, PAPER))["reasoning_cos_paper"].iloc[19] == 0.980
 
 
 def test_paper_values_shown_on_request_keep_the_warning(tmp_path):
     experiment = experiment_with(paper_values=True)
-    files = written(tmp_path, experiment, group_table(experiment, "snei", fake_metrics(experiment)))
+    metrics = fake_metrics(experiment)
+    files = written(tmp_path, groups(metrics, experiment), metrics)
     assert "not comparable with the paper. The paper's values are shown only because" in files["md"]
     assert "0.968" in files["md"]
 
@@ -134,43 +145,41 @@ def test_paper_values_shown_on_request_keep_the_warning(tmp_path):
 def test_several_seeds_are_pooled_in_every_cell(tmp_path):
     experiment = experiment_with(seeds=[0, 1])
     metrics = fake_metrics(experiment, lambda run, role: 0.5 + 0.2 * run.seed)
-    frame = component_table(experiment, ["snei"], metrics)
-    assert frame["action_f1"].tolist() == pytest.approx([0.6] * 10)
-    assert frame["action_f1_low"].tolist() == pytest.approx([0.6 - 1.27062] * 10, rel=1e-3)
-    assert len(frame["runs"][2].split()) == 4
-    assert "2 seeds, both trainings and scenarios drawn again" in written(tmp_path, experiment, frame)["md"]
+    table = components(metrics, experiment, ["snei"])
+    assert frame(table)["action_f1"].tolist() == pytest.approx([0.6] * 10)
+    assert frame(table)["action_f1_low"].tolist() == pytest.approx([0.6 - 1.27062] * 10, rel=1e-3)
+    assert len(table.rows[2].runs) == 4
+    assert "2 seeds, both trainings and scenarios drawn again" in written(tmp_path, table, metrics)["md"]
 
 
 def test_runs_of_different_code_do_not_share_a_table():
     metrics = fake_metrics(MINIATURE)
     metrics[f"snei/gcl/{SNEI_PAIR}/full/seed0"]["provenance"]["code_sha256"]["evaluation"] = "e2"
-    for table in (
-        lambda: component_table(MINIATURE, DATASETS, metrics),
-        lambda: group_table(MINIATURE, "snei", metrics),
-    ):
+    for table in (components, groups):
         with pytest.raises(DataError, match="evaluation code"):
-            table()
+            table(metrics)
 
 
 def test_a_run_outside_the_table_cannot_spoil_it():
     metrics = fake_metrics(MINIATURE)
     metrics[f"snei/gcl/{SNEI_PAIR}/full-ratio4/seed0"]["provenance"]["code_sha256"]["evaluation"] = "e2"
-    group_table(MINIATURE, "snei", metrics)
+    groups(metrics)
 
 
 def test_csv_holds_numbers_to_four_decimals_and_says_its_scale(tmp_path):
     metrics = fake_metrics(MINIATURE, lambda run, role: 0.123456)
-    files = written(tmp_path, MINIATURE, group_table(MINIATURE, "snei", metrics), metrics=metrics)
-    frame = pd.read_csv(tmp_path / "table.csv")
-    assert frame["gcl_learner"].tolist() == [0.1235] * 12
-    assert set(frame["scale"]) == {"miniature"}
+    files = written(tmp_path, groups(metrics), metrics)
+    found = pd.read_csv(tmp_path / "table.csv")
+    assert found["gcl_learner"].tolist() == [0.1235] * 12
+    assert set(found["scale"]) == {"miniature"}
     assert "0.12345" not in files["csv"]
 
 
 def test_markdown_shows_title_cells_and_notes(tmp_path):
-    frame = component_table(MINIATURE, DATASETS, fake_metrics(MINIATURE))
-    text = written(tmp_path, MINIATURE, frame, notes=["My note."])["md"]
-    assert text.startswith("# A title\n")
+    metrics = fake_metrics(MINIATURE)
+    table = components(metrics)
+    text = written(tmp_path, table.model_copy(update={"notes": [*table.notes, "My note."]}), metrics)["md"]
+    assert text.startswith("# What each part of GCL adds (Table 2)\n")
     cell = "0.600 [0.580, 0.620]"
     assert f"| snei | SFT | qwen2.5-vl-3b | learner | {cell} | {cell} | {cell} | – |" in text
     assert "95 % percentile bootstrap interval over test scenarios (snei: 2, muson: 2); one seed." in text
@@ -178,8 +187,11 @@ def test_markdown_shows_title_cells_and_notes(tmp_path):
 
 
 def test_tex_has_rules_the_same_cells_and_no_bare_special_character(tmp_path):
-    frame = component_table(MINIATURE, DATASETS, fake_metrics(MINIATURE)).replace("snei", "s_1 & 50% #{x}~^\\$")
-    text = written(tmp_path, MINIATURE, frame, notes=["a < b"])["tex"]
+    metrics = fake_metrics(MINIATURE)
+    table = components(metrics)
+    for row in table.rows[:10]:
+        row.cells["dataset"] = "s_1 & 50% #{x}~^\\$"
+    text = written(tmp_path, table.model_copy(update={"notes": [*table.notes, "a < b"]}), metrics)["tex"]
     name = r"s\_1 \& 50\% \#\{x\}\textasciitilde{}\textasciicircum{}\textbackslash{}\$"
     assert f"{name} & SFT & qwen2.5-vl-3b & learner & 0.600 [0.580, 0.620] & " in text
     assert r"95 \% percentile" in text
@@ -189,18 +201,21 @@ def test_tex_has_rules_the_same_cells_and_no_bare_special_character(tmp_path):
 
 
 def test_provenance_names_files_hashes_and_checkpoints_of_every_row(tmp_path):
-    frame = component_table(MINIATURE, DATASETS, fake_metrics(MINIATURE))
-    record = json.loads(written(tmp_path, MINIATURE, frame)["provenance.json"])
-    assert len(record["rows"]) == len(frame)
-    row = record["rows"][3]
-    assert row["row"] == {"dataset": "snei", "method": "GCL: GSL", "model": "qwen3-vl-4b", "role": "guide"}
-    files = [source["file"] for source in row["sources"]]
+    metrics = fake_metrics(MINIATURE)
+    table = components(metrics)
+    record = ResultTable.model_validate_json(written(tmp_path, table, metrics)["provenance.json"])
+    assert record.rows == table.rows and record.columns == table.columns
+    row = record.rows[3]
+    assert record.identity(row) == {"dataset": "snei", "method": "GCL: GSL", "model": "qwen3-vl-4b", "role": "guide"}
+    assert row.cells["action_f1"].gain.mark == "better"
+    sources = [record.sources[run] for run in row.runs]
+    files = [source.file for source in sources]
     assert files == [
         f"results/miniature/metrics/snei/gcl/{SNEI_PAIR}/gsl/seed0.json",
         "results/miniature/metrics/snei/sft/qwen3-vl-4b/default/seed0.json",
     ]
-    assert [source["sha256"] for source in row["sources"]] == [sha256_file(tmp_path / file) for file in files]
-    assert row["sources"][0]["checkpoints"]["guide"] == f"weights of snei/gcl/{SNEI_PAIR}/gsl/seed0 guide"
+    assert [source.sha256 for source in sources] == [sha256_file(tmp_path / file) for file in files]
+    assert sources[0].checkpoints["guide"] == f"weights of snei/gcl/{SNEI_PAIR}/gsl/seed0 guide"
 
 
 def test_answers_that_are_empty_unfinished_or_unreadable_are_told_of(tmp_path):

@@ -1,4 +1,4 @@
-"""A number leads to every file that it rests on, and whatever is changed or lost on the way is named."""
+"""A number leads to every file behind it. Everything changed or lost on the way is named."""
 
 import json
 import shutil
@@ -13,17 +13,19 @@ from gcl.cli.main import main
 from gcl.data.manifest import write_manifests
 from gcl.data.raw import read_raw
 from gcl.errors import ConfigError, DataError
-from gcl.experiment.closure import code_sha256
+from gcl.experiment.closure import evaluation_code, run_code
 from gcl.experiment.data_spec import data_spec
 from gcl.experiment.methods.registry import find_run
 from gcl.experiment.places import places
 from gcl.experiment.provenance import starts, weights_sha256
 from gcl.experiment.runs import RunSpec
 from gcl.files import read_json, sha256_file, write_json, write_jsonl, write_text
-from gcl.reporting.build import build
+from gcl.reporting.build import build, table_of
+from gcl.reporting.metrics_file import MetricsFile
+from gcl.reporting.tables.result_table import read_table
 from gcl.reporting.trace.links import run_links
 from gcl.reporting.trace.trace import Trace, rows, show_rows, trace
-from gcl.workflow.plan import TABLES, Plan
+from gcl.workflow.targets import TABLES, TARGETS
 
 EXPERIMENT = experiment_with()
 RESULTS = Path("results")
@@ -53,7 +55,7 @@ def project(tmp_path, monkeypatch, scenarios) -> Path:
     write_manifests(read_raw(root, data), root, manifests)
     for model in EXPERIMENT.models:
         write_text(MADE / f"backbones/{model}/model.safetensors", f"start of {model}")
-    runs = Plan(EXPERIMENT).reported_runs("headline")
+    runs = TARGETS["headline"].runs(EXPERIMENT)
     own = {run.id: left_by(run, manifests) for run in runs}
     others = exchanged(own, EXPERIMENT, loss=0.2)
     for name, content in others.items():
@@ -78,7 +80,7 @@ def left_by(run: RunSpec, manifests: Path) -> dict:
     made = content["provenance"]
     made |= {
         "spec": run.model_dump(),
-        "code_sha256": {"training": code_sha256("training"), "evaluation": code_sha256("generation", "scoring")},
+        "code_sha256": {"training": run_code("training", run), "evaluation": evaluation_code(run)},
         "manifests": {split: sha256_file(manifests / f"{split}.tsv") for split in ("train", "test")},
         "predictions_sha256": sha256_file(predictions),
         "checkpoints": {member.role: weights_sha256(checkpoints / member.role) for member in run.members},
@@ -142,6 +144,7 @@ def test_numbers_of_every_table_are_computed_again(tmp_path, monkeypatch, table)
     monkeypatch.chdir(tmp_path)
     write_metrics(RESULTS, fake_metrics(EXPERIMENT) | fake_planning(EXPERIMENT))
     build(EXPERIMENT, table, RESULTS, MADE / "tables" / table)
+    assert read_table(RESULTS, "miniature", table) == table_of(EXPERIMENT, table, RESULTS)
     found = rows(EXPERIMENT, table, RESULTS)
     for column in found["columns"][:2]:
         cell = followed(f"{table}:{len(found['rows'])}:{column}")
@@ -190,7 +193,8 @@ def test_a_changed_manifest_is_named(project):
 
 
 def test_other_code_than_made_the_numbers_is_named(project, monkeypatch):
-    monkeypatch.setattr("gcl.reporting.trace.links.code_sha256", lambda *parts: "new " + " ".join(parts))
+    for name in ("run_code", "evaluation_code"):
+        monkeypatch.setattr(f"gcl.reporting.trace.links.{name}", lambda *parts: f"new {parts}")
     assert {(link.what, link.name) for link in followed().broken} == {("code", "training"), ("code", "evaluation")}
 
 
@@ -278,7 +282,11 @@ def test_a_teacher_leads_to_its_own_training(project):
 
     def teacher() -> dict[str, str]:
         content = left_by(run, manifests)
-        return {link.state: link.name for link in run_links(EXPERIMENT, RESULTS, content) if link.what == "teacher"}
+        return {
+            link.state: link.name
+            for link in run_links(EXPERIMENT, RESULTS, MetricsFile.model_validate(content))
+            if link.what == "teacher"
+        }
 
     assert teacher() == {"ok": f"results/miniature/records/{before}.json"}
     edited(f"records/{before}.json", lambda record: record["weights"].update(solo="other ones"))

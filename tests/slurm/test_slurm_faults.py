@@ -1,7 +1,7 @@
-"""What befalls jobs of a cluster: each once, on a real SLURM, and each ends with the bytes of an undisturbed training.
+"""Faults of a cluster, each once on a real SLURM. Each ends with the bytes of an undisturbed training.
 
-The training under test is stopped half-way (SIGSTOP) before the fault happens, so that no test depends on how fast the
-machine is. SLURM wakes what it asks to end.
+The training under test is stopped half-way (SIGSTOP) before the fault happens. So no test depends on the machine's speed.
+SLURM wakes the jobs that it asks to end.
 """
 
 import time

@@ -1,4 +1,4 @@
-"""What a training leaves: ordinary checkpoint folders that say what they are."""
+"""The output of a training: ordinary checkpoint folders that describe themselves."""
 
 import json
 

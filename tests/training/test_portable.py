@@ -1,6 +1,6 @@
 """An exported folder is read by programs that know transformers 4.57 alone, and says nothing of this machine.
 
-4.57 itself cannot be installed beside 5; with the same folders it gave the same texts, and logits equal to 2e-6.
+4.57 cannot be installed beside 5. With the same folders it gave the same texts, and logits equal to 2e-6.
 """
 
 import json

@@ -123,6 +123,11 @@ def test_another_groups_temperature_touches_nothing_here(project, unchanged):
     assert project.jobs("headline") == {}
 
 
+def test_another_logger_touches_nothing(project, unchanged):
+    project.edit("config.yaml", lambda c: c["execution"]["loggers"].update(value=["wandb", "mlflow"]))
+    assert project.jobs("headline") == {}
+
+
 def test_every_job_imports_only_code_that_its_rule_depends_on(project):
     """Of all processes of a real run: a module that is neither in the step's code nor excluded was forgotten."""
     steps = set()
@@ -206,7 +211,7 @@ def test_a_data_error_stops_the_run_with_its_message(project):
     annotations.write_text(original.replace('"from": "human"', '"from": "robot"', 1))
     try:
         output = project.snakemake("data/miniature/raw/snei", "-R", "import_data", check=False)
-        log = (project.root / "logs/import/snei.log").read_text()
+        log = (project.root / "logs/miniature/import/snei.log").read_text()
         assert "unknown role" in log and "robot" in log and "Traceback" not in log
         assert "Error in rule import_data" in output
         assert not (project.root / "data/miniature/raw/snei").exists()

@@ -5,35 +5,37 @@ if PLAN.drawn:
     rule vocabulary:
         """Train the tokenizer that all miniature backbones share."""
         output:
-            "results/miniature/backbones/vocabulary.json",
+            PLAN.here.vocabulary(),
         log:
-            "logs/miniature/vocabulary.log",
+            PLAN.here.log("ground", "vocabulary"),
         conda:
             "../envs/gcl.yaml"
         params:
             code=PLAN.code("vocabulary"),
+            experiment=PLAN.resolved,
             words=PLAN.vocabulary_json(),
         message:
             "Train the miniature tokenizer"
         shell:
-            "gcl backbone vocabulary --experiment {PLAN.resolved} --to {output:q} > {log:q} 2>&1"
+            "gcl backbone vocabulary --experiment {params.experiment} --to {output:q} > {log:q} 2>&1"
 
     rule ground:
         """Build a miniature backbone and ground it in captions of scenes that are in no data set."""
         input:
-            captions="data/miniature/captions",
-            vocabulary="results/miniature/backbones/vocabulary.json",
+            captions=PLAN.here.captions,
+            vocabulary=PLAN.here.vocabulary(),
         output:
-            directory("results/miniature/backbones/{model}"),
+            directory(PLAN.here.backbone("{model}")),
         log:
-            "logs/miniature/ground/{model}.log",
+            PLAN.here.log("ground", "{model}"),
         conda:
             "../envs/gcl.yaml"
         params:
             code=PLAN.code("backbones"),
+            experiment=PLAN.resolved,
             spec=PLAN.grounding_json,
         message:
             "Build and ground the miniature {wildcards.model}"
         shell:
-            "gcl backbone ground {wildcards.model} --experiment {PLAN.resolved} --captions {input.captions:q}"
+            "gcl backbone ground {wildcards.model} --experiment {params.experiment} --captions {input.captions:q}"
             " --vocabulary {input.vocabulary:q} --to {output:q} > {log:q} 2>&1"

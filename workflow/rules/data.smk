@@ -5,13 +5,14 @@ if PLAN.draws_data:
     rule draw:
         """Draw a miniature data set in the shape in which the real one is downloaded."""
         output:
-            directory(f"{PLAN.data}/source/{{dataset}}"),
+            directory(PLAN.here.source("{dataset}")),
         log:
-            "logs/draw/{dataset}.log",
+            PLAN.here.log("draw", "{dataset}"),
         conda:
             "../envs/gcl.yaml"
         params:
             code=PLAN.code("drawing"),
+            experiment=PLAN.resolved,
             data=PLAN.data_json,
             scenes=PLAN.scenarios,
             kind=PLAN.kind_of_data,
@@ -19,28 +20,29 @@ if PLAN.draws_data:
         message:
             "Draw {wildcards.dataset}"
         shell:
-            "gcl data generate {params.kind} --experiment {PLAN.resolved} --seed {params.seed}"
+            "gcl data generate {params.kind} --experiment {params.experiment} --seed {params.seed}"
             " --train {params.scenes[train]} --test {params.scenes[test]} --to {output:q} > {log:q} 2>&1"
 
     rule import_data:
         """Turn it into a raw folder, as people do with real data."""
         input:
-            source=f"{PLAN.data}/source/{{dataset}}",
+            source=PLAN.here.source("{dataset}"),
             mapping=PLAN.mapping,
         output:
-            directory(f"{PLAN.data}/raw/{{dataset}}"),
+            directory(PLAN.here.raw("{dataset}")),
         log:
-            "logs/import/{dataset}.log",
+            PLAN.here.log("import", "{dataset}"),
         conda:
             "../envs/gcl.yaml"
         params:
             code=PLAN.code("importing"),
+            experiment=PLAN.resolved,
             data=PLAN.data_json,
         message:
             "Import {wildcards.dataset}"
         shell:
             "gcl data import {wildcards.dataset} {input.source:q} --mapping {input.mapping:q}"
-            " --experiment {PLAN.resolved} --to {output:q} > {log:q} 2>&1"
+            " --experiment {params.experiment} --to {output:q} > {log:q} 2>&1"
 
 
 if PLAN.drawn:
@@ -48,9 +50,9 @@ if PLAN.drawn:
     rule captions:
         """Draw and caption the scenes that miniature backbones are grounded in."""
         output:
-            directory("data/miniature/captions"),
+            directory(PLAN.here.captions),
         log:
-            "logs/captions.log",
+            PLAN.here.log("draw", "captions"),
         conda:
             "../envs/gcl.yaml"
         params:
@@ -71,16 +73,17 @@ rule manifest:
     input:
         raw=PLAN.raw_folder,
     output:
-        train=f"{PLAN.data}/manifests/{{dataset}}/train.tsv",
-        test=f"{PLAN.data}/manifests/{{dataset}}/test.tsv",
+        train=PLAN.here.manifest("{dataset}", "train"),
+        test=PLAN.here.manifest("{dataset}", "test"),
     log:
-        "logs/manifest/{dataset}.log",
+        PLAN.here.log("manifest", "{dataset}"),
     conda:
         "../envs/gcl.yaml"
     params:
         code=PLAN.code("manifest") if PLAN.draws_data else None,
+        experiment=PLAN.resolved,
         settings=PLAN.manifest_json,
     message:
         "Check {wildcards.dataset} and write its manifests"
     shell:
-        "gcl data manifest {wildcards.dataset} --experiment {PLAN.resolved} > {log:q} 2>&1"
+        "gcl data manifest {wildcards.dataset} --experiment {params.experiment} > {log:q} 2>&1"

@@ -15,9 +15,9 @@ rule planning_cell:
     input:
         PLANNING.public,
     output:
-        f"{PLANNING.folder}/states/{{task}}-{{level}}.jsonl",
+        PLAN.here.some_states("{task}", "{level}"),
     log:
-        "logs/planning/states/{task}-{level}.log",
+        PLAN.here.log("planning", "states-{task}-{level}"),
     conda:
         "../envs/gcl.yaml"
     params:
@@ -36,9 +36,9 @@ rule planning_import:
     input:
         source=PLANNING.source,
     output:
-        f"{PLANNING.folder}/states/{{task}}-public.jsonl",
+        PLAN.here.some_states("{task}", "public"),
     log:
-        "logs/planning/states/{task}-public.log",
+        PLAN.here.log("planning", "states-{task}-public"),
     conda:
         "../envs/gcl.yaml"
     params:
@@ -56,9 +56,9 @@ rule planning_states:
         PLANNING.cells,
         PLANNING.public,
     output:
-        f"{PLANNING.folder}/states.jsonl",
+        PLAN.here.states,
     log:
-        "logs/planning/states.log",
+        PLAN.here.log("planning", "states"),
     conda:
         "../envs/gcl.yaml"
     params:
@@ -72,11 +72,11 @@ rule planning_states:
 rule planning_pictures:
     """A picture of every state."""
     input:
-        states=f"{PLANNING.folder}/states.jsonl",
+        states=PLAN.here.states,
     output:
-        directory(f"{PLANNING.folder}/pictures"),
+        directory(PLAN.here.state_pictures),
     log:
-        "logs/planning/pictures.log",
+        PLAN.here.log("planning", "pictures"),
     conda:
         "../envs/gcl.yaml"
     params:
@@ -93,11 +93,11 @@ if PLAN.drawn:
     rule planning_vocabulary:
         """Train the tokenizer of the miniature models for planning tasks."""
         input:
-            states=f"{PLANNING.folder}/states.jsonl",
+            states=PLAN.here.states,
         output:
-            "results/miniature/backbones/planning/vocabulary.json",
+            PLAN.here.vocabulary("planning"),
         log:
-            "logs/miniature/planning/vocabulary.log",
+            PLAN.here.log("planning", "vocabulary"),
         conda:
             "../envs/gcl.yaml"
         params:
@@ -113,21 +113,22 @@ if PLAN.drawn:
     rule planning_build:
         """Build an untrained miniature model."""
         input:
-            vocabulary="results/miniature/backbones/planning/vocabulary.json",
+            vocabulary=PLAN.here.vocabulary("planning"),
         output:
-            directory("results/miniature/backbones/planning/{model}"),
+            directory(PLAN.here.backbone("planning/{model}")),
         log:
-            "logs/miniature/planning/build/{model}.log",
+            PLAN.here.log("planning", "build-{model}"),
         conda:
             "../envs/gcl.yaml"
         params:
             code=PLAN.code("planning_backbones"),
+            experiment=PLAN.resolved,
             architecture=PLANNING.architecture,
             pixels=PLANNING.settings.pixels.value,
         message:
             "Build an untrained miniature {wildcards.model}"
         shell:
-            "gcl planning build {wildcards.model} --experiment {PLAN.resolved} --vocabulary {input.vocabulary:q}"
+            "gcl planning build {wildcards.model} --experiment {params.experiment} --vocabulary {input.vocabulary:q}"
             " --pixels {params.pixels} --to {output:q} > {log:q} 2>&1"
 
 

@@ -8,26 +8,27 @@ rule table:
         predictions=PLAN.predictions,
     output:
         report(
-            multiext("results/{scale}/tables/{name}", ".csv", ".md"),
+            multiext(str(PLAN.at.table("{name}")), ".csv", ".md"),
             caption="../report/table.rst",
             category="Tables",
             subcategory="{name}",
         ),
-        multiext("results/{scale}/tables/{name}", ".tex", ".provenance.json"),
+        multiext(str(PLAN.at.table("{name}")), ".tex", ".provenance.json"),
     log:
-        "logs/{scale}/tables/{name}.log",
+        PLAN.at.log("tables", "{name}"),
     wildcard_constraints:
         name="|".join(name for name in TABLES if name != "encoders"),
     conda:
         "../envs/gcl.yaml"
     params:
         code=PLAN.code("reporting"),
+        experiment=PLAN.resolved,
         settings=PLAN.report_json,
-        stem="results/{scale}/tables/{name}",
+        stem=str(PLAN.at.table("{name}")),
     message:
         "Table {wildcards.name}"
     shell:
-        "gcl report {wildcards.name} --experiment {PLAN.resolved} --to {params.stem:q} > {log:q} 2>&1"
+        "gcl report {wildcards.name} --experiment {params.experiment} --to {params.stem:q} > {log:q} 2>&1"
 
 
 # It scores answers again, by other models: a job, where the other tables are made on the spot.
@@ -42,25 +43,26 @@ rule figure:
         metrics=PLAN.metrics,
     output:
         report(
-            multiext("results/{scale}/figures/{name}", ".png", ".svg"),
+            multiext(str(PLAN.at.figure("{name}")), ".png", ".svg"),
             caption="../report/figure.rst",
             category="Figures",
             subcategory="{name}",
         ),
     log:
-        "logs/{scale}/figures/{name}.log",
+        PLAN.at.log("figures", "{name}"),
     wildcard_constraints:
         name="|".join(FIGURES),
     conda:
         "../envs/gcl.yaml"
     params:
         code=PLAN.code("reporting"),
+        experiment=PLAN.resolved,
         settings=PLAN.report_json,
-        stem="results/{scale}/figures/{name}",
+        stem=str(PLAN.at.figure("{name}")),
     message:
         "Figure {wildcards.name}"
     shell:
-        "gcl report {wildcards.name} --experiment {PLAN.resolved} --to {params.stem:q} > {log:q} 2>&1"
+        "gcl report {wildcards.name} --experiment {params.experiment} --to {params.stem:q} > {log:q} 2>&1"
 
 
 rule costs:
@@ -71,22 +73,23 @@ rule costs:
         PLAN.all_metrics(),
     output:
         report(
-            multiext(f"results/{PLAN.scale}/tables/costs", ".csv", ".md"),
+            multiext(str(PLAN.here.table("costs")), ".csv", ".md"),
             caption="../report/costs.rst",
             category="Tables",
             subcategory="costs",
         ),
     log:
-        f"logs/{PLAN.scale}/tables/costs.log",
+        PLAN.here.log("tables", "costs"),
     conda:
         "../envs/gcl.yaml"
     params:
         code=PLAN.code("reporting"),
+        experiment=PLAN.resolved,
         stem=lambda w, output: Path(output[0]).with_suffix(""),
     message:
         "Table of costs"
     shell:
-        "gcl report costs --experiment {PLAN.resolved} --to {params.stem:q} > {log:q} 2>&1"
+        "gcl report costs --experiment {params.experiment} --to {params.stem:q} > {log:q} 2>&1"
 
 
 rule gallery:
@@ -95,22 +98,23 @@ rule gallery:
         PLAN.gallery_files(),
     output:
         report(
-            f"results/{PLAN.scale}/figures/gallery.png",
+            PLAN.here.figure("gallery", ".png"),
             caption="../report/gallery.rst",
             category="Figures",
             subcategory="gallery",
         ),
     log:
-        f"logs/{PLAN.scale}/figures/gallery.log",
+        PLAN.here.log("figures", "gallery"),
     conda:
         "../envs/gcl.yaml"
     params:
         code=PLAN.code("reporting"),
+        experiment=PLAN.resolved,
         stem=lambda w, output: Path(output[0]).with_suffix(""),
     message:
         "Gallery of test scenes"
     shell:
-        "gcl report gallery --experiment {PLAN.resolved} --to {params.stem:q} > {log:q} 2>&1"
+        "gcl report gallery --experiment {params.experiment} --to {params.stem:q} > {log:q} 2>&1"
 
 
 rule report_page:
@@ -124,21 +128,22 @@ rule report_page:
         rules.costs.output,
     output:
         report(
-            f"results/{PLAN.scale}/report.html",
+            PLAN.here.report,
             caption="../report/page.rst",
             category="Page",
         ),
     log:
-        f"logs/{PLAN.scale}/report.log",
+        PLAN.here.log("page", "report"),
     conda:
         "../envs/gcl.yaml"
     params:
         code=PLAN.code("page"),
+        experiment=PLAN.resolved,
         settings=PLAN.page_json(),
     message:
         "Page of all results"
     shell:
-        "gcl report page --experiment {PLAN.resolved} --to {output:q} > {log:q} 2>&1"
+        "gcl report page --experiment {params.experiment} --to {output:q} > {log:q} 2>&1"
 
 
 rule headline:

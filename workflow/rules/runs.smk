@@ -19,12 +19,13 @@ rule train:
         **PLAN.training_resources(),
     params:
         code=PLAN.run_code("training"),
+        experiment=PLAN.resolved,
         run=PLAN.training_json,
         data=PLAN.read_json,
     message:
         f"Train {{wildcards.run}} (threads: {{threads}}, GPUs: {PLAN.gpus})"
     shell:
-        "gcl train {wildcards.run:q} --experiment {PLAN.resolved}"
+        "gcl train {wildcards.run:q} --experiment {params.experiment}"
         " --record {output.record:q} --to {output.checkpoints:q} > {log:q} 2>&1"
 
 
@@ -45,6 +46,7 @@ rule generate:
         gpu=0 if PLAN.drawn else 1,
     params:
         code=PLAN.run_code("generation"),
+        experiment=PLAN.resolved,
         run=PLAN.run_json,
         data=PLAN.read_json,
         asked=PLAN.evaluation_json,
@@ -52,7 +54,7 @@ rule generate:
     message:
         "Answer with {wildcards.run} (threads: {threads}, GPUs: {resources.gpu})"
     shell:
-        "gcl generate {wildcards.run:q} --experiment {PLAN.resolved} --pictures {params.pictures}"
+        "gcl generate {wildcards.run:q} --experiment {params.experiment} --pictures {params.pictures}"
         " --to {output:q} > {log:q} 2>&1"
 
 
@@ -64,6 +66,7 @@ use rule generate as generate_exchanged with:
         PLAN.at.log("generate", "{run}/exchanged"),
     params:
         code=PLAN.run_code("generation"),
+        experiment=PLAN.resolved,
         run=PLAN.run_json,
         data=PLAN.read_json,
         asked=PLAN.evaluation_json,
@@ -88,13 +91,14 @@ rule score:
         "../envs/gcl.yaml"
     params:
         code=PLAN.run_code("scoring"),
+        experiment=PLAN.resolved,
         run=PLAN.run_json,
         score=PLAN.score_json,
         pictures="own",
     message:
         "Score {wildcards.run}"
     shell:
-        "gcl score {wildcards.run:q} --experiment {PLAN.resolved} --pictures {params.pictures}"
+        "gcl score {wildcards.run:q} --experiment {params.experiment} --pictures {params.pictures}"
         " --summary {output.summary:q} --to {output.metrics:q} > {log:q} 2>&1"
 
 
@@ -111,6 +115,7 @@ use rule score as score_exchanged with:
         PLAN.at.log("score", "{run}/exchanged"),
     params:
         code=PLAN.run_code("scoring"),
+        experiment=PLAN.resolved,
         run=PLAN.run_json,
         score=PLAN.score_json,
         pictures="exchanged",

@@ -1,1 +1,1 @@
-"""Drawn social scenes: the embedded data of the miniature scale, written in the raw formats of SNEI and MUSON."""
+"""Drawn social scenes: the built-in data of the miniature scale, in the raw formats of SNEI and MUSON."""

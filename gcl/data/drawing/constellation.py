@@ -1,7 +1,7 @@
-"""What a drawn scene contains, how it is sampled, and the rules that turn perception into prediction and action.
+"""Drawn scenes: their contents, their sampling, and the rules that turn perception into prediction and action.
 
-The robot looks along a path with a left, a middle ("ahead") and a right lane. All that it says and does follows from the
-people, the sides and the things ahead. So a model can only answer by reading these from the pixels.
+The robot looks along a path with a left, a middle ("ahead") and a right lane. Its words and actions follow from the people,
+the sides and the things ahead. So a model must read these from the pixels.
 """
 
 import random
@@ -15,8 +15,8 @@ MOTIONS = ("approaching", "leaving", "crossing left", "crossing right", "standin
 SIDES = ("open", "wall")
 AHEAD = ("nothing", "crossing", "open door", "closed door")
 
-# Thirds of all constellations. Settings are chosen on data that never shows what test splits show. What a tuning set is
-# tested on, captions have shown before.
+# All scenes are divided into three parts. Test sets use part 0 only. Tuning never sees part 0. Captions may show the tuning
+# set's own test scenes.
 TESTED, TRAINED = (0,), (1, 2)
 TUNING = {"train": (2,), "test": (1,)}
 
@@ -25,7 +25,7 @@ ACTIONS = ("Move Forward", "Move Forward Left", "Move Forward Right", "Stop", "T
 
 @dataclass(frozen=True)
 class Person:
-    """Someone in the scene; `lane`, `distance` and `motion` are from the tuples above."""
+    """A person in the scene; `lane`, `distance` and `motion` are words of the tuples above."""
 
     lane: str
     distance: str
@@ -33,20 +33,20 @@ class Person:
 
     @property
     def future_lane(self) -> str | None:
-        """The lane a moment later; None for someone who walks out of view."""
+        """The lane a moment later; None if the person walks out of view."""
         step = {"crossing left": -1, "crossing right": 1}.get(self.motion, 0)
         index = LANES.index(self.lane) + step
         return LANES[index] if 0 <= index < len(LANES) else None
 
     @property
     def will_block(self) -> bool:
-        """Whether this person will be in the robot's lane a moment later; who leaves makes room."""
+        """Whether this person will be in the robot's lane a moment later, and does not walk away."""
         return self.future_lane == "ahead" and self.motion != "leaving"
 
 
 @dataclass(frozen=True)
 class Scene:
-    """People from left to right, what bounds the path on both sides, and what lies ahead."""
+    """People from left to right, the two sides of the path, and the thing ahead."""
 
     people: tuple[Person, ...]
     left: str
@@ -55,7 +55,7 @@ class Scene:
 
     @property
     def blocked(self) -> str | None:
-        """How near the way ahead will be blocked, by a closed door or by people: "near", "far" or None."""
+        """Distance at which a closed door or people will block the way: "near", "far" or None."""
         distances = {person.distance for person in self.people if person.will_block}
         if self.ahead == "closed door" or "near" in distances:
             return "near"
@@ -63,12 +63,12 @@ class Scene:
 
     @property
     def yields(self) -> bool:
-        """Someone crosses the path on a marked crossing: people go first."""
+        """Whether someone crosses on a marked crossing: people go first."""
         return self.ahead == "crossing" and any(person.motion.startswith("crossing") for person in self.people)
 
     @property
     def free_side(self) -> str | None:
-        """The side to pass on: right by custom, else left, else none."""
+        """The side to pass on: right by custom, else left, else None."""
         return next((side for side in ("right", "left") if getattr(self, side) == "open"), None)
 
     @property
@@ -93,9 +93,9 @@ def sample_scene(rng: random.Random) -> Scene:
 
 
 def third(scene: Scene) -> int:
-    """Which third of all constellations a scene belongs to, 0 to 2, whatever data set or seed asks.
+    """The third of all constellations that has this scene, 0 to 2, the same for every data set and seed.
 
-    What stands where decides, not colours or pixels: a constellation of a test picture is never trained on.
+    The things and their places decide, not colours or pixels. So no training shows a constellation of a test picture.
     """
     return zlib.crc32(repr(scene).encode()) % 3
 
@@ -103,9 +103,9 @@ def third(scene: Scene) -> int:
 def sample_scenes(
     rng: random.Random, count: int, shares: Mapping[str, float], *, thirds: Collection[int]
 ) -> list[Scene]:
-    """Draw `count` scenes whose actions have the given shares; the same constellation may come more than once.
+    """Draw `count` scenes from some thirds of all constellations; constellations may repeat.
 
-    The rounding remainder goes to the first actions. `thirds` are `TESTED`, `TRAINED`, or a part of these.
+    Every action gets its share. The rounding remainder goes to the first actions.
     """
     quota = {action: int(count * share) for action, share in shares.items()}
     for action in list(quota)[: count - sum(quota.values())]:

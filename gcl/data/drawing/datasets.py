@@ -4,13 +4,12 @@
     muson      annotations.csv: one row a scene, five text fields; actions from the closed list
     captions   captions.jsonl: image, terse caption and description, for grounding the miniature backbones
 
-Everything follows from the seed. Pictures lie in images/. No constellation of people, sides and path that a test split
-shows occurs in a training split or a caption; those of a tuning set occur in captions.
+The seed decides everything. Pictures are in images/. Constellations of a test split never occur in a training split or a
+caption. Only those of a tuning set occur in captions.
 """
 
 import csv
 import io
-import json
 import random
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -22,10 +21,10 @@ from gcl.data.drawing.constellation import TESTED, TRAINED, TUNING, Scene, sampl
 from gcl.data.drawing.render import render
 from gcl.data.scenario import Scenario, Turn
 from gcl.errors import ConfigError
-from gcl.files import atomic_folder, write_json, write_jsonl, write_text
+from gcl.files import atomic_folder, read_jsonl, write_json, write_jsonl, write_text
 
-# Shares of the actions. SNEI's distribution is described as long-tailed; MUSON's is flatter here than the real one, so
-# that always answering "Move Forward" does not pay.
+# Shares of the actions. SNEI's distribution is described as long-tailed. MUSON's is flatter here than the real one, so that
+# "Move Forward" as the only answer scores badly.
 SHARES = {
     "snei": {
         "Move Forward": 0.38, "Move Forward Right": 0.15, "Move Forward Left": 0.10,
@@ -55,11 +54,13 @@ def write_dataset(
 
     Args:
         counts: scenes per split.
-        questions: wording of the questions; only conversations carry it.
-        tuning: draw scenes on which settings can be chosen: no constellation of any test split.
+        questions: wording of the questions; only conversations contain it.
+        seed: decides all draws.
+        folder: raw folder to make; an existing one is replaced.
+        tuning: draw other scenes to choose settings on, without constellations of any test split.
 
     Raises:
-        ConfigError: if the turns are not those of drawn scenes.
+        ConfigError: if the turns differ from those of drawn scenes.
     """
     if list(questions) != list(SPEAKERS):
         remedy = f"name these as datasets.{name}.turns, or import data of your own (drawing.datasets: false)"
@@ -79,7 +80,7 @@ def write_dataset(
 
 
 def write_captions(count: int, seed: int, folder: Path) -> None:
-    """Draw `count` scenes that belong to no data set; caption each in a few words and in sentences."""
+    """Draw `count` scenes outside of all data sets, each with a caption and a description in sentences."""
     rng = random.Random(f"captions {seed}")
     with atomic_folder(folder) as work:
         pictures = _Pictures(work)
@@ -96,7 +97,7 @@ def write_captions(count: int, seed: int, folder: Path) -> None:
 
 
 def text_corpus(seed: int, questions: Iterable[str], system: str, scenes: int = 2000) -> Iterator[str]:
-    """Words for the miniature tokenizer: what the generators can say, about scenes of no data set."""
+    """Texts for the miniature tokenizer: all words of the generators, about scenes outside of all data sets."""
     rng = random.Random(f"corpus {seed}")
     for scene in sample_scenes(rng, scenes, SHARES["captions"], thirds=TRAINED):
         yield from _turns("snei", scene, rng).values()
@@ -105,7 +106,7 @@ def text_corpus(seed: int, questions: Iterable[str], system: str, scenes: int = 
 
 
 class _Pictures:
-    """Writes pictures under running numbers and never the same picture twice."""
+    """Writes numbered pictures, never the same one twice."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "images"
@@ -160,8 +161,7 @@ def _write_table(folder: Path, records: Mapping[str, list[dict[str, str]]]) -> N
 
 
 def read_captions(folder: Path) -> list[Scenario]:
-    """The scenes that `write_captions` wrote, as scenarios of two turns."""
-    lines = (folder / "captions.jsonl").read_text(encoding="utf-8").splitlines()
+    """The scenes of `write_captions`, as scenarios of two turns."""
     return [
         Scenario(
             id=Path(record["image"]).stem,
@@ -169,5 +169,5 @@ def read_captions(folder: Path) -> list[Scenario]:
             turns={name: Turn(question, record[name]) for name, question in CAPTION_QUESTIONS.items()},
             split="train",
         )
-        for record in map(json.loads, lines)
+        for record in read_jsonl(folder / "captions.jsonl")
     ]

@@ -1,4 +1,4 @@
-"""Say what a scene shows: the turns of a drawn scene in words, several phrasings per fact.
+"""Describe a drawn scene: its turns in words, with several phrasings per fact.
 
 `perceive`, `predict`, `reason`, `act`, `explain` each take a scene and a source of randomness and return one text.
 """
@@ -32,8 +32,8 @@ _AHEAD = {
     "open door": ("An open door.", "The door is open."),
     "closed door": ("A closed door.", "The door is shut."),
 }
-# The wordings of one action differ little and those of two actions a lot, so that a text metric rewards the right action
-# more than a lucky wording.
+# Wordings of one action are similar, and those of two actions differ. So a text metric rewards the right action more than a
+# lucky wording.
 _ACTION = {
     "Move Forward": ("Go straight on.", "Keep going straight on."),
     "Move Forward Left": ("Walk past on the left side.", "Slowly walk past on the left side."),
@@ -45,7 +45,7 @@ _ACTION = {
 
 
 def perceive(scene: Scene, rng: random.Random) -> str:
-    """What is in view: people from left to right, walls, what lies ahead."""
+    """The view: people from left to right, walls, the thing ahead."""
     people = " ".join(_describe(person, rng) for person in scene.people) or rng.choice(
         ("Nobody in view.", "No people.")
     )
@@ -54,9 +54,9 @@ def perceive(scene: Scene, rng: random.Random) -> str:
 
 
 def caption(scene: Scene) -> str:
-    """What is in view in as few words as possible: left, middle, right, the two sides, what lies ahead.
+    """The view in few words: left, middle, right, the two sides, the thing ahead.
 
-    Almost every token is a fact to be read from the pixels, which is what grounding needs.
+    Grounding needs this: almost every token is a fact in the pixels.
     """
     by_lane = {person.lane: f"{person.distance} {person.motion}" for person in scene.people}
     lanes = ", ".join(by_lane.get(lane, "nobody") for lane in ("left", "ahead", "right"))
@@ -64,7 +64,7 @@ def caption(scene: Scene) -> str:
 
 
 def predict(scene: Scene, rng: random.Random) -> str:
-    """What will be in the way a moment later, and which side will be free."""
+    """The obstacle a moment later, and the free side."""
     if scene.yields:
         return rng.choice(
             ("A person will use the crossing in front of us.", "Someone will walk over the crossing in front of us.")
@@ -86,7 +86,7 @@ def predict(scene: Scene, rng: random.Random) -> str:
 
 
 def reason(scene: Scene, rng: random.Random) -> str:
-    """Why the action follows from the prediction."""
+    """The reason for the action."""
     action = scene.action
     if scene.yields:
         return rng.choice(
@@ -124,7 +124,7 @@ def act(scene: Scene, rng: random.Random) -> str:
 
 
 def explain(scene: Scene, rng: random.Random) -> str:
-    """How the action serves the people around."""
+    """The benefit of the action for people around."""
     if scene.yields:
         return rng.choice(("Waiting lets the person cross safely.", "People can cross without fear when we wait."))
     options = {

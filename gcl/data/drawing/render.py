@@ -1,7 +1,7 @@
 """Draw a scene as the robot sees it: `render(scene, rng)` gives a small RGB picture.
 
-Distance shows as size and height in the picture, motion as pose. Who comes closer shows a face and
-wide arms. Who stands folds the arms. Who leaves shows a rucksack and no face. Who crosses shows a profile and a stride.
+Size and height in the picture show distance. The pose shows motion. People who come closer have a face and wide arms, people
+who stand have folded arms. People who leave have a rucksack and no face. People who cross have a profile and a stride.
 """
 
 import random
@@ -16,7 +16,7 @@ HORIZON = 38
 SUPERSAMPLING = 2
 
 _LANE_X = {"left": -1.0, "ahead": 0.0, "right": 1.0}
-# Where the feet stand and how tall people are, in drawing units.
+# Places of the feet and heights of people, in drawing units.
 _FEET_Y = {"near": (100, 110), "far": (62, 74)}
 _BODY = {"near": (70, 84), "far": (36, 46)}
 _SPREAD = {"near": 54, "far": 48}

@@ -40,7 +40,7 @@ _NAMED = re.compile(r"\s*(?:Picture \d+:\s*)?<img>(.+?)</img>\s*")
 
 
 @dataclass
-class Dialogue:
+class ChatDialogue:
     """What a record says."""
 
     # place of the question in its list, question and answer of each round
@@ -50,13 +50,13 @@ class Dialogue:
     notes: Counter[str] = field(default_factory=Counter)  # what was left out, and how often
 
 
-def read_dialogue(record: Record, name: str | None, problems: list[str]) -> Dialogue | None:
+def read_dialogue(record: Record, name: str | None, problems: list[str]) -> ChatDialogue | None:
     """The dialogue of a record; None if it is at fault, of which `problems` get a line. The mapping may name its list."""
     found = _messages(record, name, problems)
     if found is None:
         return None
     messages, names = found
-    where, before, result = f"{record.where}: {names[0]}", len(problems), Dialogue(names=names)
+    where, before, result = f"{record.where}: {names[0]}", len(problems), ChatDialogue(names=names)
     for number, message in enumerate(messages, start=1):
         if isinstance(message, list | tuple) and len(message) == 2:
             messages[number - 1] = {"question": message[0], "answer": message[1]}
@@ -163,7 +163,7 @@ def _pair_of(message: Mapping[str, Any]) -> tuple[str, str] | None:
     return next((pair for pair in PAIRS if set(pair) <= set(message)), None)
 
 
-def _read_pairs(messages: Sequence[Mapping[str, Any]], where: str, problems: list[str], result: Dialogue) -> None:
+def _read_pairs(messages: Sequence[Mapping[str, Any]], where: str, problems: list[str], result: ChatDialogue) -> None:
     """Rounds of objects that hold question and answer, maybe with a rejected answer."""
     asked, answered = _pair_of(_lower(messages[0]))
     for number, message in enumerate(messages, start=1):
@@ -175,7 +175,9 @@ def _read_pairs(messages: Sequence[Mapping[str, Any]], where: str, problems: lis
         _count_rest(message, (asked, answered, "rejected"), result)
 
 
-def _read_messages(messages: Sequence[Mapping[str, Any]], where: str, problems: list[str], result: Dialogue) -> bool:
+def _read_messages(
+    messages: Sequence[Mapping[str, Any]], where: str, problems: list[str], result: ChatDialogue
+) -> bool:
     """Rounds of messages by turns; a leading system message is none of them. False where the order is wrong."""
     question, number = None, 0
     for number, message in enumerate(messages, start=1):
@@ -209,7 +211,7 @@ def _read_messages(messages: Sequence[Mapping[str, Any]], where: str, problems: 
     return True
 
 
-def _in_one_piece(message: Mapping[str, Any], name: str, result: Dialogue) -> dict[str, Any]:
+def _in_one_piece(message: Mapping[str, Any], name: str, result: ChatDialogue) -> dict[str, Any]:
     """A message whose text came in parts, with the text in one piece and its pictures set apart."""
     parts, texts = message.get(name), []
     if not isinstance(parts, list):
@@ -231,7 +233,7 @@ def _in_one_piece(message: Mapping[str, Any], name: str, result: Dialogue) -> di
     return {**message, name: "\n".join(texts)}
 
 
-def _question(text: str | None, where: str, problems: list[str], result: Dialogue) -> str:
+def _question(text: str | None, where: str, problems: list[str], result: ChatDialogue) -> str:
     if text is None:
         return ""
     first = not result.rounds
@@ -246,7 +248,7 @@ def _question(text: str | None, where: str, problems: list[str], result: Dialogu
     return rest
 
 
-def _count_rest(message: Mapping[str, Any], names: Sequence[str], result: Dialogue) -> None:
+def _count_rest(message: Mapping[str, Any], names: Sequence[str], result: ChatDialogue) -> None:
     for name, value in message.items():
         if name not in names and value not in (None, "", [], {}):
             result.notes[f"messages whose {shown(name)[1:-1]} is not read"] += 1

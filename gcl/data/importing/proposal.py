@@ -20,7 +20,7 @@ from gcl.data.importing.look import SAMPLE, Look
 from gcl.data.importing.mapping import CHOOSE
 from gcl.data.importing.missing import PUT
 from gcl.data.importing.paths import Index, rivals, suggested
-from gcl.data.importing.trial import Outcome, outcome
+from gcl.data.importing.trial import Trial, outcome
 from gcl.experiment.dialogue import Dialogue
 
 _COMMON = 60  # wordings that a mapping may list
@@ -42,7 +42,7 @@ class Proposal:
     content: Mapping[str, Any]  # as YAML holds it
     look: Look  # the file that it was made for
     remarks: Sequence[str]  # what a person should know besides
-    outcome: Outcome  # of the trial
+    outcome: Trial  # of the trial
     actions: Sequence[str] | None  # closed list that it was tried with
     comments: Mapping[str, str]  # what a person should know of `images`, and of the column of the pictures (`image`)
     named: Sequence[str]  # fields and files that are called like a split
@@ -67,7 +67,12 @@ class _Draft:
 
 
 def propose(
-    source: Path, looks: Sequence[Look], index: Index, known: Mapping[str, Known], name: str | None, dialogue: Dialogue
+    source: Path,
+    looks: Sequence[Look],
+    index: Index,
+    known: Mapping[str, Known],
+    name: str | None,
+    dialogue: Dialogue,
 ) -> Proposal | str:
     """A mapping for the files that together are a data set; or why there is none, in one line.
 

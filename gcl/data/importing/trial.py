@@ -26,7 +26,7 @@ _DECODED = 20
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Trial:
     """What came of a trial."""
 
     scenes: int  # number read
@@ -43,7 +43,7 @@ class Outcome:
         )
 
 
-def outcome(source: Path, content: Mapping[str, Any], dialogue: Dialogue, spare: Sequence[str] = ()) -> Outcome:
+def outcome(source: Path, content: Mapping[str, Any], dialogue: Dialogue, spare: Sequence[str] = ()) -> Trial:
     """Try a mapping; where it is left to choose which turn is which, each order in turn.
 
     A person could choose the `spare` columns.
@@ -60,12 +60,12 @@ def outcome(source: Path, content: Mapping[str, Any], dialogue: Dialogue, spare:
     return tried[0][1]
 
 
-def _imported(source: Path, content: Mapping[str, Any], dialogue: Dialogue) -> Outcome:
+def _imported(source: Path, content: Mapping[str, Any], dialogue: Dialogue) -> Trial:
     name = "the mapping"
     try:
         mapping = checked_mapping(content, name, dialogue.names)
     except ConfigError as error:
-        return Outcome(0, str(error).split("\n"), 0)
+        return Trial(0, str(error).split("\n"), 0)
     reading = Reading(source, mapping, name, dialogue)
     files = find_files(source, mapping, reading.problems)
     glance = _Glance(source, source)
@@ -78,7 +78,7 @@ def _imported(source: Path, content: Mapping[str, Any], dialogue: Dialogue) -> O
         listed = listed_scenes(source / rule.file, rule.file, ids, [scene.path for scene in scenes.kept], problems)
         # Single entries may be wrong; the import says which.
         if not len(problems) < len(listed) < len(ids):
-            return Outcome(0, [*problems, f"{name}: split: {rule.file} names other scenes"], 0)
+            return Trial(0, [*problems, f"{name}: split: {rule.file} names other scenes"], 0)
         problems = []
     # A mistake without a place is one of the whole.
     wrong = (
@@ -86,7 +86,7 @@ def _imported(source: Path, content: Mapping[str, Any], dialogue: Dialogue) -> O
         if None in places
         else len({place[1] for place in places} | {f.where for f in scenes.failures})
     )
-    return Outcome(len(scenes.places), problems, wrong)
+    return Trial(len(scenes.places), problems, wrong)
 
 
 def filled(

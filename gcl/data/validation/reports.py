@@ -1,18 +1,15 @@
 """What was found in a data set, `Validation`: its numbers, and reports for the terminal, as JSON, as one HTML page."""
 
-import base64
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from io import BytesIO
 from pathlib import Path, PurePosixPath
 from statistics import median
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from gcl.data.annotations import shown
+from gcl.data.html import fill, picture_uri
 from gcl.data.images import PictureError, load_picture
 from gcl.data.raw import Draft
 from gcl.data.scenario import SPLITS
@@ -120,13 +117,10 @@ class Validation:
                 flags[problem.place].append(KINDS[problem.kind])
         drafts = self.drafts
         sample = sorted(random.Random(self.name).sample(range(len(drafts)), min(SAMPLE, len(drafts))))
-        environment = Environment(
-            loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-            lstrip_blocks=True,
-        )  # fmt: skip
         errors = [(heading, group, len(group)) for heading, group in by_kind(self.errors)]
         warnings = [(heading, group[:LISTED], len(group)) for heading, group in by_kind(self.warnings)]
-        return environment.get_template("validation_page.html.j2").render(
+        return fill(
+            Path(__file__).with_name("validation_page.html.j2"),
             name=self.name,
             summary=self.summary,
             splits=SPLITS,
@@ -176,6 +170,4 @@ def _thumbnail(root: Path, draft: Draft) -> str | None:
     except PictureError:
         return None
     picture.thumbnail((_PIXELS, _PIXELS))
-    stream = BytesIO()
-    picture.save(stream, "JPEG", quality=_QUALITY)
-    return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}"
+    return picture_uri(picture, _QUALITY)

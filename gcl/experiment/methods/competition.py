@@ -33,8 +33,7 @@ def roles(members: int) -> list[str]:
 
 def find_group(experiment: Experiment, dataset: str, models: Sequence[str]) -> Group | None:
     """The listed group of these models, if there is one; a data set that is like another has its groups."""
-    groups = experiment.groups[_like(experiment, dataset)].value
-    return next((group for group in groups if group.models == tuple(models)), None)
+    return next((group for group in _groups(experiment, dataset) if group.models == tuple(models)), None)
 
 
 def _make(experiment: Experiment, ref: RunId) -> RunSpec:
@@ -83,7 +82,7 @@ def _taus(experiment: Experiment, ref: RunId, ago: bool, changes: Changes) -> li
     group = find_group(experiment, ref.dataset, ref.models[:2])
     if group is None:
         dataset = _like(experiment, ref.dataset)
-        listed = ", ".join(f"{g.learner}+{g.guide}" for g in experiment.groups[dataset].value)
+        listed = ", ".join(f"{g.learner}+{g.guide}" for g in _groups(experiment, dataset)) or "there is none yet"
         raise ConfigError(
             f"{'+'.join(ref.models[:2])} is no group of {dataset}; add it under groups.{dataset}, or use one of: {listed}"
         )
@@ -110,6 +109,11 @@ def _taught(experiment: Experiment, ref: RunId, guide: MemberSpec) -> MemberSpec
     """The guide as a teacher: fine-tuned alone before, now frozen."""
     before = sft_run(experiment, ref.dataset, guide.model, ref.seed)
     return guide.model_copy(update={"start": Trained(run=before.id, role="solo"), "lr": 0.0})
+
+
+def _groups(experiment: Experiment, dataset: str) -> list[Group]:
+    groups = experiment.groups.get(_like(experiment, dataset))
+    return groups.value if groups else []
 
 
 def _like(experiment: Experiment, dataset: str) -> str:

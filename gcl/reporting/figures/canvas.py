@@ -3,10 +3,11 @@
 The same numbers give the same bytes: no clock, no random ids, and the font that Matplotlib carries.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib.style
 from matplotlib.axes import Axes
@@ -14,7 +15,7 @@ from matplotlib.figure import Figure
 
 from gcl.experiment.schema import SCALES, Experiment
 from gcl.files import atomic_path
-from gcl.reporting.estimates import Estimate
+from gcl.reporting.estimates import PooledScore
 
 STYLE = {
     "font.family": "DejaVu Sans",
@@ -34,19 +35,23 @@ GREY = "0.45"
 
 
 @dataclass(frozen=True)
-class Look:
+class RoleLook:
     """How a role is drawn, everywhere: the mark's shape tells what its colour (Okabe-Ito) tells, also in grey."""
 
     colour: str
     marker: str
 
 
-LOOKS = {"learner": Look("#D55E00", "o"), "guide": Look("#0072B2", "s")}
+LOOKS = {"learner": RoleLook("#D55E00", "o"), "guide": RoleLook("#0072B2", "s")}
 
 
 @contextmanager
 def canvas(
-    stem: Path, size: tuple[float, float], experiment: Experiment, estimates: Sequence[Estimate], notes: Sequence[str]
+    stem: Path,
+    size: tuple[float, float],
+    experiment: Experiment,
+    estimates: Sequence[PooledScore],
+    notes: Sequence[str],
 ) -> Iterator[Figure]:
     """Yield an empty figure; when the block ends, save it as `stem`.png and `stem`.svg, marked with its scale.
 
@@ -69,7 +74,7 @@ def canvas(
                 figure.savefig(temporary, dpi=200, metadata=metadata)
 
 
-def error_bars(axes: Axes, x: Sequence[float], estimates: Sequence[Estimate], role: str) -> None:
+def error_bars(axes: Axes, x: Sequence[float], estimates: Sequence[PooledScore], role: str) -> None:
     """Connected points with vertical intervals."""
     look = LOOKS[role]
     means = [estimate.mean for estimate in estimates]
@@ -82,6 +87,12 @@ def cross(axes: Axes, x: float, y: float) -> None:
     axes.plot(x, y, marker="x", color=GREY, markersize=4.5, markeredgewidth=1, linestyle="none", zorder=5)
 
 
-def _intervals(estimates: Sequence[Estimate]) -> str:
+def cross_note(published: Mapping[Any, Sequence[float | None]]) -> list[str]:
+    """What the crosses are, if there are some."""
+    found = any(value is not None for values in published.values() for value in values)
+    return ["×: printed in the paper."] if found else []
+
+
+def _intervals(estimates: Sequence[PooledScore]) -> str:
     seeds = max(len(estimate.scores) for estimate in estimates)
     return f"Intervals: 95 % bootstrap over {estimates[0].scenarios} test scenarios, {seeds} seed{'s'[: seeds > 1]}."

@@ -4,7 +4,6 @@ It reads results/<scale>/checkpoints/<run>/losses.jsonl, which goes with the che
 All panels of one component share their scale, so that runs can be compared; seeds of one run are drawn in one panel.
 """
 
-import base64
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -15,6 +14,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from gcl.data.html import data_uri
+from gcl.experiment.places import results_at
 from gcl.experiment.runs import RunSpec
 from gcl.files import read_jsonl
 from gcl.reporting.figures.canvas import GREY, LOOKS, STYLE
@@ -45,7 +46,7 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Row:
+class CurveRow:
     """One run, all its seeds: its id without the seed, and a panel per component."""
 
     run: str
@@ -54,10 +55,10 @@ class Row:
 
 def losses_path(results: Path, scale: str, run: str) -> Path:
     """Where the losses of a finished run are."""
-    return results / scale / "checkpoints" / run / "losses.jsonl"
+    return results_at(scale, results).checkpoints(run) / "losses.jsonl"
 
 
-def curves(runs: Iterable[RunSpec], results: Path) -> tuple[list[Row], list[str]]:
+def curves(runs: Iterable[RunSpec], results: Path) -> tuple[list[CurveRow], list[str]]:
     """Draw the losses of some runs.
 
     Returns:
@@ -73,7 +74,7 @@ def curves(runs: Iterable[RunSpec], results: Path) -> tuple[list[Row], list[str]
             missing.append(run.id)
     limits = {name: _limits(name, rows.values()) for name in COMPONENTS}
     return [
-        Row(run, [_panel(run, name, seeds, limits[name]) for name in COMPONENTS if _members(seeds[0], name)])
+        CurveRow(run, [_panel(run, name, seeds, limits[name]) for name in COMPONENTS if _members(seeds[0], name)])
         for run, seeds in rows.items()
     ], missing
 
@@ -157,6 +158,4 @@ def _panel(run: str, component: str, seeds: Sequence[Series], limits: tuple[floa
         stream = BytesIO()
         figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
     alt = f"{run}: {COMPONENTS[component]} over {len(seeds[0]['step'])} steps, smoothed: {'; '.join(words)}."
-    return Panel(
-        COMPONENTS[component], f"data:image/svg+xml;base64,{base64.b64encode(stream.getvalue()).decode()}", alt
-    )
+    return Panel(COMPONENTS[component], data_uri("image/svg+xml", stream.getvalue()), alt)

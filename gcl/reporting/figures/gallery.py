@@ -4,12 +4,10 @@ This project's form of the paper's Figure 6. Nobody picks scenes by hand: `RULE`
 results give the same scenes. `write_gallery()` draws them as a figure; the page of all results shows them with their words.
 """
 
-import base64
 import hashlib
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +15,11 @@ import matplotlib.style
 from matplotlib.figure import Figure
 from PIL import Image
 
+from gcl.data.html import picture_uri
 from gcl.data.images import load_picture
 from gcl.data.manifest import load_split
 from gcl.errors import DataError
-from gcl.evaluation.metric_registry import ranking
+from gcl.evaluation.metric_registry import ranking, turn_of
 from gcl.evaluation.scorers.accuracy import NO_ACTION
 from gcl.experiment.actions import label_of, named_action
 from gcl.experiment.data_spec import DataSpec, data_spec
@@ -28,10 +27,11 @@ from gcl.experiment.dialogue import CHOOSING
 from gcl.experiment.places import places
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import SCALES, Experiment
-from gcl.files import atomic_path, read_jsonl
-from gcl.reporting.figures.arrows import draw
+from gcl.files import atomic_path
+from gcl.reporting.figures.arrows import MARKS, draw
 from gcl.reporting.figures.canvas import STYLE
-from gcl.reporting.metrics import load_metrics, metrics_path, predictions_path
+from gcl.reporting.metrics import load_metrics, read_answers
+from gcl.reporting.metrics_file import SAME, Item
 from gcl.workflow.plan import Plan
 
 EACH = 6  # scenes of each of the three kinds, for each data set
@@ -42,12 +42,10 @@ RULE = (
     "hash, too. Of several seeds the first is shown."
 )
 KINDS = {"gain": "Largest gains", "loss": "Largest losses", "drawn": "Drawn by hash"}
-# Scores are stored with six digits; what one text scores in two batches may differ in the last.
-_SAME = 1e-5
 
 
 @dataclass(frozen=True)
-class Scene:
+class GalleryScene:
     """One chosen scene.
 
     Attributes:
@@ -77,42 +75,30 @@ class Scene:
     @property
     def uri(self) -> str | None:
         """The picture as a data URI."""
-        if self.picture is None:
-            return None
-        stream = BytesIO()
-        self.picture.save(stream, "JPEG", quality=82)
-        return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}"
+        return None if self.picture is None else picture_uri(self.picture, 82)
 
 
-def gallery(experiment: Experiment, dataset: str, results: Path) -> list[Scene]:
+def gallery(experiment: Experiment, dataset: str, results: Path) -> list[GalleryScene]:
     """Choose scenes of one data set by `RULE` and draw them.
 
     Raises:
         DataError: if metrics or answers of the two runs are missing or do not belong together.
     """
-    sft, gcl = Plan(experiment).gallery_runs(dataset)
-    metrics = load_metrics(results, experiment.scale, (sft, gcl))
-    items = [_items(metrics[run.id], role) for run, role in ((sft, "solo"), (gcl, "learner"))]
-    answers = [_answers(results, run, role) for run, role in ((sft, "solo"), (gcl, "learner"))]
+    here, (sft, gcl) = places(experiment, results), Plan(experiment).gallery_runs(dataset)
+    metrics = load_metrics(results, experiment.scale, {run.id: run for run in (sft, gcl)})
+    members = [metrics[run.id].member(role) for run, role in ((sft, "solo"), (gcl, "learner"))]
+    items = [{item.id: item for item in member.items} for member in members]
+    for run in (sft, gcl):
+        if not (path := here.predictions(run.id)).is_file():
+            raise DataError(f"{path}: no such file; make it with: snakemake --cores 2 {path}")
+    answers = [read_answers(here.predictions(run.id), role) for run, role in ((sft, "solo"), (gcl, "learner"))]
     if not items[0].keys() == items[1].keys() <= answers[0].keys() & answers[1].keys():
         raise DataError(f"{sft.id} and {gcl.id}: not the same scenes in metrics and predictions; make both again")
-    images, data, (name, spelled) = (
-        _images(experiment, dataset),
-        data_spec(experiment, dataset),
-        ranking(experiment, dataset),
-    )
-    gains = {scene: items[1][scene][name] - items[0][scene][name] for scene in items[0]}
+    images, data, score = _images(experiment, dataset), data_spec(experiment, dataset), ranking(experiment, dataset)
+    gains = {i: items[1][i].scores[score[0]] - items[0][i].scores[score[0]] for i in items[0]}
     return [
-        _scene(
-            data,
-            scene,
-            kind,
-            (name, spelled),
-            [by_id[scene] for by_id in items],
-            [a[scene] for a in answers],
-            images.get(scene),
-        )
-        for scene, kind in choose(dataset, gains)
+        _scene(data, score, id, kind, [by_id[id] for by_id in items], [a[id] for a in answers], images.get(id))
+        for id, kind in choose(dataset, gains)
     ]
 
 
@@ -123,8 +109,8 @@ def choose(dataset: str, gains: Mapping[str, float], each: int = EACH) -> list[t
         gains: score of GCL - SFT by scene.
     """
     mixed = sorted(gains, key=lambda scene: hashlib.sha256(f"{dataset}/{scene}".encode()).hexdigest())
-    gained = [scene for scene in sorted(mixed, key=lambda i: -gains[i]) if gains[scene] > _SAME][:each]
-    lost = [scene for scene in sorted(mixed, key=lambda i: gains[i]) if gains[scene] < -_SAME][:each]
+    gained = [scene for scene in sorted(mixed, key=lambda i: -gains[i]) if gains[scene] > SAME][:each]
+    lost = [scene for scene in sorted(mixed, key=lambda i: gains[i]) if gains[scene] < -SAME][:each]
     rest = [scene for scene in mixed if scene not in {*gained, *lost}][:each]
     return [(scene, kind) for kind, scenes in zip(KINDS, (gained, lost, rest), strict=True) for scene in scenes]
 
@@ -154,49 +140,43 @@ def write_gallery(experiment: Experiment, results: Path, stem: Path) -> None:
             for axes, scene in zip(line, row, strict=False):
                 _panel(axes, scene)
             line[0].set_title(f"{dataset}: {KINDS[kind].lower()}\n{line[0].get_title('left')}", fontweight="bold")
-        small = "\n".join(
-            textwrap.wrap(
-                f"T ground truth, S SFT, G GCL; both are the learner. Numbers: the first score of SFT → GCL. {RULE}",
-                34 * EACH,
-            )
-        )
-        figure.supxlabel(small, x=0.01, ha="left", fontsize=7, color="0.25")
+        small = f"T ground truth, S SFT, G GCL; both are the learner. Numbers: the first score of SFT → GCL. {RULE}"
+        figure.supxlabel(textwrap.fill(small, 34 * EACH), x=0.01, ha="left", fontsize=7, color="0.25")
         figure.savefig(temporary, dpi=120, metadata={"Software": None})
 
 
 def gallery_datasets(experiment: Experiment, results: Path) -> list[str]:
     """Data sets for which both runs have been scored."""
-    plan = Plan(experiment)
+    here, plan = places(experiment, results), Plan(experiment)
 
     def scored(run: RunSpec) -> bool:
-        return metrics_path(results, run.scale, run.id).is_file() and predictions_path(results, run).is_file()
+        return here.metrics(run.id).is_file() and here.predictions(run.id).is_file()
 
     return [dataset for dataset in experiment.groups if all(map(scored, plan.gallery_runs(dataset)))]
 
 
-def _panel(axes: Any, scene: Scene) -> None:
+def _panel(axes: Any, scene: GalleryScene) -> None:
     if scene.picture is not None:
         axes.imshow(scene.picture)
     axes.set_title(f"{scene.id}: {scene.sft:.2f} → {scene.gcl:.2f}", fontsize=7)
-    letters = {"ground truth": "T", "SFT": "S", "GCL": "G"}
     words = [
-        f"{letters[source]}  {textwrap.shorten(text, 44, placeholder=' …')}" for source, text in scene.actions.items()
+        f"{MARKS[source].letter}  {textwrap.shorten(s, 44, placeholder=' …')}" for source, s in scene.actions.items()
     ]
     axes.text(0, -0.04, "\n".join(words), transform=axes.transAxes, va="top", fontsize=6.5)
 
 
 def _scene(
     data: DataSpec,
+    score: tuple[str, str],
     scene: str,
     kind: str,
-    score: tuple[str, str],
-    items: Sequence[Mapping[str, Any]],
+    items: Sequence[Item],
     answers: Sequence[Mapping[str, Mapping[str, str]]],
     image: Path | None,
-) -> Scene:
-    sft, gcl = (item[score[0]] for item in items)
-    naming, closed = data.action or score[0].rpartition("_")[0], data.actions
-    right = [item.get(f"{naming}_{CHOOSING}") for item in items]
+) -> GalleryScene:
+    sft, gcl = (item.scores[score[0]] for item in items)
+    naming, closed = data.action or turn_of(score[0]), data.actions
+    right = [item.scores.get(f"{naming}_{CHOOSING}") for item in items]
     turns = [
         (turn, answers[0][turn]["question"], {
             "ground truth": answers[0][turn]["reference"], "SFT": answers[0][turn]["text"], "GCL": answers[1][turn]["text"],
@@ -204,41 +184,18 @@ def _scene(
         for turn in data.names
     ]  # fmt: skip
     actions = next(said for turn, _, said in turns if turn == naming)
-    means = actions if closed is None else _labels(answers[0][naming]["label"], actions, closed)
-    if closed is not None:  # the label beside what was said
+    means = actions
+    if closed is not None:  # the label beside what was said, as scoring reads it
+        means = {source: named_action(text, closed) or NO_ACTION for source, text in actions.items()}
+        means["ground truth"] = answers[0][naming]["label"]
         actions = {
             source: text if label_of(text, closed) else f"{text} [{means[source]}]" for source, text in actions.items()
         }
-    outcome = "gained" if gcl - sft > _SAME else "lost" if gcl - sft < -_SAME else "equal"
+    outcome = "gained" if gcl - sft > SAME else "lost" if gcl - sft < -SAME else "equal"
     names = {(1, 1): "both right", (0, 0): "both wrong", (1, 0): "only SFT right"}
     correct = None if None in right else names.get((right[0], right[1]), "only GCL right")
     picture = None if image is None else draw(load_picture(image)[0], means)
-    return Scene(data.name, scene, kind, score[1], sft, gcl, outcome, correct, actions, turns, picture)
-
-
-def _labels(reference: str, actions: Mapping[str, str], closed: Sequence[str]) -> dict[str, str]:
-    """What each source's words mean in the closed list, as scoring reads them."""
-    return {
-        source: reference if source == "ground truth" else named_action(text, closed) or NO_ACTION
-        for source, text in actions.items()
-    }
-
-
-def _items(metrics: Mapping[str, Any], role: str) -> dict[str, dict[str, Any]]:
-    member = next(member for member in metrics["members"] if member["role"] == role)
-    return {item["id"]: item for item in member["items"]}
-
-
-def _answers(results: Path, run: RunSpec, role: str) -> dict[str, dict[str, dict[str, str]]]:
-    """A member's records by scene and turn."""
-    path = predictions_path(results, run)
-    if not path.is_file():
-        raise DataError(f"{path}: no such file; make it with: snakemake --cores 2 {path}")
-    answers: dict[str, dict[str, dict[str, str]]] = {}
-    for record in read_jsonl(path):
-        if record["role"] == role:
-            answers.setdefault(record["id"], {})[record["turn"]] = record
-    return answers
+    return GalleryScene(data.name, scene, kind, score[1], sft, gcl, outcome, correct, actions, turns, picture)
 
 
 def _images(experiment: Experiment, dataset: str) -> dict[str, Path]:

@@ -1,33 +1,26 @@
-"""Tables as the page shows them: `read_table(results, scale, name)` gives the cells of one, each with where it comes from.
+"""Tables as the page shows them: `page_table(table)` gives the cells of one, each with where it comes from.
 
-Everything is in the table's own .provenance.json (see `write_table` in tables.py), so the page repeats what the table
-says, digit by digit, whatever columns it has. `outcomes(table)` counts its marks.
+The page repeats what the table says, digit by digit, whatever columns it has. `count_marks(table)` counts its marks.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-from gcl.errors import DataError
-from gcl.files import read_json
-from gcl.reporting.tables.markup import EMPTY
-from gcl.reporting.tables.tables import EXCHANGED
-from gcl.workflow.plan import PLANNING_TABLE
+from gcl.reporting.metrics import RunSource
+from gcl.reporting.tables.markup import EMPTY, cell_text, headers, shown_columns
+from gcl.reporting.tables.result_table import ResultTable, Score, train_again
 
-MARKS = {"↑": "better than its control", "↓": "worse than its control", "†": "not told apart from its control"}
+_MEANINGS = {
+    "better": "better than its control",
+    "worse": "worse than its control",
+    "open": "not told apart from its control",
+}
 
 
 @dataclass(frozen=True)
-class Cell:
-    """What stands in one cell.
-
-    Attributes:
-        text: what people see.
-        meaning: its mark in words, for who cannot see it; empty without one.
-        kind: "heading" for the first cell of a row, "text" or "number".
-        sources: the id of its sources in the page; None where a cell is no result.
-    """
+class PageCell:
+    """One cell: its text, its mark in words for who cannot see it, "heading", "text" or "number", and the id of its sources,
+    which only results have."""
 
     text: str
     meaning: str
@@ -36,31 +29,29 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Sources:
-    """What a cell was made from: one record per run, as `gcl.reporting.metrics.sources` has them, the command
-    that trains and scores them again, and one that checks the whole chain (the column is still to be added)."""
+class CellSources:
+    """What a cell was made from: its runs, the command that trains and scores them again, and one that checks the whole
+    chain (the column is still to be added)."""
 
     id: str
     title: str
-    runs: Sequence[Mapping[str, Any]]
+    runs: Sequence[RunSource]
     command: str
     trace: str
 
 
 @dataclass(frozen=True)
-class Table:
-    """One table, ready to be shown."""
+class PageTable:
+    """One table, ready to be shown; each header has the kind of its cells."""
 
-    name: str
-    title: str
-    notes: Sequence[str]
+    table: ResultTable
     headers: Sequence[tuple[str, str]]
-    rows: Sequence[Sequence[Cell]]
-    sources: Sequence[Sources]
+    rows: Sequence[Sequence[PageCell]]
+    sources: Sequence[CellSources]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class MarkCount:
     """How often one column of a table is better, worse, or not told apart, each row against its own control."""
 
     header: str
@@ -74,75 +65,38 @@ class Outcome:
         return self.better + self.worse + self.open
 
 
-def table_path(results: Path, scale: str, name: str, suffix: str) -> Path:
-    """Where one file of a table is."""
-    return results / scale / "tables" / f"{name}{suffix}"
+def page_table(table: ResultTable) -> PageTable:
+    """The cells of a table and their sources, each set once."""
+    columns = shown_columns(table)
+    kinds = ["text" if column.kind == "text" else "number" for column, _ in columns]
+    rows, known = [], {}
+    for number, row in enumerate(table.rows, start=1):
+        cells = []
+        for (column, paper), kind in zip(columns, kinds, strict=True):
+            cell = row.cells[column.name]
+            text = cell_text(column, paper, cell)
+            if column.kind in ("text", "tau") or text == EMPTY:  # words, settings, nothing
+                cells.append(PageCell(text, "", kind if cells else "heading", None))
+                continue
+            runs = cell.runs if isinstance(cell, Score) and cell.runs else row.runs
+            title = ", ".join(map(str, table.identity(row).values()))
+            sources, again = [table.sources[run] for run in runs], train_again(table, runs)
+            new = CellSources(
+                f"from-{table.name}-{len(known)}", title, sources, again, f"gcl trace {table.name}:{number}:"
+            )
+            marked = isinstance(cell, Score) and cell.gain and not paper
+            id = known.setdefault((number, *runs), new).id
+            cells.append(PageCell(text, _MEANINGS[cell.gain.mark] if marked else "", kind, id))
+        rows.append(cells)
+    return PageTable(table, list(zip(headers(table), kinds, strict=True)), rows, list(known.values()))
 
 
-def read_table(results: Path, scale: str, name: str) -> Table | None:
-    """Read one table; None if it has not been built.
-
-    Raises:
-        DataError: if it was written by a version that did not keep the cells.
-    """
-    path = table_path(results, scale, name, ".provenance.json")
-    if not path.is_file():
-        return None
-    record = read_json(path)
-    if "columns" not in record:
-        target = table_path(Path("results"), scale, name, ".md")
-        raise DataError(f"{path}: of an earlier version; make it again with: snakemake --cores 2 {target} --force")
-    known: dict[tuple[int, tuple[str, ...]], Sources] = {}
-    rows = [
-        list(_row(name, scale, number, row, record["columns"], known))
-        for number, row in enumerate(record["rows"], start=1)
-    ]
-    headers = [(column["header"], "text" if column["text"] else "number") for column in record["columns"]]
-    return Table(name, record["title"], record["notes"], headers, rows, list(known.values()))
-
-
-def outcomes(table: Table) -> list[Outcome]:
+def count_marks(table: ResultTable) -> list[MarkCount]:
     """Count the marks of a table, column by column; rows with exchanged pictures are no attempt to be better."""
-    rows = [row for row in table.rows if not any(cell.text in EXCHANGED.values() for cell in row)]
     found = []
-    for place, (header, _) in enumerate(table.headers):
-        marks = [row[place].text[-1:] for row in rows if row[place].meaning]
+    for column in table.columns:
+        cells = [row.cells[column.name] for row in table.rows if not row.exchanged]
+        marks = [cell.gain.mark for cell in cells if isinstance(cell, Score) and cell.gain]
         if marks:
-            found.append(Outcome(header, *(marks.count(mark) for mark in MARKS)))
+            found.append(MarkCount(column.header, *(marks.count(mark) for mark in _MEANINGS)))
     return found
-
-
-def _row(
-    table: str,
-    scale: str,
-    number: int,
-    row: Mapping[str, Any],
-    columns: Sequence[Mapping[str, Any]],
-    known: dict[tuple[int, tuple[str, ...]], Sources],
-) -> Iterator[Cell]:
-    """Cells of one row; their sources are added to `known`, each set once."""
-    words = ", ".join(str(value) for value in row["row"].values())
-    for place, column in enumerate(columns):
-        name = column["name"]
-        text = row["cells"][name]
-        if column["text"] or name.startswith("tau_") or text == EMPTY:
-            yield Cell(text, "", "heading" if place == 0 else "text" if column["text"] else "number", None)
-            continue
-        sources = _sources(name, row)
-        key = (number, tuple(source["run"] for source in sources))
-        if key not in known:
-            # Targets before options, which would swallow them.
-            files = " ".join(source["file"] for source in sources)
-            rule = "planning_train" if table == PLANNING_TABLE else "train"
-            command = f"snakemake --cores 2 {files} --config scale={scale} --forcerun {rule}"
-            known[key] = Sources(f"from-{table}-{len(known)}", words, sources, command, f"gcl trace {table}:{number}:")
-        yield Cell(text, MARKS.get(text[-1:], ""), "number", known[key].id)
-
-
-def _sources(column: str, row: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The runs behind one cell: of a baseline's column in a table of groups only those of its own model."""
-    role = column.removeprefix("sft_").removesuffix("_paper")
-    model = row["row"].get(role)
-    if not column.startswith("sft_") or model is None:
-        return row["sources"]
-    return [source for source in row["sources"] if source["run"].split("/")[1:3] == ["sft", model]]

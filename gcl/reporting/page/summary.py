@@ -1,66 +1,57 @@
-"""The first words of the page: `summary(experiment, results, tables)` says what was found, with the tables' own numbers.
+"""The first words of the page: `summary(experiment, tables)` says what was found, with the tables' own numbers.
 
 Nothing here is written in advance: a sentence says "no row" only if no row does it.
 """
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-
-import pandas as pd
 
 from gcl.evaluation.metric_registry import header
 from gcl.experiment.schema import Experiment, MiniatureModel
-from gcl.reporting.page.page_tables import Outcome, Table, outcomes, table_path
-from gcl.reporting.tables.looks import Look, looks
-from gcl.reporting.tables.tables import METHODS
-from gcl.workflow.plan import PLANNING_TABLE
+from gcl.reporting.estimates import METHODS, ROLES
+from gcl.reporting.page.page_tables import MarkCount, count_marks
+from gcl.reporting.tables.looks import PictureUse, looks
+from gcl.reporting.tables.markup import signed
+from gcl.reporting.tables.result_table import Difference, ResultTable
+from gcl.workflow.targets import PLANNING_TABLE
 
 _LEVEL = 0.05
 
 
-def summary(experiment: Experiment, results: Path, tables: Sequence[Table]) -> list[str]:
-    """Sentences for the top of the page, the most important first.
-
-    Args:
-        tables: those that were built.
-    """
+def summary(experiment: Experiment, tables: Sequence[ResultTable]) -> list[str]:
+    """Sentences for the top of the page about the tables that were built, the most important first."""
     built = {table.name: table for table in tables}
     sentences = []
     if "headline" in built:
-        frame = pd.read_csv(table_path(results, experiment.scale, "headline", ".csv"))
-        sentences += _headline(experiment, frame, outcomes(built["headline"]))
-    sentences += [_counted(table, outcomes(table)) for name, table in built.items() if name != "headline"]
+        sentences += _headline(experiment, built["headline"])
+    sentences += [_counted(table, count_marks(table)) for name, table in built.items() if name != "headline"]
     if "controls" in built:
-        sentences += _controls(pd.read_csv(table_path(results, experiment.scale, "controls", ".csv")))
+        sentences += _controls(built["controls"])
     if PLANNING_TABLE in built:
-        sentences += _planning(experiment, pd.read_csv(table_path(results, experiment.scale, PLANNING_TABLE, ".csv")))
+        sentences += _planning(experiment, built[PLANNING_TABLE])
     return [sentence for sentence in [*sentences, *_limits(experiment)] if sentence]
 
 
-def _headline(experiment: Experiment, frame: pd.DataFrame, found: Sequence[Outcome]) -> Iterator[str]:
-    pair = experiment.components.pair.value
-    seeds, scenes, dataset = (frame[name].iloc[0] for name in ("seeds", "scenarios", "dataset"))
+def _headline(experiment: Experiment, table: ResultTable) -> Iterator[str]:
+    pair, first = experiment.components.pair.value, table.rows[0]
     yield (
-        f"The paper's Table 2 was run on {dataset}: learner {pair.learner} and guide {pair.guide}, "
-        f"{_count(int(seeds), 'seed')}, {_count(int(scenes), 'test scene')}."
+        f"The paper's Table 2 was run on {first.cells['dataset']}: learner {pair.learner} and guide {pair.guide}, "
+        f"{_count(first.seeds, 'seed')}, {_count(first.scenarios, 'test scene')}."
     )
-    for outcome in found:
-        yield _against_control(outcome)
-    score = next(name for name in frame if header(name))
-    for role in ("learner", "guide"):
-        rows = frame[frame["role"] == role]
-        sft, full = (rows[rows["method"] == METHODS[name]] for name in ("sft", "full"))
-        if sft.empty or full.empty or pd.isna(full[f"{score}_gain"].iloc[0]):
-            continue
-        gain, low, high = (full[f"{score}_gain{end}"].iloc[0] for end in ("", "_low", "_high"))
-        yield (
-            f"With the whole objective (GSL + DRL + AGO) the {role} has {header(score)} {full[score].iloc[0]:.3f}, with SFT "
-            f"alone {sft[score].iloc[0]:.3f}: {_signed(gain)} [{_signed(low)}, {_signed(high)}], {_verdict(low, high)}."
-        )
-    yield from _looking(looks(frame))
+    for counted in count_marks(table):
+        yield _against_control(counted)
+    score = next(column.name for column in table.columns if column.kind == "score")
+    scores = {(row.cells["method"], row.cells["role"]): row.cells[score] for row in table.rows}
+    for role in ROLES:
+        sft, full = (scores.get((METHODS[name], role)) for name in ("sft", "full"))
+        if sft and full and full.gain:
+            yield (
+                f"With the whole objective (GSL + DRL + AGO) the {role} has {header(score)} {full.mean:.3f}, with SFT "
+                f"alone {sft.mean:.3f}: {_gain(full.gain)}."
+            )
+    yield from _looking(looks(table.rows))
 
 
-def _looking(found: Sequence[Look]) -> Iterator[str]:
+def _looking(found: Sequence[PictureUse]) -> Iterator[str]:
     """Which models do not look at their pictures."""
     blind = [look for look in found if not look.looks]
     yield from (str(look) for look in blind)
@@ -71,7 +62,7 @@ def _looking(found: Sequence[Look]) -> Iterator[str]:
         )
 
 
-def _against_control(outcome: Outcome) -> str:
+def _against_control(outcome: MarkCount) -> str:
     """One column in a sentence; "no row" and "every row" where it is so."""
     n, better = outcome.rows, outcome.better
     who = "No GCL row beats" if not better else f"{better} of {n} GCL rows {'beats' if better == 1 else 'beat'}"
@@ -84,7 +75,7 @@ def _against_control(outcome: Outcome) -> str:
     )  # fmt: skip
 
 
-def _counted(table: Table, found: Sequence[Outcome]) -> str:
+def _counted(table: ResultTable, found: Sequence[MarkCount]) -> str:
     if not found:
         return ""
     parts = [
@@ -95,33 +86,36 @@ def _counted(table: Table, found: Sequence[Outcome]) -> str:
     return f"{table.title.removesuffix('?')}: {'; '.join(parts)}."
 
 
-def _controls(frame: pd.DataFrame) -> Iterator[str]:
+def _controls(table: ResultTable) -> Iterator[str]:
     """Which arms differ from SFT at the same learning rate, the comparison that takes the rate out."""
-    compared = frame[frame["p_rate"].notna()]
-    score = next(name for name in frame if header(name))
-    sure = compared[compared["p_rate"] < _LEVEL]
-    arms = "; ".join(f"{row.arm} {_signed(row.gain_rate)} (p = {row.p_rate:.3f})" for row in sure.itertuples())
+    compared = [row.cells for row in table.rows if row.cells["p_rate"] is not None]
+    sure = [cells for cells in compared if cells["p_rate"] < _LEVEL]
+    score = next(column.name for column in table.columns if column.kind == "score")
+    arms = "; ".join(f"{c['arm']} {signed(c['gain_rate'].mean)} (p = {c['p_rate']:.3f})" for c in sure)
     yield (
-        f"Against SFT at the same learning rate, over {_count(int(frame['seeds'].iloc[0]), 'seed')}, "
+        f"Against SFT at the same learning rate, over {_count(table.rows[0].seeds, 'seed')}, "
         f"{len(sure) or 'none'} of {len(compared)} arms "
         f"{'differs' if len(sure) < 2 else 'differ'} in {header(score)} at a level of {_LEVEL}, corrected for their number"
         f"{': ' + arms if arms else ''}."
     )
 
 
-def _planning(experiment: Experiment, frame: pd.DataFrame) -> Iterator[str]:
+def _planning(experiment: Experiment, table: ResultTable) -> Iterator[str]:
     """What each stage of MGSD does to each model."""
-    for row in frame[frame["arm"].isin(experiment.planning.main.value) & frame["success_gain"].notna()].itertuples():
-        low, high = row.success_gain_low, row.success_gain_high
-        yield (
-            f"MGSD, {row.model}, {row.arm}: {row.success:.3f} of the plans reach the goal (macro mean of the tasks), "
-            f"against {row.against} {_signed(row.success_gain)} [{_signed(low)}, {_signed(high)}], {_verdict(low, high)}; "
-            f"{row.reading:.3f} of the pictures are read without a mistake."
-        )
+    for cells in (row.cells for row in table.rows if row.cells["arm"] in experiment.planning.main.value):
+        if gain := cells["success"].gain:
+            read = (
+                f"; {cells['reading'].mean:.3f} of the pictures are read without a mistake" if cells["reading"] else ""
+            )
+            yield (
+                f"MGSD, {cells['model']}, {cells['arm']}: {cells['success'].mean:.3f} of the plans reach the goal (macro "
+                f"mean of the tasks), against {cells['against']} {_gain(gain)}{read}."
+            )
 
 
-def _verdict(low: float, high: float) -> str:
-    return "better" if low > 0 else "worse" if high < 0 else "a difference that may be chance"
+def _gain(gain: Difference) -> str:
+    verdict = {"better": "better", "worse": "worse", "open": "a difference that may be chance"}[gain.mark]
+    return f"{signed(gain.mean)} [{signed(gain.low)}, {signed(gain.high)}], {verdict}"
 
 
 def _limits(experiment: Experiment) -> Iterator[str]:
@@ -148,7 +142,3 @@ def _limits(experiment: Experiment) -> Iterator[str]:
 
 def _count(number: int, word: str) -> str:
     return f"{number} {word}{'s' if number != 1 else ''}"
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.3f}".replace("-", "−")

@@ -4,133 +4,108 @@
     rates_table           every arm at a few rates, on data that is for choosing them alone
     best_controls_table   every arm at its best rate, against SFT at its best rate
 
-The paper's learner has up to twice the rate of the SFT that it is compared with, so the rate alone could be what helps.
+Each takes the metrics of all its runs and raises DataError if these are not comparable. The paper's learner has up to twice
+the rate of the SFT that it is compared with, so the rate alone could be what helps.
 """
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
-
-import pandas as pd
+from collections.abc import Mapping, Sequence
 
 from gcl.errors import ConfigError
-from gcl.evaluation.metric_registry import ranking, scores_of
+from gcl.evaluation.metric_registry import header, ranking, scores_of
 from gcl.experiment.grid import arm_runs, best_runs, rate_runs
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment
-from gcl.reporting.estimates import Estimate, Metrics, run_estimate
-from gcl.reporting.metrics import check_consistent
-from gcl.reporting.tables.tables import score_cells
+from gcl.reporting.estimates import PooledScore, pooled
+from gcl.reporting.metrics import Metrics
+from gcl.reporting.tables.arms import ArmRow, arms_table, tested_columns
+from gcl.reporting.tables.assemble import identity, score_column
+from gcl.reporting.tables.markup import EMPTY
+from gcl.reporting.tables.result_table import ResultColumn, ResultTable
+
+_RATE_NOTE = "Rate: peak learning rate of the arm's first member, in that of SFT."
+_RATE = ResultColumn(name="lr_ratio", header="Rate", kind="rate", identity=True)
+_AGAINST_SFT = tested_columns("sft", "Gain over SFT", "p")
+_AT_ITS_RATE = tested_columns("rate", "Gain over SFT at its rate", "p ")
 
 
-def controls_table(experiment: Experiment, metrics: Metrics) -> pd.DataFrame:
-    """One row per arm of `controls`.
-
-    Columns as in tables.py, and: `lr_ratio`, the member's rate in units of `lr_sft`; `gain_sft` and `gain_rate`, paired
-    differences in the ranking score to the first arm and to SFT at the same rate, with `_low`, `_high`; `p_sft` and
-    `p_rate`, their two-sided bootstrap p values, corrected by Holm over all arms of the column.
-
-    Args:
-        metrics: of all arms and seeds, as `load_metrics` returns them.
-
-    Raises:
-        DataError: if the runs are not comparable.
-    """
+def controls_table(experiment: Experiment, metrics: Metrics) -> ResultTable:
+    """One row per arm of `controls`, in the ranking score against the first arm and against SFT at the same rate."""
     runs = {arm.name: arm_runs(experiment, arm.run) for arm in experiment.controls.arms.value}
     alone = {_ratio(experiment, own[0]): arm for arm, own in runs.items() if _plain(own[0])}
     same_rate = {arm: alone.get(_ratio(experiment, own[0])) for arm, own in runs.items() if not _plain(own[0])}
-    return _compared(experiment, metrics, runs, {"sft": _against_first(runs), "rate": same_rate})
+    return _compared(experiment, "controls", metrics, runs, {"rate": same_rate}, [*_AGAINST_SFT, *_AT_ITS_RATE])
 
 
-def best_controls_table(experiment: Experiment, metrics: Metrics) -> pd.DataFrame:
+def best_controls_table(experiment: Experiment, metrics: Metrics) -> ResultTable:
     """The same with every arm at the rate that `controls.best` gives it, against the first arm at its own.
 
     Raises:
         ConfigError: if it gives none.
-        DataError: if the runs are not comparable.
     """
     runs = best_runs(experiment)
     if not runs:
         raise ConfigError("controls.best is empty; build table rates, then say there at which rate each arm is best")
-    return _compared(experiment, metrics, runs, {"sft": _against_first(runs)})
+    return _compared(experiment, "controls_best", metrics, runs, {}, _AGAINST_SFT)
 
 
-def rates_table(experiment: Experiment, metrics: Metrics) -> pd.DataFrame:
+def rates_table(experiment: Experiment, metrics: Metrics) -> ResultTable:
     """One row per arm and rate, one seed. `choice` says `best` for the arm's largest ranking score, the smaller rate where
     two are equal, and `taken` for the rate in `controls.best`."""
-    resamples, taken = experiment.evaluation.bootstrap.value, experiment.controls.best.value
-    first = ranking(experiment, experiment.controls.tuning.value)[0]
-    check_consistent(metrics)
-    rows = []
-    for arm, points in rate_runs(experiment).items():
-        scores = {ratio: run_estimate(metrics, [run], first, resamples) for ratio, run in points.items()}
+    taken, arms, others = experiment.controls.best.value, {}, []
+    first, spelled = ranking(experiment, experiment.controls.tuning.value)
+    for name, points in rate_runs(experiment).items():
+        scores = {ratio: _score(experiment, metrics, [run], first) for ratio, run in points.items()}
         best = max(sorted(scores), key=lambda ratio: scores[ratio].mean)
         for ratio, score in scores.items():
-            words = [word for word, which in (("best", best), ("taken", taken.get(arm))) if which == ratio]
-            rows.append(
-                {"scale": experiment.scale, "dataset": experiment.controls.tuning.value, "arm": arm, "lr_ratio": ratio}
-                | score_cells(first, score, None, resamples)
-                | {"choice": ", ".join(words) or "–", "seeds": 1, "scenarios": score.scenarios, "runs": score.runs[0]}
-            )
-    return pd.DataFrame(rows)
+            words = [word for word, which in (("best", best), ("taken", taken.get(name))) if which == ratio]
+            cells = {"dataset": experiment.controls.tuning.value, "arm": name, "lr_ratio": ratio}
+            cells["choice"] = ", ".join(words) or EMPTY
+            arms[name, ratio] = ArmRow(cells, {first: score}, seeds=1)
+            if words == ["best"]:
+                others.append(name)
+    notes = [
+        _RATE_NOTE,
+        f"best: the arm's largest {spelled}; taken: what `controls.best` says, and table controls_best shows.",
+        *([f"Not as taken: {', '.join(others)}."] if others else []),
+    ]
+    choice = ResultColumn(name="choice", header="Choice", kind="text")
+    columns = [*identity("dataset", "arm"), _RATE, score_column(first, spelled), choice]
+    return arms_table(experiment, "rates", columns, arms, metrics, notes)
 
 
 def _compared(
     experiment: Experiment,
+    name: str,
     metrics: Metrics,
     runs: Mapping[str, Sequence[RunSpec]],
-    controls: Mapping[str, Mapping[str, str | None]],
-) -> pd.DataFrame:
-    """A row for each arm.
-
-    Args:
-        runs: by arm, one for each seed.
-        controls: by label of the comparison, which arm each arm is compared with.
-    """
-    resamples = experiment.evaluation.bootstrap.value
-    check_consistent(metrics)
-    names = scores_of(experiment, experiment.controls.dataset.value)
-    scores = {arm: {name: run_estimate(metrics, own, name, resamples) for name in names} for arm, own in runs.items()}
-    rows = []
-    for arm, own in runs.items():
-        others = {label: by_arm.get(arm) for label, by_arm in controls.items()}
-        cells: dict[str, Any] = {"lr_ratio": _ratio(experiment, own[0])}
-        for name in names:
-            cells |= score_cells(
-                name, scores[arm][name], scores[others["sft"]][name] if others["sft"] else None, resamples
-            )
-        for label, other in others.items():
-            control = scores[other][names[0]] if other else None
-            cells |= _difference(label, scores[arm][names[0]], control, resamples)
-        behind = [own, *(runs[other] for other in others.values() if other)]
-        rows.append(
-            {"scale": experiment.scale, "dataset": experiment.controls.dataset.value, "arm": arm, **cells}
-            | {"seeds": len(own), "scenarios": scores[arm][names[0]].scenarios}
-            | {"runs": " ".join(dict.fromkeys(run.id for runs in behind for run in runs))}
+    against: Mapping[str, Mapping[str, str | None]],
+    tested: Sequence[ResultColumn],
+) -> ResultTable:
+    """A row for each arm, compared with the first one, and by `against` with others; its `runs` are one a seed."""
+    first, *others = runs
+    against = {"sft": dict.fromkeys(others, first), **against}
+    dataset = experiment.controls.dataset.value
+    names = scores_of(experiment, dataset)
+    arms = {
+        arm: ArmRow(
+            {"dataset": dataset, "arm": arm, "lr_ratio": _ratio(experiment, own[0])},
+            {metric: _score(experiment, metrics, own, metric) for metric in names},
+            seeds=len(own),
+            against={label: by_arm.get(arm) for label, by_arm in against.items()},
         )
-    frame = pd.DataFrame(rows)
-    for label in controls:
-        frame[f"p_{label}"] = holm(frame[f"p_{label}"].tolist())
-    return frame
+        for arm, own in runs.items()
+    }
+    columns = [*identity("dataset", "arm"), _RATE, *(score_column(n, str(header(n))) for n in names), *tested]
+    note = (
+        f"{_RATE_NOTE} Gains in {header(names[0])} are paired by scenario and seed; p: two-sided bootstrap, corrected by "
+        "Holm over the arms of its column."
+    )
+    return arms_table(experiment, name, columns, arms, metrics, [note], tested=names[0])
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down correction; missing values stay missing and do not count.
-
-    Args:
-        p_values: of one family of comparisons.
-    """
-    known = sorted((p, k) for k, p in enumerate(p_values) if not math.isnan(p))
-    corrected, largest = [math.nan] * len(p_values), 0.0
-    for rank, (p, k) in enumerate(known):
-        largest = max(largest, min(1.0, (len(known) - rank) * p))
-        corrected[k] = largest
-    return corrected
-
-
-def _against_first(arms: Iterable[str]) -> dict[str, str]:
-    first, *others = arms
-    return dict.fromkeys(others, first)
+def _score(experiment: Experiment, metrics: Metrics, runs: Sequence[RunSpec], metric: str) -> PooledScore:
+    names, role = [run.id for run in runs], runs[0].members[0].role
+    return pooled(metrics, names, role, metric, experiment.evaluation.bootstrap.value)
 
 
 def _plain(run: RunSpec) -> bool:
@@ -140,9 +115,3 @@ def _plain(run: RunSpec) -> bool:
 
 def _ratio(experiment: Experiment, run: RunSpec) -> float:
     return float(f"{run.members[0].lr / experiment.training.lr_sft.value:g}")
-
-
-def _difference(label: str, ours: Estimate, control: Estimate | None, resamples: int) -> dict[str, float]:
-    gain = ours.gain_over(control, resamples) if control else {}
-    columns = {f"gain_{label}": "mean", f"gain_{label}_low": "low", f"gain_{label}_high": "high", f"p_{label}": "p"}
-    return {column: gain.get(part, math.nan) for column, part in columns.items()}

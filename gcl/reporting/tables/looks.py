@@ -1,40 +1,46 @@
-"""Does a model look? `looks(frame)` reads it from the rows "pictures exchanged" of table headline.
+"""Does a model look? `looks(rows)` reads it from the rows with exchanged pictures of table headline.
 
 A member is asked the same questions about the picture of another scene. If none of its scores gets worse, the picture does
 not matter to it: it answers from the question alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import pandas as pd
-
 from gcl.evaluation.metric_registry import header
-from gcl.reporting.tables.tables import EXCHANGED, METHODS
+from gcl.reporting.estimates import EXCHANGED, METHODS
+from gcl.reporting.tables.markup import signed
+from gcl.reporting.tables.result_table import Difference, ResultRow, Score
+
+_METHODS = {label: METHODS[variant] for variant, label in EXCHANGED.items()}
+_EXPLAINED = (
+    "Pictures exchanged: the same member is asked about the picture of another test scene, and compared with "
+    "itself on the right pictures. Nothing was trained for it."
+)
 
 
 @dataclass(frozen=True)
-class Look:
+class PictureUse:
     """One member with exchanged pictures.
 
     Attributes:
         who: its method, role and model.
-        differences: mean, low and high of exchanged - own, by metric.
+        differences: exchanged - own, by metric.
     """
 
     who: str
-    differences: Mapping[str, tuple[float, float, float]]
+    differences: Mapping[str, Difference]
 
     @property
     def looks(self) -> bool:
         """Whether some score is worse with the picture of another scene, by the 95 % interval."""
-        return any(high < 0 for _, _, high in self.differences.values())
+        return any(difference.mark == "worse" for difference in self.differences.values())
 
     def __str__(self) -> str:
         numbers = "; ".join(
-            f"{header(name)} {mean:+.3f} [{low:+.3f}, {high:+.3f}]"
-            for name, (mean, low, high) in self.differences.items()
-        ).replace("-0", "−0")
+            f"{header(name)} {signed(d.mean)} [{signed(d.low)}, {signed(d.high)}]"
+            for name, d in self.differences.items()
+        )
         verdict = (
             "looks at its pictures"
             if self.looks
@@ -43,12 +49,18 @@ class Look:
         return f"{self.who} {verdict} ({numbers})."
 
 
-def looks(frame: pd.DataFrame) -> list[Look]:
-    """One entry for each row "pictures exchanged" of the frame, in its order."""
-    methods = {label: METHODS[variant] for variant, label in EXCHANGED.items()}
+def looks(rows: Sequence[ResultRow]) -> list[PictureUse]:
+    """One entry for each row with exchanged pictures, in their order."""
     found = []
-    for _, row in frame[frame["method"].isin(methods)].iterrows():
-        names = [name for name in row.index if header(name) and pd.notna(row[f"{name}_gain"])]
-        differences = {name: tuple(float(row[f"{name}_gain{end}"]) for end in ("", "_low", "_high")) for name in names}
-        found.append(Look(f"{methods[row['method']]}, {row['role']} ({row['model']})", differences))
+    for row in rows:
+        if row.exchanged:
+            scores = {name: cell for name, cell in row.cells.items() if isinstance(cell, Score)}
+            who = f"{_METHODS[row.cells['method']]}, {row.cells['role']} ({row.cells['model']})"
+            found.append(PictureUse(who, {name: cell.gain for name, cell in scores.items() if cell.gain}))
     return found
+
+
+def looking_notes(rows: Sequence[ResultRow]) -> list[str]:
+    """How much each member loses with the picture of another scene, with the interval of the paired differences."""
+    found = looks(rows)
+    return [_EXPLAINED, *map(str, found)] if found else []

@@ -1,58 +1,23 @@
-"""A table for people: `markdown()`, `tex()` and `as_shown()` have the same cells and notes (columns as in tables.py)."""
+"""A table for people and programs: `csv_text()`, `markdown()` and `latex()` of a `ResultTable`; `write_table()` writes all.
 
-from collections.abc import Iterator, Sequence
+The CSV has several columns for a score: `x`, `x_low`, `x_high`; `x_gain`, `x_gain_low`, `x_gain_high`, the paired difference
+to the row's control; `x_paper` and `x_difference` (ours - paper) where published values are shown. `runs` names all runs
+behind a row.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from gcl.evaluation.metric_registry import header
-from gcl.experiment.schema import SCALES
-
-HIDDEN = "The paper's values are hidden (set report.paper_values to show them)."
-SHOWN = "The paper's values are shown only because report.paper_values asks for them."
-MARKS_NOTE = (
-    "↑ better, ↓ worse than {control}: the 95 % bootstrap interval of the paired differences excludes "
-    "zero. † it does not. With this many cells some marks are accidents."
-)
-ONE_SEED_NOTE = "Intervals are over scenarios, not over trainings: a mark can be an accident of the one training."
+from gcl.files import write_json, write_text
+from gcl.reporting.tables.result_table import Cell, Difference, ResultColumn, ResultTable, Score
 
 EMPTY = "–"  # in a cell that has no value
-
-# Beside those of scores.
-_HEADERS = {
-    "dataset": "Data set",
-    "encoder": "Encoder",
-    "regime": "Regime",
-    "method": "Method",
-    "model": "Model",
-    "role": "Role",
-    "learner": "Learner",
-    "guide": "Guide",
-    "tau_learner": "τ learner",
-    "tau_guide": "τ guide",
-    "sft_learner": "SFT learner",
-    "sft_guide": "SFT guide",
-    "gcl_learner": "GCL learner",
-    "gcl_guide": "GCL guide",
-    "arm": "Arm",
-    "lr_ratio": "Rate",
-    "choice": "Choice",
-    "gain_sft": "Gain over SFT",
-    "p_sft": "p",
-    "gain_rate": "Gain over SFT at its rate",
-    "p_rate": "p ",
-    "gain_learner": "Gain learner",
-    "gain_guide": "Gain guide",
-    "against": "Compared with",
-    "success": "Success",
-    "optimal": "Optimal",
-    "parsed": "Parsed",
-    "illegal": "Illegal",
-    "frozenlake": "FrozenLake",
-    "maze": "Maze",
-    "minibehaviour": "MiniBehaviour",
-    "reading": "Read right",
-}
+MARKS = {"better": "↑", "worse": "↓", "open": "†"}
+PAPER_HEADER = "{}, paper (ours − paper)"
+_NAN = float("nan")
 _TEX = str.maketrans(
     {
         "\\": r"\textbackslash{}",
@@ -72,126 +37,120 @@ _TEX = str.maketrans(
 )
 
 
-def markdown(frame: pd.DataFrame, title: str, notes: Sequence[str]) -> str:
+def write_table(table: ResultTable, stem: Path) -> None:
+    """Write `stem`.csv for programs, .md for people, .tex for a paper, and .provenance.json, the table itself."""
+    write_text(f"{stem}.csv", csv_text(table))
+    write_text(f"{stem}.md", markdown(table))
+    write_text(f"{stem}.tex", latex(table))
+    write_json(f"{stem}.provenance.json", table.model_dump())
+
+
+def csv_text(table: ResultTable) -> str:
+    """The table as CSV, rounded to four decimals."""
+    return pd.DataFrame(records(table)).round(4).to_csv(index=False, lineterminator="\n")
+
+
+def records(table: ResultTable) -> list[dict[str, Any]]:
+    """Rows as flat records with the CSV's columns, not rounded; empty numbers are NaN."""
+    found = []
+    for row in table.rows:
+        cells = {name: x for column in table.columns for name, x in _flat(column, row.cells[column.name]).items()}
+        counts = {"seeds": row.seeds, "scenarios": row.scenarios, "runs": " ".join(row.runs)}
+        found.append({"scale": table.scale, **cells, **counts})
+    return found
+
+
+def markdown(table: ResultTable) -> str:
     """The table as Markdown."""
-    columns = _columns(frame)
-    lines = [f"# {title}", ""]
-    if warning := _warning(frame):
-        lines += [f"**{warning}**", ""]
-    lines += [_line([*columns]), _line([":--" if _is_text(frame, name) else "--:" for name in columns.values()])]
-    lines += [_line([_cell(row, name) for name in columns.values()]) for _, row in frame.iterrows()]
-    lines += ["", *(f"- {note}" for note in _notes(frame, notes))]
+    lines = [f"# {table.title}", ""]
+    if table.warning:
+        lines += [f"**{table.warning}**", ""]
+    lines += [_line(headers(table)), _line(":--" if c.kind == "text" else "--:" for c, _ in shown_columns(table))]
+    lines += [_line(texts) for texts in _texts(table)]
+    lines += ["", *(f"- {note}" for note in table.notes)]
     return "\n".join(lines) + "\n"
 
 
-def tex(frame: pd.DataFrame, title: str, notes: Sequence[str]) -> str:
+def latex(table: ResultTable) -> str:
     """The table as a LaTeX tabular; needs the package booktabs."""
-    columns = _columns(frame)
-    alignment = "".join("l" if _is_text(frame, name) else "r" for name in columns.values())
-    lines = [f"% {title}", rf"\begin{{tabular}}{{{alignment}}}", r"\toprule", _tex_line([*columns]), r"\midrule"]
+    alignment = "".join("l" if column.kind == "text" else "r" for column, _ in shown_columns(table))
+    lines = [
+        f"% {table.title}",
+        rf"\begin{{tabular}}{{{alignment}}}",
+        r"\toprule",
+        _tex_line(headers(table)),
+        r"\midrule",
+    ]
     section = None
-    for _, row in frame.iterrows():
+    for row, texts in zip(table.rows, _texts(table), strict=True):
         # A rule between data sets (Table 2) or regimes (Tables 1 and 3), as in the paper.
-        if section not in (None, new := (row["dataset"], row.get("regime"))):
+        if section not in (None, new := (row.cells["dataset"], row.cells.get("regime"))):
             lines.append(r"\midrule")
         section = new
-        lines.append(_tex_line([_cell(row, name) for name in columns.values()]))
+        lines.append(_tex_line(texts))
     lines += [r"\bottomrule", r"\end{tabular}", "", r"\smallskip", r"{\footnotesize"]
-    if warning := _warning(frame):
-        lines.append(rf"\textbf{{{_escape(warning)}}}\par")
-    lines += [rf"{_escape(note)}\par" for note in _notes(frame, notes)]
+    if table.warning:
+        lines.append(rf"\textbf{{{_escape(table.warning)}}}\par")
+    lines += [rf"{_escape(note)}\par" for note in table.notes]
     return "\n".join([*lines, "}"]) + "\n"
 
 
-def as_shown(frame: pd.DataFrame, notes: Sequence[str]) -> dict[str, Any]:
-    """The same as data, for the page: columns, for each row the text of its cells by column, warning and notes."""
-    columns = _columns(frame)
-    return {
-        "warning": _warning(frame),
-        "notes": [*_notes(frame, notes)],
-        "columns": [
-            {"name": name, "header": header, "text": _is_text(frame, name)} for header, name in columns.items()
-        ],
-        "cells": [{name: _cell(row, name) for name in columns.values()} for _, row in frame.iterrows()],
-    }
+def shown_columns(table: ResultTable) -> list[tuple[ResultColumn, bool]]:
+    """What people see: each column, and beside it that of its published values, which is marked True."""
+    return [(column, paper) for column in table.columns for paper in (False, True)[: 1 + column.paper]]
 
 
-def _columns(frame: pd.DataFrame) -> dict[str, str]:
-    """What people see: header and the column it starts from."""
-    columns = {}
-    for name in frame.columns:
-        base = name.removesuffix("_paper")
-        if shown := _HEADERS.get(base) or header(base):
-            columns[shown if name == base else f"{shown}, paper (ours − paper)"] = name
-    return columns
+def headers(table: ResultTable) -> list[str]:
+    """Above the shown columns."""
+    return [PAPER_HEADER.format(column.header) if paper else column.header for column, paper in shown_columns(table)]
 
 
-def _is_text(frame: pd.DataFrame, name: str) -> bool:
-    return not pd.api.types.is_numeric_dtype(frame[name])
+def cell_text(column: ResultColumn, paper: bool, cell: Cell) -> str:
+    """What people see of a cell, or of its published value."""
+    if isinstance(cell, Score):
+        if paper:
+            return EMPTY if cell.paper is None else f"{cell.paper:.3f} ({signed(cell.mean - cell.paper)})"
+        mark = f" {MARKS[cell.gain.mark]}" if cell.gain else ""
+        return f"{cell.mean:.3f} [{cell.low:.3f}, {cell.high:.3f}]{mark}"
+    if isinstance(cell, Difference):
+        return f"{signed(cell.mean)} [{signed(cell.low)}, {signed(cell.high)}]"
+    if isinstance(cell, float):
+        return {"rate": f"× {cell:g}", "tau": f"{cell:.1f}", "p": f"{cell:.3f}", "difference": signed(cell)}[
+            column.kind
+        ]
+    return EMPTY if cell is None else cell
 
 
-def _cell(row: pd.Series, name: str) -> str:
-    value = row[name]
-    if isinstance(value, str):
-        return value
-    if pd.isna(value):
-        return EMPTY
-    if name.startswith("tau_"):
-        return f"{value:.1f}"
-    if name == "lr_ratio":
-        return f"× {value:g}"
-    if name.startswith("p_"):
-        return f"{value:.3f}"
-    if name.startswith("gain_"):
-        within = f" [{_signed(row[f'{name}_low'])}, {_signed(row[f'{name}_high'])}]" if f"{name}_low" in row else ""
-        return f"{_signed(value)}{within}"
-    if name.endswith("_paper"):
-        return f"{value:.3f} ({_signed(row[name.removesuffix('_paper') + '_difference'])})"
-    return f"{value:.3f} [{row[f'{name}_low']:.3f}, {row[f'{name}_high']:.3f}]{_mark(row, name)}"
-
-
-def _mark(row: pd.Series, name: str) -> str:
-    """How the score compares with its control; nothing for a control."""
-    if pd.isna(row.get(f"{name}_gain")):
-        return ""
-    if row[f"{name}_gain_low"] > 0:
-        return " ↑"
-    return " ↓" if row[f"{name}_gain_high"] < 0 else " †"
-
-
-def _signed(value: float) -> str:
+def signed(value: float) -> str:
+    """A difference with its sign, to three decimals."""
     return f"{value:+.3f}".replace("-", "−")
 
 
-def _warning(frame: pd.DataFrame) -> str:
-    warning = SCALES[frame["scale"].iloc[0]]
-    if warning is None:
-        return ""
-    shown = any(name.endswith("_paper") for name in frame)
-    return f"{warning} {SHOWN if shown else HIDDEN}"
+def _texts(table: ResultTable) -> list[list[str]]:
+    return [[cell_text(c, paper, row.cells[c.name]) for c, paper in shown_columns(table)] for row in table.rows]
 
 
-def _notes(frame: pd.DataFrame, notes: Sequence[str]) -> Iterator[str]:
-    sizes = ", ".join(
-        f"{dataset}: {n}" for dataset, n in dict(zip(frame["dataset"], frame["scenarios"], strict=True)).items()
-    )
-    seeds = frame["seeds"].iloc[0]
-    pooled = (
-        "one seed"
-        if seeds == 1
-        else f"{seeds} seeds, both trainings and scenarios drawn again, Student's t over trainings at least"
-    )
-    yield f"[low, high]: 95 % percentile bootstrap interval over test scenarios ({sizes}); {pooled}."
-    if any(frame[name].notna().any() for name in frame if name.endswith("_gain")):
-        yield MARKS_NOTE.format(
-            control="what the row is compared with" if "against" in frame else "the same model's SFT control"
-        )
-        if seeds == 1:
-            yield ONE_SEED_NOTE
-    yield from notes
+def _flat(column: ResultColumn, cell: Cell) -> dict[str, Any]:
+    """The CSV's columns of a cell."""
+    name = column.name
+    if column.kind not in ("score", "gain"):
+        return {name: _NAN if cell is None else cell}
+    found = _span(name, cell)
+    gain = cell.gain if isinstance(cell, Score) else None
+    if column.compared:
+        found |= _span(f"{name}_gain", gain)
+    if column.paper:
+        published = _NAN if cell is None or cell.paper is None else cell.paper
+        found |= {f"{name}_paper": published, f"{name}_difference": (cell.mean if cell else _NAN) - published}
+    return found
 
 
-def _line(cells: Sequence[str]) -> str:
+def _span(name: str, value: Score | Difference | None) -> dict[str, float]:
+    values = (value.mean, value.low, value.high) if value else (_NAN,) * 3
+    return dict(zip((name, f"{name}_low", f"{name}_high"), values, strict=True))
+
+
+def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 

@@ -9,15 +9,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from gcl.errors import ConfigError, DataError
-from gcl.evaluation.bootstrap import paired_difference
-from gcl.reporting.trace.scored import Scored, ScoredMember
-
-# Scores are stored with six digits; what one text scores in two batches may differ in the last.
-_SAME = 1e-5
+from gcl.evaluation.bootstrap import group_weights, paired_difference
+from gcl.reporting.metrics_file import SAME, MemberMetrics
+from gcl.reporting.tables.markup import MARKS
+from gcl.reporting.trace.scored import ScoredRun
 
 
 @dataclass(frozen=True)
-class Difference:
+class MetricDifference:
     """One metric of two members over the same scenes.
 
     Attributes:
@@ -44,7 +43,7 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Scene:
+class DifferentScene:
     """A scene on which two members differ."""
 
     id: str
@@ -60,21 +59,13 @@ class MemberPair:
     roles: tuple[str, str]
     models: tuple[str, str]
     headers: Mapping[str, str]
-    metrics: Mapping[str, Difference]
-    worst: Sequence[Scene]
+    metrics: Mapping[str, MetricDifference]
+    worst: Sequence[DifferentScene]
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two runs.
-
-    Attributes:
-        runs: their ids, A first.
-        files: their metrics files.
-        scenes: number of test scenes.
-        notes: what else differs between them and should be known.
-        pairs: the members that were compared.
-    """
+    """Two runs, A first: ids, metrics files, number of test scenes, what else differs, and the members compared."""
 
     runs: tuple[str, str]
     files: tuple[str, str]
@@ -103,7 +94,7 @@ class Comparison:
 
 
 def compare(
-    a: Scored, b: Scored, *, members: Sequence[str] | None = None, worst: int = 5, resamples: int = 2000
+    a: ScoredRun, b: ScoredRun, *, members: Sequence[str] | None = None, worst: int = 5, resamples: int = 2000
 ) -> Comparison:
     """Compare two runs that answered the same questions.
 
@@ -119,77 +110,74 @@ def compare(
     """
     _check(a, b)
     pairs = [_pair(a, one, b, other, worst, resamples) for one, other in _members(a, b, members)]
-    scenes = len(a.members[0].scenes)
-    return Comparison((a.run, b.run), (str(a.path), str(b.path)), scenes, list(_notes(a, b)), pairs)
+    # What may differ without forbidding the comparison may be why the scores do.
+    differing = [what for what, value in a.noted.items() if what in b.noted and value != b.noted[what]]
+    notes = [f"the two were made with different {what}" for what in differing]
+    return Comparison((a.file.run, b.file.run), (str(a.path), str(b.path)), len(a.file.members[0].items), notes, pairs)
 
 
-def _check(a: Scored, b: Scored) -> None:
-    if a.needed.keys() != b.needed.keys():
-        raise DataError(f"{a.path} and {b.path} are of different methods, so nothing in them can be compared")
+def _check(a: ScoredRun, b: ScoredRun) -> None:
     for what, value in a.needed.items():
-        if value != b.needed[what]:
+        if value != b.needed.get(what):
             raise DataError(
                 f"{a.path} and {b.path} were scored with different {what}, so their difference means nothing; compare runs "
                 f"of one data set and scale, or bring both up to date with: snakemake --cores 2 {a.path} {b.path}"
             )
-    scenes = {frozenset(member.scenes) for file in (a, b) for member in file.members}
+    scenes = {frozenset(item.id for item in member.items) for one in (a, b) for member in one.file.members}
     if len(scenes) > 1:
         raise DataError(f"{a.path} and {b.path} do not hold the same scenes; make both again with snakemake")
+    if not a.headers.keys() & b.headers.keys():
+        raise DataError(
+            f"{a.path} and {b.path} have no metric in common ({', '.join(a.headers)}; {', '.join(b.headers)}); compare "
+            "answers to the same question"
+        )
 
 
-def _notes(a: Scored, b: Scored) -> Iterator[str]:
-    """What may differ without forbidding the comparison, but may be why the scores do."""
-    for what, value in a.noted.items():
-        if what in b.noted and value != b.noted[what]:
-            yield f"the two were made with different {what}"
-
-
-def _members(a: Scored, b: Scored, roles: Sequence[str] | None) -> list[tuple[ScoredMember, ScoredMember]]:
+def _members(a: ScoredRun, b: ScoredRun, roles: Sequence[str] | None) -> list[tuple[MemberMetrics, MemberMetrics]]:
+    for run, role in zip((a, b), roles or (), strict=False):
+        if role not in (member.role for member in run.file.members):
+            raise ConfigError(f"--members: {run.file.run} has no member {role!r}; it has {_listed(run)}")
     if roles is not None:
-        return [(_member(a, roles[0]), _member(b, roles[1]))]
+        return [(a.file.member(roles[0]), b.file.member(roles[1]))]
     pairs = []
-    for one in a.members:
-        same = [other for other in b.members if other.model == one.model]
+    for one in a.file.members:
+        same = [other for other in b.file.members if other.model == one.model]
         # Where a model competes with itself, learner goes with learner.
         pairs += [(one, other) for other in [m for m in same if m.role == one.role] or same]
     if not pairs:
         raise ConfigError(
-            f"no model is in both runs; name a member of each, such as --members {a.members[0].role} "
-            f"{b.members[0].role} ({a.run} has {_listed(a)}; {b.run} has {_listed(b)})"
+            f"no model is in both runs; name a member of each, such as --members {a.file.members[0].role} "
+            f"{b.file.members[0].role} ({a.file.run} has {_listed(a)}; {b.file.run} has {_listed(b)})"
         )
     return pairs
 
 
-def _member(file: Scored, role: str) -> ScoredMember:
-    for member in file.members:
-        if member.role == role:
-            return member
-    raise ConfigError(f"--members: {file.run} has no member {role!r}; it has {_listed(file)}")
+def _listed(run: ScoredRun) -> str:
+    return ", ".join(f"{member.role} {member.model}" for member in run.file.members)
 
 
-def _listed(file: Scored) -> str:
-    return ", ".join(f"{member.role} {member.model}" for member in file.members)
-
-
-def _pair(a: Scored, one: ScoredMember, b: Scored, other: ScoredMember, worst: int, resamples: int) -> MemberPair:
-    scenes = sorted(one.scenes)
-    headers = {name: text for name, text in a.headers.items() if name in one.means and name in other.means}
+def _pair(
+    a: ScoredRun, one: MemberMetrics, b: ScoredRun, other: MemberMetrics, worst: int, resamples: int
+) -> MemberPair:
+    headers = {name: text for name, text in a.headers.items() if name in b.headers}
+    scores = [{item.id: {name: item.scores[name] for name in headers} for item in m.items} for m in (one, other)]
+    groups = {item.id: item.group for item in one.items}
+    scenes = sorted(groups)
+    weights = group_weights([groups[scene] for scene in scenes])
     metrics = {}
     for name in headers:
-        gaps = [other.scenes[i][name] - one.scenes[i][name] for i in scenes]
-        weights = one.weights or dict.fromkeys(scenes, 1.0)
-        gain = paired_difference([[weights[i] * gap for i, gap in zip(scenes, gaps, strict=True)]], resamples)
-        better = sum(gap < -_SAME for gap in gaps), sum(gap > _SAME for gap in gaps)
-        metrics[name] = Difference(one.means[name], other.means[name], gain["mean"], gain["low"], gain["high"], *better)
-    answers, leading = [a.answers(one.role), b.answers(other.role)], next(iter(headers))
-
-    def gap(scene: str) -> float:
-        return abs(one.scenes[scene][leading] - other.scenes[scene][leading])
-
+        before, after = ([by_scene[scene][name] for scene in scenes] for by_scene in scores)
+        gaps = [y - x for x, y in zip(before, after, strict=True)]
+        gain = paired_difference([[w * gap for w, gap in zip(weights, gaps, strict=True)]], resamples)
+        means = (member.summary[name].mean for member in (one, other))
+        better = sum(gap < -SAME for gap in gaps), sum(gap > SAME for gap in gaps)
+        metrics[name] = MetricDifference(*means, gain["mean"], gain["low"], gain["high"], *better)
+    leading, answers = next(iter(headers)), [a.answers(one.role), b.answers(other.role)]
+    gap = {scene: abs(scores[0][scene][leading] - scores[1][scene][leading]) for scene in scenes}
     differing = [
-        Scene(i, *(Side(m.scenes[i], said.get(i)) for m, said in zip((one, other), answers, strict=True)))
-        for i in sorted(scenes, key=lambda i: (-gap(i), i))[:worst]
-        if gap(i) > _SAME
+        DifferentScene(i, *(Side(by_scene[i], said.get(i)) for by_scene, said in zip(scores, answers, strict=True)))
+        for i in sorted(scenes, key=lambda i: (-gap[i], i))[:worst]
+        if gap[i] > SAME
     ]
     return MemberPair((one.role, other.role), (one.model, other.model), headers, metrics, differing)
 
@@ -200,7 +188,7 @@ def _table(pair: MemberPair) -> Iterator[str]:
     )
     yield f"  {'':<22} {'A':>6} {'B':>6}  {'B - A':<25} {'A better':>9} {'B better':>9}"
     for name, d in pair.metrics.items():
-        mark = "↑" if d.low > 0 else "↓" if d.high < 0 else "†"
+        mark = MARKS["better" if d.low > 0 else "worse" if d.high < 0 else "open"]
         gain = f"{d.difference:+.3f} [{d.low:+.3f}, {d.high:+.3f}] {mark}"
         yield f"  {pair.headers[name]:<22} {d.a:6.3f} {d.b:6.3f}  {gain:<25} {d.a_better:>9} {d.b_better:>9}"
 

@@ -6,19 +6,19 @@ what each run used, what it made, and when (https://w3id.org/ro/wfrun/workflow).
 
 import importlib.metadata
 import mimetypes
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from rocrate.model import ContextEntity, DataEntity
 from rocrate.rocrate import ROCrate
 
 from gcl.data.scenario import SPLITS
 from gcl.errors import ConfigError, DataError, raise_all
-from gcl.experiment.places import places
+from gcl.experiment.places import Places, places
 from gcl.experiment.schema import SCALES, Experiment
 from gcl.files import atomic_path, read_json, sha256_file
+from gcl.reporting.tables.result_table import read_table
 from gcl.reporting.trace.links import metrics_link
 
 _PROFILES = {
@@ -38,17 +38,18 @@ def write_crate(experiment: Experiment, results: Path, to: Path) -> None:
     """
     if to.suffix != ".zip":
         raise ConfigError(f"{to}: a crate is written as a zip; give a name that ends with .zip")
-    made = results / experiment.scale
-    tables = sorted(made.glob("tables/*.provenance.json"))
+    made = places(experiment, results)
+    tables = sorted(made.tables.glob("*.provenance.json"))
     if not tables:
-        raise DataError(f"{made / 'tables'}: no table yet; make one with: snakemake --cores 2 headline")
+        raise DataError(f"{made.tables}: no table yet; make one with: snakemake --cores 2 headline")
+    stems = [table.name.removesuffix(".provenance.json") for table in tables]
     sources = {
-        source["run"]: source for table in tables for row in read_json(table)["rows"] for source in row["sources"]
+        run: source for stem in stems for run, source in read_table(results, experiment.scale, stem).sources.items()
     }
     found = {run: metrics_link(results, source) for run, source in sources.items()}
     broken = [str(link) for link, _ in found.values() if link.broken]
     raise_all(broken, "tables and metrics do not belong together; run snakemake")
-    records = {run: _record(made, run, content) for run, (_, content) in found.items()}
+    records = {run: _record(made, file.provenance.training) for run, (_, file) in found.items()}
     crate = ROCrate(version="1.1")
     crate.metadata.extra_terms["sha256"] = (
         "https://w3id.org/ro/terms/workflow-run#sha256"  # not in the format's own terms
@@ -72,29 +73,26 @@ def write_crate(experiment: Experiment, results: Path, to: Path) -> None:
     program = crate.add(ContextEntity(crate, "#gcl", program))
     trainings = []
     for run in sources:
-        own = [made / "metrics" / f"{run}.json", made / "predictions" / f"{run}.jsonl", *records[run]]
+        own = [made.metrics(run), made.predictions(run), *records[run]]
         about = {"name": f"train, answer and score {run}", **_times(records[run])}
         inputs = _files(crate, _data(experiment, run))
         trainings.append(crate.add_action(program, f"#{run}", inputs, _files(crate, own), about))
     settings = _files(crate, (path for pattern in _WORKFLOW for path in sorted(Path().glob(pattern))))
-    stems = [table.name.removesuffix(".provenance.json") for table in tables]
-    outputs = _files(crate, (path for stem in stems for path in sorted(made.glob(f"tables/{stem}.*"))))
+    outputs = _files(crate, (path for stem in stems for path in sorted(made.tables.glob(f"{stem}.*"))))
     about = {"name": "the workflow's run", **_times(path for paths in records.values() for path in paths)}
     crate.root_dataset["mentions"] = [crate.add_action(workflow, "#run", settings, outputs, about), *trainings]
     with atomic_path(to) as temporary:
         crate.write_zip(temporary)
 
 
-def _record(made: Path, run: str, content: Mapping[str, Any]) -> list[Path]:
+def _record(made: Places, training: str | None) -> list[Path]:
     """The training's record. On planning tasks one training answers several files; a published model has none."""
-    training = content["provenance"].get("training", run)
-    return [made / "records" / f"{training}.json"] if training else []
+    return [made.record(training)] if training else []
 
 
 def _data(experiment: Experiment, run: str) -> list[Path]:
-    if is_planning(run):
-        return [Path(experiment.data.value) / "planning" / "states.jsonl"]
-    return [places(experiment).manifests(run.split("/")[0]) / f"{split}.tsv" for split in SPLITS]
+    paths = (path for split in SPLITS for path in places(experiment).inputs(run.split("/")[0], split))
+    return [path for path in dict.fromkeys(paths) if path.is_file()]  # all states are in one file
 
 
 def _files(crate: ROCrate, paths: Iterable[Path]) -> list[DataEntity]:

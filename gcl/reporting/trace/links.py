@@ -5,7 +5,7 @@ trained. Everything is looked up below the results folder and in the project's f
 """
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,20 +17,20 @@ from gcl.data.manifest import check_current
 from gcl.data.scenario import SPLITS
 from gcl.errors import CheckpointError, ConfigError, DataError
 from gcl.evaluation.encoders import encoder_folder, encoder_sha256
-from gcl.experiment.closure import code_sha256
+from gcl.experiment.closure import evaluation_code, run_code
 from gcl.experiment.data_spec import data_spec
 from gcl.experiment.methods.registry import find_run
-from gcl.experiment.places import places
+from gcl.experiment.places import PLANNING, Places, places
 from gcl.experiment.provenance import weights_sha256
+from gcl.experiment.runs import MemberSpec, RunSpec, Trained
 from gcl.experiment.schema import Experiment
 from gcl.experiment.weights import Weights
 from gcl.files import canonical_json, read_json, sha256_file, sha256_text
-from gcl.reporting.metrics import MetricsFile
-from gcl.reporting.tables.planning_table import PlanningFile
+from gcl.reporting.metrics import RunSource
+from gcl.reporting.metrics_file import MetricsFile, Provenance, read_metrics
+from gcl.reporting.page.making import machine_words
+from gcl.tasks.task import Task, open_task
 
-# What decides a training and its evaluation, as steps of gcl/experiment/closure.py.
-_CODE = {"training": ("training",), "evaluation": ("generation", "scoring")}
-_PLANNING_CODE = {"training": ("planning",), "evaluation": ("answering", "plans")}
 OK, CHANGED, MISSING = "ok", "CHANGED", "MISSING"
 REMOVED, NOTED = "removed", "noted"  # as the configuration wants it; what cannot be compared with anything here
 
@@ -60,88 +60,82 @@ class Link:
         return f"{self.state:<8} {self.what:<16} {self.name}" + (f": {self.detail}" if self.detail else "")
 
 
-def metrics_link(results: Path, source: Mapping[str, Any]) -> tuple[Link, dict[str, Any] | None]:
+def metrics_link(results: Path, source: RunSource) -> tuple[Link, MetricsFile | None]:
     """A metrics file, and its contents if they are what the table was made from: only then do they lead further.
 
     Args:
-        results: folder of all results.
-        source: the run, its metrics file and that file's hash, as in a table's provenance.
+        source: as in a table.
     """
     # Its name begins with that of the results folder.
-    path = results.joinpath(*Path(source["file"]).parts[1:])
-    link = _file("metrics", path, source["sha256"])
+    path = results.joinpath(*Path(source.file).parts[1:])
+    link = _file("metrics", path, source.sha256)
     if link.broken:
         return link, None
     try:
-        content = read_json(path)
-        (PlanningFile if is_planning(source["run"]) else MetricsFile).model_validate(content)
-    except (DataError, ValidationError):
+        return link, read_metrics(path)
+    except DataError:
         return Link("metrics", str(path), CHANGED, "no metrics file as the present code writes them"), None
-    return link, content
 
 
-def run_links(experiment: Experiment, results: Path, content: Mapping[str, Any]) -> Iterator[Link]:
-    """From a metrics file to the weights that its training began with.
-
-    Args:
-        experiment: the present configuration.
-        results: folder of all results.
-        content: of the metrics file.
-    """
-    scale, made = content["scale"], content["provenance"]
-    yield _file("predictions", results / scale / "predictions" / f"{content['run']}.jsonl", made["predictions_sha256"])
-    run = made.get("training", content["run"])  # on planning tasks one training answers several questions
-    if run is None:
-        yield from (Link("checkpoint", name, NOTED, f"commit {commit}") for name, commit in made["checkpoints"].items())
+def run_links(experiment: Experiment, results: Path, file: MetricsFile) -> Iterator[Link]:
+    """From a metrics file to the weights that its training began with; `experiment` is the present configuration."""
+    here, made = Places(file.scale, Path(experiment.data.value), results), file.provenance
+    yield _file("predictions", here.predictions(file.run), made.predictions_sha256)
+    try:
+        spec = RunSpec.model_validate(made.spec)
+    except ValidationError:
+        yield Link("settings", file.run, CHANGED, "no specification as the present code writes them")
         return
-    yield _settings(experiment, run, made)
-    record_path = results / scale / "records" / f"{run}.json"
-    record = _read_record(record_path)
-    kept = (record or {}).get("execution", {}).get("retain") != "none"
-    for role, expected in made["checkpoints"].items():
-        yield _weights("checkpoint", results / scale / "checkpoints" / run / role, expected, kept)
-    yield _record(record_path, record, made)
-    for member in made.get("spec", {}).get("members", []):
-        start = made["start"][member["role"]]
-        if member["revision"]:
-            state = OK if start == member["revision"] else CHANGED
-            yield Link("start", f"{member['source']}@{start[:12]}", state, "a commit of the hub")
-        elif start:
-            folder = Path(member["source"])
-            # A teacher is another run's checkpoint, which may have been removed like this one's.
-            teacher = "checkpoints" in folder.parts
-            yield _weights("start", folder, start, kept or not teacher)
-            if teacher:
-                yield _teacher(
-                    results / scale / "records", folder.parts[folder.parts.index("checkpoints") + 1 : -1], start
-                )
+    yield _settings(experiment, spec, made)
+    kept = True
+    if spec.feed is not None:
+        record = _read_record(here.record(spec.id))
+        kept = (record or {}).get("execution", {}).get("retain") != "none"
+        for role, expected in made.checkpoints.items():
+            yield _weights("checkpoint", here.checkpoints(spec.id) / role, expected, kept)
+        yield _record(here.record(spec.id), record, made)
+    for member in spec.members:
+        yield from _start(here, member, made.start.get(member.role) or "", kept)
 
 
-def shared_links(experiment: Experiment, contents: Iterable[Mapping[str, Any]]) -> list[Link]:
-    """What runs have in common, each once: code, metric models, manifests and the raw data behind them.
+def _start(here: Places, member: MemberSpec, expected: str, kept: bool) -> Iterator[Link]:
+    """Are the weights that a member starts from those that its training found?"""
+    weights = here.weights(member.start)
+    if weights.revision:
+        state = OK if expected == weights.revision else CHANGED
+        yield Link("start", f"{weights.path}@{expected[:12]}", state, "a commit of the hub")
+    elif expected:
+        # Another run's checkpoint may have been removed like this one's.
+        trained = isinstance(member.start, Trained)
+        yield _weights("start", Path(weights.path), expected, kept or not trained)
+        if isinstance(member.start, Trained):
+            yield _teacher(here.record(member.start.run), expected)
 
-    Args:
-        experiment: the present configuration.
-        contents: of the runs' metrics files.
-    """
+
+def shared_links(experiment: Experiment, files: Iterable[MetricsFile]) -> list[Link]:
+    """What runs have in common, each once: code, metric models, manifests and the raw data behind them."""
     found, datasets = [], {}
-    for content in contents:
-        made, planning = content["provenance"], is_planning(content["run"])
-        for part, parts in (_PLANNING_CODE if planning else _CODE).items():
-            if made["code_sha256"][part] is not None:
-                found.append(_hash("code", part, made["code_sha256"][part], code_sha256(*parts)))
-        if planning:
-            path = Path(experiment.data.value) / "planning" / "states.jsonl"
-            found.append(_file("states", path, made["manifests"]["states"]))
-            continue
+    for file in files:
+        made = file.provenance
+        run, task = RunSpec.model_validate(made.spec), open_task(experiment, file.run.split("/")[0])
+        if made.code_sha256.training is not None:
+            found.append(_hash("code", "training", made.code_sha256.training, run_code("training", run)))
+        found.append(_hash("code", "evaluation", made.code_sha256.evaluation, evaluation_code(run)))
         found += _metric_models(made)
-        dataset = content["run"].split("/")[0]
-        datasets[dataset] = None
-        folder = places(experiment).manifests(dataset)
-        found += [_file("manifest", folder / f"{split}.tsv", made["manifests"][split]) for split in SPLITS]
+        found += [_data(places(experiment).inputs(run.dataset, split)[0], task, split, made) for split in SPLITS]
+        if run.dataset != PLANNING:
+            datasets[run.dataset] = None
     for dataset in datasets:
         found += _raw(experiment, dataset)
     return list(dict.fromkeys(found))
+
+
+def _data(path: Path, task: Task, split: str, made: Provenance) -> Link:
+    """Is a split what it was? A manifest has the hashes of its pictures."""
+    try:
+        return _hash("manifest", str(path), str(made.manifests[split]), task.data_sha256(split))
+    except (DataError, OSError):
+        return Link("manifest", str(path), MISSING)
 
 
 def _file(what: str, path: Path, expected: str) -> Link:
@@ -160,25 +154,26 @@ def _hash(what: str, name: str, expected: str, found: str) -> Link:
     return Link(what, name, CHANGED, f"sha256 was {expected[:12]}, is {found[:12]}")
 
 
-def _settings(experiment: Experiment, run: str, made: Mapping[str, Any]) -> Link:
+def _settings(experiment: Experiment, spec: RunSpec, made: Provenance) -> Link:
     """The specification of the run: is it what its hash says, and what the present configuration asks for?"""
-    spec = made.get("spec")
-    if spec is None or sha256_text(canonical_json(spec)) != made["spec_sha256"]:
+    run, words = spec.id, _spec_words(spec)
+    if sha256_text(canonical_json(made.spec)) != made.spec_sha256:
         return Link("settings", run, CHANGED, "the specification in the metrics file is not the one of its hash")
     try:
         present = find_run(experiment, run).fingerprint
     except ConfigError as error:
         return Link("settings", run, CHANGED, f"not in the present configuration: {error}")
-    if present != made["spec_sha256"]:
-        return Link("settings", run, CHANGED, f"other ones than now: {_spec_words(spec)}")
-    return Link("settings", run, OK, _spec_words(spec))
+    return Link(
+        "settings", run, *((OK, words) if present == made.spec_sha256 else (CHANGED, f"other ones than now: {words}"))
+    )
 
 
-def _spec_words(spec: Mapping[str, Any]) -> str:
-    members = [f"{m['role']} {m['model']} lr {m['lr']:g} tau {m['tau']:g}" for m in spec["members"]]
-    shared = {name: spec["training"][name] for name in ("epochs", "global_batch", "precision", "frozen", "lora")}
-    rest = ", ".join(f"{k} {v}" for k, v in ((spec["objective"] or {}) | shared).items() if v not in (None, []))
-    return "; ".join([f"seed {spec['seed']}", *members, rest])
+def _spec_words(spec: RunSpec) -> str:
+    members = [f"{m.role} {m.model} lr {m.lr:g} tau {m.tau:g}" for m in spec.members]
+    shared = {name: getattr(spec.training, name) for name in ("epochs", "global_batch", "precision", "frozen", "lora")}
+    exchanged = spec.objective.model_dump() if len(spec.members) > 1 else {}
+    rest = ", ".join(f"{k} {v}" for k, v in (exchanged | shared).items() if v not in (None, []))
+    return "; ".join([f"seed {spec.seed}", *members, rest])
 
 
 def _read_record(path: Path) -> dict[str, Any] | None:
@@ -189,32 +184,30 @@ def _read_record(path: Path) -> dict[str, Any] | None:
         return {}
 
 
-def _record(path: Path, record: Mapping[str, Any] | None, made: Mapping[str, Any]) -> Link:
+def _record(path: Path, record: Mapping[str, Any] | None, made: Provenance) -> Link:
     """Does the record tell of the training that the metrics file names, and what did that take?"""
     if record is None:
         return Link("record", str(path), MISSING)
     # Each of these is in both files.
     for name, here, there in (
-        ("settings", record.get("spec"), made.get("spec")),
-        ("training data", record.get("data"), made["manifests"]["train"]),
-        ("checkpoints", record.get("weights"), made["checkpoints"]),
-        ("training code", record.get("code_sha256"), made["code_sha256"]["training"]),
+        ("settings", record.get("spec"), made.spec),
+        ("training data", record.get("data"), made.manifests["train"]),
+        ("checkpoints", record.get("weights"), made.checkpoints),
+        ("training code", record.get("code_sha256"), made.code_sha256.training),
     ):
         if here != there:
             return Link("record", str(path), CHANGED, f"of another training: other {name} than in the metrics file")
     return Link("record", str(path), OK, _costs_words(record["costs"]))
 
 
-def _teacher(records: Path, run: Sequence[str], weights: str) -> Link:
+def _teacher(path: Path, weights: str) -> Link:
     """Does the record of a teacher's own training tell of the weights that its pupil was given?"""
-    path = records.joinpath(*run).with_suffix(".json")
     record = _read_record(path)
     if record is None:
         return Link("teacher", str(path), MISSING)
     if weights not in (record.get("weights") or {}).values():
-        return Link(
-            "teacher", str(path), CHANGED, "of another training: its weights are not those that were taught from"
-        )
+        problem = "of another training: its weights are not those that were taught from"
+        return Link("teacher", str(path), CHANGED, problem)
     return Link("teacher", str(path), OK, _costs_words(record["costs"]))
 
 
@@ -226,8 +219,7 @@ def _costs_words(costs: Mapping[str, Any]) -> str:
     count = f"{len(attempts)} attempts" if len(attempts) > 1 else "1 attempt"
     words = [f"{costs['seconds']:g} s in {count} on {nodes}"]
     if machine := last.get("hardware"):
-        gpus = ", ".join(machine["gpus"]) or "no GPU"
-        words.append(f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_mib'] / 1024:.0f} GiB, {gpus}")
+        words.append(machine_words(machine))
     if "git" in last:
         git = last["git"]
         words.append(f"commit {git['commit'][:12]}{', changed' if git['dirty'] else ''}" if git else "no Git")
@@ -236,11 +228,10 @@ def _costs_words(costs: Mapping[str, Any]) -> str:
     return "; ".join(words)
 
 
-def _metric_models(made: Mapping[str, Any]) -> Iterator[Link]:
+def _metric_models(made: Provenance) -> Iterator[Link]:
     """The encoders behind the scores; those of the hub are not fetched only to be hashed."""
-    score = made.get("score", {})
-    for kind, expected in made["metric_models"].items():
-        encoder = score.get("bert_encoder" if kind == "bert" else "sentence_encoder")
+    for kind, expected in made.metric_models.items():
+        encoder = made.score.get("bert_encoder" if kind == "bert" else "sentence_encoder")
         if encoder is None or encoder["revision"]:
             yield Link("metric model", kind, NOTED, f"sha256 {expected[:12]}")
             continue

@@ -1,23 +1,25 @@
 """From a number in a table to all that it rests on: `gcl trace TABLE:ROW:COLUMN`, here `trace(experiment, cell, results)`.
 
-Works for every table that has <table>.csv and <table>.provenance.json: the number is computed again by the functions that
-built the table, then links.py follows each of the row's runs. `rows(experiment, table, results)` says what can be asked.
+The functions that built the table compute the number again. Then links.py follows each of the row's runs.
+`rows(experiment, table, results)` says what can be asked.
 """
 
 import csv
-import tempfile
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from gcl.errors import ConfigError, DataError, GCLError
+from gcl.experiment.places import results_at
 from gcl.experiment.schema import Experiment
-from gcl.files import read_json
-from gcl.reporting.build import build
-from gcl.reporting.tables.tables import EXCHANGED, METHODS
+from gcl.reporting.build import table_of
+from gcl.reporting.estimates import EXCHANGED, METHODS
+from gcl.reporting.tables.markup import csv_text
+from gcl.reporting.tables.result_table import ResultTable, read_table, train_again
 from gcl.reporting.trace.links import CHANGED, OK, Link, metrics_link, run_links, shared_links
-from gcl.workflow.plan import PLANNING_TABLE, TABLES
+from gcl.workflow.targets import TABLES
 
 FORM = "TABLE, or TABLE:ROW:COLUMN such as headline:learner/full:action_f1"
 _VARIANTS = {label: name for name, label in METHODS.items()}
@@ -61,21 +63,25 @@ class Trace:
 
 
 @dataclass(frozen=True)
-class _Table:
-    """A table as it was written: its CSV's rows as text, and what provenance.json says of each."""
+class _Written:
+    """A table as it was written: its CSV's rows as text, and the table itself."""
 
     path: Path
     rows: Sequence[Mapping[str, str]]
-    origins: Sequence[Mapping[str, Any]]
+    table: ResultTable
+
+    def identity(self, number: int) -> dict[str, Any]:
+        """The words and numbers that tell a row from others; rows are counted from 1."""
+        return self.table.identity(self.table.rows[number - 1])
 
 
 def rows(experiment: Experiment, table: str, results: Path) -> dict[str, Any]:
     """What can be asked of a table: its rows by number, and its columns."""
     found = _read(experiment, table, results)
-    known = {"scale", "runs", *(name for origin in found.origins for name in origin["row"])}
+    known = {"scale", "runs", *(column.name for column in found.table.columns if column.identity)}
     return {
         "table": str(found.path),
-        "rows": {number: origin["row"] for number, origin in enumerate(found.origins, start=1)},
+        "rows": {number: found.identity(number) for number in range(1, len(found.rows) + 1)},
         "columns": [name for name in found.rows[0] if name not in known],
     }
 
@@ -102,57 +108,58 @@ def trace(experiment: Experiment, cell: str, results: Path) -> Trace:
     wanted, _, column = rest.rpartition(":")
     if not (name and wanted and column):
         raise ConfigError(f"{cell!r} names no number; write {FORM}")
-    table = _read(experiment, name, results)
-    number = _number(table, wanted, name)
-    row, origin = table.rows[number - 1], table.origins[number - 1]
+    written = _read(experiment, name, results)
+    number = _number(written, wanted)
+    row, runs = written.rows[number - 1], written.table.rows[number - 1].runs
     if column not in row:
-        raise ConfigError(f"{table.path} has no column {column!r}; it has {', '.join(row)}")
-    sources = origin["sources"]
-    links = {"the table": [_value(experiment, table, name, number, column, results)]}
-    contents = []
-    for source in sources:
-        link, content = metrics_link(results, source)
-        links[source["run"]] = [link]
-        if content is not None:
-            links[source["run"]] += run_links(experiment, results, content)
-            contents.append(content)
-    links["behind all of them"] = shared_links(experiment, contents)
-    rerun = _rerun(experiment.scale, name, [source["file"] for source in sources])
-    return Trace(f"{name}:{number}:{column}", origin["row"], row[column], links, rerun)
+        raise ConfigError(f"{written.path} has no column {column!r}; it has {', '.join(row)}")
+    links = {"the table": [_value(experiment, written, number, column, results)]}
+    files = []
+    for run in runs:
+        link, file = metrics_link(results, written.table.sources[run])
+        links[run] = [link]
+        if file is not None:
+            links[run] += run_links(experiment, results, file)
+            files.append(file)
+    links["behind all of them"] = shared_links(experiment, files)
+    build_again = f"snakemake --cores 2 {results_at(experiment.scale, Path('results')).table(name, '.csv')}"
+    rerun = [train_again(written.table, runs), f"{build_again} --config scale={experiment.scale}"]
+    return Trace(f"{name}:{number}:{column}", written.identity(number), row[column], links, rerun)
 
 
-def _read(experiment: Experiment, name: str, results: Path) -> _Table:
+def _read(experiment: Experiment, name: str, results: Path) -> _Written:
     if name not in TABLES:
         raise ConfigError(f"no table {name!r}; use one of {', '.join(TABLES)}")
-    path = results / experiment.scale / "tables" / f"{name}.csv"
-    beside = path.with_suffix(".provenance.json")
+    path = results_at(experiment.scale, results).table(name, ".csv")
     again = f"snakemake --cores 2 {path} --config scale={experiment.scale} --force"
-    for file in (path, beside):
+    table = read_table(results, experiment.scale, name)
+    for file in (path, path.with_suffix(".provenance.json")):
         if not file.is_file():
             raise DataError(f"{file}: no such file; make it with: {again}")
-    found, origins = _csv_rows(path), read_json(beside)["rows"]
-    if not found or len(found) != len(origins):
-        raise DataError(f"{path} has {len(found)} rows, {beside.name} {len(origins)}; make both again with: {again}")
-    return _Table(path, found, origins)
+    found = _csv_rows(path.read_text(encoding="utf-8"))
+    if not found or len(found) != len(table.rows):
+        raise DataError(
+            f"{path} has {len(found)} rows, {name}.provenance.json {len(table.rows)}; make both again with: {again}"
+        )
+    return _Written(path, found, table)
 
 
-def _csv_rows(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as stream:
-        return list(csv.DictReader(stream))
+def _csv_rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
-def _number(table: _Table, wanted: str, name: str) -> int:
+def _number(written: _Written, wanted: str) -> int:
     """The row that a number or words mean, counted from 1."""
-    numbers = range(1, len(table.rows) + 1)
+    numbers, name = range(1, len(written.rows) + 1), written.table.name
     if wanted.isdigit():
         if int(wanted) not in numbers:
-            raise ConfigError(f"{table.path} has rows 1 to {len(numbers)}, not {wanted}")
+            raise ConfigError(f"{written.path} has rows 1 to {len(numbers)}, not {wanted}")
         return int(wanted)
-    found = [number for number in numbers if _fits(wanted.split("/"), table.origins[number - 1]["row"])]
+    found = [number for number in numbers if _fits(wanted.split("/"), written.identity(number))]
     if len(found) == 1:
         return found[0]
     problem = f"{len(found)} rows of {name} are" if found else f"no row of {name} is"
-    listed = [f"{number:>3}  {_words(table.origins[number - 1]['row'])}" for number in found or numbers]
+    listed = [f"{number:>3}  {_words(written.identity(number))}" for number in found or numbers]
     raise ConfigError("\n".join([f"{problem} {wanted!r}; take one of these, by number or by more words:", *listed]))
 
 
@@ -167,33 +174,22 @@ def _fits(words: Sequence[str], row: Mapping[str, Any]) -> bool:
     return True
 
 
-def _value(experiment: Experiment, table: _Table, name: str, number: int, column: str, results: Path) -> Link:
+def _value(experiment: Experiment, written: _Written, number: int, column: str, results: Path) -> Link:
     """Is the number what the table's own functions make of the metrics files now, in the same row?"""
-    row, origin = table.rows[number - 1], table.origins[number - 1]
-    where = f"{table.path}, row {number}, {column}"
+    row, there = written.rows[number - 1], written.table.rows[number - 1]
+    where = f"{written.path}, row {number}, {column}"
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            build(experiment, name, results, Path(folder) / name)
-            again = _csv_rows(Path(folder) / f"{name}.csv")
+        again = _csv_rows(csv_text(table_of(experiment, written.table.name, results)))
     except GCLError as error:
         return Link("value", where, CHANGED, f"cannot be computed again: {' '.join(str(error).split())}")
     now = again[number - 1] if number <= len(again) else {}
-    if any(now.get(key) != row[key] for key in (*origin["row"], "runs")):
+    if any(now.get(key) != row[key] for key in (*written.identity(number), "runs")):
         return Link("value", where, CHANGED, "this row of the table is now another one")
-    if row["runs"].split() != [source["run"] for source in origin["sources"]]:
+    if row["runs"] != " ".join(there.runs):
         return Link("value", where, CHANGED, "the CSV and its provenance.json name different runs")
     if now.get(column) != row[column]:
         return Link("value", where, CHANGED, f"{row[column]} there, {now.get(column)} computed from the metrics files")
     return Link("value", where, OK, "the same when computed again from the metrics files")
-
-
-def _rerun(scale: str, table: str, files: Sequence[str]) -> list[str]:
-    """The targets stand before the options, which would swallow them."""
-    rule = "planning_train" if table == PLANNING_TABLE else "train"
-    return [
-        f"snakemake --cores 2 {' '.join(files)} --config scale={scale} --forcerun {rule}",
-        f"snakemake --cores 2 results/{scale}/tables/{table}.csv --config scale={scale}",
-    ]
 
 
 def _words(row: Mapping[str, Any]) -> str:

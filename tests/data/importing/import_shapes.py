@@ -1,7 +1,7 @@
-"""Annotation files as people have them, all of the same three scenes: `SHAPES`, by name.
+"""Annotation files in the shapes of real downloads, all of the same three scenes: `SHAPES`, by name.
 
-A shape is the files of a download (three pictures lie in images/, unless the shape moves them) and what becomes of it: how
-many scenes are imported, or the line that says why there are none.
+A shape has the files of a download and the outcome: the number of imported scenes, or the one-line error. The three pictures
+are in images/, unless the shape moves them.
 """
 
 # ruff: noqa: E501 (a shape a line, as far as possible)

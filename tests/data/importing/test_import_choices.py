@@ -1,4 +1,4 @@
-"""What a mapping can say besides columns: which records to leave out, which picture counts, where pictures were moved to."""
+"""Choices of a mapping besides columns: records to leave out, the picture that counts, the folder of pictures."""
 
 # ruff: noqa: E501 (the exact messages stay on one line)
 

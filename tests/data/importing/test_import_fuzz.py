@@ -1,4 +1,4 @@
-"""Whatever a download or a mapping holds: a valid raw folder or a one-line error, never anything else, never a part."""
+"""Any download and any mapping gives a valid raw folder or a one-line error, never a part of one."""
 
 import json
 import tempfile

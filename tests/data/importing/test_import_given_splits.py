@@ -1,4 +1,4 @@
-"""A split that a download has is found and read, whichever way it is written; otherwise what is called like one is named."""
+"""The split of a download is found and read in every form. Columns that are only called split are named."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a download holds is shown, and the proposed mapping imports it wherever nothing had to be chosen."""
+"""The contents of a download are shown. The proposed mapping imports it if nothing is left to choose."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Inputs that cannot be imported: each is refused in one exact line that names the place and the remedy, nothing is left."""
+"""Invalid inputs: one exact line names the place and the remedy of each, and nothing is left behind."""
 
 # ruff: noqa: E501 (the exact messages stay on one line)
 

@@ -1,4 +1,4 @@
-"""Answers that are cut, that an encoder cannot read, or that stand for a missing one are counted before any training."""
+"""Cut answers, answers too long for an encoder, and placeholders of missing ones are counted before training."""
 
 import pytest
 from clean_set import change, check, say, write_clean
@@ -9,6 +9,7 @@ from gcl.data.raw import FILE, is_placeholder
 from gcl.data.validation.length_checks import Reader
 from gcl.evaluation.readers import readers
 from gcl.experiment.load import load_experiment
+from gcl.experiment.places import places
 from gcl.experiment.yaml_files import read_yaml
 
 WORDS = Reader(
@@ -72,11 +73,13 @@ def test_what_is_not_on_this_machine_is_said_and_not_fetched(tmp_path, monkeypat
 
 
 def test_members_of_one_tokenizer_are_one_reader(backbones, tmp_path, monkeypatch):
-    monkeypatch.setattr("gcl.evaluation.readers.BACKBONES_FOLDER", str(tmp_path))
     experiment = load_experiment()
+    monkeypatch.chdir(tmp_path)
     models = {name: experiment.models[name] for name in ("qwen3-vl-2b", "qwen3-vl-4b")}
     for name in models:
-        (tmp_path / name).symlink_to(backbones["qwen3_vl"])
+        folder = places(experiment).backbone(name)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.symlink_to(backbones["qwen3_vl"])
     found, absent = readers(experiment.model_copy(update={"models": models}), "snei")
     assert not absent
     (members,) = [reader for reader in found if "encoder" not in reader.name]

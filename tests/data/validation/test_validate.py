@@ -1,4 +1,4 @@
-"""Each check of a data set fires on one crafted flaw, names its place, and is silent on a clean set."""
+"""Each check of a data set finds one crafted error and names its place. It finds nothing in a clean set."""
 
 import os
 import random

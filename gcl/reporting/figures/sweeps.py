@@ -1,12 +1,12 @@
-"""The paper's figures from our runs: components (Table 2 as a plot), weights (Fig. 2), rate ratios (Fig. 3),
-temperatures (Figs. 4 and 7). Every function takes the metrics of all seeds and writes `stem`.png and `stem`.svg.
+"""The paper's sweeps from our runs: weights (Fig. 2), rate ratios (Fig. 3), temperatures (Figs. 4 and 7).
+
+Every function takes the metrics of all seeds and writes `stem`.png and `stem`.svg.
 
 Published values appear as grey crosses, only where the paper prints both the value and its place (see paper_values.py).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
@@ -16,61 +16,18 @@ from matplotlib.patches import Rectangle
 from gcl.evaluation.metric_registry import ranking
 from gcl.experiment.grid import sweep_points
 from gcl.experiment.schema import Experiment, Sweep
-from gcl.reporting.estimates import ROLES, Estimate, Metrics, check_used, gcl_estimate, sft_estimate
-from gcl.reporting.figures.canvas import GREY, LOOKS, canvas, cross, error_bars
-from gcl.reporting.paper_values import paper_component, paper_point, paper_values_shown
-from gcl.reporting.tables.tables import METHODS
+from gcl.reporting.estimates import ROLES, PooledScore, check_used, member_score
+from gcl.reporting.figures.canvas import GREY, LOOKS, canvas, cross, cross_note, error_bars
+from gcl.reporting.metrics import Metrics
+from gcl.reporting.paper_values import paper_point, paper_values_shown
 
 # All sweeps are on this data set (gcl/experiment/runs.py).
 SWEEP_DATASET = "snei"
-
-
-def components_figure(experiment: Experiment, dataset: str, metrics: Metrics, stem: Path) -> None:
-    """Table 2 as a dot plot: one row per method, both members, dashed lines at their SFT scores."""
-    pair = experiment.components.pair.value
-    variants = ["sft", *experiment.components.rows.value]
-    sft = {role: sft_estimate(experiment, metrics, dataset, getattr(pair, role)) for role in ROLES}
-    scores = {
-        role: [sft[role] if v == "sft" else gcl_estimate(experiment, metrics, dataset, pair, v, role) for v in variants]
-        for role in ROLES
-    }
-    published = {role: [paper_component(dataset, v, pair, role, "action_f1") for v in variants] for role in ROLES}
-    if not paper_values_shown(experiment):
-        published = {role: [None] * len(variants) for role in ROLES}
-    estimates = [estimate for role in ROLES for estimate in scores[role]]
-    check_used(metrics, estimates)
-    with canvas(stem, (5.2, 3.0), experiment, estimates, _cross_note(published)) as figure:
-        axes = figure.add_subplot()
-        for role, offset in zip(ROLES, (-0.13, 0.13), strict=True):
-            look = LOOKS[role]
-            axes.axvline(sft[role].mean, color=look.colour, linewidth=0.7, linestyle=(0, (4, 3)), zorder=0)
-            for row, (score, value) in enumerate(zip(scores[role], published[role], strict=True)):
-                y = row + offset
-                axes.plot([score.low, score.high], [y, y], color=look.colour)
-                axes.plot(score.mean, y, color=look.colour, marker=look.marker)
-                if value is not None:
-                    cross(axes, value, y)
-        _label_baselines(axes, {role: f"{role} {getattr(pair, role)}, SFT" for role in ROLES}, sft)
-        axes.set_yticks(range(len(variants)), [METHODS[variant] for variant in variants])
-        axes.tick_params(axis="y", length=0)
-        axes.set_ylim(len(variants) - 0.5, -0.5)
-        axes.set_xlabel(f"{ranking(experiment, dataset)[1]} on {dataset} (0 to 1)")
-
-
-def weight_figure(experiment: Experiment, metrics: Metrics, stem: Path) -> None:
-    """Fig. 2: Action-F1 over the weights of GSL (a) and DRL (b)."""
-    _line_figure(
-        experiment,
-        metrics,
-        stem,
-        {"fig2a": r"GSL weight $\lambda_\mathrm{GSL}$", "fig2b": r"DRL weight $\lambda_\mathrm{DRL}$"},
-    )
-
-
-def ratio_figure(experiment: Experiment, metrics: Metrics, stem: Path) -> None:
-    """Fig. 3: Action-F1 over the ratio of learning rates, for a large (a) and a small gap between members (b)."""
-    label = "Learning rate, learner : guide"
-    _line_figure(experiment, metrics, stem, {"fig3a": label, "fig3b": label})
+# What stands below each sweep of a figure of lines.
+_LABELS = {
+    "fig2": {"fig2a": r"GSL weight $\lambda_\mathrm{GSL}$", "fig2b": r"DRL weight $\lambda_\mathrm{DRL}$"},
+    "fig3": dict.fromkeys(("fig3a", "fig3b"), "Learning rate, learner : guide"),
+}
 
 
 def temperature_figure(experiment: Experiment, name: str, metrics: Metrics, stem: Path) -> None:
@@ -89,7 +46,7 @@ def temperature_figure(experiment: Experiment, name: str, metrics: Metrics, stem
     # One norm for both panels: equal scores have equal colours.
     norm = Normalize(min(means), max(means))
     size = len(sweep.values.value)
-    notes = ["Frame: the temperatures that AGO assigns.", *_cross_note(published)]
+    notes = ["Frame: the temperatures that AGO assigns.", *cross_note(published)]
     with canvas(stem, (6.3, 3.5), experiment, estimates, notes) as figure:
         panels = figure.subplots(1, 2, sharey=True)
         for axes, role in zip(panels, ROLES, strict=True):
@@ -114,17 +71,23 @@ def temperature_figure(experiment: Experiment, name: str, metrics: Metrics, stem
         )
 
 
-def _line_figure(experiment: Experiment, metrics: Metrics, stem: Path, labels: dict[str, str]) -> None:
-    """Two sweeps next to each other on one scale; `labels` has the x labels by sweep."""
+def line_figure(experiment: Experiment, name: str, metrics: Metrics, stem: Path) -> None:
+    """Fig. 2: Action-F1 over the weights of GSL (a) and DRL (b). Fig. 3: over the ratio of learning rates, for a large (a)
+    and a small gap between members (b).
+
+    Args:
+        name: "fig2" or "fig3".
+    """
+    labels = _LABELS[name]
     scores = {
-        (name, role): _sweep_scores(experiment, metrics, experiment.sweeps[name], role)
-        for name in labels
+        (sweep, role): _sweep_scores(experiment, metrics, experiment.sweeps[sweep], role)
+        for sweep in labels
         for role in ROLES
     }
     published = {key: _published(experiment, *key) for key in scores}
     estimates = [estimate for line in scores.values() for estimate in line]
     check_used(metrics, estimates)
-    with canvas(stem, (6.6, 3.0), experiment, estimates, _cross_note(published)) as figure:
+    with canvas(stem, (6.6, 3.0), experiment, estimates, cross_note(published)) as figure:
         panels = figure.subplots(1, 2, sharey=True)
         for axes, letter, (name, label) in zip(panels, "ab", labels.items(), strict=True):
             sweep = experiment.sweeps[name]
@@ -144,9 +107,9 @@ def _line_figure(experiment: Experiment, metrics: Metrics, stem: Path, labels: d
         panels[0].set_ylabel(f"{ranking(experiment, SWEEP_DATASET)[1]} on {SWEEP_DATASET} (0 to 1)")
 
 
-def _sweep_scores(experiment: Experiment, metrics: Metrics, sweep: Sweep, role: str) -> list[Estimate]:
+def _sweep_scores(experiment: Experiment, metrics: Metrics, sweep: Sweep, role: str) -> list[PooledScore]:
     return [
-        gcl_estimate(experiment, metrics, SWEEP_DATASET, sweep.pair.value, variant, role)
+        member_score(experiment, metrics, SWEEP_DATASET, sweep.pair.value, variant, role)
         for _, variant in sweep_points(experiment, sweep)
     ]
 
@@ -156,11 +119,6 @@ def _published(experiment: Experiment, name: str, role: str) -> list[float | Non
     sweep, shown = experiment.sweeps[name], paper_values_shown(experiment)
     points = sweep_points(experiment, sweep)
     return [paper_point(name, sweep.pair.value, place, role) if shown else None for place, _ in points]
-
-
-def _cross_note(published: Mapping[Any, Sequence[float | None]]) -> list[str]:
-    found = any(value is not None for values in published.values() for value in values)
-    return ["×: printed in the paper."] if found else []
 
 
 def _cross_points(axes: Axes, places: Sequence[float], published: Sequence[float | None], role: str) -> None:
@@ -173,22 +131,6 @@ def _cross_points(axes: Axes, places: Sequence[float], published: Sequence[float
         initial = role[0].upper()
         at = {"textcoords": "offset points", "ha": side, "va": "center"}
         axes.annotate(initial, (x, y), (gap, 0), **at, color=GREY, fontsize=6)
-
-
-def _label_baselines(axes: Axes, labels: dict[str, str], sft: dict[str, Estimate]) -> None:
-    """Names above the dashed lines; the left line's name ends there and the right one's begins, so they never meet."""
-    left, right = sorted(ROLES, key=lambda role: sft[role].mean)
-    for role, side, gap in ((left, "right", -2), (right, "left", 2)):
-        axes.annotate(
-            labels[role],
-            (sft[role].mean, 1),
-            (gap, 4),
-            xycoords=("data", "axes fraction"),
-            textcoords="offset points",
-            ha=side,
-            color=LOOKS[role].colour,
-            fontsize=7,
-        )
 
 
 def _label_ends(axes: Axes, x: float, ends: dict[str, float]) -> None:
@@ -209,7 +151,7 @@ def _label_ends(axes: Axes, x: float, ends: dict[str, float]) -> None:
         )
 
 
-def _write_cell(axes: Axes, mesh: QuadMesh, place: Sequence[int], score: Estimate, published: float | None) -> None:
+def _write_cell(axes: Axes, mesh: QuadMesh, place: Sequence[int], score: PooledScore, published: float | None) -> None:
     row, column = place
     ink = _ink(mesh, score.mean)
     small = f"[{score.low:.2f}, {score.high:.2f}]" + ("" if published is None else f"\n× {published:.3f}")

@@ -1,0 +1,126 @@
+"""A table of results as objects: `ResultTable` with columns, rows and cells; markup.py makes CSV, Markdown and LaTeX of it.
+
+<table>.provenance.json is the table itself: `read_table(results, scale, name)` gives it back. Nothing reads rendered text.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from gcl.errors import DataError
+from gcl.experiment.places import results_at
+from gcl.files import read_json
+from gcl.reporting.metrics import RunSource
+
+Mark = Literal["better", "worse", "open"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Difference(_Strict):
+    """A mean of paired differences, its 95 % interval and its two-sided bootstrap p."""
+
+    mean: float
+    low: float
+    high: float
+    p: float
+
+    @property
+    def mark(self) -> Mark:
+        """Whether the interval lies above zero, below zero, or has it inside."""
+        return "better" if self.low > 0 else "worse" if self.high < 0 else "open"
+
+
+class Score(_Strict):
+    """A mean with its 95 % interval.
+
+    Attributes:
+        gain: paired difference to the row's control; None for a control.
+        paper: the published value; None where there is none, or it is not to be shown.
+        runs: what is behind this cell alone; None where these are all runs of the row.
+    """
+
+    mean: float
+    low: float
+    high: float
+    gain: Difference | None
+    paper: float | None
+    runs: list[str] | None
+
+
+Cell = Score | Difference | float | str | None
+
+
+class ResultColumn(_Strict):
+    """A column.
+
+    Attributes:
+        kind: of its cells. "score" and "gain" have `Score` and `Difference`, "text" words, the others plain numbers.
+        identity: whether it tells rows from one another.
+        compared: of scores, whether some table row could have a control.
+        paper: of scores, whether published values are shown.
+    """
+
+    name: str
+    header: str
+    kind: Literal["text", "score", "gain", "difference", "p", "rate", "tau"]
+    identity: bool = False
+    compared: bool = False
+    paper: bool = False
+
+
+class ResultRow(_Strict):
+    """Cells by column, and what is behind them. In an `exchanged` row members saw the pictures of other scenes: it is no
+    attempt to be better."""
+
+    cells: dict[str, Cell]
+    seeds: int
+    scenarios: int
+    runs: list[str]
+    exchanged: bool = False
+
+
+class ResultTable(_Strict):
+    """A whole table; `warning` is empty at paper scale, `sources` go by run."""
+
+    name: str
+    title: str
+    scale: str
+    warning: str
+    notes: list[str]
+    columns: list[ResultColumn]
+    rows: list[ResultRow]
+    sources: dict[str, RunSource] = {}
+
+    def identity(self, row: ResultRow) -> dict[str, Any]:
+        """The cells that tell a row from others."""
+        return {column.name: row.cells[column.name] for column in self.columns if column.identity}
+
+
+def train_again(table: ResultTable, runs: Iterable[str]) -> str:
+    """The command that trains and scores some of a table's runs again."""
+    # Targets before options, which would swallow them.
+    files = " ".join(table.sources[run].file for run in runs)
+    return f"snakemake --cores 2 {files} --config scale={table.scale} --forcerun train"
+
+
+def read_table(results: Path, scale: str, name: str) -> ResultTable | None:
+    """Read one table; None if it has not been built.
+
+    Raises:
+        DataError: if an earlier version wrote it.
+    """
+    path = results_at(scale, results).table(name, ".provenance.json")
+    if not path.is_file():
+        return None
+    try:
+        return ResultTable.model_validate(read_json(path))
+    except ValidationError:
+        target = results_at(scale, Path("results")).table(name, ".md")
+        raise DataError(
+            f"{path}: of an earlier version; make it again with: snakemake --cores 2 {target} --force"
+        ) from None
