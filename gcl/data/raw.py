@@ -29,6 +29,10 @@ from gcl.experiment.marks import mark_problems
 from gcl.files import sha256_file
 
 FILE = "scenarios.jsonl"
+# What tables and programs write for a missing text.
+PLACEHOLDERS = frozenset(
+    ("nan", "na", "n/a", "#n/a", "nil", "none", "null", "nat", "undefined", "tbd", "todo", "-", "--", "?", "")
+)
 FIELDS = ("id", "image", "split", "action", "turns")
 
 
@@ -167,6 +171,11 @@ def leads_out(text: str, root: Path) -> str | None:
     if not Path(os.path.realpath(root / path)).is_relative_to(os.path.realpath(root)):
         return f"leads out of {root} through a symbolic link; copy the picture into the folder"
     return None
+
+
+def is_placeholder(text: str) -> bool:
+    """Whether a text is a word for no value, such as nan or N/A, and nothing else."""
+    return text.strip().strip(".<>[]()").casefold() in PLACEHOLDERS
 
 
 def text_problems(question: str | None, answer: str | None, where: str) -> list[str]:

@@ -63,7 +63,7 @@ def read_dialogue(record: Record, name: str | None, problems: list[str]) -> Chat
         elif not isinstance(message, dict):
             problems.append(f"{where}: message {number}: {kind(message)} instead of an object; write role and text")
             return None
-    if messages and _pair_of(messages[0]):
+    if messages and _pair_of(_lower(messages[0])):
         _read_pairs(messages, where, problems, result)
     elif not _read_messages(messages, where, problems, result):
         return None
@@ -76,7 +76,7 @@ def dialogue_in(fields: Mapping[str, Any]) -> tuple[str, str | None] | None:
         return "prompt", None
     if (name := _dialogue_field(fields)) is not None:
         return name, None if name in LISTS else name
-    pair = next((pair for pair in PAIRS if set(pair) <= set(fields)), None)
+    pair = _pair_of(fields)
     return (pair[0], None) if pair and decoded(fields.get("history")) else None
 
 
@@ -95,7 +95,7 @@ def _dialogue_field(fields: Mapping[str, Any]) -> str | None:
 
 def has_dialogue(fields: Mapping[str, Any]) -> bool:
     """Whether a record has something under one of the usual names of dialogues."""
-    return any(name in fields for name in (*LISTS, "prompt")) or any(set(pair) <= set(fields) for pair in PAIRS)
+    return any(name in fields for name in (*LISTS, "prompt")) or _pair_of(fields) is not None
 
 
 def _is_prompt_completion(fields: Mapping[str, Any]) -> bool:
@@ -118,7 +118,7 @@ def _is_dialogue(value: Any) -> bool:
     if not isinstance(value, list) or not value or not all(isinstance(message, dict) for message in value):
         return False
     lower = _lower(value[0])
-    return bool(_pair_of(value[0])) or bool(set(_ROLE_FIELDS) & set(lower) and set(_TEXT_FIELDS) & set(lower))
+    return bool(_pair_of(lower)) or bool(set(_ROLE_FIELDS) & set(lower) and set(_TEXT_FIELDS) & set(lower))
 
 
 def _messages(record: Record, name: str | None, problems: list[str]) -> tuple[list[Any], tuple[str, ...]] | None:
@@ -128,7 +128,7 @@ def _messages(record: Record, name: str | None, problems: list[str]) -> tuple[li
     if not names and _is_prompt_completion(fields):
         answer = "completion" if isinstance(fields.get("completion"), list) else "chosen"
         return [*fields["prompt"], *fields[answer]], ("prompt", answer, "rejected")
-    pair = next((pair for pair in PAIRS if set(pair) <= set(fields)), None)
+    pair = _pair_of(fields)
     if not names and pair:
         history = decoded(fields.get("history"))
         last = {"question": _with_input(fields, pair[0]), "answer": fields[pair[1]]}
@@ -160,13 +160,12 @@ def _lower(message: Mapping[str, Any]) -> dict[str, Any]:
 
 def _pair_of(message: Mapping[str, Any]) -> tuple[str, str] | None:
     """The names of question and answer in an object that has both."""
-    lower = _lower(message)
-    return next((pair for pair in PAIRS if set(pair) <= set(lower)), None)
+    return next((pair for pair in PAIRS if set(pair) <= set(message)), None)
 
 
 def _read_pairs(messages: Sequence[Mapping[str, Any]], where: str, problems: list[str], result: ChatDialogue) -> None:
     """Rounds of objects that hold question and answer, maybe with a rejected answer."""
-    asked, answered = _pair_of(messages[0])
+    asked, answered = _pair_of(_lower(messages[0]))
     for number, message in enumerate(messages, start=1):
         place, message = f"{where}: message {number}", _lower(message)
         question = _question(text_field(message, asked, place, problems), f"{place}: {asked}", problems, result)

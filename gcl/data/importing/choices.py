@@ -20,7 +20,6 @@ from gcl.data.importing.paths import Index, Named, Paths, suggested
 _FORMATS = ("socialnav-sub", "conversations", "questions", "table")
 _SHARD = re.compile(r"\d+-of-\d+")
 _OF_TEST = {"test", "testing", "split", "splits"}
-_OF_OTHERS = {"train", "training", "val", "valid", "validation", "dev"}
 
 
 def files_of(source: Path, looks: Sequence[Look], index: Index) -> tuple[str | None, list[Look], list[Look]]:
@@ -101,7 +100,9 @@ def called_like_splits(source: Path, format: str, look: Look, looks: Sequence[Lo
     ]
     files = [look.names[0] for look in looks if guesses.split_of_name(look.names[0])]
     places = [look.file.records for look in looks if guesses.split_of_name(look.file.records or "")]
-    return list(dict.fromkeys([*columns, *files, *places, *test_lists(source, format, _OF_TEST | _OF_OTHERS)]))
+    return list(
+        dict.fromkeys([*columns, *files, *places, *test_lists(source, format, _OF_TEST | set(guesses.SPLIT_WORDS))])
+    )
 
 
 def contradictory(files: Sequence[Look]) -> Iterator[str]:

@@ -20,7 +20,6 @@ from gcl.data.importing.missing import Failure, explained
 from gcl.data.importing.reading import Reading, Scene
 from gcl.data.importing.rounds import whole
 from gcl.data.importing.sources import SourceFile, read_records
-from gcl.data.placeholders import is_placeholder
 
 FORMATS = {
     "conversations": formats.conversations,
@@ -82,7 +81,7 @@ def collect(found: Iterable[Scene], reading: Reading, pictures: Pictures) -> Sce
         label = raw.action_of(scene.label, answer, reading.dialogue.actions, scene.where, problems)
         for turn, (question, answer) in turns.items():
             problems += raw.text_problems(question, answer, f"{scene.where}: turns.{turn}")
-            void += [f"{scene.where} {turn}"] * is_placeholder(answer)
+            void += [f"{scene.where} {turn}"] * raw.is_placeholder(answer)
         problems += raw.unfit(scene.id, "id", scene.where)
         problems += raw.unfit(scene.picture and scene.picture.path, "image", scene.where)
         picture = None

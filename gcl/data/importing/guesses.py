@@ -33,24 +33,17 @@ _NAMES = {
 _VALUES = ("label", "name", "text", "value", "class", "answer", "description")  # names of the text in an object
 # Other names of turns that data sets of robots often have.
 _SYNONYMS = {
-    "perception": ("observation", "scene_description"),
-    "reasoning": ("chain_of_thought", "cot"),
+    "perception": ("observation", "scene_description", "perceive"),
+    "prediction": ("predict",),
+    "reasoning": ("chain_of_thought", "cot", "chain_of_thought_reasoning"),
     "action": ("decision", "action_answer", "action_description", "action_text"),
     "explanation": ("justification", "rationale"),
 }
-_TURN_WORDS = {
-    "perception": "perception", "perceive": "perception", "observation": "perception",
-    "prediction": "prediction", "predict": "prediction",
-    "reasoning": "reasoning", "chain of thought": "reasoning", "chain of thought reasoning": "reasoning", "cot": "reasoning",
-    "action": "action", "decision": "action",
-    "explanation": "explanation", "justification": "explanation",
-}  # fmt: skip
 _SPLIT_COLUMNS = ("split", "subset", "partition", "fold", "set")
-_SPLIT_WORDS = {
-    "train": "train", "training": "train", "val": "train", "valid": "train", "validation": "train", "dev": "train",
-    "test": "test", "testing": "test", "eval": "test",
-}  # fmt: skip
 _VALIDATION = ("val", "valid", "validation", "dev")
+SPLIT_WORDS = dict.fromkeys(("train", "training", *_VALIDATION), "train") | dict.fromkeys(
+    ("test", "testing", "eval"), "test"
+)
 # Columns of yes or no, and what yes means.
 _FLAGS = {"is_test": "test", "test": "test", "is_train": "train", "train": "train", "is_training": "train"}
 _YES, _NO = ("true", "1", "yes"), ("false", "0", "no")
@@ -174,7 +167,7 @@ def _is_prose(column: Column) -> bool:
 
 def split_of_name(name: str) -> str | None:
     """The split that words of a path name; None for none or two."""
-    words = {_SPLIT_WORDS[word] for word in re.split(r"[^a-z]+", name.lower()) if word in _SPLIT_WORDS}
+    words = {SPLIT_WORDS[word] for word in re.split(r"[^a-z]+", name.lower()) if word in SPLIT_WORDS}
     return words.pop() if len(words) == 1 else None
 
 
@@ -187,7 +180,7 @@ def split_said(name: str, value: Any) -> str | None:
     """The split that a field says by its name and value; None if it says none."""
     key, word = _plain(name.rpartition(".")[2]), str(value).strip().casefold()
     if key in _SPLIT_COLUMNS:
-        return _SPLIT_WORDS.get(word)
+        return SPLIT_WORDS.get(word)
     if key in _FLAGS and word in (*_YES, *_NO):
         return _FLAGS[key] if word in _YES else {"test": "train", "train": "test"}[_FLAGS[key]]
     return None
@@ -218,9 +211,7 @@ def turn_column(look: Look, found: Mapping[str, str | None]) -> tuple[str, dict[
     turns = look.sought.names
     if name is None or not len(turns) <= len(look.columns[name].values) <= max(_FEW, len(turns)):
         return None
-    meant = {word: turn for word, turn in _TURN_WORDS.items() if turn in turns} | {
-        turn.replace("_", " "): turn for turn in turns
-    }
+    meant = {word.replace("_", " "): turn for turn in turns for word in (*_SYNONYMS.get(turn, ()), turn)}
     words = {word: meant.get(" ".join(normalized(word).split()), CHOOSE) for word in look.columns[name].values}
     open_words = sum(turn == CHOOSE for turn in words.values())
     return (name, words) if len(set(turns) - set(words.values())) <= open_words else None

@@ -1,10 +1,11 @@
-"""What was found in a data set, `Validation`, and its three reports: for the terminal, as JSON, as one HTML page."""
+"""What was found in a data set, `Validation`: its numbers, and reports for the terminal, as JSON, as one HTML page."""
 
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from statistics import median
 from typing import Any
 
 from gcl.data.annotations import shown
@@ -12,14 +13,55 @@ from gcl.data.html import fill, picture_uri
 from gcl.data.images import PictureError, load_picture
 from gcl.data.raw import Draft
 from gcl.data.scenario import SPLITS
-from gcl.data.validation.overview import Summary
+from gcl.data.validation.decoded_pictures import Picture
 from gcl.data.validation.problem import KINDS, Problem, by_kind
+from gcl.experiment.dialogue import Dialogue
 
 SHOWN = 20  # problems of a kind in the terminal; the rest is counted
 SAMPLE = 24  # scenes on the page
 LISTED = 100  # warnings of a kind on the page; the rest is counted. Errors are all listed.
 _SIZES, _BAR, _NAME = 5, 20, 48
 _PIXELS, _QUALITY = 240, 70
+FREQUENT = 10  # free action texts that are shown
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Numbers of a data set."""
+
+    scenes: Mapping[str, int]  # by split
+    pictures: int  # how many files the scenes name
+    # By action and split: all labels of a closed list in its order, or the most frequent free texts, if there are actions.
+    actions: Mapping[str, Mapping[str, int]]
+    other_actions: Mapping[str, int]  # free texts beyond those, by split
+    words: Mapping[str, Mapping[str, float]]  # median and largest number of words of the answers, by turn
+    sizes: Mapping[str, int]  # pictures by "width x height", most frequent first
+
+
+def summarize(drafts: Sequence[Draft], pictures: Mapping[PurePosixPath, Picture], dialogue: Dialogue) -> Summary:
+    """Count what could be read."""
+    frequent = Counter(draft.action for draft in drafts if draft.action is not None)
+    names = list(dialogue.actions) if dialogue.actions else [action for action, _ in frequent.most_common(FREQUENT)]
+    counts = {action: _by_split([draft for draft in drafts if draft.action == action]) for action in names}
+    others = [draft for draft in drafts if draft.action is not None and draft.action not in counts]
+    sizes = Counter(f"{p.size[0]} x {p.size[1]}" for p in pictures.values() if p.problem is None)
+    return Summary(
+        scenes=_by_split(drafts),
+        pictures=len(pictures),
+        actions=counts,
+        other_actions=_by_split(others),
+        words={turn: _lengths(drafts, turn) for turn in dialogue.names},
+        sizes=dict(sizes.most_common()),
+    )
+
+
+def _by_split(drafts: Sequence[Draft]) -> dict[str, int]:
+    return {split: sum(draft.split == split for draft in drafts) for split in SPLITS}
+
+
+def _lengths(drafts: Sequence[Draft], turn: str) -> dict[str, float]:
+    counts = [len(draft.turns[turn].answer.split()) for draft in drafts if turn in draft.turns]
+    return {"median": median(counts) if counts else 0, "longest": max(counts, default=0)}
 
 
 @dataclass(frozen=True)

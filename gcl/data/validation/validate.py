@@ -9,10 +9,9 @@ from pathlib import Path
 from gcl.data.raw import FILE, read_drafts
 from gcl.data.validation.decoded_pictures import visit
 from gcl.data.validation.length_checks import Reader, length_warnings
-from gcl.data.validation.overview import summarize
 from gcl.data.validation.picture_checks import picture_errors, picture_warnings, shots
 from gcl.data.validation.problem import Problem, from_line
-from gcl.data.validation.reports import Validation
+from gcl.data.validation.reports import Validation, summarize
 from gcl.data.validation.word_checks import word_warnings
 from gcl.experiment.dialogue import Dialogue
 

@@ -11,8 +11,7 @@ from typing import TypeVar
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
 from gcl.data.annotations import shown
-from gcl.data.placeholders import is_placeholder
-from gcl.data.raw import FILE, Draft
+from gcl.data.raw import FILE, Draft, is_placeholder
 from gcl.data.scenario import SPLITS
 from gcl.data.validation.problem import Problem
 from gcl.experiment.actions import named_actions

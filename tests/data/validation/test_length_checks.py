@@ -5,8 +5,7 @@ from clean_set import change, check, say, write_clean
 from conftest import ROOT
 from transformers import AutoTokenizer
 
-from gcl.data.placeholders import is_placeholder
-from gcl.data.raw import FILE
+from gcl.data.raw import FILE, is_placeholder
 from gcl.data.validation.length_checks import Reader
 from gcl.evaluation.readers import readers
 from gcl.experiment.load import load_experiment

@@ -14,9 +14,8 @@ from turns_case import TURNS, dialogue
 
 from gcl.data.raw import FILE, scene_record
 from gcl.data.validation import reports as page
-from gcl.data.validation.overview import Summary
 from gcl.data.validation.problem import Problem
-from gcl.data.validation.reports import SHOWN, Validation
+from gcl.data.validation.reports import SHOWN, Summary, Validation
 from gcl.data.validation.validate import validate
 from gcl.files import write_jsonl
 
