@@ -1,6 +1,7 @@
 """The house keeps its plan: imports run down, nothing goes in a circle, names are unique."""
 
 import ast
+import statistics
 from collections import Counter
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -80,3 +81,18 @@ def test_hardly_any_file_stands_outside_of_a_room():
 def test_no_two_files_have_the_same_name():
     names = Counter(path.name for path in FILES if path.name != "__init__.py")
     assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_no_two_public_classes_have_the_same_name():
+    places: dict[str, list[str]] = {}
+    for name, path in MODULES.items():
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(name)
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}
+
+
+def test_files_can_be_read_from_top_to_bottom():
+    sizes = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in FILES}
+    assert statistics.median(sizes.values()) <= 150
+    assert [str(path) for path, size in sizes.items() if size > 350] == []

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from gcl.errors import CheckpointError
 from gcl.experiment.asked import evaluation, score_spec
 from gcl.experiment.closure import evaluation_code, run_code
 from gcl.experiment.execution import ExecutionSpec
@@ -116,7 +117,10 @@ def score(
 def _made(run: RunSpec, here: Places) -> dict[str, Any]:
     """The record of a training; of a model that no training made, its weights."""
     if run.feed is not None:
-        return read_json(here.checkpoints(run.id) / "run.json")
+        record = here.checkpoints(run.id) / "run.json"
+        if not record.is_file():
+            raise CheckpointError(f"{record}: no such file; train it with: gcl train {run.id} --to {record.parent}")
+        return read_json(record)
     from gcl.experiment.provenance import starts
 
     found = starts(run)

@@ -17,7 +17,7 @@ from gcl.data.importing.copied_pictures import Pictures
 from gcl.data.importing.guesses import split_said
 from gcl.data.importing.layout import ByColumn
 from gcl.data.importing.missing import Failure, explained
-from gcl.data.importing.reading import Reading, Scene
+from gcl.data.importing.reading import ImportedScene, Reading
 from gcl.data.importing.rounds import whole
 from gcl.data.importing.sources import SourceFile, read_records
 
@@ -54,7 +54,7 @@ class Scenes:
     failures: list[Failure] = field(default_factory=list)
 
 
-def read_scenes(files: Sequence[SourceFile], reading: Reading, limit: int | None = None) -> Iterator[Scene]:
+def read_scenes(files: Sequence[SourceFile], reading: Reading, limit: int | None = None) -> Iterator[ImportedScene]:
     """All scenes, each with what its file or its record says of its split; `limit` is of the records of each file."""
     skip, used = set(reading.mapping.skip or ()), set()
     for split, group in groupby(files, key=lambda file: file.split):
@@ -66,7 +66,7 @@ def read_scenes(files: Sequence[SourceFile], reading: Reading, limit: int | None
     reading.notes["records left out, as skip names them"] += len(used)
 
 
-def collect(found: Iterable[Scene], reading: Reading, pictures: Pictures) -> Scenes:
+def collect(found: Iterable[ImportedScene], reading: Reading, pictures: Pictures) -> Scenes:
     """Check the scenes and store their pictures. After a mistake the rest is read only for its own mistakes."""
     scenes, problems = Scenes(), reading.problems
     first: dict[str, str] = {}
@@ -112,7 +112,7 @@ def told(scenes: Scenes, reading: Reading, tried: int) -> list[str]:
 
 def _read(
     files: Iterable[SourceFile], reading: Reading, limit: int | None, skip: set[str], used: set[str]
-) -> Iterator[Scene]:
+) -> Iterator[ImportedScene]:
     """What the records of these files hold."""
     for file in files:
         reading.file = file.name
@@ -130,7 +130,9 @@ def _counted(records: Iterable[Record], split: str | None, reading: Reading) -> 
         yield record
 
 
-def _unskipped(found: Iterable[Scene], reading: Reading, skip: set[str], used: set[str]) -> Iterator[Scene]:
+def _unskipped(
+    found: Iterable[ImportedScene], reading: Reading, skip: set[str], used: set[str]
+) -> Iterator[ImportedScene]:
     """All but those whose id the mapping skips, of which no mistake is told either."""
     before = len(reading.problems)
     for part in found:
@@ -145,7 +147,7 @@ def _unskipped(found: Iterable[Scene], reading: Reading, skip: set[str], used: s
         before = len(reading.problems)
 
 
-def _translated(scene: Scene, reading: Reading) -> dict[str, tuple[str | None, str]]:
+def _translated(scene: ImportedScene, reading: Reading) -> dict[str, tuple[str | None, str]]:
     """The turns; an action that the data calls otherwise is written as the closed list has it."""
     turns, action = dict(scene.turns), reading.dialogue.action
     if action in turns:

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from PIL import Image
 
 from gcl.data.images import FORMATS, PictureError, load_picture, read_picture
-from gcl.data.importing.reading import Picture
+from gcl.data.importing.reading import SourcePicture
 from gcl.data.raw import leads_out
 from gcl.data.similar import perceptual_hash
 from gcl.files import sha256_file
@@ -35,7 +35,7 @@ class Pictures:
         self.hashes: list[int] = []  # perceptual hash of each, where they are asked for
         self.changes: Counter[str] = Counter()  # in how many pictures
 
-    def take(self, picture: Picture) -> int | None:
+    def take(self, picture: SourcePicture) -> int | None:
         """Store a picture unless it is there already; its number, or None for one that was refused before.
 
         Raises:
@@ -58,7 +58,7 @@ class Pictures:
             if number not in used:
                 (self._folder / name).unlink()
 
-    def store(self, picture: Picture) -> None:
+    def store(self, picture: SourcePicture) -> None:
         """Check, normalise and store a picture that was not here before."""
         data = read_picture(self.source / picture.place) if picture.data is None else picture.data
         image, changes = load_picture(data)

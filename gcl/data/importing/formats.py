@@ -13,13 +13,13 @@ from gcl.data.annotations import Record, shown
 from gcl.data.importing.chat import has_dialogue, read_dialogue
 from gcl.data.importing.fields import field_of
 from gcl.data.importing.layout import Asked, ByColumn, Columns
-from gcl.data.importing.reading import Reading, Round, Row, Scene, Words
+from gcl.data.importing.reading import ImportedScene, Reading, Round, Row, Words
 from gcl.experiment.marks import PICTURE_MARK, without_picture_mark
 
 PICTURES = ("image", "images")
 
 
-def conversations(records: Iterable[Record], reading: Reading) -> Iterator[Scene]:
+def conversations(records: Iterable[Record], reading: Reading) -> Iterator[ImportedScene]:
     """Dialogues, one a record. With `join: true` all of one id, or of one picture, are one scene."""
     columns = reading.mapping.columns or Columns()
     for place, record in enumerate(records):
@@ -40,7 +40,7 @@ def conversations(records: Iterable[Record], reading: Reading) -> Iterator[Scene
         yield row.scene(id, picture, columns.label, rounds=rounds)
 
 
-def questions(records: Iterable[Record], reading: Reading) -> Iterator[Scene]:
+def questions(records: Iterable[Record], reading: Reading) -> Iterator[ImportedScene]:
     """One question a record, as in ESocialNav's evaluation files. Without answers they can only name test scenes."""
     columns = reading.mapping.columns or Columns()
     asked, answered = columns.question or "text", columns.answer or "answer"
@@ -59,7 +59,7 @@ def questions(records: Iterable[Record], reading: Reading) -> Iterator[Scene]:
         yield row.scene(id, picture, columns.label, rounds=rounds)
 
 
-def table(records: Iterable[Record], reading: Reading) -> Iterator[Scene]:
+def table(records: Iterable[Record], reading: Reading) -> Iterator[ImportedScene]:
     """One record for each scene, as MUSON describes its five fields."""
     columns = reading.mapping.columns
     for place, record in enumerate(records):

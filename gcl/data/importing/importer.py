@@ -40,7 +40,7 @@ KINDS = {
 
 
 @dataclass(frozen=True)
-class Summary:
+class ImportSummary:
     """What an import did; `str()` says it in a few lines."""
 
     to: Path  # the raw folder
@@ -59,7 +59,9 @@ class Summary:
         return "\n".join([*lines, f"  {self.seconds:.1f} s, {rate:.0f} scenes a second"])
 
 
-def import_source(kind: str, source: Path, mapping_file: Path, to: Path, dialogue: Dialogue, show: int = 20) -> Summary:
+def import_source(
+    kind: str, source: Path, mapping_file: Path, to: Path, dialogue: Dialogue, show: int = 20
+) -> ImportSummary:
     """Make a raw folder of a download.
 
     Args:
@@ -102,7 +104,7 @@ def import_source(kind: str, source: Path, mapping_file: Path, to: Path, dialogu
         pictures.remove_unused(numbers)
         counts = {split: sum(scene.split == split for scene in used) for split in SPLITS}
         left_out, notes = len(scenes) - len(used), _notes(reading, pictures, len(scenes) - len(used))
-        summary = Summary(to, counts, left_out, len(numbers), notes, time.monotonic() - start)
+        summary = ImportSummary(to, counts, left_out, len(numbers), notes, time.monotonic() - start)
         _write_record(work / RECORD, kind, files, reading, summary)
     return summary
 
@@ -165,7 +167,7 @@ def _notes(reading: Reading, pictures: Pictures, left_out: int) -> list[str]:
     return notes
 
 
-def _write_record(path: Path, kind: str, files: Sequence[SourceFile], reading: Reading, summary: Summary) -> None:
+def _write_record(path: Path, kind: str, files: Sequence[SourceFile], reading: Reading, summary: ImportSummary) -> None:
     """import.yaml: how the folder came about."""
     sources = {}
     rule = reading.mapping.split

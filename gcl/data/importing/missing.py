@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from gcl.data.annotations import shown
 from gcl.data.importing.paths import index_of, pictures_in, plain, rivals, suggested
-from gcl.data.importing.reading import Picture, Reading
+from gcl.data.importing.reading import Reading, SourcePicture
 
 ARCHIVES = {".zip": "unzip", ".tar": "tar -xf", ".tgz": "tar -xf", ".gz": "tar -xf", ".7z": "7z x", ".rar": "unrar x"}
 PUT = "put the pictures into the download"
@@ -23,7 +23,7 @@ class Failure:
 
     where: str
     file: str
-    picture: Picture
+    picture: SourcePicture
     reason: str
 
     def line(self) -> str:

@@ -1,6 +1,6 @@
 """One import's state, `Reading`, and a record while it is read, `Row`: the fields that every format has.
 
-Readers of the formats (formats.py, socialnav.py) ask a `Row` for fields and make a `Scene` of it with `row.scene(...)`.
+Readers of the formats (formats.py, socialnav.py) ask a `Row` for fields and make an `ImportedScene` of it.
 Each flaw becomes a line of `reading.problems`; fields that nobody asked for are counted in `reading.notes`.
 """
 
@@ -26,7 +26,7 @@ _QUESTION_ID = re.compile(r"(.+)_q(\d+)")
 
 
 @dataclass(frozen=True)
-class Picture:
+class SourcePicture:
     """A picture as the data names it, and where it is."""
 
     path: str | None  # as the data writes it; None if it has no name
@@ -45,12 +45,12 @@ class Round(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Scene:
+class ImportedScene:
     """A scene, or one record's part of it, as far as it could be read: what is at fault is None or absent."""
 
     where: str  # the place of its record, for messages
     id: str | None
-    picture: Picture | None
+    picture: SourcePicture | None
     label: str | None  # of the action, if the data has one beside the answer
     split: str | None  # "train", "test", None for left out, or "" where the record does not say
     sound: bool  # whether all of the record could be read
@@ -144,7 +144,7 @@ class Row:
             return None
         return self.text(name)
 
-    def id(self, name: str, picture: Picture | None) -> tuple[str | None, int | None]:
+    def id(self, name: str, picture: SourcePicture | None) -> tuple[str | None, int | None]:
         """The scene's id, from where the mapping says; and the question's number, if the field's suffix says it."""
         mapping, id, number = self.reading.mapping, None, None
         by_suffix = mapping.turns == "by suffix"
@@ -165,7 +165,7 @@ class Row:
             return None if mapping.joins else self.reading.number(), number
         return id, number
 
-    def _picture_id(self, picture: Picture | None) -> str | None:
+    def _picture_id(self, picture: SourcePicture | None) -> str | None:
         """The name of a picture as an id; with its folder where another folder had a picture of this name before."""
         if picture is None:
             return None
@@ -179,7 +179,7 @@ class Row:
         # Without a folder its name is all that tells it from the first.
         return str(place.with_suffix("")) if place.parent.parts else place.name
 
-    def picture(self, names: Sequence[str], beside: Sequence[Any] = ()) -> Picture | None:
+    def picture(self, names: Sequence[str], beside: Sequence[Any] = ()) -> SourcePicture | None:
         """The picture in the first of these fields that is there, or else of those that the record has elsewhere."""
         self.used.update(names)
         name = next((name for name in names if self.value(name) is not None), names[0])
@@ -197,12 +197,12 @@ class Row:
             self.wrong(f"{name}: {shown(value)} is no picture as text; fetch the file again")
             return None
         if data is not None:
-            return Picture(plain(path) if isinstance(path, str) else None, None, data)
+            return SourcePicture(plain(path) if isinstance(path, str) else None, None, data)
         there = {} if value is None and not field_of(self.record.fields, name) else {name: value}
         path = text_field(there, name, self.where, self.reading.problems)
         if path is None or is_address(path):
-            return None if path is None else Picture(path)
-        return Picture(plain(path), self.reading.paths.place(path, self.reading.file))
+            return None if path is None else SourcePicture(path)
+        return SourcePicture(plain(path), self.reading.paths.place(path, self.reading.file))
 
     def _one(self, values: Sequence[Any], name: str) -> Any:
         """Of several pictures the one that the mapping says; the same one twice is one."""
@@ -224,7 +224,7 @@ class Row:
         turns = self.reading.mapping.turns
         return self.text(turns.column) if isinstance(turns, TurnWords) else None
 
-    def scene(self, id: str | None, picture: Picture | None, label: str | None, **words: Any) -> Scene:
+    def scene(self, id: str | None, picture: SourcePicture | None, label: str | None, **words: Any) -> ImportedScene:
         """What the record holds, its label (by the name of its field) and its split included."""
         if label is not None:
             text = self.action(label, numbers=True)
@@ -232,7 +232,7 @@ class Row:
         split = self._split()
         for name in unread(self.record.fields, self.used):
             self.reading.notes[f"records whose {shown(name)[1:-1]} is not read"] += 1
-        return Scene(self.where, id, picture, label, split, len(self.reading.problems) == self._before, **words)
+        return ImportedScene(self.where, id, picture, label, split, len(self.reading.problems) == self._before, **words)
 
     def _split(self) -> str | None:
         rule = self.reading.mapping.split
@@ -252,6 +252,6 @@ class Row:
 
 
 def scene_of_question(id: str) -> tuple[str, int | None]:
-    """Scene and number of a question by its id; an id without the suffix _q<number> is that of a scene."""
+    """ImportedScene and number of a question by its id; an id without the suffix _q<number> is that of a scene."""
     match = _QUESTION_ID.fullmatch(id)
     return (match[1], int(match[2])) if match else (id, None)

@@ -9,24 +9,24 @@ from dataclasses import replace
 
 from gcl.data.annotations import shown
 from gcl.data.importing.layout import TurnWords
-from gcl.data.importing.reading import Reading, Round, Scene, Words
+from gcl.data.importing.reading import ImportedScene, Reading, Round, Words
 
 UNUSED = "questions left out, as the mapping does not use them"
 
 
-def whole(parts: Iterable[Scene], reading: Reading) -> Iterator[Scene]:
+def whole(parts: Iterable[ImportedScene], reading: Reading) -> Iterator[ImportedScene]:
     """The scene of each part, or of all parts of one id or picture."""
     if not reading.mapping.joins:
         yield from (_scene([part], reading) for part in parts)
         return
-    groups: dict[object, list[Scene]] = {}
+    groups: dict[object, list[ImportedScene]] = {}
     for part in parts:
         if (key := _key(part, reading)) is not None:
             groups.setdefault(key, []).append(part)
     yield from (_scene(group, reading) for group in groups.values())
 
 
-def _key(part: Scene, reading: Reading) -> object:
+def _key(part: ImportedScene, reading: Reading) -> object:
     """What the parts of a scene have in common; None where it could not be read."""
     if reading.mapping.ids == "field" or part.picture is None:
         return part.id if reading.mapping.ids == "field" else None
@@ -35,7 +35,7 @@ def _key(part: Scene, reading: Reading) -> object:
     return part.picture.place or part.picture.path  # an address has no place
 
 
-def _scene(group: Sequence[Scene], reading: Reading) -> Scene:
+def _scene(group: Sequence[ImportedScene], reading: Reading) -> ImportedScene:
     first, problems = group[0], reading.problems
     label = first.label
     for part in group[1:]:
@@ -56,7 +56,7 @@ def _scene(group: Sequence[Scene], reading: Reading) -> Scene:
     return replace(first, id=id, label=label, turns=turns, rounds=())
 
 
-def _turns(rounds: Sequence[Round], first: Scene, reading: Reading) -> dict[str, Words]:
+def _turns(rounds: Sequence[Round], first: ImportedScene, reading: Reading) -> dict[str, Words]:
     """Question and answer by turn; nothing where they could not be told apart."""
     names, before = reading.dialogue.names, len(reading.problems)
     if reading.mapping.turns == "by order":

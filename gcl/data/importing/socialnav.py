@@ -12,7 +12,7 @@ from typing import Any
 
 from gcl.data.annotations import Record, read_text, shown
 from gcl.data.importing.mapping_checks import COMPOSED
-from gcl.data.importing.reading import Picture, Reading, Row, Scene
+from gcl.data.importing.reading import ImportedScene, Reading, Row, SourcePicture
 from gcl.data.raw import leads_out
 
 ANSWERS, FRAMES = "human_answers_filepath", "raw_img_filepaths"
@@ -36,7 +36,7 @@ _ADVICE = {
 _KNOWN = {"q_human_future_action_prediction": _FUTURE, "q_robot_suggested_action": _ADVICE}
 
 
-def scenes(records: Iterable[Record], reading: Reading) -> Iterator[Scene]:
+def scenes(records: Iterable[Record], reading: Reading) -> Iterator[ImportedScene]:
     """The scene of each sample."""
     for record in records:
         row = Row(record, reading)
@@ -91,7 +91,7 @@ def _by_person(answers: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
     return dict(sorted(people.items()))
 
 
-def _last_frame(row: Row) -> Picture | None:
+def _last_frame(row: Row) -> SourcePicture | None:
     cell = row.text(FRAMES)
     if cell is None:
         return None
@@ -99,7 +99,7 @@ def _last_frame(row: Row) -> Picture | None:
     if not paths[-1]:
         row.wrong(f"{FRAMES}: {shown(cell)} names no picture; write [first, ..., last]")
         return None
-    return Picture(paths[-1], row.reading.paths.place(paths[-1], row.reading.file))
+    return SourcePicture(paths[-1], row.reading.paths.place(paths[-1], row.reading.file))
 
 
 def _answers(row: Row) -> dict[str, Any] | None:

@@ -17,7 +17,7 @@ from gcl.data.importing.layout import ByFile
 from gcl.data.importing.listed import listed_scenes
 from gcl.data.importing.look import SAMPLE
 from gcl.data.importing.mapping import CHOOSE, checked_mapping
-from gcl.data.importing.reading import Picture, Reading
+from gcl.data.importing.reading import Reading, SourcePicture
 from gcl.data.importing.sources import find_files
 from gcl.errors import ConfigError
 from gcl.experiment.dialogue import Dialogue
@@ -124,7 +124,7 @@ def _chosen(words: Mapping[str, Any], names: Sequence[str], rest: Any) -> dict[s
 class _Glance(Pictures):
     """Looks whether pictures are there, and stores nothing."""
 
-    def store(self, picture: Picture) -> None:
+    def store(self, picture: SourcePicture) -> None:
         if len(self.names) < _DECODED:
             load_picture(self.source / picture.place if picture.data is None else picture.data)
         elif picture.data is None and not (self.source / picture.place).is_file():

@@ -24,11 +24,11 @@ from gcl.data.similar import perceptual_hash
 from gcl.errors import DataError
 
 _CHUNK = 16  # pictures a worker is given at a time
-Inspect = Callable[[Path], "Picture"]
+Inspect = Callable[[Path], "DecodedPicture"]
 
 
 @dataclass(frozen=True)
-class Picture:
+class DecodedPicture:
     """What a visit found."""
 
     problem: str | None = None  # why the picture cannot be used and what to do; all else is then empty
@@ -38,23 +38,23 @@ class Picture:
     changes: tuple[str, ...] = ()  # what `load_picture` had to change
 
 
-def inspect(path: Path) -> Picture:
+def inspect(path: Path) -> DecodedPicture:
     """Visit one file."""
     try:
         data = read_picture(path)
         picture, changes = load_picture(data)
     except PictureError as error:
-        return Picture(problem=str(error))
-    return Picture(None, hashlib.sha256(data).hexdigest(), perceptual_hash(picture), picture.size, changes)
+        return DecodedPicture(problem=str(error))
+    return DecodedPicture(None, hashlib.sha256(data).hexdigest(), perceptual_hash(picture), picture.size, changes)
 
 
-def visit(root: Path, paths: Sequence[PurePosixPath], processes: int, name: str) -> dict[PurePosixPath, Picture]:
+def visit(root: Path, paths: Sequence[PurePosixPath], processes: int, name: str) -> dict[PurePosixPath, DecodedPicture]:
     """Visit all files of `paths`, relative to `root`; `name` is the data set's. One process stays in this one.
 
     Raises:
         DataError: if it is interrupted, or a process is killed.
     """
-    found: dict[PurePosixPath, Picture] = {}
+    found: dict[PurePosixPath, DecodedPicture] = {}
     files = [root / path for path in paths]
     try:
         with (
@@ -75,7 +75,7 @@ def visit(root: Path, paths: Sequence[PurePosixPath], processes: int, name: str)
 
 
 @contextmanager
-def _mapped(inspect: Inspect, files: Sequence[Path], processes: int) -> Iterator[Iterator[Picture]]:
+def _mapped(inspect: Inspect, files: Sequence[Path], processes: int) -> Iterator[Iterator[DecodedPicture]]:
     if processes <= 1:
         yield map(inspect, files)
         return

@@ -13,7 +13,7 @@ from gcl.data.importing.importer import RECORD
 from gcl.data.raw import FILE, Draft
 from gcl.data.scenario import SPLITS
 from gcl.data.similar import near_across, near_groups
-from gcl.data.validation.decoded_pictures import Picture
+from gcl.data.validation.decoded_pictures import DecodedPicture
 from gcl.data.validation.problem import Problem
 
 # Two image tokens a side, of 28 pixels each.
@@ -25,10 +25,10 @@ class Shot(NamedTuple):
     """A scene and its picture."""
 
     draft: Draft
-    picture: Picture
+    picture: DecodedPicture
 
 
-def shots(drafts: Sequence[Draft], pictures: Mapping[PurePosixPath, Picture]) -> list[Shot]:
+def shots(drafts: Sequence[Draft], pictures: Mapping[PurePosixPath, DecodedPicture]) -> list[Shot]:
     """The scenes whose picture was visited."""
     return [Shot(draft, pictures[draft.image]) for draft in drafts if draft.image is not None]
 

@@ -13,7 +13,7 @@ from gcl.data.html import fill, picture_uri
 from gcl.data.images import PictureError, load_picture
 from gcl.data.raw import Draft
 from gcl.data.scenario import SPLITS
-from gcl.data.validation.decoded_pictures import Picture
+from gcl.data.validation.decoded_pictures import DecodedPicture
 from gcl.data.validation.problem import KINDS, Problem, by_kind
 from gcl.experiment.dialogue import Dialogue
 
@@ -38,7 +38,7 @@ class Summary:
     sizes: Mapping[str, int]  # pictures by "width x height", most frequent first
 
 
-def summarize(drafts: Sequence[Draft], pictures: Mapping[PurePosixPath, Picture], dialogue: Dialogue) -> Summary:
+def summarize(drafts: Sequence[Draft], pictures: Mapping[PurePosixPath, DecodedPicture], dialogue: Dialogue) -> Summary:
     """Count what could be read."""
     frequent = Counter(draft.action for draft in drafts if draft.action is not None)
     names = list(dialogue.actions) if dialogue.actions else [action for action, _ in frequent.most_common(FREQUENT)]

@@ -12,7 +12,7 @@ from PIL import Image
 from turns_case import TURNS
 from turns_case import dialogue as usual
 
-from gcl.data.importing.importer import Summary, import_source
+from gcl.data.importing.importer import ImportSummary, import_source
 from gcl.errors import GCLError
 from gcl.experiment.dialogue import Dialogue
 
@@ -101,7 +101,7 @@ def run_import(
     kind: str | None = None,
     actions: list[str] | None = None,
     dialogue: Dialogue | None = None,
-) -> Summary:
+) -> ImportSummary:
     """Import into raw/ beside the source, with the mapping in mapping.yaml beside it."""
     file = write_mapping(source.parent / "mapping.yaml", mapping)
     kind = kind or (

@@ -11,7 +11,7 @@ from PIL import Image
 from turns_case import TURNS
 
 from gcl.data.raw import FILE, Draft
-from gcl.data.validation.decoded_pictures import Picture
+from gcl.data.validation.decoded_pictures import DecodedPicture
 from gcl.data.validation.picture_checks import Shot, picture_warnings
 from gcl.data.validation.problem import KINDS, Problem, by_kind, from_line
 from gcl.errors import DataError
@@ -190,7 +190,7 @@ def test_test_pictures_stand_in_order_of_their_nearest_training_picture():
         for line, (split, looks) in enumerate(
             [("train", 0), ("train", 0b111), ("test", 0b1), ("test", 0), ("test", 2**64 - 1)], start=1
         )
-        for picture in [Picture(sha256=f"{line}", looks=looks, size=(100, 100))]
+        for picture in [DecodedPicture(sha256=f"{line}", looks=looks, size=(100, 100))]
     ]
     found = [problem for problem in picture_warnings(Path("absent"), scenes) if problem.kind == "near across"]
     assert [(problem.place, problem.what) for problem in found] == [

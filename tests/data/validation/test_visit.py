@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from gcl.data.validation import decoded_pictures as pictures
-from gcl.data.validation.decoded_pictures import Picture, visit
+from gcl.data.validation.decoded_pictures import DecodedPicture, visit
 from gcl.errors import DataError
 from gcl.files import sha256_file
 
@@ -43,15 +43,15 @@ def test_a_process_for_pictures_imports_no_torch():
     subprocess.run([sys.executable, "-c", command], check=True)
 
 
-def _die(path: Path) -> Picture:
+def _die(path: Path) -> DecodedPicture:
     os.kill(os.getpid(), signal.SIGKILL)
-    return Picture()
+    return DecodedPicture()
 
 
-def _interrupt(path: Path) -> Picture:
+def _interrupt(path: Path) -> DecodedPicture:
     if path.name == "3.png":
         raise KeyboardInterrupt
-    return Picture()
+    return DecodedPicture()
 
 
 def test_a_killed_process_ends_the_visit_with_a_message(tmp_path, monkeypatch):
@@ -78,7 +78,7 @@ PROGRAM = """
     def slow(path):
         Path(path.parent, "started").touch()
         time.sleep(0.1)
-        return pictures.Picture()
+        return pictures.DecodedPicture()
 
     if __name__ == "__mp_main__":
         Path(sys.argv[1], "starting").touch()
