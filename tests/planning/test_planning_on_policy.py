@@ -42,7 +42,8 @@ def tasks(tmp_path_factory) -> list[list[Exchange]]:
 
 def member(backbones, family: str = "qwen3_vl", **changes) -> Member:
     spec = make_run(backbones, members=2, lr=(1e-3, 0.0, 0.0))
-    chosen = spec.members[0].model_copy(update={"source": str(backbones[family]), "tau": 1.0} | changes)
+    start = Weights(path=str(backbones[family]))
+    chosen = spec.members[0].model_copy(update={"start": start, "tau": 1.0} | changes)
     return Member.load(chosen, chosen.start, spec.training, semantic_size=None, seed=0)
 
 
@@ -102,8 +103,8 @@ def group(backbones, *, micro=6, kind="sampled-reverse-kl", rate=1e-3, teacher="
     """An engine with a student and a frozen teacher, and their run."""
     run = make_run(backbones, members=2, micro=micro, lr=(rate, 0.0, 0.0))
     shared = {"gsl_weight": 0.0, "drl_weight": 1.0, "divergence": kind, "matching": "infonce", "kappa": 1.0}
-    sources = [str(backbones["qwen3_vl"]), str(backbones[teacher])]
-    members = [m.model_copy(update={"source": s, "tau": 1.0}) for m, s in zip(run.members, sources, strict=True)]
+    starts = [Weights(path=str(backbones[family])) for family in ("qwen3_vl", teacher)]
+    members = [m.model_copy(update={"start": s, "tau": 1.0}) for m, s in zip(run.members, starts, strict=True)]
     training = run.training.model_copy(update={"global_batch": 6, "warmup_ratio": 0.0})
     objective = ObjectiveSpec(semantic_size=1, **shared)
     run = run.model_copy(update={"members": members, "objective": objective, "training": training})
