@@ -8,6 +8,7 @@ import traceback
 from pathlib import Path
 
 os.environ.update(DS_ACCELERATOR="cpu", HF_HUB_OFFLINE="1")
+sys.path.insert(0, str(Path(__file__).parents[1]))  # torchrun starts it outside of pytest, which would do this
 
 import torch
 from group_case import train_scenes
