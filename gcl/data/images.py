@@ -29,16 +29,14 @@ _COLOURS, _ALPHA = {"P": "palette", "CMYK": "CMYK"}, ("RGBA", "LA")
 
 
 class PictureError(DataError):
-    """A file is no picture that can be used. The message does not repeat the path: the caller knows how to name it."""
+    """A file is no picture that can be used. The message lacks the path: the caller knows how to name it."""
 
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(what, remedy)
+        self.what, self.remedy = what, remedy
 
-def check_image(path: Path) -> str | None:
-    """What is wrong with a picture and what to do, in one line; None if it can be used."""
-    try:
-        load_picture(path)
-    except PictureError as error:
-        return str(error)
-    return None
+    def __str__(self) -> str:
+        return f"{self.what}; {self.remedy}"
 
 
 def read_picture(path: Path) -> bytes:
@@ -50,15 +48,15 @@ def read_picture(path: Path) -> bytes:
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
-            raise PictureError("not a file; name the picture itself")
+            raise PictureError("not a file", "name the picture itself")
         if status.st_size > MAX_MEGABYTES * 1_000_000:
-            raise PictureError(f"more than {MAX_MEGABYTES} megabytes; scale it down")
+            raise PictureError(f"more than {MAX_MEGABYTES} megabytes", "scale it down")
         return path.read_bytes()
     except FileNotFoundError as error:
-        raise PictureError(f"{error.strerror.lower()}; put the file there or correct the path") from None
+        raise PictureError(error.strerror.lower(), "put the file there or correct the path") from None
     except OSError as error:
         what = (error.strerror or str(error)).lower()
-        raise PictureError(f"{what}; correct the path, or make the file readable") from None
+        raise PictureError(what, "correct the path, or make the file readable") from None
 
 
 def load_picture(source: Path | bytes) -> tuple[Image.Image, tuple[str, ...]]:
@@ -72,9 +70,9 @@ def load_picture(source: Path | bytes) -> tuple[Image.Image, tuple[str, ...]]:
     """
     data = read_picture(source) if isinstance(source, Path) else source
     if not data:
-        raise PictureError("empty file (0 bytes); fetch it again")
+        raise PictureError("empty file (0 bytes)", "fetch it again")
     if data.startswith(POINTER):
-        raise PictureError("a Git LFS pointer instead of the picture; run `git lfs pull` in the download")
+        raise PictureError("a Git LFS pointer instead of the picture", "run `git lfs pull` in the download")
     with warnings.catch_warnings():
         # Pillow warns of large and of untidy pictures; the size is judged here, and what decodes is good enough.
         warnings.simplefilter("ignore")
@@ -82,24 +80,24 @@ def load_picture(source: Path | bytes) -> tuple[Image.Image, tuple[str, ...]]:
 
 
 def _decode(data: bytes) -> tuple[Image.Image, tuple[str, ...]]:
-    too_large = f"more than {MAX_MEGAPIXELS} megapixels; scale it down"
+    too_large = f"more than {MAX_MEGAPIXELS} megapixels", "scale it down"
     try:
         with Image.open(BytesIO(data), formats=FORMATS) as picture:
             if picture.width * picture.height > MAX_MEGAPIXELS * 1_000_000:
-                raise PictureError(f"{picture.width} x {picture.height} pixels, {too_large}")
+                raise PictureError(f"{picture.width} x {picture.height} pixels, {too_large[0]}", too_large[1])
             if max(picture.size) > MAX_ASPECT * min(picture.size):
-                raise PictureError(f"{picture.width} x {picture.height} pixels, a strip that no model takes; crop it")
+                raise PictureError(f"{picture.width} x {picture.height} pixels, a strip that no model takes", "crop it")
             picture.load()
             return _plain(picture)
     except PictureError:
         raise
     except Image.DecompressionBombError:
-        raise PictureError(too_large) from None
+        raise PictureError(*too_large) from None
     except UnidentifiedImageError:
-        raise PictureError(f"not an image ({', '.join(FORMATS)}); fetch it again or convert it") from None
+        raise PictureError(f"not an image ({', '.join(FORMATS)})", "fetch it again or convert it") from None
     except Exception as error:  # damaged bytes make decoders raise nearly anything
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise PictureError(f"truncated or corrupt image ({reason}); fetch it again") from None
+        raise PictureError(f"truncated or corrupt image ({reason})", "fetch it again") from None
 
 
 def _plain(picture: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:

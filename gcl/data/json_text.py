@@ -9,7 +9,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Any
 
-from gcl.errors import DataError
+from gcl.data.problem import Problem, ProblemError
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _DECODER = json.JSONDecoder()
@@ -69,13 +69,13 @@ class JsonText:
             raise self._fault(error) from None
         return value
 
-    def _fault(self, error: Exception) -> DataError:
-        return DataError(f"{self._name}:{getattr(error, 'lineno', self.line)}: {syntax(error)}")
+    def _fault(self, error: Exception) -> ProblemError:
+        return ProblemError(Problem(f"{self._name}:{getattr(error, 'lineno', self.line)}", "", *syntax(error)))
 
 
-def syntax(error: Exception) -> str:
-    """What is wrong with JSON, and what to do."""
+def syntax(error: Exception) -> tuple[str, str]:
+    """The mistake in JSON, and its remedy."""
     if isinstance(error, json.JSONDecodeError):
-        return f"not valid JSON: {error.msg} at column {error.colno}; correct it"
+        return f"not valid JSON: {error.msg} at column {error.colno}", "correct it"
     what = "nested too deeply" if isinstance(error, RecursionError) else "a number with thousands of digits"
-    return f"not valid JSON for a data set: {what}; correct it"
+    return f"not valid JSON for a data set: {what}", "correct it"

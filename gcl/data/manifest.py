@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gcl.data.annotations import read_text, shown
+from gcl.data.problem import Problem
 from gcl.data.raw import read_raw
 from gcl.data.scenario import SPLITS, Scenario
 from gcl.errors import DataError, raise_all
@@ -96,7 +97,7 @@ def _changes(scenario: Scenario, image_sha256: str, text_sha256: str, trusted_un
 
 def read_manifest(path: Path) -> dict[str, tuple[str, str]]:
     """Image hash and text hash by id, in the order of the file; a `DataError` if `write_manifests` wrote it otherwise."""
-    problems: list[str] = []
+    problems: list[Problem] = []
     remedy = _remedy(path)
     text = read_text(path, problems)
     raise_all([f"{problem} or {remedy}" for problem in problems], str(path.parent))
@@ -107,9 +108,10 @@ def read_manifest(path: Path) -> dict[str, tuple[str, str]]:
     for number, line in enumerate(lines, start=2):
         cells = line.split("\t")
         if len(cells) != len(HEADER):
-            problems.append(f"{path.name}:{number}: {len(cells)} columns instead of {len(HEADER)}; {remedy}")
+            what = f"{len(cells)} columns instead of {len(HEADER)}"
+            problems.append(Problem(f"{path.name}:{number}", "", what, remedy))
         elif cells[0] in rows:
-            problems.append(f"{path.name}:{number}: id {shown(cells[0])} stands there twice; {remedy}")
+            problems.append(Problem(f"{path.name}:{number}", "", f"id {shown(cells[0])} stands there twice", remedy))
         else:
             rows[cells[0]] = (cells[2], cells[3])
     raise_all(problems, str(path.parent))

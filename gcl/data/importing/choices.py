@@ -132,7 +132,7 @@ def no_data(looks: Sequence[Look]) -> str:
             return f"{look.names[0]}: columns instead of records; write a record for each scene (orient='records')"
     unread = next((look.problems[0] for look in looks if not look.records and look.problems), None)
     if unread:
-        return unread
+        return str(unread)
     look = max(looks, key=lambda look: look.records)
     turns = look.sought.names
     there = ", ".join(shown(name)[1:-1] for name in look.columns if not name.startswith("(")) or "nothing"

@@ -18,7 +18,7 @@ from gcl.data.similar import perceptual_hash
 from gcl.files import sha256_file
 
 FOLDER = "images"
-ADDRESS = "an address, and nothing is fetched; download the pictures and write their paths"
+ADDRESS = "an address, and nothing is fetched", "download the pictures and write their paths"
 
 
 class Pictures:
@@ -45,9 +45,9 @@ class Pictures:
         if key not in self.known:
             self.known[key] = None
             if isinstance(key, str):
-                raise PictureError(ADDRESS)
-            if picture.place and (problem := leads_out(str(picture.place), self.source)):
-                raise PictureError(problem)
+                raise PictureError(*ADDRESS)
+            if picture.place and (out := leads_out(str(picture.place), self.source)):
+                raise PictureError(*out)
             self.store(picture)
             self.known[key] = len(self.names) - 1
         return self.known[key]

@@ -23,6 +23,7 @@ from gcl.data.importing.mapping import read_mapping
 from gcl.data.importing.reading import Reading
 from gcl.data.importing.sources import SourceFile, find_files
 from gcl.data.importing.splits import draw_split
+from gcl.data.problem import GeneralProblem, Problem
 from gcl.data.scenario import SPLITS
 from gcl.data.similar import near_groups
 from gcl.errors import ConfigError, DataError, raise_all
@@ -140,19 +141,22 @@ def _decide(scenes: Sequence[Kept], reading: Reading, pictures: Pictures) -> Non
         try:
             drawn = draw_split([scene.action for scene in scenes], groups, rule.train, rule.test, rule.seed)
         except DataError as error:
-            problems.append(f"{reading.mapping_name}: split: {error}")
+            problems.append(GeneralProblem(reading.mapping_name, "split", str(error)))
             return
         for scene, split in zip(scenes, drawn, strict=True):
             scene.split = split
     there = {scene.split for scene in scenes}
     for split in (split for split in SPLITS if split not in there):
-        problems.append(f"{reading.mapping_name}: split: no scene is in {split}; both splits need scenes")
+        what = f"no scene is in {split}"
+        problems.append(GeneralProblem(reading.mapping_name, "split", what, "both splits need scenes"))
     seen: dict[tuple[str, str], str] = {}
     for scene in (scene for scene in scenes if scene.split):
         opposite, sha256 = "test" if scene.split == "train" else "train", pictures.sha256[scene.picture]
         if other := seen.get((sha256, opposite)):
-            what = f"{shown(pictures.names[scene.picture])} is the same picture as in the {opposite} split"
-            problems.append(f"{scene.where}: image: {what} (see {other}); keep the scene in one split")
+            what = (
+                f"{shown(pictures.names[scene.picture])} is the same picture as in the {opposite} split (see {other})"
+            )
+            problems.append(Problem(scene.where, "image", what, "keep the scene in one split"))
         seen.setdefault((sha256, scene.split), scene.where)
 
 

@@ -107,7 +107,7 @@ def _name(look: Look) -> str:
 
 def _unknown(look: Look) -> str:
     if look.problems:
-        return look.problems[0].removeprefix(f"{look.file.name}: ")
+        return str(look.problems[0]).removeprefix(f"{look.file.name}: ")
     return f"{look.records} records with {', '.join(shown(name) for name in look.fields if name != FILE)}"
 
 

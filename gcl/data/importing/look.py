@@ -17,6 +17,7 @@ from gcl.data.importing.chat import dialogue_in, read_dialogue
 from gcl.data.importing.fields import decoded, joined
 from gcl.data.importing.paths import Index, contents, looks_like_picture, plain, written
 from gcl.data.importing.sources import FILE, SAVED, SUFFIXES, SourceFile, read_records
+from gcl.data.problem import Problem
 from gcl.experiment.dialogue import Dialogue
 
 SAMPLE = 1000  # records that are looked at in each file
@@ -78,9 +79,9 @@ class Look:
     rounds: Counter[int] = field(default_factory=Counter)  # how many dialogues have so many
     wordings: list[Counter[str]] = field(default_factory=list)  # questions at each place of a dialogue
     pictured: int = 0  # dialogues with pictures inside their messages
-    problems: list[str] = field(default_factory=list)  # what could not be read
+    problems: list[Problem] = field(default_factory=list)  # mistakes met while reading
 
-    def add(self, record: Record, index: Index, problems: list[str]) -> None:
+    def add(self, record: Record, index: Index, problems: list[Problem]) -> None:
         """Look at one more record."""
         self.records += 1
         self.fields.update(name for name in record.fields if name != FILE)
@@ -105,7 +106,7 @@ def looks(source: Path, index: Index, dialogue: Dialogue) -> list[Look]:
     result: dict[tuple[str, str], Look] = {}
     for path in _candidates(source):
         for file in _parts(path, path.relative_to(root).as_posix(), index):
-            problems: list[str] = []
+            problems: list[Problem] = []
             records = read_records(file, problems)
             first = list(islice(records, 2))
             single = len(first) == 1 and file.records is None and path.suffix.lower() == ".json"

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from gcl.data.annotations import read_text, shown
 from gcl.data.importing.layout import BRANCHES, Asked, ByColumn, ByFile, Mapping, Seeded, TurnWords
 from gcl.data.importing.mapping_checks import contradictions
+from gcl.data.problem import Problem
 from gcl.errors import ConfigError
 from gcl.experiment.yaml_files import parse_document
 
@@ -25,10 +26,10 @@ def read_mapping(file: Path, turns: Sequence[str]) -> Mapping:
     Raises:
         ConfigError: listing every mistake, one a line: file, key, what, remedy.
     """
-    problems: list[str] = []
-    text = read_text(file, problems)
+    problems: list[Problem] = []
+    text = read_text(file, problems, str(file))
     if text is None:
-        raise ConfigError(problems[0].replace(file.name, str(file), 1))
+        raise ConfigError(str(problems[0]))
     content = parse_document(text, str(file), aliases=False).value
     if not isinstance(content, dict):
         raise ConfigError(f"{file}: not a mapping of keys to values; let `gcl data inspect` propose one")

@@ -151,7 +151,7 @@ def _mistakes(proposal: Proposal) -> Iterator[str]:
     if tried.wrong:
         yield (
             f"# Records with mistakes: {tried.wrong} of {tried.scenes} that were tried. "
-            f"The first: {in_yaml(tried.problems[0])}"
+            f"The first: {in_yaml(str(tried.problems[0]))}"
         )
         joins = proposal.content.get("join") or proposal.content["format"] == "questions"
         how = "whole scenes by id: skip: [ID, ...]" if joins else "by their places: skip: [FILE:LINE, ...]"

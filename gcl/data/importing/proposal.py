@@ -7,7 +7,7 @@ pass for knowledge.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, product, zip_longest
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from gcl.data.importing.mapping import CHOOSE
 from gcl.data.importing.missing import PUT
 from gcl.data.importing.paths import Index, rivals, suggested
 from gcl.data.importing.trial import Trial, outcome
+from gcl.data.problem import GeneralProblem
 from gcl.experiment.dialogue import Dialogue
 
 _COMMON = 60  # wordings that a mapping may list
@@ -105,9 +106,10 @@ def propose(
                 plans = [plan for key, plan in known.items() if name in (None, key)]
                 final, actions = _final(content, draft, tried.scenes, plans), draft.dialogue.actions
                 return Proposal(final, draft.look, remarks, tried, actions, draft.comments, named)
-            reason = reason or next(iter([*tried.problems, *draft.look.problems, f"{draft.look.names[0]}: no scenes"]))
+            empty = GeneralProblem(draft.look.names[0], "", "no scenes")
+            reason = reason or next(iter([*tried.problems, *draft.look.problems, empty]))
     # No mapping is written that could be corrected.
-    return f"{reason.partition(PUT)[0]}{PUT}" if f"; {PUT}, or " in reason else reason
+    return str(replace(reason, remedy=PUT) if reason.remedy.startswith(f"{PUT}, or ") else reason)
 
 
 def _drafted(

@@ -17,6 +17,7 @@ from gcl.data.annotations import Record, shown, text_field
 from gcl.data.importing.fields import decoded, field_of, joined, unread
 from gcl.data.importing.layout import ByColumn, Mapping, TurnWords
 from gcl.data.importing.paths import Paths, contents, is_address, plain, written
+from gcl.data.problem import Problem
 from gcl.experiment.actions import label_of
 from gcl.experiment.dialogue import Dialogue
 
@@ -35,13 +36,14 @@ class SourcePicture:
 
 
 class Round(NamedTuple):
-    """A question with its answer; its number by the suffix of its id, and the word that names its turn, if it has one."""
+    """A question with its answer."""
 
-    where: str
+    where: str  # the place of its record, for messages
+    field: str  # its message in the record, for messages
     question: str
     answer: str
-    number: int | None
-    word: str | None
+    number: int | None  # by the suffix of its id
+    word: str | None  # that names its turn
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class Reading:
     mapping: Mapping
     mapping_name: str  # of the mapping's file, for messages
     dialogue: Dialogue
-    problems: list[str] = field(default_factory=list)  # one line for each mistake
+    problems: list[Problem] = field(default_factory=list)  # one for each mistake
     notes: Counter[str] = field(default_factory=Counter)  # what was dropped or changed, and how often
     unknown: set[str] = field(default_factory=set)  # wordings of questions that the mapping does not know
     numbered: int = 0  # records that got their number as id, in all files
@@ -108,9 +110,9 @@ class Row:
         self.used: set[str] = set()  # fields that somebody read
         self._before = len(reading.problems)
 
-    def wrong(self, what: str) -> None:
+    def wrong(self, field: str, what: str, remedy: str) -> None:
         """Add a problem of this record."""
-        self.reading.problems.append(f"{self.where}: {what}")
+        self.reading.problems.append(Problem(self.where, field, what, remedy))
 
     @property
     def names(self) -> str:
@@ -140,7 +142,7 @@ class Row:
             return self.number_or_text(name)
         value = decoded(value)
         if isinstance(value, list) and len(value) > 1:
-            self.wrong(f"{name}: several actions in a list; keep one")
+            self.wrong(name, "several actions in a list", "keep one")
             return None
         return self.text(name)
 
@@ -157,7 +159,7 @@ class Row:
                 if mapping.ids == "field" and by_suffix and number is None:
                     last = len(self.reading.dialogue.turns)
                     remedy = f"number the questions of a scene, or write ids: picture in {self.reading.mapping_name}"
-                    self.wrong(f"{name}: {shown(whole)} does not end with _q1 to _q{last}; {remedy}")
+                    self.wrong(name, f"{shown(whole)} does not end with _q1 to _q{last}", remedy)
                     return None, None
         if mapping.ids == "picture":
             return self._picture_id(picture), number
@@ -171,7 +173,7 @@ class Row:
             return None
         if picture.path is None:
             remedy = f"write ids: field or ids: row in {self.reading.mapping_name}"
-            self.wrong(f"id: the picture has no name that could be the id; {remedy}")
+            self.wrong("id", "the picture has no name that could be the id", remedy)
             return None
         place = picture.place or PurePosixPath(picture.path)
         if self.reading.named.setdefault(place.stem, place) == place:
@@ -194,7 +196,7 @@ class Row:
         try:
             data = contents(value)
         except ValueError:
-            self.wrong(f"{name}: {shown(value)} is no picture as text; fetch the file again")
+            self.wrong(name, f"{shown(value)} is no picture as text", "fetch the file again")
             return None
         if data is not None:
             return SourcePicture(plain(path) if isinstance(path, str) else None, None, data)
@@ -216,7 +218,7 @@ class Row:
             self.reading.notes["records of which one picture of several is used"] += 1
             return values[number - 1]
         remedy = f"write picture: last, first or a number in {self.reading.mapping_name}" if values else "add it"
-        self.wrong(f"{name}: {len(different)} pictures instead of one; {remedy}")
+        self.wrong(name, f"{len(different)} pictures instead of one", remedy)
         return None
 
     def turn_word(self) -> str | None:
@@ -244,7 +246,7 @@ class Row:
             return ""
         if word not in rule.words:
             remedy = f"add it to split.words in {self.reading.mapping_name}, with null if such scenes are left out"
-            self.wrong(f"{rule.column}: unknown word {shown(word)}; {remedy}")
+            self.wrong(rule.column, f"unknown word {shown(word)}", remedy)
             return ""
         if rule.words[word] is None:
             self.reading.left_out[self.where] = word

@@ -13,8 +13,8 @@ from typing import Any
 from gcl.data.annotations import Record, read_json, shown, text_lines
 from gcl.data.images import POINTER
 from gcl.data.importing.layout import Mapping
+from gcl.data.problem import GeneralProblem, Problem, ProblemError
 from gcl.data.raw import leads_out
-from gcl.errors import DataError
 
 JSON, CSV, PARQUET = (".json", ".jsonl", ".ndjson"), (".csv", ".tsv"), (".parquet",)
 SUFFIXES = (*JSON, *CSV, *PARQUET)
@@ -35,47 +35,46 @@ class SourceFile:
     records: str | None = None  # keys that lead to the records inside a JSON file
 
 
-def find_files(source: Path, mapping: Mapping, problems: list[str]) -> list[SourceFile]:
+def find_files(source: Path, mapping: Mapping, problems: list[Problem]) -> list[SourceFile]:
     """The annotation files of a download in the order of the mapping; matches of a pattern by name."""
     files: dict[tuple[Path, str | None], SourceFile] = {}
     for pattern, split, records in mapping.patterns():
         matches = sorted(source.glob(pattern)) if any(sign in pattern for sign in "*?[") else [source / pattern]
         if not matches or not all(match.exists() for match in matches):
-            problems.append(f"{pattern}: no such file in {source}; correct files in the mapping")
+            problems.append(GeneralProblem(pattern, "", f"no such file in {source}", "correct files in the mapping"))
             continue
         for match in matches:
             name = match.relative_to(source).as_posix()
-            if problem := leads_out(name, source):
-                problems.append(f"{name}: {problem.replace('picture', 'file')}")
+            if out := leads_out(name, source):
+                problems.append(GeneralProblem(name, "", out[0], out[1].replace("picture", "file")))
                 continue
             if (match, records) in files:
-                problems.append(f"{name}: named twice by files in the mapping; name it once")
+                problems.append(GeneralProblem(name, "", "named twice by files in the mapping", "name it once"))
             files[match, records] = SourceFile(match, name, split, records)
     return list(files.values())
 
 
 def read_records(
-    file: SourceFile, problems: list[str], skip: Set[str] = frozenset(), skipped: set[str] | None = None
+    file: SourceFile, problems: list[Problem], skip: Set[str] = frozenset(), skipped: set[str] | None = None
 ) -> Iterator[Record]:
-    """Records of one file; each flaw becomes one line of `problems`.
+    """Records of one file; each flaw becomes one of the `problems`.
 
     Of places in `skip` nothing is said; `skipped` gets those that were found.
     """
     empty, skipped = True, set() if skipped is None else skipped
-    flaws: list[str] = []
+    flaws: list[Problem] = []
     records = _records(file, flaws)
     while True:
         try:
             record = next(records, None)
-        except DataError as error:
+        except ProblemError as error:
             record = None
-            flaws.append(str(error))
+            flaws.append(error.problem)
         for flaw in flaws:
-            place = next((place for place in skip if flaw.startswith(f"{place}: ")), None)
-            if place is None:
-                problems.append(flaw)
+            if flaw.place in skip:
+                skipped.add(flaw.place)
             else:
-                skipped.add(place)
+                problems.append(flaw)
         empty = empty and not flaws and record is None
         flaws.clear()
         if record is None:
@@ -85,13 +84,14 @@ def read_records(
         else:
             yield record
     if empty:
-        problems.append(f"{file.name}: no records; add the scenes")
+        problems.append(GeneralProblem(file.name, "", "no records", "add the scenes"))
 
 
-def _records(file: SourceFile, problems: list[str]) -> Iterator[Record]:
+def _records(file: SourceFile, problems: list[Problem]) -> Iterator[Record]:
     suffix = file.path.suffix.lower()
     if _is_pointer(file.path):
-        raise DataError(f"{file.name}: a Git LFS pointer instead of the file; run `git lfs pull` in the download")
+        remedy = "run `git lfs pull` in the download"
+        raise ProblemError(GeneralProblem(file.name, "", "a Git LFS pointer instead of the file", remedy))
     if file.path.is_dir() or suffix in PARQUET:
         yield from _read_datasets(file)
     elif suffix in JSON:
@@ -102,7 +102,8 @@ def _records(file: SourceFile, problems: list[str]) -> Iterator[Record]:
     elif suffix in CSV:
         yield from _read_csv(file, problems)
     else:
-        raise DataError(f"{file.name}: not a file of annotations; known are {', '.join(SUFFIXES)} and saved data sets")
+        known = f"known are {', '.join(SUFFIXES)} and saved data sets"
+        raise ProblemError(GeneralProblem(file.name, "", "not a file of annotations", known))
 
 
 def _is_pointer(path: Path) -> bool:
@@ -112,7 +113,7 @@ def _is_pointer(path: Path) -> bool:
         return stream.read(len(POINTER)) == POINTER
 
 
-def _read_csv(file: SourceFile, problems: list[str]) -> Iterator[Record]:
+def _read_csv(file: SourceFile, problems: list[Problem]) -> Iterator[Record]:
     """Records of a table with a header line; of , ; and tab, the one that is most frequent in the header separates."""
     lines = text_lines(file.path, file.name)
     first = next(lines, "")
@@ -122,35 +123,37 @@ def _read_csv(file: SourceFile, problems: list[str]) -> Iterator[Record]:
     delimiter = max(_DELIMITERS, key=first.count)
     header = [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
     if not any(header):
-        raise DataError(f"{file.name}:{said}: no header; begin with a line of column names")
+        raise ProblemError(Problem(f"{file.name}:{said}", "", "no header", "begin with a line of column names"))
     twice = [name for name in header if header.count(name) > 1]
     if twice:
-        raise DataError(f"{file.name}:{said}: header: column {shown(twice[0])} stands there twice; rename one")
+        what = f"column {shown(twice[0])} stands there twice"
+        raise ProblemError(Problem(f"{file.name}:{said}", "header", what, "rename one"))
     reader = csv.reader((f"{line}\n" for line in lines), delimiter=delimiter, strict=True)
     number = said + 1
     try:
         for row in reader:
             if row and len(row) != len(header):
                 what = f"{len(row)} columns instead of {len(header)}"
-                problems.append(f"{file.name}:{number}: {what}; put texts with {delimiter!r} into double quotes")
+                remedy = f"put texts with {delimiter!r} into double quotes"
+                problems.append(Problem(f"{file.name}:{number}", "", what, remedy))
             elif row:
                 yield Record(f"{file.name}:{number}", dict(zip(header, row, strict=True)))
             number = reader.line_num + said + 1
     except csv.Error as error:
-        raise DataError(
-            f"{file.name}:{number}: not valid CSV: {error}; check the double quotes of this record"
-        ) from None
+        remedy = "check the double quotes of this record"
+        raise ProblemError(Problem(f"{file.name}:{number}", "", f"not valid CSV: {error}", remedy)) from None
 
 
 def _read_datasets(file: SourceFile) -> Iterator[Record]:
     if file.path.is_dir() and not (file.path / SAVED).is_file():
-        raise DataError(f"{file.name}: {_what_to_name(file)}")
+        raise ProblemError(GeneralProblem(file.name, "", *_not_saved(file)))
     try:
         for number, row in enumerate(_rows(file.path), start=1):
             yield Record(f"{file.name}: row {number}", row)
     except Exception as error:  # damaged files make the libraries below raise nearly anything
         reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise DataError(f"{file.name}: cannot be read as a data set ({reason}); fetch it again") from None
+        what = f"cannot be read as a data set ({reason})"
+        raise ProblemError(GeneralProblem(file.name, "", what, "fetch it again")) from None
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
@@ -173,8 +176,9 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
             yield row
 
 
-def _what_to_name(file: SourceFile) -> str:
+def _not_saved(file: SourceFile) -> tuple[str, str]:
+    """The problem of a folder that is no saved data set, and its remedy."""
     if (file.path / SAVED_SPLITS).is_file():
         parts = sorted(f"{file.name}/{part.name}" for part in file.path.iterdir() if (part / SAVED).is_file())
-        return f"a data set of several splits; name them by split in files: {', '.join(parts)}"
-    return f"a folder without {SAVED}; name the files in it, for example {file.name}/train-*.parquet"
+        return "a data set of several splits", f"name them by split in files: {', '.join(parts)}"
+    return f"a folder without {SAVED}", f"name the files in it, for example {file.name}/train-*.parquet"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gcl.data.images import load_picture, read_picture
-from gcl.data.importing.collect import PLACE, collect, read_scenes, told
+from gcl.data.importing.collect import collect, read_scenes, told
 from gcl.data.importing.copied_pictures import Pictures
 from gcl.data.importing.layout import ByFile
 from gcl.data.importing.listed import listed_scenes
@@ -19,6 +19,7 @@ from gcl.data.importing.look import SAMPLE
 from gcl.data.importing.mapping import CHOOSE, checked_mapping
 from gcl.data.importing.reading import Reading, SourcePicture
 from gcl.data.importing.sources import find_files
+from gcl.data.problem import GeneralProblem, Problem
 from gcl.errors import ConfigError
 from gcl.experiment.dialogue import Dialogue
 
@@ -30,17 +31,14 @@ class Trial:
     """What came of a trial."""
 
     scenes: int  # number read
-    problems: Sequence[str]  # what is wrong, one a line
+    problems: Sequence[Problem]
     wrong: int  # number of records with mistakes
 
     @property
     def works(self) -> bool:
         """Whether the mapping fits; single records may have mistakes all the same."""
-        return (
-            self.scenes > 0
-            and not any("as in all" in line or "like all" in line for line in self.problems)
-            and (2 * self.wrong < self.scenes)
-        )
+        general = any(isinstance(problem, GeneralProblem) for problem in self.problems)
+        return not general and 2 * self.wrong < self.scenes
 
 
 def outcome(source: Path, content: Mapping[str, Any], dialogue: Dialogue, spare: Sequence[str] = ()) -> Trial:
@@ -65,12 +63,13 @@ def _imported(source: Path, content: Mapping[str, Any], dialogue: Dialogue) -> T
     try:
         mapping = checked_mapping(content, name, dialogue.names)
     except ConfigError as error:
-        return Trial(0, str(error).split("\n"), 0)
+        return Trial(0, [GeneralProblem("", "", line) for line in str(error).split("\n")], 0)
     reading = Reading(source, mapping, name, dialogue)
     files = find_files(source, mapping, reading.problems)
     glance = _Glance(source, source)
     scenes = collect(read_scenes(files, reading, None if mapping.joins else SAMPLE), reading, glance)
-    places = [PLACE.match(line) for line in reading.problems]
+    general = any(isinstance(problem, GeneralProblem) for problem in reading.problems)
+    places = {problem.place for problem in reading.problems}
     problems = told(scenes, reading, len(glance.known))
     rule = mapping.split
     if isinstance(rule, ByFile) and not problems and (len(scenes.places) < SAMPLE or mapping.joins):
@@ -78,14 +77,9 @@ def _imported(source: Path, content: Mapping[str, Any], dialogue: Dialogue) -> T
         listed = listed_scenes(source / rule.file, rule.file, ids, [scene.path for scene in scenes.kept], problems)
         # Single entries may be wrong; the import says which.
         if not len(problems) < len(listed) < len(ids):
-            return Trial(0, [*problems, f"{name}: split: {rule.file} names other scenes"], 0)
+            return Trial(0, [*problems, GeneralProblem(name, "split", f"{rule.file} names other scenes")], 0)
         problems = []
-    # A mistake without a place is one of the whole.
-    wrong = (
-        len(scenes.places)
-        if None in places
-        else len({place[1] for place in places} | {f.where for f in scenes.failures})
-    )
+    wrong = len(scenes.places) if general else len(places | {failure.where for failure in scenes.failures})
     return Trial(len(scenes.places), problems, wrong)
 
 

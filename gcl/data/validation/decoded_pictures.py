@@ -31,11 +31,12 @@ Inspect = Callable[[Path], "DecodedPicture"]
 class DecodedPicture:
     """What a visit found."""
 
-    problem: str | None = None  # why the picture cannot be used and what to do; all else is then empty
+    problem: str | None = None  # why the picture cannot be used; all but `remedy` is then empty
     sha256: str = ""  # of the file's bytes
     looks: int = 0  # perceptual hash
     size: tuple[int, int] = (0, 0)  # width and height, upright
     changes: tuple[str, ...] = ()  # what `load_picture` had to change
+    remedy: str = ""  # for the problem
 
 
 def inspect(path: Path) -> DecodedPicture:
@@ -44,7 +45,7 @@ def inspect(path: Path) -> DecodedPicture:
         data = read_picture(path)
         picture, changes = load_picture(data)
     except PictureError as error:
-        return DecodedPicture(problem=str(error))
+        return DecodedPicture(problem=error.what, remedy=error.remedy)
     return DecodedPicture(None, hashlib.sha256(data).hexdigest(), perceptual_hash(picture), picture.size, changes)
 
 

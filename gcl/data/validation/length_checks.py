@@ -7,8 +7,8 @@ texts that differ behind it are equal to it; and of words that its vocabulary la
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from gcl.data.problem import Problem
 from gcl.data.raw import FILE, Draft
-from gcl.data.validation.problem import Problem
 
 _NAMED = 5  # scenes of a finding that are named
 

@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 from gcl.data.annotations import shown
 from gcl.data.importing.importer import RECORD
+from gcl.data.problem import Problem
 from gcl.data.raw import FILE, Draft
 from gcl.data.scenario import SPLITS
 from gcl.data.similar import near_across, near_groups
 from gcl.data.validation.decoded_pictures import DecodedPicture
-from gcl.data.validation.problem import Problem
 
 # Two image tokens a side, of 28 pixels each.
 SMALL = 56
@@ -54,8 +54,7 @@ def picture_warnings(root: Path, shots: Sequence[Shot]) -> list[Problem]:
 def _refused(shots: Sequence[Shot]) -> Iterator[Problem]:
     for draft, picture in shots:
         if picture.problem is not None:
-            what, _, remedy = picture.problem.rpartition("; ")
-            yield _problem(draft, f"{shown(str(draft.image))}: {what}", remedy, "picture")
+            yield _problem(draft, f"{shown(str(draft.image))}: {picture.problem}", picture.remedy, "picture")
 
 
 def _leaks(shots: Sequence[Shot]) -> Iterator[Problem]:

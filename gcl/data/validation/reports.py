@@ -11,10 +11,11 @@ from typing import Any
 from gcl.data.annotations import shown
 from gcl.data.html import fill, picture_uri
 from gcl.data.images import PictureError, load_picture
+from gcl.data.problem import Problem
 from gcl.data.raw import Draft
 from gcl.data.scenario import SPLITS
 from gcl.data.validation.decoded_pictures import DecodedPicture
-from gcl.data.validation.problem import KINDS, Problem, by_kind
+from gcl.data.validation.problem_kinds import KINDS, by_kind
 from gcl.experiment.dialogue import Dialogue
 
 SHOWN = 20  # problems of a kind in the terminal; the rest is counted

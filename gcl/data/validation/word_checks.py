@@ -11,9 +11,9 @@ from typing import TypeVar
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
 from gcl.data.annotations import shown
+from gcl.data.problem import Problem
 from gcl.data.raw import FILE, Draft, is_placeholder
 from gcl.data.scenario import SPLITS
-from gcl.data.validation.problem import Problem
 from gcl.experiment.actions import named_actions
 from gcl.experiment.dialogue import Dialogue
 
