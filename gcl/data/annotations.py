@@ -1,7 +1,7 @@
 """Annotation files as raw records: `read_json(path, problems)` reads .json and .jsonl, `text_lines` any text.
 
-Nothing here knows what the records mean. Reading does not stop at a flawed record: each flaw becomes one line of `problems`
-that says where it stands. A file that cannot be read on becomes such a line, too; `text_lines` raises it as a `DataError`.
+Nothing here knows the meaning of records. Reading does not stop at a flawed record: each flaw becomes one of the `problems`.
+So does a file that cannot be read on. `text_lines` raises it instead.
 """
 
 import codecs
@@ -16,11 +16,11 @@ from typing import Any
 from gcl.data.json_text import JsonText, syntax
 from gcl.data.problem import GeneralProblem, Problem, ProblemError
 
-MAX_RECORD = 16 * 2**20  # characters; more is no scene, and would have to be held in memory
+MAX_RECORD = 16 * 2**20  # characters, since a record is held in memory
 _TOO_LARGE = f"of more than {MAX_RECORD // 2**20} MiB is no scene", "check that the file is whole"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _LINES = (".jsonl", ".ndjson")
-KEY, VALUE = "(key)", "(value)"  # fields of a record that stands under a key, the second if it is no object
+KEY, VALUE = "(key)", "(value)"  # fields of a record under a key. The second is for records that are no object.
 _KINDS = {
     type(None): "null",
     bool: "true or false",
@@ -35,7 +35,7 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class Record:
-    """One annotated scene as it stands in a file; `where` is "train.json:17" or "train.parquet: row 17"."""
+    """One annotated scene as it stands in a file. `where` is "train.json:17" or "train.parquet: row 17"."""
 
     where: str
     fields: Mapping[str, Any]
@@ -67,9 +67,9 @@ def read_json(path: Path, problems: list[Problem], name: str | None = None, at: 
 
     Args:
         path: of the file.
-        problems: gets one line for each flaw.
+        problems: gets one for each flaw.
         name: of the file in messages, if not the last part of its path.
-        at: keys joined by dots that lead to the records inside the file; "." is the file's own object. Records that
+        at: keys joined by dots that lead to the records inside the file. "." is the file's own object. Records that
             stand there by name get it as the field `KEY`.
     """
     name, before, empty = name or path.name, len(problems), True
@@ -109,7 +109,7 @@ def text_field(
 
 
 def kind(value: Any) -> str:
-    """What a value is, in words."""
+    """The kind of a value in words."""
     return _KINDS.get(type(value), f"a {type(value).__name__}")
 
 
@@ -139,7 +139,7 @@ def _lines(path: Path, name: str, limit: int = -1) -> Iterator[str]:
 
 
 def _undecoded(path: Path, encoding: str) -> int:
-    """The line at which a file is not what it should be: decoders stop at the end of what they were given."""
+    """The first line that cannot be decoded. Decoders do not say it: they stop at the end of their input."""
     with path.open(encoding=encoding, errors="replace") as good, path.open(encoding=encoding, errors="ignore") as bad:
         return next(number for number, (one, other) in enumerate(zip_longest(good, bad), 1) if one != other)
 
@@ -167,7 +167,7 @@ def _json_values(path: Path, name: str, at: str | None) -> Iterator[tuple[str, A
     found = _walk(text, keys, name) if at is not None or text.next_sign() == "[" else _objects(text, name)
     number, last_line = 0, 0
     for number, (line, value) in enumerate(found, start=1):
-        # Many records on one line: the line alone would not tell which.
+        # Where many records stand on one line, the line does not tell which.
         yield f"{name}:{line} (record {number})" if line == last_line else f"{name}:{line}", value
         last_line = line
     text.expect("", "Extra data")
@@ -228,7 +228,7 @@ def _is_object(where: str, value: Any, problems: list[Problem]) -> bool:
     try:
         json.dumps(value, allow_nan=False)
     except (ValueError, RecursionError):
-        # Python reads these words, which the standard does not know and other programs refuse.
+        # Python reads these words. Other programs refuse them, since the standard does not know them.
         problems.append(Problem(where, "", "NaN or Infinity is not JSON", "write null or text"))
         return False
     return True

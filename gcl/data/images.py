@@ -1,7 +1,7 @@
 """Pictures as training sees them: `load_picture(file)` decodes one to upright 8-bit RGB, or says why it cannot be used.
 
-Importers and validation call it once for every picture: a damaged file shows up before training, not in the midst of it.
-The encoder calls it, too. So models are trained on the pictures that were checked.
+Importers and validation call it once for every picture, so a damaged file shows up before training. The encoder calls it,
+too. So models are trained on the pictures that were checked.
 """
 
 import stat
@@ -14,15 +14,15 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from gcl.errors import DataError
 
-# Far above any camera frame; a small file that claims more is damaged, or made to fill the memory.
+# Far above any camera frame. A small file that claims more is damaged, or made to fill the memory.
 MAX_MEGAPIXELS = 50
-# Qwen's processors refuse what is longer.
+# Qwen's processors refuse longer pictures.
 MAX_ASPECT = 200
-# What so many pixels need uncompressed, at four channels of 16 bits.
+# The need of so many pixels uncompressed, at four channels of 16 bits.
 MAX_MEGABYTES = 8 * MAX_MEGAPIXELS
-# Pillow reads many more formats, some through outside programs (EPS starts Ghostscript): nothing for downloaded files.
+# Pillow reads more formats, some through outside programs (EPS starts Ghostscript). Downloads must not start those.
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
-# How the file begins that Git LFS leaves where the content was not fetched.
+# Git LFS leaves a file that begins so where the content was not fetched.
 POINTER = b"version https://git-lfs.github.com/spec/"
 _ORIENTATION = 0x0112  # EXIF tag; 1 is upright
 _COLOURS, _ALPHA = {"P": "palette", "CMYK": "CMYK"}, ("RGBA", "LA")
@@ -63,7 +63,7 @@ def load_picture(source: Path | bytes) -> tuple[Image.Image, tuple[str, ...]]:
     """Decode a picture, a file or its contents, to upright 8-bit RGB.
 
     Returns:
-        The picture, and in words what had to be changed; nothing where RGB or grey values stay as they are.
+        The picture, and its changes in words; there are none where RGB or grey values stay as they are.
 
     Raises:
         PictureError: saying what is wrong and what to do.
@@ -74,7 +74,7 @@ def load_picture(source: Path | bytes) -> tuple[Image.Image, tuple[str, ...]]:
     if data.startswith(POINTER):
         raise PictureError("a Git LFS pointer instead of the picture", "run `git lfs pull` in the download")
     with warnings.catch_warnings():
-        # Pillow warns of large and of untidy pictures; the size is judged here, and what decodes is good enough.
+        # Pillow warns of large and of untidy pictures. The size is judged here, and untidy ones may be used.
         warnings.simplefilter("ignore")
         return _decode(data)
 
@@ -101,18 +101,18 @@ def _decode(data: bytes) -> tuple[Image.Image, tuple[str, ...]]:
 
 
 def _plain(picture: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
-    """Upright 8-bit RGB, and what was changed."""
+    """Upright 8-bit RGB, and the changes."""
     changes = []
-    # What phones add to a JPEG as further frames (MPO) is no other moment: a preview, depth, the right eye.
+    # Phones add further frames to a JPEG (MPO) that show the same moment: a preview, depth, the right eye.
     if getattr(picture, "n_frames", 1) > 1 and picture.format != "MPO":
         changes.append("only the first of several frames used")
     if _orientation(picture) in range(2, 9):
-        for name in ("exif", "Raw profile type exif"):  # which may be damaged besides; Pillow would write it again
+        for name in ("exif", "Raw profile type exif"):  # Pillow would write it again, and it may be damaged
             picture.info.pop(name, None)
         picture = ImageOps.exif_transpose(picture)
         changes.append("turned upright as its EXIF data says")
     if picture.mode == "I;16":
-        # Grey; Pillow itself would clip values above 255.
+        # Pillow itself would clip grey values above 255.
         picture = Image.fromarray(np.round(np.asarray(picture) / 257).astype(np.uint8))
         changes.append("16 bits a pixel made 8")
     if picture.mode in _COLOURS:
@@ -128,5 +128,5 @@ def _plain(picture: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
 def _orientation(picture: Image.Image) -> int | None:
     try:
         return picture.getexif().get(_ORIENTATION)
-    except Exception:  # damaged EXIF data beside sound pixels; its reader, too, raises nearly anything
+    except Exception:  # damaged EXIF data beside sound pixels make its reader raise nearly anything
         return None

@@ -1,6 +1,6 @@
-"""The values in a JSON text one after another, and how far they are read: `JsonText(text, name)`.
+"""The values in a JSON text one after another, and the place that is read: `JsonText(text, name)`.
 
-gcl/data/annotations.py walks through annotation files with it; errors say line and column.
+gcl/data/annotations.py walks through annotation files with it. Errors say line and column.
 """
 
 import json
@@ -16,7 +16,7 @@ _DECODER = json.JSONDecoder()
 
 
 class JsonText:
-    """A text that is read from its beginning; `name` is its file's, for messages."""
+    """A text that is read from its beginning. `name` is its file's, for messages."""
 
     def __init__(self, text: str, name: str) -> None:
         self._text, self._name, self.at = text, name, 0
@@ -39,7 +39,7 @@ class JsonText:
         self.at += len(sign)
 
     def entries(self) -> Iterator[str | None]:
-        """Stop before each value of the list or object that begins here; the caller reads it.
+        """Stop before each value of the list or object that begins here. The caller reads it.
 
         Yields:
             The value's key, or None in a list.

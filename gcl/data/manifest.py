@@ -1,7 +1,7 @@
 """The contract between the raw data and everything after it: train.tsv and test.tsv name each scene and its hashes.
 
-`write_manifests` makes the two files once the data set has been checked; `load_split` gives training and evaluation the
-scenes that a manifest lists, and refuses data that changed since.
+`write_manifests` makes the two files once the data set has been checked. `load_split` gives training and evaluation the
+scenes that a manifest lists. It refuses data that changed since.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ HEADER = ("id", "image", "image_sha256", "text_sha256")
 
 
 def write_manifests(scenarios: Sequence[Scenario], root: Path, folder: Path) -> None:
-    """Write train.tsv and test.tsv into `folder`; image paths are relative to the raw folder `root`."""
+    """Write train.tsv and test.tsv into `folder`. Image paths are relative to the raw folder `root`."""
     images = {scenario.id: scenario.image.relative_to(root).as_posix() for scenario in scenarios}
     for split in SPLITS:
         rows = [
@@ -56,7 +56,7 @@ def check_current(root: Path, folder: Path, dialogue: Dialogue) -> None:
 
 
 def load_split(root: Path, manifest_path: Path, dialogue: Dialogue, *, trusted_until: float = 0.0) -> list[Scenario]:
-    """Read the scenes of one split, in the order of its manifest, and verify that they are what was checked.
+    """Read the scenes of one split, in the order of its manifest. Refuse scenes that changed since the check.
 
     Pictures last changed before `trusted_until` (seconds since 1970) are not read.
 
@@ -67,7 +67,7 @@ def load_split(root: Path, manifest_path: Path, dialogue: Dialogue, *, trusted_u
     if split not in SPLITS:
         raise DataError(f"{manifest_path}: the name says no split; manifests are called train.tsv and test.tsv")
     rows = read_manifest(manifest_path)
-    # Pictures were decoded when the manifest was made; equal hashes mean equal pictures.
+    # Pictures were decoded when the manifest was made. Equal hashes mean equal pictures.
     scenarios = read_raw(root, dialogue, check_images=False)
     scenes = {scenario.id: scenario for scenario in scenarios if scenario.split == split}
     problems = [f"{shown(id)}: in the manifest, but not in the {split} split" for id in rows if id not in scenes]
@@ -84,7 +84,7 @@ def _changes(scenario: Scenario, image_sha256: str, text_sha256: str, trusted_un
     changes = []
     try:
         status = scenario.image.stat()
-        # A picture that was moved here keeps its old date of change, but not that of its name.
+        # A picture that was moved here keeps its old mtime, but not its ctime.
         newest = max(status.st_mtime, status.st_ctime)
         if newest >= trusted_until and sha256_file(scenario.image) != image_sha256:
             changes.append(f"image_sha256: {scenario.image} has changed")
@@ -96,7 +96,7 @@ def _changes(scenario: Scenario, image_sha256: str, text_sha256: str, trusted_un
 
 
 def read_manifest(path: Path) -> dict[str, tuple[str, str]]:
-    """Image hash and text hash by id, in the order of the file; a `DataError` if `write_manifests` wrote it otherwise."""
+    """Image hash and text hash by id, in the order of the file. Raises DataError for a broken manifest."""
     problems: list[Problem] = []
     remedy = _remedy(path)
     text = read_text(path, problems)

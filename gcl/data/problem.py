@@ -1,4 +1,4 @@
-"""A mistake in data, in fields: `Problem`. `str()` makes the line that a user reads."""
+"""A finding about data, in fields: `Problem`. `str()` makes the line that a user reads."""
 
 from dataclasses import dataclass
 
@@ -7,11 +7,11 @@ from gcl.errors import DataError
 
 @dataclass(frozen=True)
 class Problem:
-    """One finding."""
+    """A finding: a mistake, or a fact that a person should judge."""
 
     place: str  # file and line
     field: str  # of the scene or record, or ""
-    what: str  # is wrong
+    what: str  # is wrong or odd
     remedy: str = ""  # what to do; "" where `what` says it
     kind: str = "format"  # one of `KINDS` in gcl/data/validation/problem_kinds.py
 

@@ -1,14 +1,14 @@
 """A data set's raw folder, as `gcl data import` writes it and people correct it: scenarios.jsonl and the pictures.
 
-`read_raw(root, dialogue)` returns all scenes or lists what is wrong. One line of scenarios.jsonl is one scene:
+`read_raw(root, dialogue)` returns all scenes or lists all mistakes. One line of scenarios.jsonl is one scene:
 
     {"id": "17", "image": "images/17.png", "split": "train", "action": "Stop",
      "turns": {"perception": {"question": "What do you see?", "answer": "..."}, "prediction": ..., ...}}
 
 The turns are those of the data set in config.yaml. "action" is a label from its closed list. Without it the answer in the
 turn that names actions must name one label. gcl/experiment/actions.py says how such a sentence is read.
-A turn without "question" takes the wording of config.yaml. Every mistake becomes a
-`Problem`, in a message the line "scenarios.jsonl:<line>: <field>: <what>; <remedy>".
+A turn without "question" takes the wording of config.yaml. Every mistake is a `Problem`. Its line reads
+"scenarios.jsonl:<line>: <field>: <what>; <remedy>".
 """
 
 import os
@@ -30,7 +30,7 @@ from gcl.experiment.marks import marks
 from gcl.files import sha256_file
 
 FILE = "scenarios.jsonl"
-# What tables and programs write for a missing text.
+# Tables and programs write these for a missing text.
 PLACEHOLDERS = frozenset(
     ("nan", "na", "n/a", "#n/a", "nil", "none", "null", "nat", "undefined", "tbd", "todo", "-", "--", "?", "")
 )
@@ -39,7 +39,7 @@ FIELDS = ("id", "image", "split", "action", "turns")
 
 @dataclass(frozen=True)
 class Draft:
-    """A scene as far as it could be read: parts at fault are None or absent, and the problems say why."""
+    """A scene as far as it could be read. Parts at fault are None or absent; problems say why."""
 
     where: str
     id: str | None
@@ -72,7 +72,7 @@ def read_raw(root: Path, dialogue: Dialogue, *, check_images: bool = True) -> li
 
 
 def read_drafts(root: Path, dialogue: Dialogue, problems: list[Problem]) -> list[Draft]:
-    """All scenes as far as they can be read; what is wrong with the words is added to `problems`.
+    """All scenes as far as they can be read. Mistakes in their words are added to `problems`.
 
     Raises:
         DataError: if there is no such folder.
@@ -167,7 +167,7 @@ def _image(record: Record, root: Path, problems: list[Problem]) -> PurePosixPath
 
 
 def leads_out(text: str, root: Path) -> tuple[str, str] | None:
-    """The reason and the remedy where a path may not be opened: data must not name other files of this machine."""
+    """The reason and the remedy where a path may not be opened. Data must not name other files of this machine."""
     path = PurePosixPath(text)
     if "\0" in text:
         return "no file name", "remove the null character"
@@ -198,7 +198,7 @@ def action_of(
 ) -> str | None:
     """The action of a scene: its label, or else the one that its answer names; free text as it stands.
 
-    None and a problem if that is not in the closed list.
+    None, with a problem, for an action that is not in the closed list.
     """
     text = answer if label is None else label
     if actions is None or text is None:

@@ -1,13 +1,11 @@
 """Dialogues in the spellings of the usual programs: `read_dialogue(record, name, problems)` gives rounds and pictures.
 
-| program | spelling |
-|---|---|
-| LLaVA, Qwen, LLaMA-Factory (sharegpt) | `conversations`: [{"from": "human", "value": ...}, {"from": "gpt", "value": ...}] |
-| OpenAI, TRL, ms-swift, Qwen | `messages`: [{"role": "user", "content": text or parts}, ...], parts of text and pictures |
-| TRL | `prompt` and `completion` (or `chosen`, `rejected`), each a list of messages |
-| ms-swift, LLaMA-Factory (alpaca) | `query`, `response`, `history`: [[question, answer], ...]; or `instruction`, `output` |
-| ESocialNav | `turns`: [{"human": ..., "chosen": ..., "rejected": ...}] |
-| others | `qa_pairs`: [{"question": ..., "answer": ...}], or `vqa`: {question: answer} |
+    LLaVA, Qwen, LLaMA-Factory (sharegpt)  conversations: [{"from": "human", "value": ...}, {"from": "gpt", "value": ...}]
+    OpenAI, TRL, ms-swift, Qwen            messages: [{"role": "user", "content": text, or parts of text and pictures}, ...]
+    TRL                                    prompt and completion (or chosen, rejected), each a list of messages
+    ms-swift, LLaMA-Factory (alpaca)       query, response, history: [[question, answer], ...]; or instruction, output
+    ESocialNav                             turns: [{"human": ..., "chosen": ..., "rejected": ...}]
+    others                                 qa_pairs: [{"question": ..., "answer": ...}], or vqa: {question: answer}
 
 A list may stand in a cell as text.
 """
@@ -36,23 +34,23 @@ _ROLES = {
 _ROLE_FIELDS, _TEXT_FIELDS = ("from", "role", "speaker"), ("value", "content", "text")
 _TEXT_PARTS = ("text", "input_text", "output_text")
 _PICTURE_FIELDS = ("image", "image_url", "url", "path")
-# As the first Qwen-VL writes its pictures.
+# The first Qwen-VL writes its pictures so.
 _NAMED = re.compile(r"\s*(?:Picture \d+:\s*)?<img>(.+?)</img>\s*")
 
 
 @dataclass
 class ChatDialogue:
-    """What a record says."""
+    """The content of a record."""
 
     # place of the question in its list, question and answer of each round
     rounds: list[tuple[int, str, str]] = field(default_factory=list)
     pictures: list[Any] = field(default_factory=list)  # those that stand inside messages
     names: tuple[str, ...] = ()  # fields of the record that were read
-    notes: Counter[str] = field(default_factory=Counter)  # what was left out, and how often
+    notes: Counter[str] = field(default_factory=Counter)  # of parts that were left out
 
 
 def read_dialogue(record: Record, name: str | None, problems: list[Problem]) -> ChatDialogue | None:
-    """The dialogue of a record; None if it is at fault, as `problems` then say. The mapping may name its list."""
+    """The dialogue of a record, or None and problems if it is at fault. The mapping may name its list."""
     found = _messages(record, name, problems)
     if found is None:
         return None
@@ -73,7 +71,7 @@ def read_dialogue(record: Record, name: str | None, problems: list[Problem]) -> 
 
 
 def dialogue_in(fields: Mapping[str, Any]) -> tuple[str, str | None] | None:
-    """The field that holds a dialogue; and its name for a mapping, None where it is a usual one."""
+    """The field that holds a dialogue, and its name for a mapping: None for a usual field. None if there is no dialogue."""
     if _is_prompt_completion(fields):
         return "prompt", None
     if (name := _dialogue_field(fields)) is not None:
@@ -83,7 +81,7 @@ def dialogue_in(fields: Mapping[str, Any]) -> tuple[str, str | None] | None:
 
 
 def _dialogue_field(fields: Mapping[str, Any]) -> str | None:
-    """The field that looks like a dialogue, by its name or else by what it holds; dots lead into objects."""
+    """The field that looks like a dialogue, by its name or else by its content. Dots lead into objects."""
     for name in LISTS:
         if isinstance(decoded(fields.get(name)), list) or _is_questions(decoded(fields.get(name))):
             return name
@@ -101,7 +99,7 @@ def has_dialogue(fields: Mapping[str, Any]) -> bool:
 
 
 def _is_prompt_completion(fields: Mapping[str, Any]) -> bool:
-    """Whether a record is of TRL's kind with the last answers apart."""
+    """Whether a record is of TRL's kind, which keeps the last answers apart."""
     answers = (fields.get("completion"), fields.get("chosen"))
     return isinstance(fields.get("prompt"), list) and any(isinstance(answer, list) for answer in answers)
 
@@ -185,7 +183,7 @@ def _read_pairs(
 def _read_messages(
     messages: Sequence[Mapping[str, Any]], where: str, problems: list[Problem], result: ChatDialogue
 ) -> bool:
-    """Rounds of messages by turns; a leading system message is none of them. False where the order is wrong."""
+    """Rounds of messages by turns, without a leading system message. False where the order is wrong."""
     question, number = None, 0
     for number, message in enumerate(messages, start=1):
         within, message = f"{result.names[0]}: message {number}", _lower(message)
@@ -251,7 +249,7 @@ def _question(text: str | None, where: str, field: str, problems: list[Problem],
     rest = without_picture_mark(text)
     if not rest:
         problems.append(Problem(where, field, f"empty but for {PICTURE_MARK}", "write the question"))
-    # Only that of the first question is usual.
+    # Only the first question usually has a mark.
     result.notes["picture marks taken off later questions"] += not first and marks(text) != marks(rest)
     return rest
 

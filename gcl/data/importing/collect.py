@@ -33,7 +33,7 @@ _NAMED = 5  # places in a note
 
 @dataclass
 class Kept:
-    """A sound scene; its record for scenarios.jsonl lacks only the split. `action` is what it teaches, "" if nothing."""
+    """A sound scene. Its record for scenarios.jsonl lacks only the split. `action` is "" if it teaches none."""
 
     where: str
     id: str
@@ -46,7 +46,7 @@ class Kept:
 
 @dataclass
 class Scenes:
-    """What came of reading: the scenes, the places of all that were read, and the pictures that could not be used."""
+    """The results of reading: sound scenes, the places of all scenes, and pictures that cannot be used."""
 
     kept: list[Kept] = field(default_factory=list)
     places: set[str] = field(default_factory=set)
@@ -54,7 +54,7 @@ class Scenes:
 
 
 def read_scenes(files: Sequence[SourceFile], reading: Reading, limit: int | None = None) -> Iterator[ImportedScene]:
-    """All scenes, each with what its file or its record says of its split; `limit` is of the records of each file."""
+    """All scenes, each with the split that its file or record says. At most `limit` records of each file are read."""
     skip, used = set(reading.mapping.skip or ()), set()
     for split, group in groupby(files, key=lambda file: file.split):
         found = whole(_unskipped(_read(group, reading, limit, skip, used), reading, skip, used), reading)
@@ -67,7 +67,7 @@ def read_scenes(files: Sequence[SourceFile], reading: Reading, limit: int | None
 
 
 def collect(found: Iterable[ImportedScene], reading: Reading, pictures: Pictures) -> Scenes:
-    """Check the scenes and store their pictures. After a mistake the rest is read only for its own mistakes."""
+    """Check the scenes and store their pictures. After a mistake the rest is read only to find more mistakes."""
     scenes, problems = Scenes(), reading.problems
     first: dict[str, str] = {}
     void: list[str] = []
@@ -113,7 +113,7 @@ def told(scenes: Scenes, reading: Reading, tried: int) -> list[Problem]:
 def _read(
     files: Iterable[SourceFile], reading: Reading, limit: int | None, skip: set[str], used: set[str]
 ) -> Iterator[ImportedScene]:
-    """What the records of these files hold."""
+    """The scenes in the records of these files."""
     for file in files:
         reading.file = file.name
         records = islice(read_records(file, reading.problems, skip, used), limit)
@@ -121,7 +121,7 @@ def _read(
 
 
 def _counted(records: Iterable[Record], split: str | None, reading: Reading) -> Iterator[Record]:
-    """The same records; counted, and those that say another split of themselves than their file, too."""
+    """The same records. Count them, and those that say another split than their file."""
     for record in records:
         reading.records += 1
         for name, value in record.fields.items() if split else ():
@@ -133,7 +133,7 @@ def _counted(records: Iterable[Record], split: str | None, reading: Reading) -> 
 def _unskipped(
     found: Iterable[ImportedScene], reading: Reading, skip: set[str], used: set[str]
 ) -> Iterator[ImportedScene]:
-    """All but those whose id the mapping skips, of which no mistake is told either."""
+    """All scenes but those whose id the mapping skips. Mistakes of these are dropped, too."""
     before = len(reading.problems)
     for part in found:
         name = part.id
@@ -148,7 +148,7 @@ def _unskipped(
 
 
 def _translated(scene: ImportedScene, reading: Reading) -> dict[str, tuple[str | None, str]]:
-    """The turns; an action that the data calls otherwise is written as the closed list has it."""
+    """The turns. An action that the data calls otherwise is written as in the closed list."""
     turns, action = dict(scene.turns), reading.dialogue.action
     if action in turns:
         question, answer = turns[action]
@@ -159,7 +159,7 @@ def _translated(scene: ImportedScene, reading: Reading) -> dict[str, tuple[str |
 
 
 def _once(problems: Sequence[Problem], scenes: Set[str], records: int) -> Iterator[Problem]:
-    """The problems; one of every record, or every scene, once: the mapping is at fault, or the whole file.
+    """The problems. One that all records or scenes have is told once: the mapping or the whole file is at fault.
 
     A scene of several records has the place of the first.
     """

@@ -91,7 +91,7 @@ def _words(row: Row, turn: str, column: str | Asked) -> Words | None:
 
 
 def _has_columns(row: Row, columns: Columns) -> bool:
-    """Whether the file has every column that the mapping names: said once, not for each record."""
+    """Whether the file has every column that the mapping names. A problem says it once, not for each record."""
     named: list[str] = []
     for column in (columns.id, columns.image, *map(columns.turn, row.reading.dialogue.names), columns.label):
         named += [column.question, column.answer] if isinstance(column, Asked) else [column] if column else []

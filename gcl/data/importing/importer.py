@@ -42,13 +42,13 @@ KINDS = {
 
 @dataclass(frozen=True)
 class ImportSummary:
-    """What an import did; `str()` says it in a few lines."""
+    """The results of an import. `str()` says them in a few lines."""
 
     to: Path  # the raw folder
     scenes: dict[str, int]  # number in each split
     left_out: int  # scenes that are in neither
     pictures: int  # number of picture files
-    notes: list[str]  # what was changed or dropped, one a line
+    notes: list[str]  # lines on changed or dropped parts
     seconds: float  # how long it took
 
     def __str__(self) -> str:
@@ -75,7 +75,7 @@ def import_source(
 
     Raises:
         ConfigError: if the mapping is wrong or does not fit.
-        DataError: listing what is wrong with the data, one mistake a line.
+        DataError: listing the mistakes in the data, one a line.
     """
     start = time.monotonic()
     mapping = read_mapping(mapping_file, dialogue.names)
@@ -111,7 +111,7 @@ def import_source(
 
 
 def kind_of_import(folder: Path) -> str:
-    """What a raw folder was imported as; a `DataError` if nothing in it says so."""
+    """The kind of data that a raw folder was imported as; a `DataError` if nothing in it says so."""
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; name one that `gcl data import` has made")
     remedy = "name its data set: gcl data validate DATASET --folder DIR"
@@ -172,7 +172,7 @@ def _notes(reading: Reading, pictures: Pictures, left_out: int) -> list[str]:
 
 
 def _write_record(path: Path, kind: str, files: Sequence[SourceFile], reading: Reading, summary: ImportSummary) -> None:
-    """import.yaml: how the folder came about."""
+    """Write import.yaml, the origin of the folder."""
     sources = {}
     rule = reading.mapping.split
     named = [(file.path, file.name) for file in files]

@@ -53,10 +53,10 @@ def listed_scenes(
 
 
 def read_test_ids(path: Path, name: str, problems: list[Problem]) -> dict[str, str]:
-    """What a file lists as test scenes, and the places in it.
+    """The entries of a file that lists test scenes, and their places in it.
 
-    It is a text file of one entry a line; a JSON file with a list, or with one under "test"; or JSON or JSONL whose records
-    have a question_id (which begins with the scene's id) or an id.
+    A text file has one entry a line. A JSON file has a list, or one under "test". Else records of JSON or JSONL have an id,
+    or a question_id, which begins with the scene's id.
     """
     ids: dict[str, str] = {}
     if path.suffix.lower() in (".json", ".jsonl", ".ndjson"):
@@ -80,7 +80,7 @@ def read_test_ids(path: Path, name: str, problems: list[Problem]) -> dict[str, s
 
 
 def could_list(path: Path) -> bool:
-    """Whether a file could list scenes: a text file, or a JSON file that is or has a list of ids."""
+    """Whether a file could list scenes. A text file could, and a JSON file that is or has a list of ids."""
     suffix = path.suffix.lower()
     return (suffix == ".txt" and path.is_file()) or (suffix == ".json" and _entries(path) is not None)
 

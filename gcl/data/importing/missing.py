@@ -1,6 +1,6 @@
-"""Why pictures could not be used, the cause once: `explained(failures, tried, reading)`.
+"""Reasons why pictures cannot be used, each once: `explained(failures, tried, reading)`.
 
-Else a download whose pictures are still packed would be answered with one line for each of its scenes.
+A download whose pictures are still packed gets one line, not one for each scene.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,12 +30,12 @@ class Failure:
 
     @property
     def field(self) -> str:
-        """How messages call it."""
+        """Its name in messages."""
         return f"image: {shown(self.picture.path) if self.picture.path else 'embedded'}"
 
 
 def explained(failures: Sequence[Failure], tried: int, reading: Reading) -> Iterator[Problem]:
-    """A problem for each picture, or one for all that have the same cause; `tried` is the number of pictures."""
+    """A problem for each picture, or one for all with the same cause. `tried` is the number of pictures."""
     all_failed = len(failures) == tried > 1
     absent = [failure for failure in failures if _is_absent(failure)]
     if all_failed and len(absent) == tried:
@@ -92,7 +92,7 @@ def _remedy(failures: Sequence[Failure], reading: Reading) -> str:
 
 
 class _Near:
-    """Pictures whose names are nearly those of the data: letter case, suffix and %20 aside."""
+    """Pictures whose names are those of the data but for letter case, suffix or %20."""
 
     def __init__(self, source: Path) -> None:
         self._pictures: dict[str, list[PurePosixPath]] = {}
@@ -100,7 +100,7 @@ class _Near:
             self._pictures.setdefault(picture.stem.casefold(), []).append(picture)
 
     def hint(self, text: str) -> str | None:
-        """Which picture is nearly called so, in what it differs and what to do; None if none is."""
+        """The picture with nearly this name, the difference and the remedy; None if there is none."""
         path = PurePosixPath(plain(text))
         bare = PurePosixPath(unquote(str(path)))
         found = self._pictures.get(bare.stem.casefold(), self._pictures.get(bare.name.casefold(), ()))

@@ -1,6 +1,6 @@
 """From questions and answers to scenes: `whole(parts, reading)` joins the records of a scene and tells the turns apart.
 
-A scene has one part. Where the mapping joins them, it has all parts of one id or picture, wherever they stand.
+A scene has one part. Where the mapping joins parts, it has all of one id or picture, wherever they stand.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ def whole(parts: Iterable[ImportedScene], reading: Reading) -> Iterator[Imported
 
 
 def _key(part: ImportedScene, reading: Reading) -> object:
-    """What the parts of a scene have in common; None where it could not be read."""
+    """The id or picture that the parts of a scene share; None where it could not be read."""
     if reading.mapping.ids == "field" or part.picture is None:
         return part.id if reading.mapping.ids == "field" else None
     if part.picture.data is not None:
@@ -86,14 +86,14 @@ def _turns(rounds: Sequence[Round], first: ImportedScene, reading: Reading) -> d
 
 
 def _add(id: str | None, reading: Reading) -> str | None:
-    """What to do where one of a scene's records may have been skipped alone."""
+    """The remedy where one of a scene's records may have been skipped alone; else None."""
     if not (reading.mapping.joins and reading.mapping.skip and id):
         return None
     return f"add it, or leave the whole scene out by its id: skip: [{shown(id)}] in {reading.mapping_name}"
 
 
 def _turn(round: Round, reading: Reading) -> str | None:
-    """The turn of a question; None where it is not used, "" where it is not known, which is a problem."""
+    """The turn of a question; None where it is not used, "" and a problem where it is not known."""
     rule, names, column = reading.mapping.turns, reading.dialogue.names, ""
     if isinstance(rule, TurnWords):
         if round.word in rule.words:

@@ -1,8 +1,8 @@
-"""SocialNav-SUB: `scenes(records, reading)` composes turns from what most people answered to its questions.
+"""SocialNav-SUB: `scenes(records, reading)` composes turns from the most frequent answers to its questions.
 
-test.csv names a sample's pictures and the file of its answers: for each question, as it was put for person p, the answers
-and the share of people who gave them. The sentences are ours (docs/data.md lists them); the data set has no explanation,
-so that turn is composed from two of its questions. The picture is the last frame.
+test.csv names a sample's pictures and the file of its answers. For each question about person p, that file has the answers
+and the share of people who gave them. The sentences are ours (docs/data.md lists them). The data set has no explanation, so
+that turn is composed from two of its questions. The picture is the last frame.
 """
 
 import json
@@ -18,7 +18,7 @@ from gcl.data.raw import leads_out
 ANSWERS, FRAMES = "human_answers_filepath", "raw_img_filepaths"
 _PERSON = re.compile(r"(q_.+)_p(\d+)")
 _SHARES = "_probabilities"
-# What people foresee and advise, said of a person and to the robot.
+# Forecasts of a person's action, and advice to the robot.
 _FUTURE = {
     "avoid": "Person {p} will probably avoid the robot.",
     "overtake": "Person {p} will probably overtake the robot.",

@@ -1,7 +1,7 @@
-"""What a researcher downloaded, record by record: `find_files(source, mapping, problems)`, `read_records(file, problems)`.
+"""The records of a download: `find_files(source, mapping, problems)`, `read_records(file, problems)`.
 
-JSON, JSONL, CSV, TSV, Parquet and Hugging Face `datasets` folders all become the same `Record`s, one at a time. Of JSON
-the text is read at once. The formats know the meaning of records.
+JSON, JSONL, CSV, TSV, Parquet and Hugging Face `datasets` folders all become the same `Record`s, one at a time. The text of
+a JSON file is read at once. formats.py knows the meaning of records.
 """
 
 import csv
@@ -18,7 +18,7 @@ from gcl.data.raw import leads_out
 
 JSON, CSV, PARQUET = (".json", ".jsonl", ".ndjson"), (".csv", ".tsv"), (".parquet",)
 SUFFIXES = (*JSON, *CSV, *PARQUET)
-# What `save_to_disk` writes: a data set, or one folder for each of its splits.
+# `save_to_disk` writes these: the first for a data set, the second for a folder with one for each split.
 SAVED, SAVED_SPLITS = "state.json", "dataset_dict.json"
 FILE = "(file)"  # field of a record of JSON: the name of its file, without suffix
 _DELIMITERS = ",;\t"
@@ -31,12 +31,12 @@ class SourceFile:
 
     path: Path  # where it is
     name: str  # relative to the download
-    split: str | None = None  # what the mapping says of all its scenes
+    split: str | None = None  # of all its scenes, from the mapping
     records: str | None = None  # keys that lead to the records inside a JSON file
 
 
 def find_files(source: Path, mapping: Mapping, problems: list[Problem]) -> list[SourceFile]:
-    """The annotation files of a download in the order of the mapping; matches of a pattern by name."""
+    """The annotation files of a download in the order of the mapping, those of one pattern by name."""
     files: dict[tuple[Path, str | None], SourceFile] = {}
     for pattern, split, records in mapping.patterns():
         matches = sorted(source.glob(pattern)) if any(sign in pattern for sign in "*?[") else [source / pattern]
@@ -57,9 +57,9 @@ def find_files(source: Path, mapping: Mapping, problems: list[Problem]) -> list[
 def read_records(
     file: SourceFile, problems: list[Problem], skip: Set[str] = frozenset(), skipped: set[str] | None = None
 ) -> Iterator[Record]:
-    """Records of one file; each flaw becomes one of the `problems`.
+    """Records of one file. Each flaw becomes one of the `problems`.
 
-    Of places in `skip` nothing is said; `skipped` gets those that were found.
+    Places in `skip` give neither records nor problems. `skipped` gets those that were found.
     """
     empty, skipped = True, set() if skipped is None else skipped
     flaws: list[Problem] = []
@@ -97,7 +97,7 @@ def _records(file: SourceFile, problems: list[Problem]) -> Iterator[Record]:
     elif suffix in JSON:
         alone = suffix == ".json" and file.records is None
         for record in read_json(file.path, problems, file.name, file.records):
-            # Where each scene has a file, the file's name may say which picture it is.
+            # Where each scene has a file, the file's name may name its picture.
             yield Record(record.where, {FILE: file.path.stem, **record.fields}) if alone else record
     elif suffix in CSV:
         yield from _read_csv(file, problems)
@@ -114,7 +114,7 @@ def _is_pointer(path: Path) -> bool:
 
 
 def _read_csv(file: SourceFile, problems: list[Problem]) -> Iterator[Record]:
-    """Records of a table with a header line; of , ; and tab, the one that is most frequent in the header separates."""
+    """Records of a table with a header line. The most frequent of , ; and tab in the header separates columns."""
     lines = text_lines(file.path, file.name)
     first = next(lines, "")
     said = 1  # lines before the records
@@ -157,7 +157,7 @@ def _read_datasets(file: SourceFile) -> Iterator[Record]:
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    """Rows as they are stored, pictures undecoded; a class label becomes its name."""
+    """Rows as they are stored, pictures undecoded. A class label becomes its name."""
     import datasets  # takes seconds, and most downloads need none of it
     import pyarrow.parquet
 
@@ -165,7 +165,7 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
         saved = datasets.load_from_disk(str(path)).with_format("arrow")
         features, batches = saved.features, saved.iter(_BATCH)
     else:
-        # Not through `datasets`, which holds a whole group of rows at once, in most files all there are.
+        # Not through `datasets`: it holds a whole group of rows at once, in most files all rows.
         file = pyarrow.parquet.ParquetFile(path, pre_buffer=False)
         features, batches = datasets.Features.from_arrow_schema(file.schema_arrow), file.iter_batches(_BATCH)
     names = {name: feature.names for name, feature in features.items() if isinstance(feature, datasets.ClassLabel)}

@@ -1,7 +1,7 @@
-"""Whether a mapping can be read at all: `outcome(source, content, dialogue)` imports with it, but stores nothing.
+"""The trial of a mapping: `outcome(source, content, dialogue)` imports with it, but stores nothing.
 
-It reads the first records of each file with the import's own readers. Of the pictures the first are decoded; of the others
-it must be enough that they are there.
+It reads the first records of each file with the import's own readers. It decodes the first pictures. The others need only
+be there.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ _DECODED = 20
 
 @dataclass(frozen=True)
 class Trial:
-    """What came of a trial."""
+    """The results of a trial."""
 
     scenes: int  # number read
     problems: Sequence[Problem]
@@ -36,13 +36,13 @@ class Trial:
 
     @property
     def works(self) -> bool:
-        """Whether the mapping fits; single records may have mistakes all the same."""
+        """Whether the mapping fits. Single records may have mistakes all the same."""
         general = any(isinstance(problem, GeneralProblem) for problem in self.problems)
         return not general and 2 * self.wrong < self.scenes
 
 
 def outcome(source: Path, content: Mapping[str, Any], dialogue: Dialogue, spare: Sequence[str] = ()) -> Trial:
-    """Try a mapping; where it is left to choose which turn is which, each order in turn.
+    """Try a mapping. Where the turns are left to choose, try each order until one works.
 
     A person could choose the `spare` columns.
     """
@@ -75,7 +75,7 @@ def _imported(source: Path, content: Mapping[str, Any], dialogue: Dialogue) -> T
     if isinstance(rule, ByFile) and not problems and (len(scenes.places) < SAMPLE or mapping.joins):
         ids = [scene.id for scene in scenes.kept]
         listed = listed_scenes(source / rule.file, rule.file, ids, [scene.path for scene in scenes.kept], problems)
-        # Single entries may be wrong; the import says which.
+        # Single entries may be wrong. The import names them.
         if not len(problems) < len(listed) < len(ids):
             return Trial(0, [*problems, GeneralProblem(name, "split", f"{rule.file} names other scenes")], 0)
         problems = []
@@ -86,7 +86,7 @@ def _imported(source: Path, content: Mapping[str, Any], dialogue: Dialogue) -> T
 def filled(
     content: Mapping[str, Any], actions: Sequence[str] | None, spare: Sequence[str], turns: Sequence[str]
 ) -> dict[str, Any]:
-    """A mapping with CHOOSE replaced by something that a person might choose; open turns in the order given."""
+    """A mapping with CHOOSE replaced by possible choices, open turns in the order given."""
     result = {key: dict(value) if isinstance(value, dict) else value for key, value in content.items()}
     if isinstance(result["files"], dict) and CHOOSE in result["files"].values():
         result["files"] = result["files"]["train"]
@@ -110,7 +110,7 @@ def filled(
 
 
 def _chosen(words: Mapping[str, Any], names: Sequence[str], rest: Any) -> dict[str, Any]:
-    """Words with their meanings: for CHOOSE what no other word means yet."""
+    """Words with their meanings. CHOOSE becomes a meaning that no other word has yet."""
     missing = iter([name for name in names if name not in words.values()])
     return {word: next(missing, rest) if meaning == CHOOSE else meaning for word, meaning in words.items()}
 

@@ -1,6 +1,6 @@
-"""What is wrong with pictures once they were visited: `picture_errors(shots)` and `picture_warnings(root, shots)`.
+"""Findings about pictures that were visited: `picture_errors(shots)` and `picture_warnings(root, shots)`.
 
-A `Shot` is a scene with its picture; scenes whose path could not be read are none.
+A `Shot` is a scene with its picture. A scene whose path could not be read is none.
 """
 
 from collections import Counter
@@ -39,7 +39,7 @@ def picture_errors(shots: Sequence[Shot]) -> list[Problem]:
 
 
 def picture_warnings(root: Path, shots: Sequence[Shot]) -> list[Problem]:
-    """What training can live with and people should look at."""
+    """Findings that do not stop training, but that people should look at."""
     used = {shot.draft.image for shot in shots}
     sound = [shot for shot in shots if shot.picture.problem is None]
     return [

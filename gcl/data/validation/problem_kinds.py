@@ -7,7 +7,7 @@ from gcl.data.problem import Problem
 
 # Every kind of finding and its heading, in the order in which they are shown.
 KINDS = {
-    "format": "what cannot be read",
+    "format": "mistakes in records",
     "label": "labels outside the list",
     "count": "number of scenes",
     "picture": "pictures that cannot be used",

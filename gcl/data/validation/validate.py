@@ -1,6 +1,6 @@
-"""`validate(name, root, dialogue, expected)`: look at everything in a raw folder; the `gcl data validate` verb.
+"""The `gcl data validate` verb: `validate(name, root, dialogue, expected)` looks at everything in a raw folder.
 
-Errors are what `read_raw` refuses and counts that differ from the plan; warnings are for people to judge.
+Errors are mistakes that `read_raw` refuses, and counts that differ from the plan. Warnings are for people to judge.
 """
 
 from collections.abc import Mapping, Sequence
