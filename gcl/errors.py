@@ -26,11 +26,11 @@ class TrainingError(GCLError):
     """A training must stop: infinite loss, no memory, another copy at work, or a wrong checkpoint to resume from."""
 
 
-def raise_all(problems: Sequence[str], heading: str, limit: int = 20) -> None:
+def raise_all(problems: Sequence[object], heading: str, limit: int = 20) -> None:
     """Raise one `DataError` that lists the first `limit` problems and counts the rest; do nothing without problems."""
     if not problems:
         return
     rest = len(problems) - limit
-    lines = [*problems[:limit], *([f"... and {rest} more"] if rest > 0 else [])]
+    lines = [*map(str, problems[:limit]), *([f"... and {rest} more"] if rest > 0 else [])]
     count = f"{len(problems)} problem" + ("s" if len(problems) > 1 else "")
     raise DataError(f"{heading}: {count}\n  " + "\n  ".join(lines))

@@ -1,4 +1,4 @@
-"""How answers are decoded: `greedy(encoder, max_new_tokens)`."""
+"""Settings for decoding answers: `greedy(encoder, max_new_tokens)`."""
 
 from transformers import GenerationConfig
 
@@ -7,7 +7,7 @@ from gcl.data.encoding import Encoder
 
 def greedy(encoder: Encoder, max_new_tokens: int) -> GenerationConfig:
     """Always the most probable token, up to the end of the turn."""
-    # Spelt out, because a checkpoint's own defaults may hold more than sampling: Qwen2.5-VL ships a repetition penalty.
+    # Spelt out, since a checkpoint's own defaults may hold more: Qwen2.5-VL ships a repetition penalty.
     return GenerationConfig(
         do_sample=False,
         num_beams=1,

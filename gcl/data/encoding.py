@@ -1,9 +1,9 @@
 """From exchanges to tensors: `Encoder` makes one sample for one member, `collate` pads samples into a batch.
 
 A sample is one exchange: system message, image if there is one, question, and (for training) the answer. Each member has an
-encoder of its own, since patch sizes, templates and so the number of image tokens differ; the answer tokens are the same
-for all. Control words of the model that stand in a text, such as <|im_end|>, are encoded letter by letter: only the chat
-template opens and ends turns, and only the encoder places the image.
+encoder of its own, since patch sizes, templates and numbers of image tokens differ. The answer tokens are the same for all.
+A text may hold control words of the model, such as <|im_end|>. They are encoded letter by letter. So only the chat template
+opens and ends turns, and only the encoder places the image.
 """
 
 import re
@@ -23,10 +23,10 @@ from gcl.models.backbone import Preprocessor
 
 T = TypeVar("T")
 
-# Where a control word is cut: a code point that is no character (Unicode 23.7) and so in no text that is one.
+# Control words are cut with this code point. It is no character (Unicode 23.7), so no text has it.
 _CUT = "\ufdd0"
 IGNORED = -100  # label of positions that are not supervised; torch's cross-entropy has the same default
-# Encoded pictures are kept up to this size. Epochs visit all pictures in turn, so what is kept first is kept for good.
+# Encoded pictures are kept up to this size. Epochs visit all pictures in turn, so the first ones are kept for good.
 IMAGE_CACHE_BYTES = 512 * 2**20
 
 
@@ -65,7 +65,7 @@ class Encoder:
         self.pad_token = tokenizer.pad_token_id
 
     def prompt(self, exchange: Exchange, answer: Sequence[int] = ()) -> Sample:
-        """Encode the question: alone, to be continued, or with the tokens of some answer, which become labels."""
+        """Encode the question alone, to be continued, or with the tokens of an answer as labels."""
         image = None if exchange.image is None else self._image(exchange.image)
         prompt = self._prompt(exchange, image)
         return Sample([*prompt, *answer], [*[IGNORED] * len(prompt), *answer], image)
@@ -75,7 +75,7 @@ class Encoder:
         return self.prompt(exchange, self.answer(exchange.answer))
 
     def answer(self, text: str) -> list[int]:
-        """Tokens of an answer, the end of the turn included: what is supervised."""
+        """The supervised tokens: those of an answer and the end of the turn."""
         if text not in self._answers:
             self._answers[text] = [*self._ids(self._plain(text)), self.end_token]
         return self._answers[text]
@@ -103,9 +103,9 @@ class Encoder:
 
     @cached_property
     def _control_words(self) -> re.Pattern[str]:
-        """What the tokenizer would take for a sign of its own wherever it stands in a text.
+        """Words that the tokenizer takes for a sign of its own wherever they stand in a text.
 
-        Not all tokens that were added are: to a miniature model for planning tasks a whole line can be one word.
+        Not all added tokens are such words. A miniature model for planning tasks may read a whole line as one word.
         """
         added = self.preprocessor.tokenizer.added_tokens_decoder.values()
         words = [token.content for token in added if token.special or marks(token.content) == [token.content]]
@@ -137,8 +137,8 @@ def collate(samples: Sequence[Sample], encoder: Encoder, *, left_padded: bool) -
     """Pad samples into one batch: on the right for training, on the left for generation.
 
     Returns:
-        input_ids, attention_mask, mm_token_type_ids, labels [B, T]; pixel_values [P, C]; image_grid_thw [images, 3]. The
-        last two are absent if no sample has an image.
+        input_ids, attention_mask, mm_token_type_ids, labels [B, T]; pixel_values [P, C]; image_grid_thw [images, 3].
+        The last two are absent if no sample has an image.
     """
     images = [sample.image for sample in samples if sample.image is not None]
     length = max(len(sample.ids) for sample in samples)

@@ -10,7 +10,7 @@ from PIL import Image
 
 
 def fill(template: Path, **values: Any) -> str:
-    """Fill a template, which may include files beside it; texts are escaped, and a value that is missing is an error."""
+    """Fill a template. It may include files beside it. Texts are escaped. A missing value is an error."""
     loader = FileSystemLoader(template.parent)
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True

@@ -1,6 +1,6 @@
-"""The values in a JSON text one after another, and how far they are read: `JsonText(text, name)`.
+"""The values in a JSON text one after another, and the place that is read: `JsonText(text, name)`.
 
-gcl/data/annotations.py walks through annotation files with it; errors say line and column.
+gcl/data/annotations.py walks through annotation files with it. Errors say line and column.
 """
 
 import json
@@ -9,14 +9,14 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Any
 
-from gcl.errors import DataError
+from gcl.data.problem import Problem, ProblemError
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _DECODER = json.JSONDecoder()
 
 
 class JsonText:
-    """A text that is read from its beginning; `name` is its file's, for messages."""
+    """A text that is read from its beginning. `name` is its file's, for messages."""
 
     def __init__(self, text: str, name: str) -> None:
         self._text, self._name, self.at = text, name, 0
@@ -39,7 +39,7 @@ class JsonText:
         self.at += len(sign)
 
     def entries(self) -> Iterator[str | None]:
-        """Stop before each value of the list or object that begins here; the caller reads it.
+        """Stop before each value of the list or object that begins here. The caller reads it.
 
         Yields:
             The value's key, or None in a list.
@@ -69,13 +69,13 @@ class JsonText:
             raise self._fault(error) from None
         return value
 
-    def _fault(self, error: Exception) -> DataError:
-        return DataError(f"{self._name}:{getattr(error, 'lineno', self.line)}: {syntax(error)}")
+    def _fault(self, error: Exception) -> ProblemError:
+        return ProblemError(Problem(f"{self._name}:{getattr(error, 'lineno', self.line)}", "", *syntax(error)))
 
 
-def syntax(error: Exception) -> str:
-    """What is wrong with JSON, and what to do."""
+def syntax(error: Exception) -> tuple[str, str]:
+    """The mistake in JSON, and its remedy."""
     if isinstance(error, json.JSONDecodeError):
-        return f"not valid JSON: {error.msg} at column {error.colno}; correct it"
+        return f"not valid JSON: {error.msg} at column {error.colno}", "correct it"
     what = "nested too deeply" if isinstance(error, RecursionError) else "a number with thousands of digits"
-    return f"not valid JSON for a data set: {what}; correct it"
+    return f"not valid JSON for a data set: {what}", "correct it"

@@ -1,13 +1,14 @@
 """The contract between the raw data and everything after it: train.tsv and test.tsv name each scene and its hashes.
 
-`write_manifests` makes the two files once the data set has been checked; `load_split` gives training and evaluation the
-scenes that a manifest lists, and refuses data that changed since.
+`write_manifests` makes the two files once the data set has been checked. `load_split` gives training and evaluation the
+scenes that a manifest lists. It refuses data that changed since.
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gcl.data.annotations import read_text, shown
+from gcl.data.problem import Problem
 from gcl.data.raw import read_raw
 from gcl.data.scenario import SPLITS, Scenario
 from gcl.errors import DataError, raise_all
@@ -18,7 +19,7 @@ HEADER = ("id", "image", "image_sha256", "text_sha256")
 
 
 def write_manifests(scenarios: Sequence[Scenario], root: Path, folder: Path) -> None:
-    """Write train.tsv and test.tsv into `folder`; image paths are relative to the raw folder `root`."""
+    """Write train.tsv and test.tsv into `folder`. Image paths are relative to the raw folder `root`."""
     images = {scenario.id: scenario.image.relative_to(root).as_posix() for scenario in scenarios}
     for split in SPLITS:
         rows = [
@@ -55,7 +56,7 @@ def check_current(root: Path, folder: Path, dialogue: Dialogue) -> None:
 
 
 def load_split(root: Path, manifest_path: Path, dialogue: Dialogue, *, trusted_until: float = 0.0) -> list[Scenario]:
-    """Read the scenes of one split, in the order of its manifest, and verify that they are what was checked.
+    """Read the scenes of one split, in the order of its manifest. Refuse scenes that changed since the check.
 
     Pictures last changed before `trusted_until` (seconds since 1970) are not read.
 
@@ -66,7 +67,7 @@ def load_split(root: Path, manifest_path: Path, dialogue: Dialogue, *, trusted_u
     if split not in SPLITS:
         raise DataError(f"{manifest_path}: the name says no split; manifests are called train.tsv and test.tsv")
     rows = read_manifest(manifest_path)
-    # Pictures were decoded when the manifest was made; equal hashes mean equal pictures.
+    # Pictures were decoded when the manifest was made. Equal hashes mean equal pictures.
     scenarios = read_raw(root, dialogue, check_images=False)
     scenes = {scenario.id: scenario for scenario in scenarios if scenario.split == split}
     problems = [f"{shown(id)}: in the manifest, but not in the {split} split" for id in rows if id not in scenes]
@@ -83,7 +84,7 @@ def _changes(scenario: Scenario, image_sha256: str, text_sha256: str, trusted_un
     changes = []
     try:
         status = scenario.image.stat()
-        # A picture that was moved here keeps its old date of change, but not that of its name.
+        # A picture that was moved here keeps its old mtime, but not its ctime.
         newest = max(status.st_mtime, status.st_ctime)
         if newest >= trusted_until and sha256_file(scenario.image) != image_sha256:
             changes.append(f"image_sha256: {scenario.image} has changed")
@@ -95,8 +96,8 @@ def _changes(scenario: Scenario, image_sha256: str, text_sha256: str, trusted_un
 
 
 def read_manifest(path: Path) -> dict[str, tuple[str, str]]:
-    """Image hash and text hash by id, in the order of the file; a `DataError` if `write_manifests` wrote it otherwise."""
-    problems: list[str] = []
+    """Image hash and text hash by id, in the order of the file. Raises DataError for a broken manifest."""
+    problems: list[Problem] = []
     remedy = _remedy(path)
     text = read_text(path, problems)
     raise_all([f"{problem} or {remedy}" for problem in problems], str(path.parent))
@@ -107,9 +108,10 @@ def read_manifest(path: Path) -> dict[str, tuple[str, str]]:
     for number, line in enumerate(lines, start=2):
         cells = line.split("\t")
         if len(cells) != len(HEADER):
-            problems.append(f"{path.name}:{number}: {len(cells)} columns instead of {len(HEADER)}; {remedy}")
+            what = f"{len(cells)} columns instead of {len(HEADER)}"
+            problems.append(Problem(f"{path.name}:{number}", "", what, remedy))
         elif cells[0] in rows:
-            problems.append(f"{path.name}:{number}: id {shown(cells[0])} stands there twice; {remedy}")
+            problems.append(Problem(f"{path.name}:{number}", "", f"id {shown(cells[0])} stands there twice", remedy))
         else:
             rows[cells[0]] = (cells[2], cells[3])
     raise_all(problems, str(path.parent))

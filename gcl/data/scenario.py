@@ -21,9 +21,9 @@ class Turn:
 
 @dataclass(frozen=True)
 class Exchange:
-    """One question to a member, with its picture if it has one, and the reference answer: a sample of training."""
+    """A sample of training: a question to a member, its picture if it has one, and the reference answer."""
 
-    id: str  # what messages call it, "<scenario>/<turn>"
+    id: str  # for messages, "<scenario>/<turn>"
     image: Path | None  # the picture's path; None for words alone
     question: str
     answer: str
@@ -32,10 +32,10 @@ class Exchange:
 class Query(NamedTuple):
     """A question about a test item."""
 
-    turn: str  # what is asked, by name
+    turn: str  # name of the question
     id: str  # of the item
     exchange: Exchange  # the question as members see it, with the reference answer
-    facts: Mapping[str, Any] = {}  # what scoring needs besides; kept in the answer's record
+    facts: Mapping[str, Any] = {}  # for scoring; kept in the answer's record
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""Which pictures show nearly the same: `perceptual_hash(picture)`, `near_across(tests, trains)`, `near_groups(hashes)`.
+"""Pictures that show nearly the same: `perceptual_hash(picture)`, `near_across(tests, trains)`, `near_groups(hashes)`.
 
-Frames of one recording a moment apart differ in most pixels and in few bits of the hash. A test picture whose neighbour
-was trained on tests little. All hashes are compared with all others.
+Frames of one recording a moment apart differ in most pixels, but in few bits of the hash. If training sees one of them, the
+other tests little. All hashes are compared with all others.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,8 +12,8 @@ from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-# Of 64 bits. The same frame, compressed again or scaled, differs in up to 2, moved by 16 of 1280 pixels in up to 6;
-# independent ones in 16 to 48 (200 of the pictures of benchmarks/validation.py).
+# Of 64 bits. The same frame, compressed again or scaled, differs in up to 2. Moved by 16 of 1280 pixels, it differs in up
+# to 6. Independent frames differ in 16 to 48. Measured on 200 pictures of benchmarks/validation.py.
 NEAR = 6
 
 
@@ -42,7 +42,7 @@ def near_across(
 
 
 def near_groups(hashes: Sequence[int], distance: int = NEAR) -> list[int]:
-    """A group number for every position; near pictures, and those near to them in turn, share it."""
+    """A group number for every position. Near pictures share it, and so do those near to them."""
     values, inverse = np.unique(np.array(hashes, dtype=np.uint64), return_inverse=True)
     near = [
         k + 1 + np.flatnonzero(np.bitwise_count(values[k + 1 :] ^ value) <= distance) for k, value in enumerate(values)

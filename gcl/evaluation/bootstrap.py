@@ -1,8 +1,8 @@
-"""How sure a mean over test scenes is: 95 % percentile bootstrap, the scene being the unit that is drawn again.
+"""Intervals of means over test scenes: 95 % percentile bootstrap, in which scenes are drawn again.
 
 Where a training was repeated with other seeds, trainings are drawn again, too, independently of scenes. Five are few for
-that: where they happen to agree, so does all that is drawn from them. So no interval is narrower, and no p smaller, than
-Student's t over the trainings' means has it.
+that: if they happen to agree, so do all draws of them. So no interval is narrower, and no p smaller, than Student's t over
+the trainings' means has it.
 """
 
 from collections import Counter
@@ -15,11 +15,11 @@ Values = Sequence[float] | Sequence[Sequence[float]]
 
 
 def mean_interval(values: Values, resamples: int) -> dict[str, float | int]:
-    """Mean of the values with its 95 % interval; the same values always give the same interval.
+    """Mean of the values with its 95 % interval. The same values always give the same interval.
 
     Args:
         values: one for each scene, [N], or the same for each of several trainings, [S, N].
-        resamples: how often means are drawn again.
+        resamples: number of means that are drawn again.
 
     Returns:
         mean, low, high and n, the number of scenes.
@@ -28,7 +28,7 @@ def mean_interval(values: Values, resamples: int) -> dict[str, float | int]:
 
 
 def paired_difference(differences: Values, resamples: int) -> dict[str, float | int]:
-    """The same for paired differences, and p, two-sided: twice the share of resampled means on the rarer side of 0."""
+    """The same for paired differences, and p. It is two-sided: twice the share of resampled means on the rarer side of 0."""
     values_SN = _table(differences)
     means_R = _resampled_means(values_SN, resamples)
     rarer = min((means_R <= 0).sum(), (means_R >= 0).sum())

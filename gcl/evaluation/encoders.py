@@ -47,17 +47,17 @@ def encoder_folder(checkpoint: Weights) -> Path:
 def readable(tokenizer: Any, text: str) -> bool:
     """Whether an encoder sees anything of a text: at least one piece that its vocabulary knows.
 
-    Else all such texts look alike to it. A BERT of English words takes any two emoji for equal.
+    All other texts look alike to it. A BERT of English words takes any two emoji for equal.
 
     Args:
         tokenizer: of the encoder, by transformers.
-        text: what it is to read.
+        text: for it to read.
     """
     pieces = tokenizer(text, add_special_tokens=False, truncation=True)["input_ids"]
     return any(piece != tokenizer.unk_token_id for piece in pieces)
 
 
 def encoder_sha256(folder: Path) -> str:
-    """Hash of the encoder's weights and vocabulary: what decides its scores."""
+    """Hash of the encoder's weights and vocabulary, which decide its scores."""
     files = [path for pattern in ("*.safetensors", "tokenizer.json", "vocab.txt") for path in folder.glob(pattern)]
     return sha256_files(files, folder)

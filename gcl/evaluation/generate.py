@@ -1,8 +1,7 @@
 """Let members answer questions about the test split: `predictions(run, here, queries, ...)`.
 
 Greedy, batched, left-padded, each turn asked alone with its image. Batch size and order are fixed, since in low precision
-the text can depend on which prompts share a batch. `load_member` and `answers` are the steps of it that other questions
-to a member share (gcl/evaluation/predict.py).
+the text can depend on which prompts share a batch. gcl/evaluation/predict.py shares the steps `load_member` and `answers`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,7 +22,7 @@ from gcl.models.backbone import load_model, load_preprocessor, load_trained
 
 
 class Answer(NamedTuple):
-    """A greedy answer, and whether it ended before it was as long as an answer may be."""
+    """A greedy answer, and whether it ended within the longest length."""
 
     text: str
     ended: bool
@@ -73,7 +72,7 @@ def load_member(
 
     Args:
         weights: a member's checkpoint folder, or any model.
-        base: what the member started from; adapters alone need it.
+        base: the start of the member; adapters alone need it.
         precision: of the training; a CPU computes in float32 all the same.
         pixels: smallest and largest picture area after resizing.
         system: system message.

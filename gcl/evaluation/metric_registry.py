@@ -1,6 +1,6 @@
-"""All metrics by name: `METRICS`, found in the folder scorers/; and those of planning tasks.
+"""All metrics by name: `METRICS`. They come from the folder scorers/ and from planning_scores.py.
 
-`score_names(turns, listed)` names the scores of a data set, `header(name)` says how people read such a name.
+`score_names(turns, listed)` names the scores of a data set, `header(name)` spells such a name for people.
 """
 
 from collections.abc import Iterable
@@ -26,7 +26,7 @@ def turn_of(name: str) -> str:
 
 
 def header(name: str) -> str | None:
-    """How the paper spells a score, such as Action-F1 for action_f1; None if it is no score's name."""
+    """The paper's spelling of a score, such as Action-F1 for action_f1; None if it is no score's name."""
     turn = turn_of(name)
     suffix = METRICS[name.removeprefix(f"{turn}_")].suffix if turn else ""
     return f"{turn.replace('_', ' ').capitalize()}{suffix}" if turn else None
@@ -39,7 +39,7 @@ def ranking(experiment: Experiment, dataset: str) -> tuple[str, str]:
 
 
 def score_names(turns: Iterable[ScoredTurn], listed: bool) -> dict[str, tuple[str, str]]:
-    """Turn and metric of every score by name, in the order of columns; the first one ranks.
+    """Turn and metric of every score by name, in the order of columns. The first one ranks.
 
     Args:
         turns: of a data set.

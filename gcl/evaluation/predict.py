@@ -1,9 +1,9 @@
 """Ask a member about any picture: `gcl predict`, here `show(predict(find_member(name), ...))`.
 
-Of a trained member its folder alone says how it is asked (gcl/training/member_file.py), as in the evaluation, whose code
-answers (gcl/evaluation/generate.py): a picture of the test split gets the answers that stand in its predictions file. In low
-precision a text can depend on what shares a batch; `gcl predict` asks one turn at a time, the pictures of a batch together.
-Any other model is a base model: `base_member` says how it is asked.
+A trained member's folder alone says how to ask it (gcl/training/member_file.py). The evaluation asks alike, and its code
+answers (gcl/evaluation/generate.py). So a picture of the test split gets the answers of its predictions file. In low
+precision a text can depend on the other prompts of a batch. `gcl predict` asks one turn at a time, the pictures of a batch
+together. Any other model is a base model: `base_member` says how to ask it.
 """
 
 import json
@@ -40,7 +40,7 @@ _HUB_ID = re.compile(r"(?P<path>[\w.-]+/[\w.-]+)(@(?P<commit>[\w.-]+))?")
 
 @dataclass(frozen=True)
 class Found:
-    """A model that can be asked: where its weights lie, and how it is asked; None for a base model, which nobody trained."""
+    """A model that can be asked: its weights, and the file that says how to ask it. A base model has no such file."""
 
     source: Weights
     file: MemberFile | None
@@ -48,16 +48,16 @@ class Found:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a member says of one picture.
+    """A member's answers about one picture.
 
     Attributes:
         image: its path as it was given.
         answers: text by the question's name, in the order in which they were asked.
-        action: entry of the data set's closed list that an answer names, as scoring reads it; None where there is no such
-            list or its turn was not asked.
+        action: entry of the data set's closed list that an answer names, as scoring reads it. None where there is no
+            such list or its turn was not asked.
         named_in: the turn whose answer names the action.
         unfinished: names of the questions whose answers were cut at the longest length.
-        problem: why the picture cannot be used and what to do; there are no answers then.
+        problem: the reason and the remedy where the picture cannot be used; there are no answers then.
     """
 
     image: str
@@ -90,11 +90,12 @@ def find_member(name: str) -> Found:
     """The model that is meant.
 
     Args:
-        name: a trained member's folder; the folder of a run with one member; a base model's folder; or its hub id, with
-            @commit or without.
+        name: the folder of a trained member, of a run with one member, or of a base model. Or a base model's hub id,
+            which may end with @commit.
 
     Raises:
-        CheckpointError: if it is none of these, has lost its weights, or is a run with several members, which are named.
+        CheckpointError: if it is none of these, or has lost its weights. A run with several members raises it with
+            their names.
     """
     folder = Path(name)
     if not folder.is_dir():
@@ -147,7 +148,7 @@ def base_member(found: Found, experiment: Experiment, asked: Questions) -> Found
 
 
 def chosen_questions(file: MemberFile, turns: Sequence[str] | None, own: Sequence[str] | None) -> dict[str, str]:
-    """What is asked, by name; a question of one's own has itself as name.
+    """The questions to ask, by name. A question of one's own has itself as name.
 
     Args:
         file: of the member.
@@ -180,7 +181,7 @@ def chosen_questions(file: MemberFile, turns: Sequence[str] | None, own: Sequenc
 
 
 def image_paths(arguments: Iterable[str], stdin: Iterable[bytes]) -> Iterator[str]:
-    """Paths as given; `STDIN` stands for those on standard input, one a line, which are read when they are needed."""
+    """Paths as given. `STDIN` stands for those on standard input, one a line, read when they are needed."""
     for argument in arguments:
         if argument != STDIN:
             yield argument
@@ -210,7 +211,7 @@ def predict(
     asked = found.file.asked
     images = iter(images)
     while batch := list(islice(images, batch_size)):
-        # An encoder keeps the pictures that it has seen for the next turn; those of other batches are not needed again.
+        # An encoder keeps pictures for the next turn. Those of other batches are not needed again.
         encoder = Encoder(encoder.preprocessor, encoder.system)
         scenes = [Scenario(image, Path(image), turns, "test") for image in batch]
         problems = [_problem(encoder, scene) for scene in scenes]
@@ -230,7 +231,7 @@ def predict(
 
 
 def show(predictions: Iterable[Prediction], total: int | None, *, as_json: bool) -> None:
-    """Print predictions as they are made, and on standard error what cannot be used; to people at a terminal, progress.
+    """Print predictions as they are made. Standard error gets unusable pictures and, at a terminal, progress.
 
     Args:
         predictions: from `predict`, which loads the member when the first is asked for.
@@ -258,7 +259,7 @@ def show(predictions: Iterable[Prediction], total: int | None, *, as_json: bool)
 
 
 def _with_weights(folder: Path, file: MemberFile) -> Found:
-    """The member, unless its untrained base would answer in its place, as is right for a teacher, which is not trained."""
+    """The member. Refuse one without weights: only a teacher, which is not trained, answers as its base."""
     if file.lr and not any(folder.rglob("*.safetensors")):
         raise CheckpointError(f"{folder}: no weights (*.safetensors) there; train the run again, or fetch them")
     if not any(folder.glob("*.safetensors")) and file.revision is None and not Path(file.base).is_dir():
@@ -271,7 +272,7 @@ def _with_weights(folder: Path, file: MemberFile) -> Found:
 
 
 def _unexplained(folder: Path, record: Path) -> CheckpointError:
-    """Why a folder beside a training's record is not asked like a base model."""
+    """The reason why a folder beside a training's record is not asked like a base model."""
     roles = [member["role"] for member in read_json(record)["spec"]["members"]]
     if folder.resolve().name in roles:
         return CheckpointError(
@@ -287,12 +288,12 @@ def _load(found: Found) -> tuple[PreTrainedModel, Encoder]:
 
 
 def _printable(path: str) -> str:
-    """A path as text that every stream takes: names of files may hold bytes that are no text."""
+    """A path as text that every stream takes. Names of files may hold bytes that are no text."""
     return path.encode(errors="backslashreplace").decode()
 
 
 def _problem(encoder: Encoder, scene: Scenario) -> str | None:
-    """Why the member cannot see a picture and what to do; None if it can."""
+    """The reason and the remedy where the member cannot see a picture; None if it can."""
     try:
         encoder.prompt(scene.exchange(next(iter(scene.turns))))
     except PictureError as error:

@@ -1,6 +1,6 @@
-"""Who reads or writes reference answers, and how much of them: `readers(experiment)`, for `gcl data validate`.
+"""Members and encoders that write or read reference answers, with their limits: `readers(experiment)`.
 
-Tokenizers that are not on this machine are not fetched for it: what could not be counted is said.
+`gcl data validate` uses it. It fetches no tokenizers, but names those that are not on this machine.
 """
 
 import json
@@ -100,7 +100,7 @@ def _folder(checkpoint: Weights) -> Path:
 
 
 def _sentence_limit(checkpoint: Weights, tokenizer: Any) -> int:
-    """What a Sentence-BERT reads: its own limit, if it has one, or that of its tokenizer."""
+    """The longest text of a Sentence-BERT: its own limit, if it has one, or that of its tokenizer."""
     name = "sentence_bert_config.json"
     if checkpoint.revision is None:
         path: Any = _folder(checkpoint) / name

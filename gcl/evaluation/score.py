@@ -1,8 +1,8 @@
 """From predictions to a metrics file: `score_run(spec, predictions, ...)`; `means(metrics)` is its short form.
 
 Per member: every metric of every turn, per scene and as a mean with its interval. An empty answer scores 0, and so does one
-that the metric's encoder cannot read. Both are counted, and so are answers that did not end. The file holds nothing that
-changes from one identical run to the next: times and machines are in the run's own record.
+that the metric's encoder cannot read. Both are counted, and so are answers that did not end. Identical runs write identical
+files: times and machines are in the run's own record.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,8 +33,8 @@ def score_run(
         spec: the run.
         score: encoders, bootstrap, turns with their metrics, closed list of actions.
         predictions: records as `gcl.evaluation.generate.predictions` makes them.
-        scenes: ids of the test split; exactly these must have been answered.
-        provenance: what else led to these numbers.
+        scenes: ids of the test split. Exactly these must have been answered.
+        provenance: the other inputs of these numbers.
         pictures: which ones the members saw (`gcl.evaluation.generate.with_exchanged_pictures`).
 
     Raises:
@@ -71,7 +71,7 @@ def score_run(
 
 
 def means(metrics: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-    """The means of a metrics file alone, by role: what `dvc metrics` shows and compares."""
+    """The means of a metrics file alone, by role. `dvc metrics` shows and compares them."""
     return {
         member["role"]: {name: interval["mean"] for name, interval in member["summary"].items() if interval}
         for member in metrics["members"]
@@ -105,7 +105,7 @@ def _complete(
 
 
 def _check_labels(answers: Records, actions: Sequence[str], run: str) -> None:
-    """Every reference action must be in the list, or there is nothing that an answer could be right or wrong about."""
+    """Raise a `DataError` unless every reference action is in the list, since accuracy compares with it."""
     for scene, record in answers.items():
         if record.get("label") not in actions:
             raise DataError(
@@ -117,7 +117,7 @@ def _check_labels(answers: Records, actions: Sequence[str], run: str) -> None:
 def _constant_answer(
     by_turn: Mapping[str, Records], columns: Mapping[str, tuple[str, Scorer]]
 ) -> dict[str, Any] | None:
-    """What saying the same all the time would score by the first metric: the most frequent reference, for every scene.
+    """The first metric's score if every scene got the most frequent reference as its answer.
 
     None where no answer is compared with a reference in words.
     """
@@ -133,7 +133,7 @@ def _constant_answer(
 def _score_member(
     by_turn: Mapping[str, Records], columns: Mapping[str, tuple[str, Scorer]], resamples: int
 ) -> dict[str, Any]:
-    """Per-scene scores, means, and what else is worth counting of one member."""
+    """Per-scene scores, means and counts of one member."""
     ids = sorted(next(iter(by_turn.values())))
     values: dict[str, list[float]] = {}
     unscorable, details = {}, {}

@@ -1,4 +1,4 @@
-"""What a metric is: a subclass of `Scorer` in a file of its own in gcl/evaluation/scorers/, named like the metric.
+"""The base of all metrics, `Scorer`. A metric is a subclass in gcl/evaluation/scorers/, in a file of its name.
 
 config.yaml gives turns their metrics by these names. A number is called <turn>_<metric>, such as action_f1.
 """
@@ -15,10 +15,10 @@ class Scorer(ABC):
 
     Attributes:
         suffix: of its header, behind the name of the turn.
-        place: of its columns among those of other metrics; the first metric ranks models and scenes.
+        place: of its columns among those of other metrics. The first metric ranks models and scenes.
         higher_is_better: whether a larger score is a better one.
         against: the field of an answer's record that the text is compared with.
-        listed: whether it needs the closed list of actions; without one there is no such score.
+        listed: whether it needs the closed list of actions. Without one there is no such score.
     """
 
     suffix: ClassVar[str]
@@ -30,18 +30,18 @@ class Scorer(ABC):
     @classmethod
     @abstractmethod
     def of(cls, score: ScoreSpec) -> Self:
-        """The scorer as the experiment has it. Heavy libraries are imported here, since tables ask for headers alone."""
+        """The scorer as the experiment has it. It imports heavy libraries here, since tables need only headers."""
 
     @abstractmethod
     def __call__(self, texts: Sequence[str], references: Sequence[str]) -> list[float]:
         """The score of each text against its reference."""
 
     def unreadable(self, text: str, reference: str) -> bool:
-        """Whether the two cannot be compared, since one of them is empty to the metric; such answers are counted."""
+        """Whether the two cannot be compared, since one of them is empty to the metric. Such answers are counted."""
         return False
 
     def details(self, texts: Sequence[str], references: Sequence[str]) -> Mapping[str, Any]:
-        """What else is worth keeping of a member's answers, by name."""
+        """Other facts about a member's answers, by name, such as the confusion matrix."""
         return {}
 
     @classmethod

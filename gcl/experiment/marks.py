@@ -1,7 +1,7 @@
 """Words in texts that models take for something else: marks of pictures, and control words of chat models.
 
 `<image>` tells many programs where a picture goes, `<|im_end|>` tells Qwen that a turn ends. In an answer such a word would
-teach a false end, or a picture that is not there. So import and validation refuse them: `mark_problems(text, where)`.
+teach a false end, or a picture that is not there. So import and validation refuse them (gcl/data/raw.py).
 Only one `<image>` at either end of a question is usual; `without_picture_mark(text)` takes it off.
 
 Should one still get in, gcl/data/encoding.py writes it letter by letter, as plain text.
@@ -35,11 +35,3 @@ def without_picture_mark(text: str) -> str:
 def marks(text: str) -> list[str]:
     """All such words in a text, each once, in their order."""
     return list(dict.fromkeys(match[0] for match in _MARKS.finditer(text)))
-
-
-def mark_problems(text: str, where: str) -> list[str]:
-    """One line for each such word of a text; `where` is its file, line and field."""
-    return [
-        f"{where}: {word!r} is a sign that models do not read as text; remove it, or write it in other words"
-        for word in marks(text)
-    ]

@@ -18,6 +18,7 @@ from typing import Any
 from tqdm import tqdm
 
 from gcl.data.annotations import kind, read_json, read_text, shown
+from gcl.data.problem import GeneralProblem, Problem
 from gcl.errors import DataError, raise_all
 from gcl.planning.frozenlake import FrozenLake
 from gcl.planning.minibehaviour import MiniBehaviour, table_corner
@@ -43,7 +44,7 @@ def import_states(format: str, source: Path) -> list[StateRecord]:
     Raises:
         DataError: listing all mistakes, each with its place.
     """
-    problems: list[str] = []
+    problems: list[Problem] = []
     reader = {"vsp": _vsp, "visualplanning": _visualplanning}[format]
     records: list[StateRecord] = []
     places: dict[str, str] = {}
@@ -53,10 +54,10 @@ def import_states(format: str, source: Path) -> list[StateRecord]:
         try:
             record = _checked(f"{format}-{name.replace('/', '-')}", level, state, length)
         except DataError as error:
-            problems.append(f"{where}: {error}")
+            problems.append(Problem(where, "", str(error)))
             continue
         if record.id in places:
-            problems.append(f"{where}: id: {name} is also that of {places[record.id]}; give another")
+            problems.append(Problem(where, "id", f"{name} is also that of {places[record.id]}", "give another"))
         places.setdefault(record.id, where)
         records.append(record)
     raise_all(problems, str(source))
@@ -74,7 +75,7 @@ def _checked(name: str, level: int, state: PlanningState, length: int | None) ->
     return record
 
 
-def _vsp(source: Path, problems: list[str]) -> Iterator[SourceState]:
+def _vsp(source: Path, problems: list[Problem]) -> Iterator[SourceState]:
     if not source.is_dir():
         for line in read_json(source, problems, str(source)):
             try:
@@ -84,11 +85,12 @@ def _vsp(source: Path, problems: list[str]) -> Iterator[SourceState]:
                 state, level = FrozenLake(tuple(rows)), _field(line.fields, "level", int)
                 yield line.where, _field(line.fields, "id", str), level, state, _length(line.fields)
             except DataError as error:
-                problems.append(f"{line.where}: {error}")
+                problems.append(Problem(line.where, "", str(error)))
         return
     tables = [path for path in source.glob("level*/table/*.txt") if _LEVEL.fullmatch(path.parts[-3])]
     if not tables:
-        problems.append("no level<N>/table/<k>.txt in it; name the folder that has the folders level3 to level8")
+        remedy = "name the folder that has the folders level3 to level8"
+        problems.append(GeneralProblem("", "", "no level<N>/table/<k>.txt in it", remedy))
     for path in sorted(tables, key=lambda path: (int(path.parts[-3][5:]), path.stem.zfill(9))):
         folder, text = path.parts[-3], read_text(path, problems)
         if text is None:
@@ -96,7 +98,7 @@ def _vsp(source: Path, problems: list[str]) -> Iterator[SourceState]:
         try:
             lake = parse_table(text)
         except DataError as error:
-            problems.append(f"{path}: {error}")
+            problems.append(Problem(str(path), "", str(error)))
             continue
         yield str(path), f"{folder}/{path.stem}", int(folder[5:]), lake, None
 
@@ -120,7 +122,7 @@ def parse_table(text: str) -> FrozenLake:
     return FrozenLake(tuple(rows))
 
 
-def _visualplanning(source: Path, problems: list[str]) -> Iterator[SourceState]:
+def _visualplanning(source: Path, problems: list[Problem]) -> Iterator[SourceState]:
     running: Counter[int] = Counter()
     for line in read_json(source, problems, str(source)):
         try:
@@ -135,7 +137,7 @@ def _visualplanning(source: Path, problems: list[str]) -> Iterator[SourceState]:
             length = _original_length(fields, agent) if original else _length(fields)
             yield line.where, name, level, MiniBehaviour(level, agent, printer, table), length
         except DataError as error:
-            problems.append(f"{line.where}: {error}")
+            problems.append(Problem(line.where, "", str(error)))
 
 
 def _original_length(meta: Mapping[str, Any], agent: Cell) -> int | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gcl.data.annotations import kind, read_json, shown
+from gcl.data.problem import Problem
 from gcl.errors import DataError, raise_all
 from gcl.files import write_jsonl
 from gcl.planning.frozenlake import FrozenLake
@@ -135,17 +136,18 @@ def read_records(path: Path) -> list[StateRecord]:
     Raises:
         DataError: listing every bad line as file:line.
     """
-    problems: list[str] = []
+    problems: list[Problem] = []
     records: list[StateRecord] = []
     first: dict[str, str] = {}
     for line in read_json(path, problems, str(path)):
         try:
             record = StateRecord.from_json(line.fields)
         except DataError as error:
-            problems.append(f"{line.where}: {error}")
+            problems.append(Problem(line.where, "", str(error)))
             continue
         if record.id in first:
-            problems.append(f"{line.where}: id: {record.id} is also that of {first[record.id]}; give another")
+            what = f"{record.id} is also that of {first[record.id]}"
+            problems.append(Problem(line.where, "id", what, "give another"))
         first.setdefault(record.id, line.where)
         records.append(record)
     raise_all(problems, str(path))

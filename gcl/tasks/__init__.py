@@ -1,1 +1,1 @@
-"""One file a task: its items, questions about them, reference answers, and what scores answers."""
+"""One file a task: its items, questions about them, reference answers, and facts for scoring."""

@@ -1,6 +1,6 @@
-"""What the three jobs of every run do: `train(...)`, `generate(...)`, `score(...)`. The verbs of `gcl` call them.
+"""The three jobs of every run: `train(...)`, `generate(...)`, `score(...)`. The verbs of `gcl` call them.
 
-A run is any `RunSpec`; the experiment says where data lies and how members are asked.
+A run is any `RunSpec`. The experiment says where data lies and how members are asked.
 """
 
 import gc
@@ -29,7 +29,7 @@ def train(
     record: Path | None = None,
     scratch: Path = SCRATCH,
 ) -> None:
-    """Train one group; an interrupted training continues.
+    """Train one group. An interrupted training continues.
 
     Args:
         experiment: says where data lies.
@@ -115,7 +115,7 @@ def score(
 
 
 def _made(run: RunSpec, here: Places) -> dict[str, Any]:
-    """The record of a training; of a model that no training made, its weights."""
+    """The record of a training, or the weights of a model that no training made."""
     if run.feed is not None:
         record = here.checkpoints(run.id) / "run.json"
         if not record.is_file():
@@ -129,7 +129,7 @@ def _made(run: RunSpec, here: Places) -> dict[str, Any]:
 
 @contextmanager
 def unswept() -> Iterator[None]:
-    """For imports of torch and its like: nothing imported is garbage, and looking for it takes a fifth of the time."""
+    """Stop the search for garbage while torch and its like are imported. It takes a fifth of the time and finds none."""
     gc.disable()
     try:
         yield

@@ -1,4 +1,4 @@
-"""Planning tasks: states with a picture, asked for a plan from one of several views, or for what the picture shows."""
+"""Planning tasks: states with a picture. Members plan from one of several views, or read the picture."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -41,7 +41,7 @@ class PlanningTask:
         return [item.id for item in self.items(split)]
 
     def queries(self, split: str, turns: Sequence[str], pictures: Pictures) -> list[Query]:
-        """All questions about a split, one kind after the other. Scores need the state, means its task."""
+        """All questions about a split, one kind after the other. Scores need the state. Means need its task."""
         if pictures != "own":
             raise ConfigError("pictures of planning tasks are not exchanged; use --pictures own")
         return [
@@ -56,7 +56,7 @@ class PlanningTask:
         ]
 
     def exchange(self, item: StateRecord, question: str) -> Exchange:
-        """A state as a view shows it; "answer": the plan alone, from the picture; "reading": all about the picture."""
+        """A state as a view shows it. "answer" asks for the plan alone, from the picture. "reading" asks for all in it."""
         picture = self.pictures / f"{item.id}.png"
         if question == "reading":
             return Exchange(f"{item.id}/reading", picture, perception_prompt(item).text, perception.answer(item.state))
@@ -80,12 +80,12 @@ class PlanningTask:
         return sha256_text(f"{sha256_files([self.states], self.states.parent)} {sha256_files(files, self.pictures)}")
 
     def judge(self, item: StateRecord, text: str) -> Mapping[str, int]:
-        """Whether it is a plan, and how good."""
+        """Scores of a text as a plan."""
         scores = score_plan(item.state, text)
         return {name: int(scores[name]) for name in ("parsed", "success", "optimal")}
 
     def asked(self, run: RunSpec, member: int) -> Questions:
-        """By task, the question that it was trained with about a picture; none for who saw no picture."""
+        """By task, the question that it was trained with about a picture; none if it saw no picture."""
         feed = run.feed
         seen = (
             [question for shown in feed.shown for question in shown.questions]

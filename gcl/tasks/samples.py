@@ -1,4 +1,4 @@
-"""What a run learns from: `make_feed(run, task)` makes samples of a task's items. Answers and scores need none of it."""
+"""The samples of a training: `make_feed(run, task)` makes them from a task's items. Answers and scores need none."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -16,7 +16,7 @@ def make_feed(run: RunSpec, task: Task, rollouts: str = "plain") -> Feed:
     Args:
         run: the training.
         task: of its data set.
-        rollouts: what draws answers where members answer: "plain" or "vllm".
+        rollouts: "plain" or "vllm", the engine that draws answers where members answer.
 
     Raises:
         DataError: if the training split is empty.
@@ -51,7 +51,7 @@ def _judged(task: Task, items: Sequence[Any], index: int, text: str) -> Mapping[
 
 
 def _spread(items: Sequence[Any], count: int | None) -> Sequence[Any]:
-    """So many of the items, from all parts of the list."""
+    """As many items as `count`, from all parts of the list."""
     if count is None or count >= len(items):
         return items
     return [items[k * len(items) // count] for k in range(count)]

@@ -54,11 +54,11 @@ class SocialTask:
         return item.exchange(question)
 
     def data_sha256(self, split: str) -> str:
-        """Hash of the manifest, which has those of all pictures and texts."""
+        """Hash of the manifest, which has the hashes of all pictures and texts."""
         return sha256_file(self.manifests / f"{split}.tsv")
 
     def judge(self, item: Scenario, text: str) -> Mapping[str, int]:
-        """Nothing is counted: no text is right or wrong before it is scored."""
+        """No counts, since no text is right or wrong before it is scored."""
         return {}
 
     def asked(self, run: RunSpec, member: int) -> Questions:
@@ -78,9 +78,9 @@ class SocialTask:
 
 
 def with_exchanged_pictures(scenarios: Sequence[Scenario]) -> list[Scenario]:
-    """The same scenes, each with the picture of another one: a control that only a model which looks can notice.
+    """The same scenes, each with the picture of another one. Only a model that looks can notice this control.
 
-    Pictures move on by about half of the scenes, so that frames which were taken shortly after each other are far apart.
+    Pictures move on by about half of the scenes, since neighbours may be frames of one moment.
 
     Raises:
         DataError: if some scene would keep its picture however far they move.

@@ -1,7 +1,7 @@
-"""What a task is: `open_task(experiment, dataset)` gives one.
+"""The interface of a task, `Task`; `open_task(experiment, dataset)` gives one.
 
-A task has items: scenes, or states of planning tasks. It asks questions about them, which are named: the turns of a
-dialogue, or the views of a state.
+A task has items: scenes, or states of planning tasks. It asks named questions about them: the turns of a dialogue, or the
+views of a state.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,16 +17,16 @@ from gcl.training.member_file import Questions
 
 
 class Task(Protocol):
-    """Items of a data set, and what is asked about them."""
+    """Items of a data set, and the questions about them."""
 
     def items(self, split: str) -> Sequence[Any]:
-        """All items of a split; raises DataError if its files are missing or damaged."""
+        """All items of a split. Raises DataError if its files are missing or damaged."""
 
     def ids(self, split: str) -> list[str]:
         """Ids of all items of a split."""
 
     def queries(self, split: str, turns: Sequence[str], pictures: Pictures) -> list[Query]:
-        """All questions about a split, turn by turn; raises DataError if pictures cannot be exchanged."""
+        """All questions about a split, turn by turn. Raises DataError if pictures cannot be exchanged."""
 
     def exchange(self, item: Any, question: str) -> Exchange:
         """A question about an item, with the reference answer."""
@@ -35,10 +35,10 @@ class Task(Protocol):
         """Hash of a split: items and pictures."""
 
     def judge(self, item: Any, text: str) -> Mapping[str, int]:
-        """Counts of what a text is as an answer, for the log of a training in which members answer."""
+        """Counts about a text as an answer, for the log of a training in which members answer."""
 
     def asked(self, run: RunSpec, member: int) -> Questions:
-        """What a member is asked about any picture after its training."""
+        """The questions to a member about any picture after its training."""
 
 
 def open_task(experiment: Experiment, dataset: str) -> Task:

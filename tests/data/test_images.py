@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, ImageOps
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
-from gcl.data.images import PictureError, check_image, load_picture, read_picture
+from gcl.data.images import PictureError, load_picture, read_picture
 
 
 def _picture(path: Path) -> Path:
@@ -25,6 +25,15 @@ def _png_header(width: int, height: int) -> bytes:
     chunk = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     header = struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
     return b"\x89PNG\r\n\x1a\n" + header + struct.pack(">I", 100) + b"IDAT"
+
+
+def check_image(path: Path) -> str | None:
+    """The message of a picture that cannot be used; None for a sound one."""
+    try:
+        load_picture(path)
+    except PictureError as error:
+        return str(error)
+    return None
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "bmp"])

@@ -2,7 +2,8 @@
 
 import pytest
 
-from gcl.experiment.marks import mark_problems, marks, without_picture_mark
+from gcl.data.raw import text_problems
+from gcl.experiment.marks import marks, without_picture_mark
 
 
 @pytest.mark.parametrize(
@@ -17,7 +18,8 @@ from gcl.experiment.marks import mark_problems, marks, without_picture_mark
 )  # fmt: skip
 def test_a_mark_is_found_in_the_midst_of_a_text(word):
     assert marks(f"before{word}after, {word}") == [word]
-    assert mark_problems(f"x {word}", "data.json:3: answer")[0].startswith(f"data.json:3: answer: {word!r} is ")
+    (problem,) = text_problems(None, f"x {word}", "data.json:3", "action")
+    assert str(problem).startswith(f"data.json:3: turns.action: answer: {word!r} is ")
 
 
 @pytest.mark.parametrize(

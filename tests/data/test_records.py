@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gcl.data import annotations as records
 from gcl.data.annotations import Record, read_json, read_text, text_field, text_lines
+from gcl.data.problem import Problem
 from gcl.errors import DataError
 
 OBJECT = '{"a": 1}'
@@ -57,9 +58,9 @@ BROKEN_JSON = {
 @pytest.mark.parametrize(("name", "text", "expected"), BROKEN_JSON.values(), ids=BROKEN_JSON)
 def test_invalid_json_is_named_with_its_place(tmp_path: Path, name: str, text: str, expected: str) -> None:
     (tmp_path / name).write_text(text)
-    problems: list[str] = []
+    problems: list[Problem] = []
     list(read_json(tmp_path / name, problems))
-    assert problems == [expected]
+    assert [*map(str, problems)] == [expected]
 
 
 VALUE = st.recursive(
@@ -80,7 +81,7 @@ def test_records_are_what_the_whole_file_holds(
 ) -> None:
     path = tmp_path_factory.mktemp("json") / "a.json"
     path.write_text(json.dumps(values, indent=indent, ensure_ascii=ascii), encoding="utf-8", newline="")
-    problems: list[str] = []
+    problems: list[Problem] = []
     assert [record.fields for record in read_json(path, problems)] == values
     assert problems == []
 
@@ -94,14 +95,15 @@ def test_what_is_no_json_is_refused_where_the_standard_library_refuses_it(
 ) -> None:
     path = tmp_path_factory.mktemp("json") / "a.json"
     path.write_text(f"[{text}", encoding="utf-8", newline="")
-    problems: list[str] = []
+    problems: list[Problem] = []
     list(read_json(path, problems))
     try:
         json.loads(f"[{text}")
     except json.JSONDecodeError as error:
-        assert f"a.json:{error.lineno}: not valid JSON: {error.msg} at column {error.colno}; correct it" in problems
+        line = f"a.json:{error.lineno}: not valid JSON: {error.msg} at column {error.colno}; correct it"
+        assert line in map(str, problems)
     else:
-        assert not any("not valid JSON" in problem for problem in problems)
+        assert not any("not valid JSON" in str(problem) for problem in problems)
 
 
 def test_records_know_their_lines(tmp_path: Path) -> None:
@@ -113,7 +115,7 @@ def test_records_know_their_lines(tmp_path: Path) -> None:
 def test_records_around_a_broken_line_are_still_read(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text(f"{OBJECT}\n{{\n{OBJECT}\n")
-    problems: list[str] = []
+    problems: list[Problem] = []
     assert list(read_json(path, problems)) == [Record("a.jsonl:1", {"a": 1}), Record("a.jsonl:3", {"a": 1})]
     assert len(problems) == 1
 
@@ -121,9 +123,9 @@ def test_records_around_a_broken_line_are_still_read(tmp_path: Path) -> None:
 def test_records_before_the_end_of_a_broken_list_are_still_read(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_text(f"[{OBJECT},\n{OBJECT},\n{{")
-    problems: list[str] = []
+    problems: list[Problem] = []
     assert len(list(read_json(path, problems, "data/a.json"))) == 2
-    assert problems == [
+    assert [*map(str, problems)] == [
         "data/a.json:3: not valid JSON: Expecting property name enclosed in double quotes at column 2; correct it"
     ]
 
@@ -133,9 +135,9 @@ def test_text_that_is_not_utf8_is_named_with_its_line(tmp_path: Path, mark: byte
     path = tmp_path / "a.jsonl"
     # A count that forgot the byte order mark would be off here: the bad byte follows a line end at once.
     path.write_bytes(mark + OBJECT.encode() + b"\n\xe9\n")
-    problems: list[str] = []
+    problems: list[Problem] = []
     assert list(read_json(path, problems)) == []
-    assert problems == ["a.jsonl:2: not UTF-8; save the file as UTF-8"]
+    assert [*map(str, problems)] == ["a.jsonl:2: not UTF-8; save the file as UTF-8"]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
@@ -143,7 +145,7 @@ def test_text_that_is_not_utf8_is_named_with_its_line(tmp_path: Path, mark: byte
 def test_encodings_and_line_ends_of_other_systems_change_nothing(tmp_path: Path, encoding: str, end: str) -> None:
     path = tmp_path / "a.txt"
     path.write_bytes(f"é{end}😀{end}".encode(encoding))
-    problems: list[str] = []
+    problems: list[Problem] = []
     assert read_text(path, problems) == "é\n😀\n"
     assert problems == []
     assert list(text_lines(path, "a.txt")) == ["é", "😀"]
@@ -155,11 +157,11 @@ def test_unusual_line_separators_inside_a_text_do_not_end_a_line(tmp_path: Path)
 
 
 def test_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    problems: list[str] = []
+    problems: list[Problem] = []
     assert list(read_json(tmp_path / "a.json", problems)) == []
     assert read_text(tmp_path, problems) is None
     remedy = "check that it exists and its permissions"
-    assert problems == [
+    assert [*map(str, problems)] == [
         f"a.json: cannot be read (No such file or directory); {remedy}",
         f"{tmp_path.name}: cannot be read (Is a directory); {remedy}",
     ]
@@ -185,19 +187,19 @@ def test_line_that_is_too_long_ends_the_reading(tmp_path: Path) -> None:
     ],
 )
 def test_field_that_holds_no_text_is_named(fields: dict[str, object], expected: str) -> None:
-    problems: list[str] = []
+    problems: list[Problem] = []
     assert text_field(fields, "a", "here", problems) is None
-    assert problems == [expected]
+    assert [*map(str, problems)] == [expected]
 
 
 @pytest.mark.parametrize("text", ['[\n{"a": "' + "b" * 99 + '"}]', '\n{"a": "' + "b" * 99 + '"}{"a": 1}'])
 def test_a_record_that_is_too_large_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.json").write_text(text)
-    problems: list[str] = []
+    problems: list[Problem] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(records, "MAX_RECORD", 100)
         assert list(read_json(tmp_path / "a.json", problems)) == []
-    assert problems == ["a.json:2: a record of more than 16 MiB is no scene; check that the file is whole"]
+    assert [*map(str, problems)] == ["a.json:2: a record of more than 16 MiB is no scene; check that the file is whole"]
 
 
 @pytest.mark.parametrize(("line", "end"), [("é", b"\x00"), ("é\n", b"\x00")])
@@ -239,7 +241,7 @@ def test_records_are_found_where_the_file_has_them(
     tmp_path: Path, text: str, at: str | None, expected: list[tuple[str, dict]]
 ) -> None:
     (tmp_path / "a.json").write_text(text)
-    problems: list[str] = []
+    problems: list[Problem] = []
     found = [(record.where, record.fields) for record in read_json(tmp_path / "a.json", problems, at=at)]
     assert (found, problems) == (expected, [])
 
@@ -256,15 +258,15 @@ def test_records_are_found_where_the_file_has_them(
 )  # fmt: skip
 def test_records_that_are_not_there_are_named(tmp_path: Path, text: str, at: str, expected: str) -> None:
     (tmp_path / "a.json").write_text(text)
-    problems: list[str] = []
+    problems: list[Problem] = []
     list(read_json(tmp_path / "a.json", problems, at=at))
-    assert problems == [expected]
+    assert [*map(str, problems)] == [expected]
 
 
 def test_lines_called_json_and_a_list_called_jsonl_are_read_by_content(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(f"{OBJECT}\n{{\n{OBJECT}\n")
     (tmp_path / "b.jsonl").write_text(f"[{OBJECT},\n{OBJECT}]")
-    problems: list[str] = []
+    problems: list[Problem] = []
     assert len(list(read_json(tmp_path / "a.json", problems))) == 2
     assert len(problems) == 1
     assert len(list(read_json(tmp_path / "b.jsonl", problems))) == 2
@@ -273,8 +275,8 @@ def test_lines_called_json_and_a_list_called_jsonl_are_read_by_content(tmp_path:
 
 def test_foreign_parts_of_a_wrapped_file_may_be_large_and_deep(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text('{"big": [' + ",".join(['"' + "x" * 2**20 + '"'] * 17) + '], "d": [{"a": 1}]}')
-    problems: list[str] = []
+    problems: list[Problem] = []
     assert [record.fields for record in read_json(tmp_path / "a.json", problems, at="d")] == [{"a": 1}]
     (tmp_path / "b.json").write_text('{"deep": ' + "[" * 99_999)
     assert list(read_json(tmp_path / "b.json", problems, at="d")) == []
-    assert problems == ["b.json:1: not valid JSON for a data set: nested too deeply; correct it"]
+    assert [*map(str, problems)] == ["b.json:1: not valid JSON for a data set: nested too deeply; correct it"]

@@ -161,7 +161,7 @@ def test_every_excluded_module_is_met_by_a_step_and_says_why():
 
 def test_how_data_is_read_costs_no_training_since_its_manifest_has_the_hashes():
     """A change of these changes what is trained only with another manifest, which is an input of the rule."""
-    readers = {f"gcl.data.{name}" for name in ("raw", "annotations", "json_text", "manifest")} | {
+    readers = {f"gcl.data.{name}" for name in ("raw", "annotations", "json_text", "manifest", "problem")} | {
         "gcl.experiment.actions"
     }
     assert readers <= set(modules("manifest"))

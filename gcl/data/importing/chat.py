@@ -1,13 +1,11 @@
 """Dialogues in the spellings of the usual programs: `read_dialogue(record, name, problems)` gives rounds and pictures.
 
-| program | spelling |
-|---|---|
-| LLaVA, Qwen, LLaMA-Factory (sharegpt) | `conversations`: [{"from": "human", "value": ...}, {"from": "gpt", "value": ...}] |
-| OpenAI, TRL, ms-swift, Qwen | `messages`: [{"role": "user", "content": text or parts}, ...], parts of text and pictures |
-| TRL | `prompt` and `completion` (or `chosen`, `rejected`), each a list of messages |
-| ms-swift, LLaMA-Factory (alpaca) | `query`, `response`, `history`: [[question, answer], ...]; or `instruction`, `output` |
-| ESocialNav | `turns`: [{"human": ..., "chosen": ..., "rejected": ...}] |
-| others | `qa_pairs`: [{"question": ..., "answer": ...}], or `vqa`: {question: answer} |
+    LLaVA, Qwen, LLaMA-Factory (sharegpt)  conversations: [{"from": "human", "value": ...}, {"from": "gpt", "value": ...}]
+    OpenAI, TRL, ms-swift, Qwen            messages: [{"role": "user", "content": text, or parts of text and pictures}, ...]
+    TRL                                    prompt and completion (or chosen, rejected), each a list of messages
+    ms-swift, LLaMA-Factory (alpaca)       query, response, history: [[question, answer], ...]; or instruction, output
+    ESocialNav                             turns: [{"human": ..., "chosen": ..., "rejected": ...}]
+    others                                 qa_pairs: [{"question": ..., "answer": ...}], or vqa: {question: answer}
 
 A list may stand in a cell as text.
 """
@@ -20,6 +18,7 @@ from typing import Any
 
 from gcl.data.annotations import Record, kind, shown, text_field
 from gcl.data.importing.fields import decoded, field_of, joined
+from gcl.data.problem import Problem
 from gcl.experiment.marks import PICTURE_MARK, marks, without_picture_mark
 
 LISTS = ("conversations", "messages", "turns", "conversation", "dialogue", "dialog", "qa_pairs", "qas", "qa", "vqa")
@@ -35,43 +34,44 @@ _ROLES = {
 _ROLE_FIELDS, _TEXT_FIELDS = ("from", "role", "speaker"), ("value", "content", "text")
 _TEXT_PARTS = ("text", "input_text", "output_text")
 _PICTURE_FIELDS = ("image", "image_url", "url", "path")
-# As the first Qwen-VL writes its pictures.
+# The first Qwen-VL writes its pictures so.
 _NAMED = re.compile(r"\s*(?:Picture \d+:\s*)?<img>(.+?)</img>\s*")
 
 
 @dataclass
 class ChatDialogue:
-    """What a record says."""
+    """The content of a record."""
 
     # place of the question in its list, question and answer of each round
     rounds: list[tuple[int, str, str]] = field(default_factory=list)
     pictures: list[Any] = field(default_factory=list)  # those that stand inside messages
     names: tuple[str, ...] = ()  # fields of the record that were read
-    notes: Counter[str] = field(default_factory=Counter)  # what was left out, and how often
+    notes: Counter[str] = field(default_factory=Counter)  # of parts that were left out
 
 
-def read_dialogue(record: Record, name: str | None, problems: list[str]) -> ChatDialogue | None:
-    """The dialogue of a record; None if it is at fault, of which `problems` get a line. The mapping may name its list."""
+def read_dialogue(record: Record, name: str | None, problems: list[Problem]) -> ChatDialogue | None:
+    """The dialogue of a record, or None and problems if it is at fault. The mapping may name its list."""
     found = _messages(record, name, problems)
     if found is None:
         return None
     messages, names = found
-    where, before, result = f"{record.where}: {names[0]}", len(problems), ChatDialogue(names=names)
+    before, result = len(problems), ChatDialogue(names=names)
     for number, message in enumerate(messages, start=1):
         if isinstance(message, list | tuple) and len(message) == 2:
             messages[number - 1] = {"question": message[0], "answer": message[1]}
         elif not isinstance(message, dict):
-            problems.append(f"{where}: message {number}: {kind(message)} instead of an object; write role and text")
+            what = f"{kind(message)} instead of an object"
+            problems.append(Problem(record.where, f"{names[0]}: message {number}", what, "write role and text"))
             return None
     if messages and _pair_of(_lower(messages[0])):
-        _read_pairs(messages, where, problems, result)
-    elif not _read_messages(messages, where, problems, result):
+        _read_pairs(messages, record.where, problems, result)
+    elif not _read_messages(messages, record.where, problems, result):
         return None
     return result if len(problems) == before else None
 
 
 def dialogue_in(fields: Mapping[str, Any]) -> tuple[str, str | None] | None:
-    """The field that holds a dialogue; and its name for a mapping, None where it is a usual one."""
+    """The field that holds a dialogue, and its name for a mapping: None for a usual field. None if there is no dialogue."""
     if _is_prompt_completion(fields):
         return "prompt", None
     if (name := _dialogue_field(fields)) is not None:
@@ -81,7 +81,7 @@ def dialogue_in(fields: Mapping[str, Any]) -> tuple[str, str | None] | None:
 
 
 def _dialogue_field(fields: Mapping[str, Any]) -> str | None:
-    """The field that looks like a dialogue, by its name or else by what it holds; dots lead into objects."""
+    """The field that looks like a dialogue, by its name or else by its content. Dots lead into objects."""
     for name in LISTS:
         if isinstance(decoded(fields.get(name)), list) or _is_questions(decoded(fields.get(name))):
             return name
@@ -99,7 +99,7 @@ def has_dialogue(fields: Mapping[str, Any]) -> bool:
 
 
 def _is_prompt_completion(fields: Mapping[str, Any]) -> bool:
-    """Whether a record is of TRL's kind with the last answers apart."""
+    """Whether a record is of TRL's kind, which keeps the last answers apart."""
     answers = (fields.get("completion"), fields.get("chosen"))
     return isinstance(fields.get("prompt"), list) and any(isinstance(answer, list) for answer in answers)
 
@@ -121,7 +121,7 @@ def _is_dialogue(value: Any) -> bool:
     return bool(_pair_of(lower)) or bool(set(_ROLE_FIELDS) & set(lower) and set(_TEXT_FIELDS) & set(lower))
 
 
-def _messages(record: Record, name: str | None, problems: list[str]) -> tuple[list[Any], tuple[str, ...]] | None:
+def _messages(record: Record, name: str | None, problems: list[Problem]) -> tuple[list[Any], tuple[str, ...]] | None:
     """The list of messages, and the fields that it is from."""
     fields = record.fields
     names = [name] if name else [name for name in LISTS if fields.get(name) is not None]
@@ -134,14 +134,16 @@ def _messages(record: Record, name: str | None, problems: list[str]) -> tuple[li
         last = {"question": _with_input(fields, pair[0]), "answer": fields[pair[1]]}
         return [*(history if isinstance(history, list) else []), last], (*pair, "history", "input")
     if len(names) != 1:
-        what = f"{' and '.join(names)}: only one of them may be there" if names else f"{LISTS[0]}: missing"
-        problems.append(f"{record.where}: {what}; write one list of messages")
+        field = " and ".join(names) or LISTS[0]
+        what = "only one of them may be there" if names else "missing"
+        problems.append(Problem(record.where, field, what, "write one list of messages"))
         return None
     value = decoded(field_of(fields, names[0]).get(names[0]))
     if _is_questions(value):
         value = [{"question": question, "answer": answer} for question, answer in value.items()]
     if not isinstance(value, list):
-        problems.append(f"{record.where}: {names[0]}: {kind(value)} instead of a list; write the list of messages")
+        what = f"{kind(value)} instead of a list"
+        problems.append(Problem(record.where, names[0], what, "write the list of messages"))
         return None
     if isinstance(fields.get("chosen"), dict):  # LLaMA-Factory keeps the preferred answer apart
         return [*value, fields["chosen"]], (names[0], "chosen", "rejected")
@@ -163,27 +165,30 @@ def _pair_of(message: Mapping[str, Any]) -> tuple[str, str] | None:
     return next((pair for pair in PAIRS if set(pair) <= set(message)), None)
 
 
-def _read_pairs(messages: Sequence[Mapping[str, Any]], where: str, problems: list[str], result: ChatDialogue) -> None:
+def _read_pairs(
+    messages: Sequence[Mapping[str, Any]], where: str, problems: list[Problem], result: ChatDialogue
+) -> None:
     """Rounds of objects that hold question and answer, maybe with a rejected answer."""
     asked, answered = _pair_of(_lower(messages[0]))
     for number, message in enumerate(messages, start=1):
-        place, message = f"{where}: message {number}", _lower(message)
-        question = _question(text_field(message, asked, place, problems), f"{place}: {asked}", problems, result)
-        answer = text_field({k: joined(v) for k, v in message.items()}, answered, place, problems)
+        within, message = f"{result.names[0]}: message {number}", _lower(message)
+        text = text_field(message, asked, where, problems, within)
+        question = _question(text, where, f"{within}: {asked}", problems, result)
+        answer = text_field({k: joined(v) for k, v in message.items()}, answered, where, problems, within)
         result.rounds.append((number, question, answer or ""))
         result.notes["rejected answers left out"] += "rejected" in message
         _count_rest(message, (asked, answered, "rejected"), result)
 
 
 def _read_messages(
-    messages: Sequence[Mapping[str, Any]], where: str, problems: list[str], result: ChatDialogue
+    messages: Sequence[Mapping[str, Any]], where: str, problems: list[Problem], result: ChatDialogue
 ) -> bool:
-    """Rounds of messages by turns; a leading system message is none of them. False where the order is wrong."""
+    """Rounds of messages by turns, without a leading system message. False where the order is wrong."""
     question, number = None, 0
     for number, message in enumerate(messages, start=1):
-        place, message = f"{where}: message {number}", _lower(message)
+        within, message = f"{result.names[0]}: message {number}", _lower(message)
         name = next((name for name in _ROLE_FIELDS if name in message), _ROLE_FIELDS[0])
-        role = text_field(message, name, place, problems)
+        role = text_field(message, name, where, problems, within)
         if number == 1 and role == "system":
             result.notes["leading system messages left out"] += 1
             continue
@@ -191,23 +196,24 @@ def _read_messages(
         if known is None:
             if role is not None:
                 remedy = "use human and gpt, or user and assistant"
-                problems.append(f"{place}: {name}: unknown role {shown(role)}; {remedy}")
+                problems.append(Problem(where, f"{within}: {name}", f"unknown role {shown(role)}", remedy))
             return False
         if known != ("human" if question is None else "gpt"):
             what = f"{role!r} where the {'question' if question is None else 'answer'} is due"
-            problems.append(f"{place}: {name}: {what}; let question and answer alternate")
+            problems.append(Problem(where, f"{within}: {name}", what, "let question and answer alternate"))
             return False
         content = next((name for name in _TEXT_FIELDS if message.get(name) is not None), None)
         content = content or next((name for name in _TEXT_FIELDS if name in message), _TEXT_FIELDS[0])
-        text = text_field(_in_one_piece(message, content, result), content, place, problems)
+        text = text_field(_in_one_piece(message, content, result), content, where, problems, within)
         _count_rest(message, (name, content), result)
         if known == "human":
-            question = _question(text, f"{place}: {content}", problems, result)
+            question = _question(text, where, f"{within}: {content}", problems, result)
         else:
             result.rounds.append((number - 1, question, text or ""))
             question = None
     if question is not None:
-        problems.append(f"{where}: message {number}: a question without an answer; add the answer")
+        place = f"{result.names[0]}: message {number}"
+        problems.append(Problem(where, place, "a question without an answer", "add the answer"))
     return True
 
 
@@ -233,7 +239,7 @@ def _in_one_piece(message: Mapping[str, Any], name: str, result: ChatDialogue) -
     return {**message, name: "\n".join(texts)}
 
 
-def _question(text: str | None, where: str, problems: list[str], result: ChatDialogue) -> str:
+def _question(text: str | None, where: str, field: str, problems: list[Problem], result: ChatDialogue) -> str:
     if text is None:
         return ""
     first = not result.rounds
@@ -242,8 +248,8 @@ def _question(text: str | None, where: str, problems: list[str], result: ChatDia
         text = text[match.end() :]
     rest = without_picture_mark(text)
     if not rest:
-        problems.append(f"{where}: empty but for {PICTURE_MARK}; write the question")
-    # Only that of the first question is usual.
+        problems.append(Problem(where, field, f"empty but for {PICTURE_MARK}", "write the question"))
+    # Only the first question usually has a mark.
     result.notes["picture marks taken off later questions"] += not first and marks(text) != marks(rest)
     return rest
 

@@ -1,4 +1,4 @@
-"""Which files of a download together are a data set, and what in it tells splits: `files_of(source, looks, index)`.
+"""The files of a download that together are a data set, and the signs of its splits: `files_of(source, looks, index)`.
 
 `no_data(looks)` says why none is. `file_keys(looks)` names the files in a mapping, `named_pictures(looks, column)` their
 pictures.
@@ -23,7 +23,7 @@ _OF_TEST = {"test", "testing", "split", "splits"}
 
 
 def files_of(source: Path, looks: Sequence[Look], index: Index) -> tuple[str | None, list[Look], list[Look]]:
-    """The most telling format, its files, and those that are left out, since their scenes are in the others, too."""
+    """The most telling format, its files, and the files left out, whose scenes are in the others, too."""
     for format in _FORMATS:
         found = [look for look in looks if guesses.format_of(look) == format]
         found = [look for look in found if format != "questions" or guesses.roles(look)["answer"]]
@@ -62,9 +62,9 @@ def named_pictures(look: Look, name: str | None) -> Named:
 
 
 def picture_columns(source: Path, look: Look, first: str, index: Index) -> tuple[list[str], list[str]]:
-    """Columns of pictures that are here: those with other pictures each, and those that repeat the first of them.
+    """Columns of pictures that are here: those with other pictures each, and those that repeat the first one.
 
-    The one that its name speaks for is the first.
+    A column that is called like a picture comes first.
     """
     id = guesses.roles(look)["id"]
     often = [name for name, column in look.columns.items() if 2 * column.pictures >= look.records]
@@ -117,7 +117,7 @@ def contradictory(files: Sequence[Look]) -> Iterator[str]:
 
 
 def no_data(looks: Sequence[Look]) -> str:
-    """Why no file of a download can be scenes."""
+    """The reason why no file of a download can be scenes."""
     for look in looks:
         if guesses.is_answers_of_a_model(look):
             return (
@@ -132,7 +132,7 @@ def no_data(looks: Sequence[Look]) -> str:
             return f"{look.names[0]}: columns instead of records; write a record for each scene (orient='records')"
     unread = next((look.problems[0] for look in looks if not look.records and look.problems), None)
     if unread:
-        return unread
+        return str(unread)
     look = max(looks, key=lambda look: look.records)
     turns = look.sought.names
     there = ", ".join(shown(name)[1:-1] for name in look.columns if not name.startswith("(")) or "nothing"
@@ -172,7 +172,7 @@ def _apart(looks: Sequence[Look], scenes: Sequence["_Scenes"]) -> tuple[list[Loo
 
 
 def _rank(look: Look, number: int) -> tuple[Any, ...]:
-    """What comes first: whole dialogues, then answers before preferences, then the larger file."""
+    """The order of files: whole dialogues first, then answers before preferences, then the larger file."""
     whole = set(look.rounds) == {len(look.sought.turns)}
     preferences = "rejected" in look.fields or "chosen" in repr(look.sample.fields.get(look.dialogue or ""))[:2000]
     exact = (look.file.records or "train").rpartition(".")[2] in ("train", "test")
@@ -187,7 +187,7 @@ def _alike(look: Look, other: Look) -> bool:
 
 
 class _Scenes(NamedTuple):
-    """What tells a file's scenes apart: ids, pictures, and whether a record is only one question of a scene."""
+    """The marks of a file's scenes: ids, pictures, and whether a record is only one question of a scene."""
 
     ids: Set[str]
     pictures: Set[PurePosixPath]
@@ -195,7 +195,7 @@ class _Scenes(NamedTuple):
 
 
 def _overlap(mine: _Scenes, theirs: _Scenes) -> bool:
-    """Whether two files have a scene in common; questions of one scene may be in different files."""
+    """Whether two files have a scene in common. Questions of one scene may be in different files."""
     same = bool(mine.pictures & theirs.pictures)
     if mine.ids and theirs.ids:
         # Folders that each count from 0 have ids in common, but no pictures.

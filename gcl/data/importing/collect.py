@@ -3,7 +3,6 @@
 The import and the trial of a proposed mapping share it, so that both find the same mistakes.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
 from itertools import groupby, islice
@@ -20,6 +19,7 @@ from gcl.data.importing.missing import Failure, explained
 from gcl.data.importing.reading import ImportedScene, Reading
 from gcl.data.importing.rounds import whole
 from gcl.data.importing.sources import SourceFile, read_records
+from gcl.data.problem import GeneralProblem, Problem
 
 FORMATS = {
     "conversations": formats.conversations,
@@ -27,14 +27,13 @@ FORMATS = {
     "table": formats.table,
     "socialnav-sub": socialnav.scenes,
 }
-PLACE = re.compile(r"(.+?(?::\d+(?: \(record \d+\))?|: row \d+)): (.+)", re.DOTALL)
 _ALIKE = 3  # records with the same mistake that are listed one by one
 _NAMED = 5  # places in a note
 
 
 @dataclass
 class Kept:
-    """A sound scene; its record for scenarios.jsonl lacks only the split. `action` is what it teaches, "" if nothing."""
+    """A sound scene. Its record for scenarios.jsonl lacks only the split. `action` is "" if it teaches none."""
 
     where: str
     id: str
@@ -47,7 +46,7 @@ class Kept:
 
 @dataclass
 class Scenes:
-    """What came of reading: the scenes, the places of all that were read, and the pictures that could not be used."""
+    """The results of reading: sound scenes, the places of all scenes, and pictures that cannot be used."""
 
     kept: list[Kept] = field(default_factory=list)
     places: set[str] = field(default_factory=set)
@@ -55,19 +54,20 @@ class Scenes:
 
 
 def read_scenes(files: Sequence[SourceFile], reading: Reading, limit: int | None = None) -> Iterator[ImportedScene]:
-    """All scenes, each with what its file or its record says of its split; `limit` is of the records of each file."""
+    """All scenes, each with the split that its file or record says. At most `limit` records of each file are read."""
     skip, used = set(reading.mapping.skip or ()), set()
     for split, group in groupby(files, key=lambda file: file.split):
         found = whole(_unskipped(_read(group, reading, limit, skip, used), reading, skip, used), reading)
         yield from (replace(scene, split=split) if split else scene for scene in found)
     for name in skip - used:
         what = f"{shown(name)} is no record of the data"
-        reading.problems.append(f"{reading.mapping_name}: skip: {what}; write its place, like train.json:17, or its id")
+        remedy = "write its place, like train.json:17, or its id"
+        reading.problems.append(GeneralProblem(reading.mapping_name, "skip", what, remedy))
     reading.notes["records left out, as skip names them"] += len(used)
 
 
 def collect(found: Iterable[ImportedScene], reading: Reading, pictures: Pictures) -> Scenes:
-    """Check the scenes and store their pictures. After a mistake the rest is read only for its own mistakes."""
+    """Check the scenes and store their pictures. After a mistake the rest is read only to find more mistakes."""
     scenes, problems = Scenes(), reading.problems
     first: dict[str, str] = {}
     void: list[str] = []
@@ -80,7 +80,7 @@ def collect(found: Iterable[ImportedScene], reading: Reading, pictures: Pictures
         answer = turns.get(reading.dialogue.action or "", (None, None))[1]
         label = raw.action_of(scene.label, answer, reading.dialogue.actions, scene.where, problems)
         for turn, (question, answer) in turns.items():
-            problems += raw.text_problems(question, answer, f"{scene.where}: turns.{turn}")
+            problems += raw.text_problems(question, answer, scene.where, turn)
             void += [f"{scene.where} {turn}"] * raw.is_placeholder(answer)
         problems += raw.unfit(scene.id, "id", scene.where)
         problems += raw.unfit(scene.picture and scene.picture.path, "image", scene.where)
@@ -88,11 +88,11 @@ def collect(found: Iterable[ImportedScene], reading: Reading, pictures: Pictures
         try:
             picture = scene.picture and pictures.take(scene.picture)
         except PictureError as error:
-            scenes.failures.append(Failure(scene.where, reading.file, scene.picture, str(error)))
+            scenes.failures.append(Failure(scene.where, reading.file, scene.picture, error.what, error.remedy))
         other = scene.where if scene.id is None else first.setdefault(scene.id, scene.where)
         if other != scene.where:
-            what = f"{shown(scene.id)} is a duplicate (see {other}); give each scene its own id"
-            problems.append(f"{scene.where}: id: {what}")
+            what = f"{shown(scene.id)} is a duplicate (see {other})"
+            problems.append(Problem(scene.where, "id", what, "give each scene its own id"))
         if not problems and not scenes.failures:
             own = label if scene.label is not None else None
             record = raw.scene_record(scene.id, pictures.names[picture], "", turns, own)
@@ -105,7 +105,7 @@ def collect(found: Iterable[ImportedScene], reading: Reading, pictures: Pictures
     return scenes
 
 
-def told(scenes: Scenes, reading: Reading, tried: int) -> list[str]:
+def told(scenes: Scenes, reading: Reading, tried: int) -> list[Problem]:
     """The problems of an import, each cause once; `tried` is the number of different pictures."""
     return [*explained(scenes.failures, tried, reading), *_once(reading.problems, scenes.places, reading.records)]
 
@@ -113,7 +113,7 @@ def told(scenes: Scenes, reading: Reading, tried: int) -> list[str]:
 def _read(
     files: Iterable[SourceFile], reading: Reading, limit: int | None, skip: set[str], used: set[str]
 ) -> Iterator[ImportedScene]:
-    """What the records of these files hold."""
+    """The scenes in the records of these files."""
     for file in files:
         reading.file = file.name
         records = islice(read_records(file, reading.problems, skip, used), limit)
@@ -121,7 +121,7 @@ def _read(
 
 
 def _counted(records: Iterable[Record], split: str | None, reading: Reading) -> Iterator[Record]:
-    """The same records; counted, and those that say another split of themselves than their file, too."""
+    """The same records. Count them, and those that say another split than their file."""
     for record in records:
         reading.records += 1
         for name, value in record.fields.items() if split else ():
@@ -133,7 +133,7 @@ def _counted(records: Iterable[Record], split: str | None, reading: Reading) -> 
 def _unskipped(
     found: Iterable[ImportedScene], reading: Reading, skip: set[str], used: set[str]
 ) -> Iterator[ImportedScene]:
-    """All but those whose id the mapping skips, of which no mistake is told either."""
+    """All scenes but those whose id the mapping skips. Mistakes of these are dropped, too."""
     before = len(reading.problems)
     for part in found:
         name = part.id
@@ -148,7 +148,7 @@ def _unskipped(
 
 
 def _translated(scene: ImportedScene, reading: Reading) -> dict[str, tuple[str | None, str]]:
-    """The turns; an action that the data calls otherwise is written as the closed list has it."""
+    """The turns. An action that the data calls otherwise is written as in the closed list."""
     turns, action = dict(scene.turns), reading.dialogue.action
     if action in turns:
         question, answer = turns[action]
@@ -158,22 +158,22 @@ def _translated(scene: ImportedScene, reading: Reading) -> dict[str, tuple[str |
     return turns
 
 
-def _once(problems: Sequence[str], scenes: Set[str], records: int) -> Iterator[str]:
-    """The problems; one of every record, or every scene, once: the mapping is at fault, or the whole file.
+def _once(problems: Sequence[Problem], scenes: Set[str], records: int) -> Iterator[Problem]:
+    """The problems. One that all records or scenes have is told once: the mapping or the whole file is at fault.
 
     A scene of several records has the place of the first.
     """
-    matches = [PLACE.fullmatch(problem) for problem in problems]
-    places: dict[str, set[str]] = {}
-    for match in filter(None, matches):
-        places.setdefault(match[2], set()).add(match[1])
+    places: dict[Problem, set[str]] = {}
+    for problem in problems:
+        places.setdefault(replace(problem, place=""), set()).add(problem.place)
     said = set()
-    for problem, match in zip(problems, matches, strict=True):
-        count = len(places[match[2]]) if match else 0
-        every = len(scenes) if match and places[match[2]] <= scenes else records
-        if count <= _ALIKE or count < every:
+    for problem in problems:
+        alike = replace(problem, place="")
+        count = len(places[alike])
+        every = len(scenes) if places[alike] <= scenes else records
+        if isinstance(problem, GeneralProblem) or count <= _ALIKE or count < every:
             yield problem
-        elif match[2] not in said:
-            said.add(match[2])
-            what, _, remedy = match[2].partition("; ")
-            yield f"{match[1]}: {what}, as in all {count} records; {remedy}"
+        elif alike not in said:
+            said.add(alike)
+            what = f"{problem.what}, as in all {count} records"
+            yield GeneralProblem(problem.place, problem.field, what, problem.remedy)

@@ -1,7 +1,7 @@
 """Pictures on their way into a raw folder: `Pictures(...).take(picture)` checks, normalises and stores each one once.
 
-A picture that training can use as it is gets copied byte for byte. Any other is stored as PNG as training sees it. Both
-keep their paths, below images/. One that the data embeds gets a running number.
+A picture that training can use as it is gets copied byte for byte. Any other is stored as PNG, as training sees it. Both
+keep their paths, below images/. A picture that the data embeds gets a running number.
 """
 
 import hashlib
@@ -18,14 +18,14 @@ from gcl.data.similar import perceptual_hash
 from gcl.files import sha256_file
 
 FOLDER = "images"
-ADDRESS = "an address, and nothing is fetched; download the pictures and write their paths"
+ADDRESS = "an address, and nothing is fetched", "download the pictures and write their paths"
 
 
 class Pictures:
     """The pictures of one import, numbered in the order in which they were first used."""
 
     def __init__(self, source: Path, folder: Path, hashed: bool = False) -> None:
-        """Pictures go from one folder into the other; none outside the first is read."""
+        """Pictures go from one folder into the other. None outside the first is read."""
         self.source, self._folder, self._hashed = source, folder, hashed
         # The number of each that was named; None for one that cannot be used.
         self.known: dict[PurePosixPath | bytes | str, int | None] = {}
@@ -36,18 +36,18 @@ class Pictures:
         self.changes: Counter[str] = Counter()  # in how many pictures
 
     def take(self, picture: SourcePicture) -> int | None:
-        """Store a picture unless it is there already; its number, or None for one that was refused before.
+        """Store a picture unless it is there already. Return its number, or None for one that was refused before.
 
         Raises:
-            PictureError: saying, on its first use, why it cannot be used and what to do.
+            PictureError: on the first use of a picture that cannot be used.
         """
         key = picture.place or picture.path if picture.data is None else hashlib.sha256(picture.data).digest()
         if key not in self.known:
             self.known[key] = None
             if isinstance(key, str):
-                raise PictureError(ADDRESS)
-            if picture.place and (problem := leads_out(str(picture.place), self.source)):
-                raise PictureError(problem)
+                raise PictureError(*ADDRESS)
+            if picture.place and (out := leads_out(str(picture.place), self.source)):
+                raise PictureError(*out)
             self.store(picture)
             self.known[key] = len(self.names) - 1
         return self.known[key]

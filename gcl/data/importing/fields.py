@@ -1,6 +1,6 @@
-"""Fields of a record: nested ones by dotted names, texts in several parts, and what nobody reads.
+"""Fields of a record: nested ones by dotted names, texts in several parts, and fields that nobody reads.
 
-`field_of(fields, "annotation.action")` finds a value, `unread(fields, names)` those that nobody asked for.
+`field_of(fields, "annotation.action")` finds a value, `unread(fields, names)` the fields that nobody asked for.
 """
 
 import ast
@@ -33,7 +33,7 @@ def joined(value: Any) -> Any:
 
 
 def decoded(value: Any) -> Any:
-    """A list or object that stands as text in a cell, as JSON or as Python writes it; anything else as it is."""
+    """A list or object from its text in a cell, in JSON or Python; anything else as it is."""
     if not isinstance(value, str) or value.strip()[:1] not in ("[", "{"):
         return value
     for read in (json.loads, ast.literal_eval):
@@ -45,7 +45,7 @@ def decoded(value: Any) -> Any:
 
 
 def unread(fields: Mapping[str, Any], names: Collection[str]) -> Iterator[str]:
-    """Fields with a value that are not among the names; of an object that is read in part, the other parts."""
+    """Fields with a value that are not among the names. Of an object that is read in part, the other parts count."""
     for name, value in fields.items():
         if name in names or name.startswith("(") or (isinstance(value, list | dict | str | None) and value in _EMPTY):
             continue

@@ -26,7 +26,7 @@ def conversations(records: Iterable[Record], reading: Reading) -> Iterator[Impor
         row = Row(record, reading)
         if place == 0 and not columns.dialogue and not has_dialogue(record.fields):
             remedy = f"name it under columns.dialogue, or say where the records are, in {reading.mapping_name}"
-            row.wrong(f"no dialogue (there are: {row.names}); {remedy}")
+            row.wrong("", f"no dialogue (there are: {row.names})", remedy)
             return
         dialogue = read_dialogue(record, columns.dialogue, reading.problems)
         row.used.update(dialogue.names if dialogue else ())
@@ -36,7 +36,7 @@ def conversations(records: Iterable[Record], reading: Reading) -> Iterator[Impor
         rounds = []
         if dialogue is not None:
             reading.notes.update(dialogue.notes)
-            rounds = [Round(f"{row.where}: message {n}", *pair, number, word) for n, *pair in dialogue.rounds]
+            rounds = [Round(row.where, f"message {n}", *pair, number, word) for n, *pair in dialogue.rounds]
         yield row.scene(id, picture, columns.label, rounds=rounds)
 
 
@@ -47,15 +47,15 @@ def questions(records: Iterable[Record], reading: Reading) -> Iterator[ImportedS
     for record in records:
         row = Row(record, reading)
         if not field_of(record.fields, answered):
-            what = "no answer; such a file can only say which scenes are for the test"
-            row.wrong(f"{what}: split: {{file: ...}} in {reading.mapping_name}")
+            remedy = "such a file can only say which scenes are for the test"
+            row.wrong("", "no answer", f"{remedy}: split: {{file: ...}} in {reading.mapping_name}")
             return
         picture = row.picture((columns.image or "image",))
         id, number = row.id(columns.id or "question_id", picture)
         question, answer = row.text(asked), row.text(answered)
         if question is not None and not without_picture_mark(question):
-            row.wrong(f"{asked}: empty but for {PICTURE_MARK}; write the question")
-        rounds = [Round(row.where, without_picture_mark(question or ""), answer or "", number, row.turn_word())]
+            row.wrong(asked, f"empty but for {PICTURE_MARK}", "write the question")
+        rounds = [Round(row.where, "", without_picture_mark(question or ""), answer or "", number, row.turn_word())]
         yield row.scene(id, picture, columns.label, rounds=rounds)
 
 
@@ -91,7 +91,7 @@ def _words(row: Row, turn: str, column: str | Asked) -> Words | None:
 
 
 def _has_columns(row: Row, columns: Columns) -> bool:
-    """Whether the file has every column that the mapping names: said once, not for each record."""
+    """Whether the file has every column that the mapping names. A problem says it once, not for each record."""
     named: list[str] = []
     for column in (columns.id, columns.image, *map(columns.turn, row.reading.dialogue.names), columns.label):
         named += [column.question, column.answer] if isinstance(column, Asked) else [column] if column else []
@@ -100,5 +100,5 @@ def _has_columns(row: Row, columns: Columns) -> bool:
     missing = [shown(name) for name in named if not field_of(row.record.fields, name)]
     if missing:
         what = f"no column {', '.join(missing)} (there are: {row.names})"
-        row.wrong(f"{what}; correct columns in {row.reading.mapping_name}")
+        row.wrong("", what, f"correct columns in {row.reading.mapping_name}")
     return not missing

@@ -1,6 +1,6 @@
-"""What the fields of a download might mean: `roles(look)`, `format_of(look)`, `split_words(...)`, `action_words(...)`.
+"""Guesses about the fields of a download: `roles(look)`, `format_of(look)`, `split_column(...)`, `action_words(...)`.
 
-Names decide, and what the fields hold; gcl/data/importing/trial.py tries whether a guess can be read at all.
+Names and contents of fields decide. gcl/data/importing/trial.py tries whether a guess can be read at all.
 """
 
 import difflib
@@ -15,7 +15,7 @@ from gcl.data.importing.mapping import CHOOSE
 from gcl.data.importing.sources import FILE
 from gcl.experiment.actions import label_of, named_actions, normalized
 
-# ESocialNav's code has this wording of the action question; the others are not published.
+# ESocialNav's code has this wording of the action question. The others are not published.
 KNOWN_WORDINGS = {"What should the robot do?": "action"}
 _NAMES = {
     "id": ("id", "scene", "scene_id", "sample", "sample_id", "sample_name", "scenario_id", "uid", "index",
@@ -53,7 +53,7 @@ _CLOSE = 0.85
 
 
 def format_of(look: Look) -> str | None:
-    """The mapping's format that a file looks like; None for what holds no scenes."""
+    """The mapping's format that a file looks like; None if it holds no scenes."""
     names = set(look.fields)
     if {socialnav.ANSWERS, socialnav.FRAMES} <= names:
         return "socialnav-sub"
@@ -74,12 +74,12 @@ def format_of(look: Look) -> str | None:
 
 
 def is_answers_of_a_model(look: Look) -> bool:
-    """Whether a file holds what a model answered, as LLaVA's evaluations write it."""
+    """Whether a file holds answers of a model, as LLaVA's evaluations write them."""
     return {"answer_id", "model_id"} <= set(look.fields)
 
 
 def roles(look: Look) -> dict[str, str | None]:
-    """The field that is called like each part of a scene; nested fields count by their last name, too."""
+    """The field that is called like each part of a scene. Nested fields count by their last name, too."""
     there: dict[str, str] = {}
     for name in look.columns:
         for key in (_plain(name), _plain(name.rpartition(".")[2])):
@@ -94,7 +94,7 @@ def roles(look: Look) -> dict[str, str | None]:
     named = {name: column for name, column in look.columns.items() if column.named}
     if found["image"] not in {*pictures, *named} and (pictures or named):
         rest = pictures or {name: column for name, column in named.items() if column.named == look.records} or named
-        # Of several the one that most records have; what is called like an id, or a key, is only the last resort.
+        # The field that most records have wins. A field that is called like an id, or a key, is the last resort.
         found["image"] = max(
             rest,
             key=lambda name: (rest[name].pictures, not name.startswith("("), name == found["id"], rest[name].named),
@@ -113,7 +113,7 @@ def roles(look: Look) -> dict[str, str | None]:
 
 
 def _names_of(turn: str, number: int) -> tuple[str, ...]:
-    """What the column of a turn may be called: by its name, its number, or another word for it."""
+    """Names that the column of a turn may have: the turn's name, its number, or another word for it."""
     numbered = (f"a{number}", f"answer{number}", f"answer_{number}")
     return (turn, *numbered, *_SYNONYMS.get(turn, ()), f"q{number}")
 
@@ -136,7 +136,7 @@ def is_by_columns(look: Look) -> bool:
 
 
 def spare(look: Look, found: Mapping[str, str | None]) -> list[str]:
-    """Columns of texts that are not told by their names, and so may be turns of a table."""
+    """Columns of texts whose names tell nothing, so that they may be turns of a table."""
     known = {name for role, name in found.items() if name and role in ("id", "image", "label", *look.sought.names)}
     return [
         name
@@ -206,7 +206,7 @@ def split_column(look: Look) -> tuple[str, dict[str, str]] | None:
 
 
 def turn_column(look: Look, found: Mapping[str, str | None]) -> tuple[str, dict[str, str]] | None:
-    """The column that says which turn a question is, and its words; None unless each turn has one or could have one."""
+    """The column that names the turn of a question, and its words; None unless each turn can have a word."""
     name = found["turn"]
     turns = look.sought.names
     if name is None or not len(turns) <= len(look.columns[name].values) <= max(_FEW, len(turns)):
@@ -218,18 +218,18 @@ def turn_column(look: Look, found: Mapping[str, str | None]) -> tuple[str, dict[
 
 
 def closed_list(values: Iterable[str], lists: Mapping[str, Sequence[str]]) -> Sequence[str] | None:
-    """The closed list of actions of which most of the values (labels or answers) are names; None if they are free text."""
+    """The closed list of actions that has most of the values (labels or answers); None if they are free text."""
     values = list(values)
     named = {name: sum(len(named_actions(value, actions)) == 1 for value in values) for name, actions in lists.items()}
     best = max(named, key=lambda name: named[name], default=None)
     if best is not None and values and 2 * named[best] >= len(values):
         return lists[best]
-    # Numbers name nothing, but are no free text either.
+    # Numbers name no action, but are no free text either.
     return next(iter(lists.values())) if len(lists) == 1 and values and all(v.isdecimal() for v in values) else None
 
 
 def action_words(values: Iterable[str], actions: Sequence[str]) -> dict[str, str]:
-    """What a label that is none of the list may mean: the one that it is nearly called like, or CHOOSE."""
+    """The meaning of each label that is not in the list: the action with nearly its name, or CHOOSE."""
     words = {}
     names = {normalized(action): action for action in actions}
     for value in values:
@@ -244,7 +244,7 @@ def _plain(name: str) -> str:
 
 
 def out_of_order(turns: Sequence[str], places: Sequence[Mapping[str, int]], known: Mapping[str, str]) -> str | None:
-    """Why the place of a question in its dialogue does not say its turn, in a few words; None if it may.
+    """The reason why a question's place in its dialogue does not tell its turn; None if it may.
 
     Args:
         turns: in their order.

@@ -23,6 +23,7 @@ from gcl.data.importing.mapping import read_mapping
 from gcl.data.importing.reading import Reading
 from gcl.data.importing.sources import SourceFile, find_files
 from gcl.data.importing.splits import draw_split
+from gcl.data.problem import GeneralProblem, Problem
 from gcl.data.scenario import SPLITS
 from gcl.data.similar import near_groups
 from gcl.errors import ConfigError, DataError, raise_all
@@ -41,13 +42,13 @@ KINDS = {
 
 @dataclass(frozen=True)
 class ImportSummary:
-    """What an import did; `str()` says it in a few lines."""
+    """The results of an import. `str()` says them in a few lines."""
 
     to: Path  # the raw folder
     scenes: dict[str, int]  # number in each split
     left_out: int  # scenes that are in neither
     pictures: int  # number of picture files
-    notes: list[str]  # what was changed or dropped, one a line
+    notes: list[str]  # lines on changed or dropped parts
     seconds: float  # how long it took
 
     def __str__(self) -> str:
@@ -74,7 +75,7 @@ def import_source(
 
     Raises:
         ConfigError: if the mapping is wrong or does not fit.
-        DataError: listing what is wrong with the data, one mistake a line.
+        DataError: listing the mistakes in the data, one a line.
     """
     start = time.monotonic()
     mapping = read_mapping(mapping_file, dialogue.names)
@@ -110,7 +111,7 @@ def import_source(
 
 
 def kind_of_import(folder: Path) -> str:
-    """What a raw folder was imported as; a `DataError` if nothing in it says so."""
+    """The kind of data that a raw folder was imported as; a `DataError` if nothing in it says so."""
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; name one that `gcl data import` has made")
     remedy = "name its data set: gcl data validate DATASET --folder DIR"
@@ -140,19 +141,22 @@ def _decide(scenes: Sequence[Kept], reading: Reading, pictures: Pictures) -> Non
         try:
             drawn = draw_split([scene.action for scene in scenes], groups, rule.train, rule.test, rule.seed)
         except DataError as error:
-            problems.append(f"{reading.mapping_name}: split: {error}")
+            problems.append(GeneralProblem(reading.mapping_name, "split", str(error)))
             return
         for scene, split in zip(scenes, drawn, strict=True):
             scene.split = split
     there = {scene.split for scene in scenes}
     for split in (split for split in SPLITS if split not in there):
-        problems.append(f"{reading.mapping_name}: split: no scene is in {split}; both splits need scenes")
+        what = f"no scene is in {split}"
+        problems.append(GeneralProblem(reading.mapping_name, "split", what, "both splits need scenes"))
     seen: dict[tuple[str, str], str] = {}
     for scene in (scene for scene in scenes if scene.split):
         opposite, sha256 = "test" if scene.split == "train" else "train", pictures.sha256[scene.picture]
         if other := seen.get((sha256, opposite)):
-            what = f"{shown(pictures.names[scene.picture])} is the same picture as in the {opposite} split"
-            problems.append(f"{scene.where}: image: {what} (see {other}); keep the scene in one split")
+            what = (
+                f"{shown(pictures.names[scene.picture])} is the same picture as in the {opposite} split (see {other})"
+            )
+            problems.append(Problem(scene.where, "image", what, "keep the scene in one split"))
         seen.setdefault((sha256, scene.split), scene.where)
 
 
@@ -168,7 +172,7 @@ def _notes(reading: Reading, pictures: Pictures, left_out: int) -> list[str]:
 
 
 def _write_record(path: Path, kind: str, files: Sequence[SourceFile], reading: Reading, summary: ImportSummary) -> None:
-    """import.yaml: how the folder came about."""
+    """Write import.yaml, the origin of the folder."""
     sources = {}
     rule = reading.mapping.split
     named = [(file.path, file.name) for file in files]

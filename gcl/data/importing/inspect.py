@@ -1,7 +1,7 @@
-"""`gcl data inspect`: what a download holds, and a mapping that imports it, for a person to check; or why there is none.
+"""`gcl data inspect`: the content of a download, and a mapping to check or the reason why there is none.
 
-`inspect_source(source, dialogue, known, name)` reads the first records of each annotation file. What it cannot tell is
-written as CHOOSE, which `gcl data import` refuses.
+`inspect_source(source, dialogue, known, name)` reads the first records of each annotation file. It writes CHOOSE where it
+cannot tell a value. `gcl data import` refuses that word.
 """
 
 import json
@@ -27,13 +27,13 @@ _LIMIT = 12  # lines of a kind that are shown
 
 @dataclass(frozen=True)
 class Inspection:
-    """What was found in a download: its annotation files, and its picture files by folder and suffix."""
+    """The findings in a download: its annotation files, and its picture files by folder and suffix."""
 
     source: Path
     looks: Sequence[Look]
     pictures: Counter[str]
     mapping: str | None  # the proposed one as YAML; None if none works
-    reason: str | None  # why none works, in one line
+    reason: str | None  # for which none works, in one line
 
     def text(self) -> str:
         """The findings for people, the proposed mapping last."""
@@ -58,8 +58,8 @@ def inspect_source(
 
     Args:
         source: its folder, or one annotation file.
-        dialogue: the turns that scenes should have; in the words of its questions a question is known.
-        known: what config.yaml says of its data sets.
+        dialogue: the turns that scenes should have. Its questions are known wordings.
+        known: facts from config.yaml about its data sets.
         name: the data set that the download is to be, if somebody says it.
 
     Raises:
@@ -107,7 +107,7 @@ def _name(look: Look) -> str:
 
 def _unknown(look: Look) -> str:
     if look.problems:
-        return look.problems[0].removeprefix(f"{look.file.name}: ")
+        return str(look.problems[0]).removeprefix(f"{look.file.name}: ")
     return f"{look.records} records with {', '.join(shown(name) for name in look.fields if name != FILE)}"
 
 

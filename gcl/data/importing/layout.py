@@ -1,4 +1,4 @@
-"""What a mapping may say: `Mapping` and its parts, checked by Pydantic. gcl/data/importing/mapping.py reads them from YAML.
+"""The keys of a mapping: `Mapping` and its parts, checked by Pydantic. gcl/data/importing/mapping.py reads them from YAML.
 
 docs/data.md explains each key. Nothing that could be understood in two ways has a default.
 """
@@ -32,7 +32,7 @@ def _as_texts(values: Any) -> Any:
 
 
 def _either(structured: str, plain: str, *kinds: type) -> Discriminator:
-    """Two alternatives of a value; of the first are those of these kinds, else objects."""
+    """Two alternatives of a value. Values of these kinds, or else objects, are of the first."""
     return Discriminator(lambda value: structured if isinstance(value, kinds or (dict, Strict)) else plain)
 
 
@@ -50,9 +50,9 @@ TurnColumn = (
 
 
 class Columns(Strict):
-    """Names of columns or fields, of a table by turn, too; dots lead into nested ones.
+    """Names of columns or fields, for a table also by turn. Dots lead into nested ones.
 
-    Which of them a format has, and what the turns are called, mapping_checks.py says.
+    mapping_checks.py says which of them a format has, and the names of the turns.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -66,37 +66,37 @@ class Columns(Strict):
     label: str | None = None
 
     def turn(self, name: str) -> str | Asked | None:
-        """Where a table has a turn; None if it does not say."""
+        """The place of a turn in a table; None if the mapping does not say it."""
         return self.__pydantic_extra__.get(name)
 
     @property
     def named(self) -> list[str]:
-        """What it names a column for."""
+        """The parts of a scene for which it names a column."""
         return [name for name, column in self if column is not None]
 
 
 class ByColumn(Strict):
-    """A column or field says the split; `words` translates it, null leaves the scene out."""
+    """A column or field says the split. `words` translates it; null leaves the scene out."""
 
     column: str
     words: Annotated[dict[str, Split | None], BeforeValidator(_as_text)]
 
 
 class TurnWords(Strict):
-    """A column or field says which turn a question is; `words` translates it, null leaves the question out."""
+    """A column or field says the turn of a question. `words` translates it; null leaves the question out."""
 
     column: str
     words: Annotated[dict[str, str | None], BeforeValidator(_as_text)]
 
 
 class ByFile(Strict):
-    """A file lists the ids of the test scenes; all others are for training."""
+    """A file lists the ids of the test scenes. All others are for training."""
 
     file: str
 
 
 class Seeded(Strict):
-    """Nobody says the split: draw one of exactly these sizes (gcl/data/importing/splits.py)."""
+    """Nothing says the split: draw one of exactly these sizes (gcl/data/importing/splits.py)."""
 
     train: Count
     test: Count
@@ -104,7 +104,7 @@ class Seeded(Strict):
 
 
 class Moved(Strict):
-    """Picture paths start with a folder that is not here: `strip` is taken off, the rest is found in `folder`."""
+    """Picture paths start with a folder that is not here. `strip` is taken off; the rest leads on from `folder`."""
 
     strip: str | list[str]
     folder: Annotated[str, Field(alias="from")] = "."
@@ -122,7 +122,7 @@ def _kind_of_split(value: Any) -> str:
 
 
 class Mapping(Strict):
-    """How to read a download; docs/data.md explains each key. Patterns and paths are relative to it."""
+    """How to read a download. docs/data.md explains each key. Patterns and paths are relative to the download."""
 
     format: Format
     files: Annotated[
@@ -167,7 +167,7 @@ class Mapping(Strict):
     skip: Annotated[Files, BeforeValidator(_as_texts)] | None = None
 
     def patterns(self) -> Iterator[tuple[str, str | None, str | None]]:
-        """Each pattern of `files`, the split that it is read for, if any, and where its records are."""
+        """Each pattern of `files`, the split that it is read for, if any, and the place of its records."""
         by_split = self.files if isinstance(self.files, dict) else {None: self.files}
         records = self.records if isinstance(self.records, dict) else {None: self.records}
         for split, patterns in by_split.items():

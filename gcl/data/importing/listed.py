@@ -12,21 +12,21 @@ from typing import Any
 from gcl.data.annotations import read_json, shown, text_field, text_lines
 from gcl.data.importing.paths import SUFFIXES, plain
 from gcl.data.importing.reading import scene_of_question
-from gcl.errors import DataError
+from gcl.data.problem import Problem, ProblemError
 
 TEST = "test"  # key of the list in a JSON file
 _WHOLE = 2**26  # bytes of a JSON file that may be such a list
 
 
 def listed_scenes(
-    path: Path, name: str, ids: Sequence[str], pictures: Sequence[str | None], problems: list[str]
+    path: Path, name: str, ids: Sequence[str], pictures: Sequence[str | None], problems: list[Problem]
 ) -> set[int]:
     """The numbers of the scenes that a file lists by their ids or pictures (see `read_test_ids`).
 
     Args:
         path, name: of the file, the second in messages.
         ids, pictures: of all scenes, as the data writes them; None for a picture without a name.
-        problems: gets one line for each flaw, and for each entry that is no scene.
+        problems: gets one for each flaw, and for each entry that is no scene.
     """
     listed = read_test_ids(path, name, problems)
     by_id = {id: number for number, id in enumerate(ids)}
@@ -48,15 +48,15 @@ def listed_scenes(
         like = f"ids look like {shown(ids[0])}" if ids else "there are no ids"
         named = next((picture for picture in pictures if picture is not None), None)
         like += f", pictures like {shown(named)}" if named else ""
-        problems.append(f"{where}: {shown(text)} is {what}; correct it: {like}")
+        problems.append(Problem(where, "", f"{shown(text)} is {what}", f"correct it: {like}"))
     return found
 
 
-def read_test_ids(path: Path, name: str, problems: list[str]) -> dict[str, str]:
-    """What a file lists as test scenes, and the places in it.
+def read_test_ids(path: Path, name: str, problems: list[Problem]) -> dict[str, str]:
+    """The entries of a file that lists test scenes, and their places in it.
 
-    It is a text file of one entry a line; a JSON file with a list, or with one under "test"; or JSON or JSONL whose records
-    have a question_id (which begins with the scene's id) or an id.
+    A text file has one entry a line. A JSON file has a list, or one under "test". Else records of JSON or JSONL have an id,
+    or a question_id, which begins with the scene's id.
     """
     ids: dict[str, str] = {}
     if path.suffix.lower() in (".json", ".jsonl", ".ndjson"):
@@ -74,13 +74,13 @@ def read_test_ids(path: Path, name: str, problems: list[str]) -> dict[str, str]:
         for number, line in enumerate(text_lines(path, name), start=1):
             if line.strip():
                 ids.setdefault(line.strip(), f"{name}:{number}")
-    except DataError as error:
-        problems.append(str(error))
+    except ProblemError as error:
+        problems.append(error.problem)
     return ids
 
 
 def could_list(path: Path) -> bool:
-    """Whether a file could list scenes: a text file, or a JSON file that is or has a list of ids."""
+    """Whether a file could list scenes. A text file could, and a JSON file that is or has a list of ids."""
     suffix = path.suffix.lower()
     return (suffix == ".txt" and path.is_file()) or (suffix == ".json" and _entries(path) is not None)
 

@@ -1,6 +1,6 @@
-"""A look at the annotation files of a download: `looks(source, index, dialogue)` says what their first records hold.
+"""A look at the annotation files of a download: `looks(source, index, dialogue)` describes their first records.
 
-What the fields might mean is not decided here: gcl/data/importing/guesses.py does that.
+gcl/data/importing/guesses.py guesses the meaning of the fields.
 """
 
 import json
@@ -17,6 +17,7 @@ from gcl.data.importing.chat import dialogue_in, read_dialogue
 from gcl.data.importing.fields import decoded, joined
 from gcl.data.importing.paths import Index, contents, looks_like_picture, plain, written
 from gcl.data.importing.sources import FILE, SAVED, SUFFIXES, SourceFile, read_records
+from gcl.data.problem import Problem
 from gcl.experiment.dialogue import Dialogue
 
 SAMPLE = 1000  # records that are looked at in each file
@@ -27,11 +28,11 @@ _DEPTH = 3
 
 @dataclass
 class Column:
-    """What a field holds in the records that were looked at."""
+    """The values of a field in the records that were looked at."""
 
     count: int = 0  # records with a value
     pictures: int = 0  # records of which it could be the picture
-    named: int = 0  # records in which a picture without its suffix is called so
+    named: int = 0  # records whose value is a picture's name without suffix
     several: bool = False  # whether some have several pictures
     paths: list[str] = field(default_factory=list)  # of pictures
     texts: int = 0  # records of which it could be an answer
@@ -64,7 +65,7 @@ class Column:
 
 @dataclass
 class Look:
-    """What the first records of an annotation file have; small files of one record each in a folder are one look."""
+    """The first records of an annotation file. Files of one record each in a folder are one look."""
 
     file: SourceFile  # of many the first
     sought: Dialogue  # the turns that scenes should have
@@ -78,9 +79,9 @@ class Look:
     rounds: Counter[int] = field(default_factory=Counter)  # how many dialogues have so many
     wordings: list[Counter[str]] = field(default_factory=list)  # questions at each place of a dialogue
     pictured: int = 0  # dialogues with pictures inside their messages
-    problems: list[str] = field(default_factory=list)  # what could not be read
+    problems: list[Problem] = field(default_factory=list)  # mistakes met while reading
 
-    def add(self, record: Record, index: Index, problems: list[str]) -> None:
+    def add(self, record: Record, index: Index, problems: list[Problem]) -> None:
         """Look at one more record."""
         self.records += 1
         self.fields.update(name for name in record.fields if name != FILE)
@@ -100,12 +101,12 @@ class Look:
 
 
 def looks(source: Path, index: Index, dialogue: Dialogue) -> list[Look]:
-    """What there is to read in a download: a folder, or one annotation file, with these pictures."""
+    """Looks at all annotation files of a download: a folder, or one file, with these pictures."""
     root = source if source.is_dir() and not (source / SAVED).is_file() else source.parent
     result: dict[tuple[str, str], Look] = {}
     for path in _candidates(source):
         for file in _parts(path, path.relative_to(root).as_posix(), index):
-            problems: list[str] = []
+            problems: list[Problem] = []
             records = read_records(file, problems)
             first = list(islice(records, 2))
             single = len(first) == 1 and file.records is None and path.suffix.lower() == ".json"
@@ -120,7 +121,7 @@ def looks(source: Path, index: Index, dialogue: Dialogue) -> list[Look]:
 
 
 def _candidates(source: Path) -> Iterator[Path]:
-    """Annotation files and folders of saved data sets; hidden ones and what lies in saved data sets left out."""
+    """Annotation files and folders of saved data sets, without hidden ones and the files of saved data sets."""
     if source.is_file() or (source / SAVED).is_file():
         yield source
         return
@@ -137,14 +138,14 @@ def _parts(path: Path, name: str, index: Index) -> Iterator[SourceFile]:
     """The file, or the places in it that have records, one for each split."""
     content = None
     if path.suffix.lower() == ".json" and path.stat().st_size <= _WHOLE:
-        with suppress(ValueError, RecursionError, OSError):  # said when its records are read
+        with suppress(ValueError, RecursionError, OSError):  # reading its records says the reason
             content = json.loads(path.read_text(encoding="utf-8-sig"))
     places = list(_places(content, "", index)) if isinstance(content, dict) else []
     yield from (SourceFile(path, name, records=at) for at in places or [None])
 
 
 def _places(content: Mapping[str, Any], at: str, index: Index) -> Iterator[str]:
-    """Where records are in an object: lists of them, or objects that have them by name; the innermost that there are."""
+    """The innermost places of records in an object: lists of them, or objects that have them by name."""
     deeper = []
     for key, value in content.items():
         path = f"{at}.{key}" if at else key
@@ -160,7 +161,7 @@ def _places(content: Mapping[str, Any], at: str, index: Index) -> Iterator[str]:
 
 
 def _are_scenes(entries: list[Any], index: Index) -> bool:
-    """Whether objects could be records: each has a picture, and something is said of it."""
+    """Whether objects could be records: each has a picture and words about it."""
     for entry in entries[:_MANY]:
         if not isinstance(entry, dict):
             return False
@@ -176,7 +177,7 @@ def _are_scenes(entries: list[Any], index: Index) -> bool:
 
 
 def _flattened(fields: Mapping[str, Any], depth: int = 0) -> Iterator[tuple[str, Any]]:
-    """Fields with nested ones by dotted names; what holds a picture, or question and answer, stays whole."""
+    """Fields with nested ones by dotted names. A field with a picture, or question and answer, stays whole."""
     for name, value in fields.items():
         nested = isinstance(value, dict) and value and depth < _DEPTH and not _asked(value)
         path, inner = written(value)

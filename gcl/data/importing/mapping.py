@@ -1,6 +1,6 @@
-"""What `gcl data import` must be told of a download: `read_mapping(file, dialogue)` reads it from YAML and checks it.
+"""The mapping that `gcl data import` needs: `read_mapping(file, dialogue)` reads it from YAML and checks it.
 
-`gcl data inspect` proposes such a file; a person confirms it. docs/data.md shows one for each format.
+`gcl data inspect` proposes such a file. A person confirms it. docs/data.md shows one for each format.
 """
 
 import difflib
@@ -13,22 +13,23 @@ from pydantic import ValidationError
 from gcl.data.annotations import read_text, shown
 from gcl.data.importing.layout import BRANCHES, Asked, ByColumn, ByFile, Mapping, Seeded, TurnWords
 from gcl.data.importing.mapping_checks import contradictions
+from gcl.data.problem import Problem
 from gcl.errors import ConfigError
 from gcl.experiment.yaml_files import parse_document
 
-CHOOSE = "CHOOSE"  # what `gcl data inspect` writes where it cannot tell
+CHOOSE = "CHOOSE"  # `gcl data inspect` writes it where it cannot tell a value
 
 
 def read_mapping(file: Path, turns: Sequence[str]) -> Mapping:
     """Read and check a mapping for a data set of these turns.
 
     Raises:
-        ConfigError: listing every mistake, one a line: file, key, what, remedy.
+        ConfigError: listing every mistake, one a line: file, key, mistake, remedy.
     """
-    problems: list[str] = []
-    text = read_text(file, problems)
+    problems: list[Problem] = []
+    text = read_text(file, problems, str(file))
     if text is None:
-        raise ConfigError(problems[0].replace(file.name, str(file), 1))
+        raise ConfigError(str(problems[0]))
     content = parse_document(text, str(file), aliases=False).value
     if not isinstance(content, dict):
         raise ConfigError(f"{file}: not a mapping of keys to values; let `gcl data inspect` propose one")
@@ -40,7 +41,7 @@ def read_mapping(file: Path, turns: Sequence[str]) -> Mapping:
 
 
 def checked_mapping(content: Any, name: str, turns: Sequence[str]) -> Mapping:
-    """A mapping from what YAML holds; `name` is its file's, for messages. Raises what `read_mapping` raises."""
+    """A mapping from the content of YAML. `name` is its file's, for messages. Raises the same as `read_mapping`."""
     try:
         mapping = Mapping.model_validate(content)
     except ValidationError as error:

@@ -8,10 +8,10 @@ from gcl.data.annotations import shown
 from gcl.data.importing.layout import BESIDE, Asked, ByColumn, ByFile, Columns, Mapping, Moved, TurnWords
 from gcl.data.scenario import SPLITS
 
-# What socialnav.py makes of that data set.
+# The turns that socialnav.py composes.
 COMPOSED = ("perception", "prediction", "reasoning", "action", "explanation")
 
-# Columns that a format has; of a table all but id and label are needed, its turns too, of the others none.
+# The columns of each format. A table needs all but id and label, and its turns. The others need none.
 _COLUMNS = {
     "table": ("id", "image", "label"),
     "questions": ("id", "image", "question", "answer", "label"),
@@ -21,7 +21,7 @@ _TURNS = {"conversations": ("by order", "by suffix"), "questions": ("by suffix",
 
 
 def contradictions(mapping: Mapping, turns: Sequence[str]) -> Iterator[str]:
-    """What does not go together, or with the turns of the data set: key, what, remedy."""
+    """Values that do not fit each other, or the turns of the data set: key, mistake, remedy."""
     yield from _paths(mapping)
     yield from _splits(mapping)
     yield from _columns(mapping, turns)

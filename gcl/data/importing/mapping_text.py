@@ -50,7 +50,7 @@ def in_yaml(value: Any) -> str:
         text = yaml.safe_dump(value, allow_unicode=plain, **options)
         return text.removesuffix("\n").removesuffix("\n...")
 
-    # In quotes, line breaks and the like are escaped, and 1e5 is no number, as which YAML 1.2 would read it.
+    # Quotes escape line breaks and the like. Without them, YAML 1.2 would read 1e5 as a number.
     text = dump(None)
     return text if plain and parse_document(text, "").value == value else dump('"')
 
@@ -61,7 +61,7 @@ def _key(name: str) -> str:
 
 
 def _comment(key: str, proposal: Proposal) -> str:
-    """What a person should know of a key, as the end of its line."""
+    """The comment for a person on a key, as the end of its line."""
     content, names = proposal.content, proposal.look.sought.names
     value, joins = content[key], content.get("join") or content["format"] == "questions"
     comment = ""
@@ -101,7 +101,7 @@ def _comment(key: str, proposal: Proposal) -> str:
 
 
 def _where(proposal: Proposal) -> str:
-    """How one of the paths leads to its picture."""
+    """The way from one of the paths to its picture."""
     images, look = proposal.content["images"], proposal.look
     if images == CHOOSE:
         return f"{proposal.comments['images']}; if each scene has its own folder, write it into the paths of the data"
@@ -151,7 +151,7 @@ def _mistakes(proposal: Proposal) -> Iterator[str]:
     if tried.wrong:
         yield (
             f"# Records with mistakes: {tried.wrong} of {tried.scenes} that were tried. "
-            f"The first: {in_yaml(tried.problems[0])}"
+            f"The first: {in_yaml(str(tried.problems[0]))}"
         )
         joins = proposal.content.get("join") or proposal.content["format"] == "questions"
         how = "whole scenes by id: skip: [ID, ...]" if joins else "by their places: skip: [FILE:LINE, ...]"

@@ -1,6 +1,6 @@
-"""Why pictures could not be used, the cause once: `explained(failures, tried, reading)`.
+"""Reasons why pictures cannot be used, each once: `explained(failures, tried, reading)`.
 
-Else a download whose pictures are still packed would be answered with one line for each of its scenes.
+A download whose pictures are still packed gets one line, not one for each scene.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,6 +11,7 @@ from urllib.parse import unquote
 from gcl.data.annotations import shown
 from gcl.data.importing.paths import index_of, pictures_in, plain, rivals, suggested
 from gcl.data.importing.reading import Reading, SourcePicture
+from gcl.data.problem import GeneralProblem, Problem
 
 ARCHIVES = {".zip": "unzip", ".tar": "tar -xf", ".tgz": "tar -xf", ".gz": "tar -xf", ".7z": "7z x", ".rar": "unrar x"}
 PUT = "put the pictures into the download"
@@ -19,40 +20,41 @@ _SAMPLE = 200  # paths from which a pattern is told
 
 @dataclass(frozen=True)
 class Failure:
-    """A picture that could not be used: where it is named, in which file, and why it could not."""
+    """A picture that could not be used."""
 
-    where: str
-    file: str
+    where: str  # the record that names it
+    file: str  # of that record
     picture: SourcePicture
-    reason: str
+    what: str  # is wrong
+    remedy: str
 
-    def line(self) -> str:
-        """What a user reads of it."""
-        name = shown(self.picture.path) if self.picture.path else "embedded"
-        return f"{self.where}: image: {name}: {self.reason}"
+    @property
+    def field(self) -> str:
+        """Its name in messages."""
+        return f"image: {shown(self.picture.path) if self.picture.path else 'embedded'}"
 
 
-def explained(failures: Sequence[Failure], tried: int, reading: Reading) -> Iterator[str]:
-    """One line for each picture, or for all of them where they have one cause; `tried` is how many the data has."""
+def explained(failures: Sequence[Failure], tried: int, reading: Reading) -> Iterator[Problem]:
+    """A problem for each picture, or one for all with the same cause. `tried` is the number of pictures."""
     all_failed = len(failures) == tried > 1
     absent = [failure for failure in failures if _is_absent(failure)]
     if all_failed and len(absent) == tried:
         yield _absent(absent, reading)
         return
-    by_reason: dict[str, list[Failure]] = {}
+    by_reason: dict[tuple[str, str], list[Failure]] = {}
     for failure in failures:
-        by_reason.setdefault(failure.reason, []).append(failure)
-    for reason, alike in by_reason.items():
-        if len(alike) > 1 and (len(alike) == tried or "Git LFS" in reason):
-            what, _, remedy = reason.partition("; ")
-            how_many = "all" if len(alike) == tried else f"{len(alike)} of"
-            yield f"{alike[0].line().removesuffix(reason)}{what}, like {how_many} {tried} pictures; {remedy}"
+        by_reason.setdefault((failure.what, failure.remedy), []).append(failure)
+    for (what, remedy), alike in by_reason.items():
+        first = alike[0]
+        if len(alike) == tried > 1:
+            yield GeneralProblem(first.where, first.field, f"{what}, like all {tried} pictures", remedy)
+        elif len(alike) > 1 and "Git LFS" in what:
+            yield Problem(first.where, first.field, f"{what}, like {len(alike)} of {tried} pictures", remedy)
         else:
             near = _Near(reading.source) if any(map(_is_absent, alike)) else None
             for failure in alike:
                 hint = near.hint(failure.picture.path) if near and _is_absent(failure) else None
-                what = reason.partition("; ")[0]
-                yield f"{failure.line().removesuffix(reason)}{what}; {hint}" if hint else failure.line()
+                yield Problem(failure.where, failure.field, what, hint or remedy)
 
 
 def archives(source: Path) -> list[str]:
@@ -64,29 +66,33 @@ def archives(source: Path) -> list[str]:
 def _is_absent(failure: Failure) -> bool:
     place = failure.picture.place
     return place is not None and (
-        "no such file" in failure.reason or (place.is_absolute() and "leads out" in failure.reason)
+        "no such file" in failure.what or (place.is_absolute() and "leads out" in failure.what)
     )
 
 
-def _absent(failures: Sequence[Failure], reading: Reading) -> str:
-    """The line for a download of which no picture is where the data says."""
+def _absent(failures: Sequence[Failure], reading: Reading) -> Problem:
+    """The problem of a download of which no picture is where the data says."""
     first = failures[0]
-    name = f"{first.where}: image: {shown(first.picture.path)}: no such file, like all {len(failures)} pictures"
+    what = f"no such file, like all {len(failures)} pictures"
+    return GeneralProblem(first.where, first.field, what, _remedy(failures, reading))
+
+
+def _remedy(failures: Sequence[Failure], reading: Reading) -> str:
     named = [(failure.picture.path, failure.file) for failure in failures][:_SAMPLE]
     index = index_of(pictures_in(reading.source))
     images = suggested(reading.source, named, index)
     if images is not None and not rivals(named, index):
         value = f"{{strip: {images['strip']}, from: {images['from']}}}" if isinstance(images, dict) else images
-        return f"{name}; write images: {value} in {reading.mapping_name}"
-    if hint := _Near(reading.source).hint(first.picture.path):
-        return f"{name}; {hint}"
+        return f"write images: {value} in {reading.mapping_name}"
+    if hint := _Near(reading.source).hint(failures[0].picture.path):
+        return hint
     if packed := archives(reading.source):
-        return f"{name}; unpack them first: {packed[0]}"
-    return f"{name}; {PUT}, or correct images in {reading.mapping_name}"
+        return f"unpack them first: {packed[0]}"
+    return f"{PUT}, or correct images in {reading.mapping_name}"
 
 
 class _Near:
-    """Pictures whose names are nearly those of the data: letter case, suffix and %20 aside."""
+    """Pictures whose names are those of the data but for letter case, suffix or %20."""
 
     def __init__(self, source: Path) -> None:
         self._pictures: dict[str, list[PurePosixPath]] = {}
@@ -94,7 +100,7 @@ class _Near:
             self._pictures.setdefault(picture.stem.casefold(), []).append(picture)
 
     def hint(self, text: str) -> str | None:
-        """Which picture is nearly called so, in what it differs and what to do; None if none is."""
+        """The picture with nearly this name, the difference and the remedy; None if there is none."""
         path = PurePosixPath(plain(text))
         bare = PurePosixPath(unquote(str(path)))
         found = self._pictures.get(bare.stem.casefold(), self._pictures.get(bare.name.casefold(), ()))

@@ -1,7 +1,7 @@
-r"""Picture paths as data writes them, and where they lead: `Paths(source, images).place(path, file)`.
+r"""Picture paths as data writes them, and the places they lead to: `Paths(source, images).place(path, file)`.
 
 Paths come from other computers: C:\data\0.png, file:///home/x/0.png, a folder in front that is not here, no suffix.
-`suggested(source, named, index)` finds what the mapping must say of `images` so that they lead to pictures here.
+`suggested(source, named, index)` finds the `images` of a mapping with which they lead to pictures here.
 """
 
 import base64
@@ -20,7 +20,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 _KEYS = ("bytes", "path", "image", "url", "file_name", "image_url", "base64")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _DATA = re.compile(r"data:image/[\w.+-]+;base64,")
-# How PNG, JPEG and WebP begin in base64; nobody's file names are that long.
+# The beginnings of PNG, JPEG and WebP in base64. Only a text of `_MANY` characters is taken for one.
 _BASE64 = ("iVBORw0KGgo", "/9j/", "UklGR")
 _MANY = 200  # characters
 _STRIPPED = 8  # prefixes that a mapping may have to name
@@ -39,7 +39,7 @@ class Paths:
         self._base = PurePosixPath(moved.folder)
 
     def place(self, text: str, file: str) -> PurePosixPath:
-        """Where a path in an annotation file leads, relative to the source; an absolute one may stay so."""
+        """The place of a path in an annotation file, relative to the source. An absolute path may stay so."""
         path = PurePosixPath(plain(text))
         for prefix in self._strip:
             if path.parts[: len(prefix)] == prefix and len(path.parts) > len(prefix):
@@ -50,7 +50,7 @@ class Paths:
 
 
 def is_address(text: str) -> bool:
-    """Whether a path leads to another computer: nothing is read from the network."""
+    """Whether a path leads to another computer. Nothing is read from the network."""
     return bool(_SCHEME.match(text.strip())) and not text.strip().lower().startswith("file://")
 
 
@@ -72,7 +72,7 @@ def written(value: Any) -> tuple[Any, Any]:
 
 
 def contents(value: Any) -> bytes | None:
-    """A picture embedded as bytes or in base64; None for anything else. A `ValueError` if that cannot be decoded."""
+    """A picture embedded as bytes or in base64; None for anything else. Broken base64 raises a `ValueError`."""
     if isinstance(value, bytes):
         return value
     if not isinstance(value, str):
@@ -96,7 +96,7 @@ def looks_like_picture(value: Any) -> bool:
 
 
 def completed(source: Path, place: PurePosixPath) -> PurePosixPath:
-    """A path without suffix with that of the only picture of this name, if there is just one."""
+    """A path, completed with the suffix of the only picture of this name, if there is just one."""
     if place.suffix.lower() in SUFFIXES or not place.name or len(place.name) > _MANY or "\0" in str(place):
         return place
     names = [f"{place.name}{suffix}" for lower in SUFFIXES for suffix in (lower, lower.upper())]
@@ -123,7 +123,7 @@ def index_of(pictures: Iterable[PurePosixPath]) -> Index:
 
 
 def suggested(source: Path, named: Named, index: Index) -> Any:
-    """What `images` must be so that these paths lead to pictures that are there; None if nothing does."""
+    """The `images` with which these paths lead to pictures that are there; None if there is none."""
     named = list(dict.fromkeys(named))
     for images in (".", BESIDE):
         paths = Paths(source, images)
@@ -146,7 +146,7 @@ def suggested(source: Path, named: Named, index: Index) -> Any:
 
 
 def rivals(named: Named, index: Index) -> tuple[str, list[str]] | None:
-    """A path that fits pictures in several folders equally well, and the folders; None if each path fits one at most."""
+    """A path that fits pictures in several folders equally well, with the folders; None if there is none."""
     for text, _ in named:
         best, _ = _nearest(PurePosixPath(plain(text)), index)
         folders = list(dict.fromkeys(str(picture.parent) for picture in best))
@@ -156,7 +156,7 @@ def rivals(named: Named, index: Index) -> tuple[str, list[str]] | None:
 
 
 def _moved(path: PurePosixPath, index: Index) -> tuple[str, str] | None:
-    """What stands before the common end of a path and the picture that agrees with it most: in the path, on this disk."""
+    """The folders before the common end of a path and its nearest picture: in the path, and on this disk."""
     best, longest = _nearest(path, index)
     if not best:
         return None

@@ -1,13 +1,13 @@
 """The mapping that `gcl data inspect` proposes: `propose(source, looks, index, known, name, dialogue)`.
 
-Guesses come from names and contents, and each is tried before it is proposed (gcl/data/importing/trial.py): a mapping that
-its import would refuse is none. Where nothing can be told, CHOOSE stands, which `gcl data import` refuses: a guess must not
-pass for knowledge.
+Guesses come from names and contents. Each is tried before it is proposed (gcl/data/importing/trial.py), so the import can
+read a proposed mapping. Where nothing can be told, CHOOSE stands, which `gcl data import` refuses. So no guess passes for
+knowledge.
 """
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, product, zip_longest
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from gcl.data.importing.mapping import CHOOSE
 from gcl.data.importing.missing import PUT
 from gcl.data.importing.paths import Index, rivals, suggested
 from gcl.data.importing.trial import Trial, outcome
+from gcl.data.problem import GeneralProblem
 from gcl.experiment.dialogue import Dialogue
 
 _COMMON = 60  # wordings that a mapping may list
@@ -29,7 +30,7 @@ _PATHS = 300
 
 @dataclass(frozen=True)
 class Known:
-    """What config.yaml says of a data set: its closed list of actions, and how many scenes each split should have."""
+    """Facts from config.yaml about a data set: its closed list of actions, and the number of scenes of each split."""
 
     actions: Sequence[str] | None = None
     scenes: Mapping[str, int] | None = None
@@ -41,23 +42,23 @@ class Proposal:
 
     content: Mapping[str, Any]  # as YAML holds it
     look: Look  # the file that it was made for
-    remarks: Sequence[str]  # what a person should know besides
+    remarks: Sequence[str]  # notes for a person
     outcome: Trial  # of the trial
     actions: Sequence[str] | None  # closed list that it was tried with
-    comments: Mapping[str, str]  # what a person should know of `images`, and of the column of the pictures (`image`)
+    comments: Mapping[str, str]  # for a person, on `images` and the column of the pictures (`image`)
     named: Sequence[str]  # fields and files that are called like a split
 
 
 @dataclass
 class _Draft:
-    """What is said of files while guesses are tried; of what is open only one choice is."""
+    """The state of one guess about files. Of open choices it holds one."""
 
     looks: Sequence[Look]
     format: str
     dialogue: Dialogue
     wordings: Mapping[str, str]  # whose turns are known
     roles: dict[str, str | None]
-    base: dict[str, Any]  # what all its mappings have
+    base: dict[str, Any]  # the part that all its mappings share
     comments: dict[str, str] = field(default_factory=dict)
     open: set[str] = field(default_factory=set)
 
@@ -74,13 +75,13 @@ def propose(
     name: str | None,
     dialogue: Dialogue,
 ) -> Proposal | str:
-    """A mapping for the files that together are a data set; or why there is none, in one line.
+    """A mapping for the files that together are a data set, or one line that says why there is none.
 
     Args:
         source, looks, index: the download, its annotation files, its pictures.
         known: the data sets of config.yaml.
         name: of the data set that it is to be, if somebody said it.
-        dialogue: the turns that scenes should have; in the words of its questions a question is known.
+        dialogue: the turns that scenes should have. Its questions are known wordings.
     """
     format, chosen, others = choices.files_of(source, looks, index)
     if not chosen:
@@ -92,7 +93,7 @@ def propose(
         disorder = _disorder(draft)
         for part, split in product(_READERS[format](draft), list(_splits(draft, source, looks))):
             content = {**draft.base, **part, **({"split": split} if split else {})}
-            # Where a person has to say the wordings' turns, rounds in any order show the same.
+            # A person will say the turns of the wordings, so for the trial any order of rounds does.
             readable = {**content, "turns": "by order"} if disorder else content
             tried = outcome(source, readable, draft.dialogue, guesses.spare(draft.look, draft.roles))
             if tried.works:
@@ -105,15 +106,16 @@ def propose(
                 plans = [plan for key, plan in known.items() if name in (None, key)]
                 final, actions = _final(content, draft, tried.scenes, plans), draft.dialogue.actions
                 return Proposal(final, draft.look, remarks, tried, actions, draft.comments, named)
-            reason = reason or next(iter([*tried.problems, *draft.look.problems, f"{draft.look.names[0]}: no scenes"]))
-    # No mapping is written that could be corrected.
-    return f"{reason.partition(PUT)[0]}{PUT}" if f"; {PUT}, or " in reason else reason
+            empty = GeneralProblem(draft.look.names[0], "", "no scenes")
+            reason = reason or next(iter([*tried.problems, *draft.look.problems, empty]))
+    # There is no mapping that a person could correct.
+    return str(replace(reason, remedy=PUT) if reason.remedy.startswith(f"{PUT}, or ") else reason)
 
 
 def _drafted(
     looks: Sequence[Look], format: str, known: Mapping[str, Known], name: str | None, dialogue: Dialogue
 ) -> _Draft:
-    """What is sought in the files: wordings that are known, and which actions there are."""
+    """A guess before it is tried: the known wordings, and the closed list of actions."""
     roles = guesses.roles(looks[0])
     usual = {text: turn for text, turn in guesses.KNOWN_WORDINGS.items() if turn in dialogue.names}
     wordings = {text: turn for turn, text in dialogue.questions.items()} | usual
@@ -125,7 +127,7 @@ def _drafted(
 
 
 def _find_pictures(draft: _Draft, source: Path, index: Index) -> None:
-    """Which column is the pictures', and where its paths lead."""
+    """Find the column of the pictures, and the place its paths lead to."""
     look, roles = draft.look, draft.roles
     if roles["image"]:
         columns, same = choices.picture_columns(source, look, roles["image"], index)
@@ -146,7 +148,7 @@ def _find_pictures(draft: _Draft, source: Path, index: Index) -> None:
 
 
 def _final(content: Mapping[str, Any], draft: _Draft, count: int, known: Sequence[Known]) -> dict[str, Any]:
-    """A mapping that was tried, with CHOOSE for what only a person can tell.
+    """A mapping that was tried, with CHOOSE where only a person can tell.
 
     The sizes of a drawn split are known where there are as many scenes as planned.
     """
@@ -239,14 +241,14 @@ def _places(draft: _Draft) -> list[Counter[str]]:
 
 
 def _disorder(draft: _Draft) -> str | None:
-    """Why dialogues with a round for each turn cannot be told by their order; None if they can, or have other rounds."""
+    """The reason why the order of rounds does not tell turns; None if it does, or their number differs."""
     turns = draft.dialogue.names
     alone = draft.format == "conversations" and all(set(look.rounds) == {len(turns)} for look in draft.looks)
     return guesses.out_of_order(turns, _places(draft), draft.wordings) if alone else None
 
 
 def _of_whole(draft: _Draft) -> Any:
-    """How to tell the turns of dialogues with a round for each."""
+    """The way to tell the turns of dialogues with a round for each."""
     if _disorder(draft) is None:
         return "by order"
     texts = dict.fromkeys(text for place in _places(draft) for text in place)
@@ -282,7 +284,7 @@ def _values(looks: Sequence[Look], name: str | None) -> list[str]:
 
 
 def _unused(others: Sequence[Look], draft: _Draft) -> Iterator[str]:
-    # While folders are to choose, the same names may be other pictures.
+    # While the folder is to be chosen, the same names may be other pictures.
     why = "it has scenes of the files above"
     if "images" in draft.open:
         why = "it names pictures as the files above do; add it if these are others"

@@ -1,7 +1,7 @@
 """One import's state, `Reading`, and a record while it is read, `Row`: the fields that every format has.
 
 Readers of the formats (formats.py, socialnav.py) ask a `Row` for fields and make an `ImportedScene` of it.
-Each flaw becomes a line of `reading.problems`; fields that nobody asked for are counted in `reading.notes`.
+Each flaw becomes one of `reading.problems`. `reading.notes` counts the fields that nobody asked for.
 """
 
 import re
@@ -17,17 +17,18 @@ from gcl.data.annotations import Record, shown, text_field
 from gcl.data.importing.fields import decoded, field_of, joined, unread
 from gcl.data.importing.layout import ByColumn, Mapping, TurnWords
 from gcl.data.importing.paths import Paths, contents, is_address, plain, written
+from gcl.data.problem import Problem
 from gcl.experiment.actions import label_of
 from gcl.experiment.dialogue import Dialogue
 
-# Question (None: the data has none, config.yaml's wording is used) and answer.
+# Question and answer. The question is None where the data has none: then config.yaml's wording is used.
 Words = tuple[str | None, str]
 _QUESTION_ID = re.compile(r"(.+)_q(\d+)")
 
 
 @dataclass(frozen=True)
 class SourcePicture:
-    """A picture as the data names it, and where it is."""
+    """A picture as the data names it, and its place."""
 
     path: str | None  # as the data writes it; None if it has no name
     place: PurePosixPath | None = None  # relative to the source; None if the data embeds it, or the path is an address
@@ -35,18 +36,19 @@ class SourcePicture:
 
 
 class Round(NamedTuple):
-    """A question with its answer; its number by the suffix of its id, and the word that names its turn, if it has one."""
+    """A question with its answer."""
 
-    where: str
+    where: str  # the place of its record, for messages
+    field: str  # its message in the record, for messages
     question: str
     answer: str
-    number: int | None
-    word: str | None
+    number: int | None  # by the suffix of its id
+    word: str | None  # that names its turn
 
 
 @dataclass(frozen=True)
 class ImportedScene:
-    """A scene, or one record's part of it, as far as it could be read: what is at fault is None or absent."""
+    """A scene, or one record's part of it, as far as it could be read. Parts at fault are None or absent."""
 
     where: str  # the place of its record, for messages
     id: str | None
@@ -60,14 +62,14 @@ class ImportedScene:
 
 @dataclass
 class Reading:
-    """One import's state: what readers are told, and what they report."""
+    """One import's state: the inputs of readers, and their reports."""
 
     source: Path
     mapping: Mapping
     mapping_name: str  # of the mapping's file, for messages
     dialogue: Dialogue
-    problems: list[str] = field(default_factory=list)  # one line for each mistake
-    notes: Counter[str] = field(default_factory=Counter)  # what was dropped or changed, and how often
+    problems: list[Problem] = field(default_factory=list)  # one for each mistake
+    notes: Counter[str] = field(default_factory=Counter)  # counts of dropped or changed parts
     unknown: set[str] = field(default_factory=set)  # wordings of questions that the mapping does not know
     numbered: int = 0  # records that got their number as id, in all files
     records: int = 0  # how many were read, in all files
@@ -80,7 +82,7 @@ class Reading:
 
     @cached_property
     def paths(self) -> Paths:
-        """Where picture paths of the data lead."""
+        """The places to which picture paths of the data lead."""
         return Paths(self.source, self.mapping.images)
 
     @cached_property
@@ -108,9 +110,9 @@ class Row:
         self.used: set[str] = set()  # fields that somebody read
         self._before = len(reading.problems)
 
-    def wrong(self, what: str) -> None:
+    def wrong(self, field: str, what: str, remedy: str) -> None:
         """Add a problem of this record."""
-        self.reading.problems.append(f"{self.where}: {what}")
+        self.reading.problems.append(Problem(self.where, field, what, remedy))
 
     @property
     def names(self) -> str:
@@ -134,18 +136,18 @@ class Row:
         return str(value) if isinstance(value, int) and not isinstance(value, bool) else self.text(name)
 
     def action(self, name: str, numbers: bool) -> str | None:
-        """The text of an action, or its number. Several in a list are refused: joined, nobody named them."""
+        """The text of an action, or its number. A list of several is refused."""
         value = self.value(name)
         if numbers and not isinstance(value, list | str):
             return self.number_or_text(name)
         value = decoded(value)
         if isinstance(value, list) and len(value) > 1:
-            self.wrong(f"{name}: several actions in a list; keep one")
+            self.wrong(name, "several actions in a list", "keep one")
             return None
         return self.text(name)
 
     def id(self, name: str, picture: SourcePicture | None) -> tuple[str | None, int | None]:
-        """The scene's id, from where the mapping says; and the question's number, if the field's suffix says it."""
+        """The scene's id, from the source that the mapping names, and the question's number, if the suffix says it."""
         mapping, id, number = self.reading.mapping, None, None
         by_suffix = mapping.turns == "by suffix"
         self.used.add(name)
@@ -157,7 +159,7 @@ class Row:
                 if mapping.ids == "field" and by_suffix and number is None:
                     last = len(self.reading.dialogue.turns)
                     remedy = f"number the questions of a scene, or write ids: picture in {self.reading.mapping_name}"
-                    self.wrong(f"{name}: {shown(whole)} does not end with _q1 to _q{last}; {remedy}")
+                    self.wrong(name, f"{shown(whole)} does not end with _q1 to _q{last}", remedy)
                     return None, None
         if mapping.ids == "picture":
             return self._picture_id(picture), number
@@ -166,21 +168,21 @@ class Row:
         return id, number
 
     def _picture_id(self, picture: SourcePicture | None) -> str | None:
-        """The name of a picture as an id; with its folder where another folder had a picture of this name before."""
+        """The name of a picture as an id, with its folder if a picture of another folder has the name."""
         if picture is None:
             return None
         if picture.path is None:
             remedy = f"write ids: field or ids: row in {self.reading.mapping_name}"
-            self.wrong(f"id: the picture has no name that could be the id; {remedy}")
+            self.wrong("id", "the picture has no name that could be the id", remedy)
             return None
         place = picture.place or PurePosixPath(picture.path)
         if self.reading.named.setdefault(place.stem, place) == place:
             return place.stem
-        # Without a folder its name is all that tells it from the first.
+        # Without a folder only its suffix tells it from the first.
         return str(place.with_suffix("")) if place.parent.parts else place.name
 
     def picture(self, names: Sequence[str], beside: Sequence[Any] = ()) -> SourcePicture | None:
-        """The picture in the first of these fields that is there, or else of those that the record has elsewhere."""
+        """The picture in the first of these fields that is there, or else one of those beside them."""
         self.used.update(names)
         name = next((name for name in names if self.value(name) is not None), names[0])
         value = decoded(self.value(name))
@@ -194,7 +196,7 @@ class Row:
         try:
             data = contents(value)
         except ValueError:
-            self.wrong(f"{name}: {shown(value)} is no picture as text; fetch the file again")
+            self.wrong(name, f"{shown(value)} is no picture as text", "fetch the file again")
             return None
         if data is not None:
             return SourcePicture(plain(path) if isinstance(path, str) else None, None, data)
@@ -205,7 +207,7 @@ class Row:
         return SourcePicture(plain(path), self.reading.paths.place(path, self.reading.file))
 
     def _one(self, values: Sequence[Any], name: str) -> Any:
-        """Of several pictures the one that the mapping says; the same one twice is one."""
+        """The picture that the mapping says, of several. The same one twice counts as one."""
         values = [value for value in values if value is not None]
         different = list({repr(written(value)): value for value in values}.values())
         if len(different) == 1:
@@ -216,7 +218,7 @@ class Row:
             self.reading.notes["records of which one picture of several is used"] += 1
             return values[number - 1]
         remedy = f"write picture: last, first or a number in {self.reading.mapping_name}" if values else "add it"
-        self.wrong(f"{name}: {len(different)} pictures instead of one; {remedy}")
+        self.wrong(name, f"{len(different)} pictures instead of one", remedy)
         return None
 
     def turn_word(self) -> str | None:
@@ -225,7 +227,7 @@ class Row:
         return self.text(turns.column) if isinstance(turns, TurnWords) else None
 
     def scene(self, id: str | None, picture: SourcePicture | None, label: str | None, **words: Any) -> ImportedScene:
-        """What the record holds, its label (by the name of its field) and its split included."""
+        """The scene of the record, with its label (by the name of its field) and its split."""
         if label is not None:
             text = self.action(label, numbers=True)
             label = None if text is None else self.reading.translated(text)
@@ -244,7 +246,7 @@ class Row:
             return ""
         if word not in rule.words:
             remedy = f"add it to split.words in {self.reading.mapping_name}, with null if such scenes are left out"
-            self.wrong(f"{rule.column}: unknown word {shown(word)}; {remedy}")
+            self.wrong(rule.column, f"unknown word {shown(word)}", remedy)
             return ""
         if rule.words[word] is None:
             self.reading.left_out[self.where] = word
@@ -252,6 +254,6 @@ class Row:
 
 
 def scene_of_question(id: str) -> tuple[str, int | None]:
-    """ImportedScene and number of a question by its id; an id without the suffix _q<number> is that of a scene."""
+    """The scene's id and the number of a question by its id. An id without the suffix _q<number> is a scene's."""
     match = _QUESTION_ID.fullmatch(id)
     return (match[1], int(match[2])) if match else (id, None)

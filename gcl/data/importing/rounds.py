@@ -1,6 +1,6 @@
 """From questions and answers to scenes: `whole(parts, reading)` joins the records of a scene and tells the turns apart.
 
-A scene has one part. Where the mapping joins them, it has all parts of one id or picture, wherever they stand.
+A scene has one part. Where the mapping joins parts, it has all of one id or picture, wherever they stand.
 """
 
 import hashlib
@@ -10,6 +10,7 @@ from dataclasses import replace
 from gcl.data.annotations import shown
 from gcl.data.importing.layout import TurnWords
 from gcl.data.importing.reading import ImportedScene, Reading, Round, Words
+from gcl.data.problem import Problem
 
 UNUSED = "questions left out, as the mapping does not use them"
 
@@ -27,7 +28,7 @@ def whole(parts: Iterable[ImportedScene], reading: Reading) -> Iterator[Imported
 
 
 def _key(part: ImportedScene, reading: Reading) -> object:
-    """What the parts of a scene have in common; None where it could not be read."""
+    """The id or picture that the parts of a scene share; None where it could not be read."""
     if reading.mapping.ids == "field" or part.picture is None:
         return part.id if reading.mapping.ids == "field" else None
     if part.picture.data is not None:
@@ -40,12 +41,12 @@ def _scene(group: Sequence[ImportedScene], reading: Reading) -> ImportedScene:
     label = first.label
     for part in group[1:]:
         if part.picture != first.picture and part.picture and first.picture:
-            problems.append(f"{part.where}: image: not that of {first.where}; a scene has one picture")
+            problems.append(Problem(part.where, "image", f"not that of {first.where}", "a scene has one picture"))
         if part.split != first.split:
-            problems.append(f"{part.where}: split: not that of {first.where}; keep the scene in one split")
+            problems.append(Problem(part.where, "split", f"not that of {first.where}", "keep the scene in one split"))
         if part.label != label and part.label is not None and label is not None:
             what = f"{shown(part.label)}, but {shown(label)} in {first.where}"
-            problems.append(f"{part.where}: label: {what}; a scene has one action")
+            problems.append(Problem(part.where, "label", what, "a scene has one action"))
         label = part.label if label is None else label
     turns, id = first.turns, first.id
     if reading.mapping.turns:
@@ -64,7 +65,8 @@ def _turns(rounds: Sequence[Round], first: ImportedScene, reading: Reading) -> d
             return {turn: (round.question, round.answer) for turn, round in zip(names, rounds, strict=True)}
         remedy = _add(first.id, reading) or "correct the record, or name the turns by their wording"
         count = f"{len(rounds)} round{'' if len(rounds) == 1 else 's'}"
-        reading.problems.append(f"{first.where}: {count} instead of {len(names)} ({', '.join(names)}); {remedy}")
+        what = f"{count} instead of {len(names)} ({', '.join(names)})"
+        reading.problems.append(Problem(first.where, "", what, remedy))
         return {}
     turns: dict[str, Words] = {}
     for round in rounds:
@@ -72,37 +74,37 @@ def _turns(rounds: Sequence[Round], first: ImportedScene, reading: Reading) -> d
         if turn is None:
             reading.notes[UNUSED] += 1
         elif turn in turns:
-            reading.problems.append(f"{round.where}: a second question on {turn}; keep one")
+            reading.problems.append(Problem(round.where, round.field, f"a second question on {turn}", "keep one"))
         elif turn:
             turns[turn] = (round.question, round.answer)
     missing = [turn for turn in names if turn not in turns]
     known = not any(" ".join(round.question.split()) in reading.unknown for round in rounds)
     if missing and known and len(reading.problems) == before:
         remedy = _add(first.id, reading) or "add it, or remove the scene"
-        reading.problems.append(f"{first.where}: no question on {', '.join(missing)}; {remedy}")
+        reading.problems.append(Problem(first.where, "", f"no question on {', '.join(missing)}", remedy))
     return {turn: turns[turn] for turn in names if turn in turns}
 
 
 def _add(id: str | None, reading: Reading) -> str | None:
-    """What to do where one of a scene's records may have been skipped alone."""
+    """The remedy where one of a scene's records may have been skipped alone; else None."""
     if not (reading.mapping.joins and reading.mapping.skip and id):
         return None
     return f"add it, or leave the whole scene out by its id: skip: [{shown(id)}] in {reading.mapping_name}"
 
 
 def _turn(round: Round, reading: Reading) -> str | None:
-    """The turn of a question; None where it is not used, "" where it is not known, which is a problem."""
-    rule, names = reading.mapping.turns, reading.dialogue.names
+    """The turn of a question; None where it is not used, "" and a problem where it is not known."""
+    rule, names, column = reading.mapping.turns, reading.dialogue.names, ""
     if isinstance(rule, TurnWords):
         if round.word in rule.words:
             return rule.words[round.word]
         remedy = f"add it to turns.words in {reading.mapping_name}, with null if it is not used"
-        what = f"{rule.column}: unknown word {shown(str(round.word))}; {remedy}"
+        column, what = rule.column, f"unknown word {shown(str(round.word))}"
     elif rule == "by suffix":
         if round.number in range(1, len(names) + 1):
             return names[round.number - 1]
         remedy = "correct it, or name the turns by their wording"
-        what = f"question_id: no suffix from _q1 to _q{len(names)}; {remedy}"
+        column, what = "question_id", f"no suffix from _q1 to _q{len(names)}"
     else:
         wording = " ".join(round.question.split())
         if wording in reading.turns:
@@ -110,6 +112,8 @@ def _turn(round: Round, reading: Reading) -> str | None:
         if wording in reading.unknown:  # a problem once, not in each record
             return ""
         reading.unknown.add(wording)
-        what = f"unknown question {wording!r}; add it to turns in {reading.mapping_name}, with null if it is not used"
-    reading.problems.append(f"{round.where}: {what}")
+        what = f"unknown question {wording!r}"
+        remedy = f"add it to turns in {reading.mapping_name}, with null if it is not used"
+    field = ": ".join(filter(None, (round.field, column)))
+    reading.problems.append(Problem(round.where, field, what, remedy))
     return ""

@@ -1,8 +1,8 @@
-"""SocialNav-SUB: `scenes(records, reading)` composes turns from what most people answered to its questions.
+"""SocialNav-SUB: `scenes(records, reading)` composes turns from the most frequent answers to its questions.
 
-test.csv names a sample's pictures and the file of its answers: for each question, as it was put for person p, the answers
-and the share of people who gave them. The sentences are ours (docs/data.md lists them); the data set has no explanation,
-so that turn is composed from two of its questions. The picture is the last frame.
+test.csv names a sample's pictures and the file of its answers. For each question about person p, that file has the answers
+and the share of people who gave them. The sentences are ours (docs/data.md lists them). The data set has no explanation, so
+that turn is composed from two of its questions. The picture is the last frame.
 """
 
 import json
@@ -18,7 +18,7 @@ from gcl.data.raw import leads_out
 ANSWERS, FRAMES = "human_answers_filepath", "raw_img_filepaths"
 _PERSON = re.compile(r"(q_.+)_p(\d+)")
 _SHARES = "_probabilities"
-# What people foresee and advise, said of a person and to the robot.
+# Forecasts of a person's action, and advice to the robot.
 _FUTURE = {
     "avoid": "Person {p} will probably avoid the robot.",
     "overtake": "Person {p} will probably overtake the robot.",
@@ -46,7 +46,7 @@ def scenes(records: Iterable[Record], reading: Reading) -> Iterator[ImportedScen
         for turn in COMPOSED if answers is not None else ():
             if turn not in turns:
                 what = f"no answers to the questions that {turn} is composed from"
-                row.wrong(f"{record.fields[ANSWERS]}: {what}; remove the sample")
+                row.wrong(record.fields[ANSWERS], what, "remove the sample")
         yield row.scene(id, picture, None, turns=turns)
 
 
@@ -97,7 +97,7 @@ def _last_frame(row: Row) -> SourcePicture | None:
         return None
     paths = [path.strip(" '\"") for path in cell.strip("[]").split(",")]
     if not paths[-1]:
-        row.wrong(f"{FRAMES}: {shown(cell)} names no picture; write [first, ..., last]")
+        row.wrong(FRAMES, f"{shown(cell)} names no picture", "write [first, ..., last]")
         return None
     return SourcePicture(paths[-1], row.reading.paths.place(paths[-1], row.reading.file))
 
@@ -107,14 +107,14 @@ def _answers(row: Row) -> dict[str, Any] | None:
     name, source = row.text(ANSWERS), row.reading.source
     if name is None:
         return None
-    place, problems = f"{ANSWERS}: {shown(name)}", []
+    field, problems = f"{ANSWERS}: {shown(name)}", []
     if out := leads_out(name, source):
-        row.wrong(f"{place}: {out}")
+        row.wrong(field, *out)
         return None
     row.reading.also_read.append(name)
     text = read_text(source / name, problems)
     if text is None:
-        row.wrong(f"{place}: {problems[0]}")
+        row.wrong(f"{field}: {problems[0].place}", problems[0].what, problems[0].remedy)
         return None
     try:
         content = json.loads(text)
@@ -125,11 +125,11 @@ def _answers(row: Row) -> dict[str, Any] | None:
         }
     except (ValueError, RecursionError, AttributeError, TypeError, IndexError):
         what = "not what SocialNav-SUB's files of answers hold: answers and their shares for each question"
-        row.wrong(f"{place}: {what}; fetch it again")
+        row.wrong(field, what, "fetch it again")
         return None
     for question, answer in answers.items():
         known = next((sentences for start, sentences in _KNOWN.items() if question.startswith(start)), None)
         if known is not None and (not isinstance(answer, str) or answer not in known):
-            row.wrong(f"{place}: unknown answer {answer!r} to {question}; use {', '.join(known)}")
+            row.wrong(field, f"unknown answer {answer!r} to {question}", f"use {', '.join(known)}")
             return None
     return {question: answer for question, answer in answers.items() if isinstance(answer, str)}

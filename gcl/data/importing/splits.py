@@ -1,7 +1,7 @@
-"""Which scenes are for training, which for the test, where nothing says it: `draw_split(...)`.
+"""A drawn split into training and test scenes, where the data says none: `draw_split(...)`.
 
-A drawn split has exactly the sizes asked for. Scenes with near-identical pictures stay together, and actions are spread as
-evenly as that allows. The same input and seed give the same split.
+It has exactly the sizes asked for. Scenes with near-identical pictures stay together. Actions are spread as evenly as that
+allows. The same input and seed give the same split.
 """
 
 import random
@@ -21,16 +21,16 @@ def draw_split(labels: Sequence[str], groups: Sequence[int], train: int, test: i
     """Draw a split.
 
     Args:
-        labels: action of each scene; texts that differ in case or a final full stop are the same action.
+        labels: action of each scene. Texts that differ in case or a final full stop are the same action.
         groups: scenes with the same number stay together.
         train, test: number of scenes of each.
-        seed: where all randomness comes from.
+        seed: of all randomness.
 
     Returns:
         "train", "test" or None (left out) for each scene.
 
     Raises:
-        DataError: if there is no such split; the message says which is nearest.
+        DataError: if there is no such split. The message says the nearest one.
     """
     if len(labels) < train + test:
         raise DataError(f"{len(labels)} scenes cannot give {train} for training and {test} for the test; ask for fewer")
@@ -63,7 +63,7 @@ def _strata(labels: Sequence[str], test: int) -> list[str]:
 def _choose(
     groups: list[list[int]], strata: Sequence[str], need: dict[str, float], count: int
 ) -> tuple[list[list[int]], list[list[int]]]:
-    """Take `count` of these groups, one after another whichever fits best what the strata still need; and the others."""
+    """Take `count` of these groups, always the one that best fits the need of the strata. Return them and the others."""
     if count == len(groups):
         return groups, []
     alike: dict[tuple[tuple[str, int], ...], list[list[int]]] = defaultdict(list)
@@ -71,7 +71,7 @@ def _choose(
         alike[tuple(sorted(Counter(strata[scene] for scene in scenes).items()))].append(scenes)
     chosen = []
     for _ in range(count):
-        # How much nearer the squared distance to the need gets.
+        # The best group reduces the squared distance to the need most.
         best = max((key for key in alike if alike[key]), key=lambda key: sum(n * (2 * need[s] - n) for s, n in key))
         chosen.append(alike[best].pop())
         for stratum, number in best:
@@ -80,12 +80,12 @@ def _choose(
 
 
 def _quotas(sizes: Sequence[int], counts: Sequence[int], totals: dict[str, int]) -> dict[str, dict[int, int]]:
-    """How many groups of each size go into each split: sizes are exact, and each split gets its share of all.
+    """The number of groups of each size for each split. Sizes are exact, and each split gets its share of all.
 
-    An integer program in few unknowns. A scene missed costs more than any choice out of proportion.
+    An integer program in few unknowns. A missed scene costs more than any choice out of proportion.
     """
     every, kinds = sum(size * count for size, count in zip(sizes, counts, strict=True)), len(sizes)
-    # Unknowns: the number of groups of each size in train, then in test; by how much each goal is missed above and below.
+    # Unknowns: the number of groups of each size in train, then in test. Then come the misses of each goal above and below.
     sums, goals = np.kron(np.eye(2), np.array(sizes, dtype=float)), [totals[split] for split in SPLITS]
     share = [count * goal / every for goal in goals for count in counts]
     matrix, misses = np.vstack([sums, np.eye(2 * kinds)]), np.eye(2 + 2 * kinds)
@@ -100,7 +100,7 @@ def _quotas(sizes: Sequence[int], counts: Sequence[int], totals: dict[str, int])
             LinearConstraint(np.hstack([matrix, -misses, misses]), lb=[*goals, *share], ub=[*goals, *share]),
         ],
     }
-    for presolve in (True, False):  # which HiGHS does by default, and with which it gives up on some small programs
+    for presolve in (True, False):  # HiGHS presolves by default, and then gives up on some small programs
         solution = milp(**program, options={"mip_rel_gap": 0, "presolve": presolve})
         if solution.success:
             break

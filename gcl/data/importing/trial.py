@@ -1,7 +1,7 @@
-"""Whether a mapping can be read at all: `outcome(source, content, dialogue)` imports with it, but stores nothing.
+"""The trial of a mapping: `outcome(source, content, dialogue)` imports with it, but stores nothing.
 
-It reads the first records of each file with the import's own readers. Of the pictures the first are decoded; of the others
-it must be enough that they are there.
+It reads the first records of each file with the import's own readers. It decodes the first pictures. The others need only
+be there.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gcl.data.images import load_picture, read_picture
-from gcl.data.importing.collect import PLACE, collect, read_scenes, told
+from gcl.data.importing.collect import collect, read_scenes, told
 from gcl.data.importing.copied_pictures import Pictures
 from gcl.data.importing.layout import ByFile
 from gcl.data.importing.listed import listed_scenes
@@ -19,6 +19,7 @@ from gcl.data.importing.look import SAMPLE
 from gcl.data.importing.mapping import CHOOSE, checked_mapping
 from gcl.data.importing.reading import Reading, SourcePicture
 from gcl.data.importing.sources import find_files
+from gcl.data.problem import GeneralProblem, Problem
 from gcl.errors import ConfigError
 from gcl.experiment.dialogue import Dialogue
 
@@ -27,24 +28,21 @@ _DECODED = 20
 
 @dataclass(frozen=True)
 class Trial:
-    """What came of a trial."""
+    """The results of a trial."""
 
     scenes: int  # number read
-    problems: Sequence[str]  # what is wrong, one a line
+    problems: Sequence[Problem]
     wrong: int  # number of records with mistakes
 
     @property
     def works(self) -> bool:
-        """Whether the mapping fits; single records may have mistakes all the same."""
-        return (
-            self.scenes > 0
-            and not any("as in all" in line or "like all" in line for line in self.problems)
-            and (2 * self.wrong < self.scenes)
-        )
+        """Whether the mapping fits. Single records may have mistakes all the same."""
+        general = any(isinstance(problem, GeneralProblem) for problem in self.problems)
+        return not general and 2 * self.wrong < self.scenes
 
 
 def outcome(source: Path, content: Mapping[str, Any], dialogue: Dialogue, spare: Sequence[str] = ()) -> Trial:
-    """Try a mapping; where it is left to choose which turn is which, each order in turn.
+    """Try a mapping. Where the turns are left to choose, try each order until one works.
 
     A person could choose the `spare` columns.
     """
@@ -65,34 +63,30 @@ def _imported(source: Path, content: Mapping[str, Any], dialogue: Dialogue) -> T
     try:
         mapping = checked_mapping(content, name, dialogue.names)
     except ConfigError as error:
-        return Trial(0, str(error).split("\n"), 0)
+        return Trial(0, [GeneralProblem("", "", line) for line in str(error).split("\n")], 0)
     reading = Reading(source, mapping, name, dialogue)
     files = find_files(source, mapping, reading.problems)
     glance = _Glance(source, source)
     scenes = collect(read_scenes(files, reading, None if mapping.joins else SAMPLE), reading, glance)
-    places = [PLACE.match(line) for line in reading.problems]
+    general = any(isinstance(problem, GeneralProblem) for problem in reading.problems)
+    places = {problem.place for problem in reading.problems}
     problems = told(scenes, reading, len(glance.known))
     rule = mapping.split
     if isinstance(rule, ByFile) and not problems and (len(scenes.places) < SAMPLE or mapping.joins):
         ids = [scene.id for scene in scenes.kept]
         listed = listed_scenes(source / rule.file, rule.file, ids, [scene.path for scene in scenes.kept], problems)
-        # Single entries may be wrong; the import says which.
+        # Single entries may be wrong. The import names them.
         if not len(problems) < len(listed) < len(ids):
-            return Trial(0, [*problems, f"{name}: split: {rule.file} names other scenes"], 0)
+            return Trial(0, [*problems, GeneralProblem(name, "split", f"{rule.file} names other scenes")], 0)
         problems = []
-    # A mistake without a place is one of the whole.
-    wrong = (
-        len(scenes.places)
-        if None in places
-        else len({place[1] for place in places} | {f.where for f in scenes.failures})
-    )
+    wrong = len(scenes.places) if general else len(places | {failure.where for failure in scenes.failures})
     return Trial(len(scenes.places), problems, wrong)
 
 
 def filled(
     content: Mapping[str, Any], actions: Sequence[str] | None, spare: Sequence[str], turns: Sequence[str]
 ) -> dict[str, Any]:
-    """A mapping with CHOOSE replaced by something that a person might choose; open turns in the order given."""
+    """A mapping with CHOOSE replaced by possible choices, open turns in the order given."""
     result = {key: dict(value) if isinstance(value, dict) else value for key, value in content.items()}
     if isinstance(result["files"], dict) and CHOOSE in result["files"].values():
         result["files"] = result["files"]["train"]
@@ -116,7 +110,7 @@ def filled(
 
 
 def _chosen(words: Mapping[str, Any], names: Sequence[str], rest: Any) -> dict[str, Any]:
-    """Words with their meanings: for CHOOSE what no other word means yet."""
+    """Words with their meanings. CHOOSE becomes a meaning that no other word has yet."""
     missing = iter([name for name in names if name not in words.values()])
     return {word: next(missing, rest) if meaning == CHOOSE else meaning for word, meaning in words.items()}
 

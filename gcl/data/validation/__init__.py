@@ -1,1 +1,1 @@
-"""Is a raw folder fit for training? Errors that stop it, warnings for people to judge, and a page to look at."""
+"""Checks of a raw folder before training: errors that stop it, warnings to judge, and a page to look at."""

@@ -1,7 +1,7 @@
-"""All pictures of a data set in one visit each: `visit(root, paths, processes, name)`; then what is wrong with them.
+"""All pictures of a data set in one visit each: `visit(root, paths, processes, name)`.
 
-A visit reads the file once, hashes its bytes, decodes every pixel and hashes what it shows. Processes of their own do it;
-they import nothing but this module's libraries.
+A visit reads the file once, hashes its bytes, decodes every pixel and makes a perceptual hash. Processes of their own do it.
+They import nothing but this module's libraries.
 """
 
 import hashlib
@@ -29,13 +29,14 @@ Inspect = Callable[[Path], "DecodedPicture"]
 
 @dataclass(frozen=True)
 class DecodedPicture:
-    """What a visit found."""
+    """The findings of a visit."""
 
-    problem: str | None = None  # why the picture cannot be used and what to do; all else is then empty
+    problem: str | None = None  # why the picture cannot be used; all but `remedy` is then empty
     sha256: str = ""  # of the file's bytes
     looks: int = 0  # perceptual hash
     size: tuple[int, int] = (0, 0)  # width and height, upright
-    changes: tuple[str, ...] = ()  # what `load_picture` had to change
+    changes: tuple[str, ...] = ()  # that `load_picture` made
+    remedy: str = ""  # for the problem
 
 
 def inspect(path: Path) -> DecodedPicture:
@@ -44,12 +45,12 @@ def inspect(path: Path) -> DecodedPicture:
         data = read_picture(path)
         picture, changes = load_picture(data)
     except PictureError as error:
-        return DecodedPicture(problem=str(error))
+        return DecodedPicture(problem=error.what, remedy=error.remedy)
     return DecodedPicture(None, hashlib.sha256(data).hexdigest(), perceptual_hash(picture), picture.size, changes)
 
 
 def visit(root: Path, paths: Sequence[PurePosixPath], processes: int, name: str) -> dict[PurePosixPath, DecodedPicture]:
-    """Visit all files of `paths`, relative to `root`; `name` is the data set's. One process stays in this one.
+    """Visit all files of `paths`, relative to `root`. `name` is the data set's. One process stays in this one.
 
     Raises:
         DataError: if it is interrupted, or a process is killed.
@@ -79,10 +80,10 @@ def _mapped(inspect: Inspect, files: Sequence[Path], processes: int) -> Iterator
     if processes <= 1:
         yield map(inspect, files)
         return
-    # Not forked: the libraries of this process may run threads, which a fork does not survive.
+    # Not forked, since libraries of this process may run threads, which do not survive a fork.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context, initializer=_prepare_worker) as pool:
-        # Workers inherit the mask, so that Ctrl-C reaches only this process, which then ends them without their tracebacks.
+        # Workers inherit the mask, so Ctrl-C reaches only this process. It then ends them without their tracebacks.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             pictures = pool.map(inspect, files, chunksize=_CHUNK)
@@ -95,7 +96,7 @@ def _mapped(inspect: Inspect, files: Sequence[Path], processes: int) -> Iterator
 
 
 def _prepare_worker() -> None:
-    # The memory of one picture is kept for the next, 64 MB at most, which saves a quarter of the time.
+    # The memory of one picture is kept for the next, up to 64 MB. This saves a quarter of the time.
     Image.core.set_blocks_max(64)
 
     # A worker whose parent was killed would wait for work for ever.

@@ -1,21 +1,21 @@
 """Reference answers that somebody cannot take in: `length_warnings(drafts, readers)`.
 
-A member writes no answer longer than `evaluation.max_new_tokens`. A metric's encoder reads no more than its limit, so two
-texts that differ behind it are equal to it; and of words that its vocabulary lacks it sees nothing.
+A member writes no answer longer than `evaluation.max_new_tokens`. A metric's encoder reads no more than its limit, so later
+differences of two texts do not count. It sees nothing of words that its vocabulary lacks.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from gcl.data.problem import Problem
 from gcl.data.raw import FILE, Draft
-from gcl.data.validation.problem import Problem
 
 _NAMED = 5  # scenes of a finding that are named
 
 
 @dataclass(frozen=True)
 class Reader:
-    """Who writes or reads reference answers."""
+    """A member or an encoder: it writes or reads reference answers."""
 
     name: str  # in messages, such as "the encoder of Action-F1"
     turns: Sequence[str]  # whose answers it has to do with

@@ -1,6 +1,6 @@
-"""What is wrong with pictures once they were visited: `picture_errors(shots)` and `picture_warnings(root, shots)`.
+"""Findings about pictures that were visited: `picture_errors(shots)` and `picture_warnings(root, shots)`.
 
-A `Shot` is a scene with its picture; scenes whose path could not be read are none.
+A `Shot` is a scene with its picture. A scene whose path could not be read is none.
 """
 
 from collections import Counter
@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 from gcl.data.annotations import shown
 from gcl.data.importing.importer import RECORD
+from gcl.data.problem import Problem
 from gcl.data.raw import FILE, Draft
 from gcl.data.scenario import SPLITS
 from gcl.data.similar import near_across, near_groups
 from gcl.data.validation.decoded_pictures import DecodedPicture
-from gcl.data.validation.problem import Problem
 
 # Two image tokens a side, of 28 pixels each.
 SMALL = 56
@@ -39,7 +39,7 @@ def picture_errors(shots: Sequence[Shot]) -> list[Problem]:
 
 
 def picture_warnings(root: Path, shots: Sequence[Shot]) -> list[Problem]:
-    """What training can live with and people should look at."""
+    """Findings that do not stop training, but that people should look at."""
     used = {shot.draft.image for shot in shots}
     sound = [shot for shot in shots if shot.picture.problem is None]
     return [
@@ -54,8 +54,7 @@ def picture_warnings(root: Path, shots: Sequence[Shot]) -> list[Problem]:
 def _refused(shots: Sequence[Shot]) -> Iterator[Problem]:
     for draft, picture in shots:
         if picture.problem is not None:
-            what, _, remedy = picture.problem.rpartition("; ")
-            yield _problem(draft, f"{shown(str(draft.image))}: {what}", remedy, "picture")
+            yield _problem(draft, f"{shown(str(draft.image))}: {picture.problem}", picture.remedy, "picture")
 
 
 def _leaks(shots: Sequence[Shot]) -> Iterator[Problem]:

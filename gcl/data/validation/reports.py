@@ -1,4 +1,4 @@
-"""What was found in a data set, `Validation`: its numbers, and reports for the terminal, as JSON, as one HTML page."""
+"""The findings in a data set, `Validation`: numbers, and reports for the terminal, as JSON and as one HTML page."""
 
 import random
 from collections import Counter, defaultdict
@@ -11,10 +11,11 @@ from typing import Any
 from gcl.data.annotations import shown
 from gcl.data.html import fill, picture_uri
 from gcl.data.images import PictureError, load_picture
+from gcl.data.problem import Problem
 from gcl.data.raw import Draft
 from gcl.data.scenario import SPLITS
 from gcl.data.validation.decoded_pictures import DecodedPicture
-from gcl.data.validation.problem import KINDS, Problem, by_kind
+from gcl.data.validation.problem_kinds import KINDS, by_kind
 from gcl.experiment.dialogue import Dialogue
 
 SHOWN = 20  # problems of a kind in the terminal; the rest is counted
@@ -31,7 +32,7 @@ class Summary:
 
     scenes: Mapping[str, int]  # by split
     pictures: int  # how many files the scenes name
-    # By action and split: all labels of a closed list in its order, or the most frequent free texts, if there are actions.
+    # By action and split: the labels of a closed list in its order, or else the most frequent free texts.
     actions: Mapping[str, Mapping[str, int]]
     other_actions: Mapping[str, int]  # free texts beyond those, by split
     words: Mapping[str, Mapping[str, float]]  # median and largest number of words of the answers, by turn
@@ -39,7 +40,7 @@ class Summary:
 
 
 def summarize(drafts: Sequence[Draft], pictures: Mapping[PurePosixPath, DecodedPicture], dialogue: Dialogue) -> Summary:
-    """Count what could be read."""
+    """Count the scenes as far as they could be read."""
     frequent = Counter(draft.action for draft in drafts if draft.action is not None)
     names = list(dialogue.actions) if dialogue.actions else [action for action, _ in frequent.most_common(FREQUENT)]
     counts = {action: _by_split([draft for draft in drafts if draft.action == action]) for action in names}
@@ -66,15 +67,15 @@ def _lengths(drafts: Sequence[Draft], turn: str) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Validation:
-    """What was found in a data set."""
+    """The findings in a data set."""
 
     name: str  # of the data set
     root: Path  # its raw folder
     drafts: Sequence[Draft]  # its scenes as far as they could be read
     summary: Summary  # its numbers
-    errors: list[Problem]  # what must be mended before training
-    warnings: list[Problem]  # what people should look at
-    uncounted: Sequence[str] = ()  # what could not be looked at here, one a line
+    errors: list[Problem]  # to be mended before training
+    warnings: list[Problem]  # for people to look at
+    uncounted: Sequence[str] = ()  # lines on checks that could not be made here
 
     def text(self) -> str:
         """For the terminal: numbers, class balance, and the first problems of each kind."""

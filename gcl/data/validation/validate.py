@@ -1,16 +1,16 @@
-"""`validate(name, root, dialogue, expected)`: look at everything in a raw folder; the `gcl data validate` verb.
+"""The `gcl data validate` verb: `validate(name, root, dialogue, expected)` looks at everything in a raw folder.
 
-Errors are what `read_raw` refuses and counts that differ from the plan; warnings are for people to judge.
+Errors are mistakes that `read_raw` refuses, and counts that differ from the plan. Warnings are for people to judge.
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from gcl.data.problem import Problem
 from gcl.data.raw import FILE, read_drafts
 from gcl.data.validation.decoded_pictures import visit
 from gcl.data.validation.length_checks import Reader, length_warnings
 from gcl.data.validation.picture_checks import picture_errors, picture_warnings, shots
-from gcl.data.validation.problem import Problem, from_line
 from gcl.data.validation.reports import Validation, summarize
 from gcl.data.validation.word_checks import word_warnings
 from gcl.experiment.dialogue import Dialogue
@@ -41,13 +41,13 @@ def validate(
     Raises:
         DataError: if there is no such folder, or the check is interrupted.
     """
-    lines: list[str] = []
-    drafts = read_drafts(root, dialogue, lines)
+    errors: list[Problem] = []
+    drafts = read_drafts(root, dialogue, errors)
     paths = list(dict.fromkeys(draft.image for draft in drafts if draft.image is not None))
     pictures = visit(root, paths, processes, name)
     scenes = shots(drafts, pictures)
     summary = summarize(drafts, pictures, dialogue)
-    errors = [*map(from_line, lines), *picture_errors(scenes)]
+    errors += picture_errors(scenes)
     warnings = []
     if drafts:
         errors += _counts(name, summary.scenes, expected or {})

@@ -1,6 +1,6 @@
-"""What is suspicious about the words of a data set: `word_warnings(drafts, dialogue, telling)`.
+"""Suspicious words of a data set: `word_warnings(drafts, dialogue, telling)`.
 
-Everything here may be right all the same, which is why nothing here is an error.
+All of them may be right, so nothing here is an error.
 """
 
 import re
@@ -11,9 +11,9 @@ from typing import TypeVar
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
 from gcl.data.annotations import shown
+from gcl.data.problem import Problem
 from gcl.data.raw import FILE, Draft, is_placeholder
 from gcl.data.scenario import SPLITS
-from gcl.data.validation.problem import Problem
 from gcl.experiment.actions import named_actions
 from gcl.experiment.dialogue import Dialogue
 
@@ -21,7 +21,7 @@ K = TypeVar("K", bound=Hashable)
 LANGUAGE = "en"
 # The more languages to choose from, the more often a short English text is taken for a rare one.
 LANGUAGES = ("en", "de", "es", "fr", "it", "ja", "ko", "nl", "pt", "ru", "zh")
-# Below, identification is a guess: English labels of a few words get any verdict.
+# For shorter or less certain texts identification is a guess: English labels of a few words get any verdict.
 CLEAR_BYTES, CLEAR_SHARE = 60, 0.95
 # The byte behind each character of text that was read as Latin-1 or Windows-1252.
 _BYTES = {chr(byte): byte for byte in range(256)}
@@ -32,7 +32,7 @@ _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
 def word_warnings(drafts: Sequence[Draft], dialogue: Dialogue, telling: Sequence[str]) -> list[Problem]:
     """Look at the words of all scenes.
 
-    A copied answer in a `telling` turn means a copied scene, unlike an action, which many scenes share.
+    A copied answer in a `telling` turn means a copied scene. A copied action does not, since many scenes share one.
     """
     whole = [draft for draft in drafts if len(draft.turns) == len(dialogue.turns)]
     return [
@@ -70,7 +70,7 @@ def _contradictions(drafts: Sequence[Draft], turn: str | None, actions: Sequence
 
 
 def _exchanged(drafts: Sequence[Draft]) -> Iterator[Problem]:
-    """One line for each question that stands in more than one turn: the turns were told apart wrongly."""
+    """One problem for each question that stands in more than one turn. Such turns were told apart wrongly."""
     turns: dict[str, dict[str, list[Draft]]] = {}
     for draft in drafts:
         for turn, words in draft.turns.items():
@@ -94,7 +94,7 @@ def _same_scenes(drafts: Sequence[Draft]) -> Iterator[Problem]:
 
 
 def _same_answers(drafts: Sequence[Draft], telling: Sequence[str]) -> Iterator[Problem]:
-    """One line for each answer that both splits have, and one that counts those within a split."""
+    """One problem for each answer that both splits have, and one that counts those within a split."""
     for turn in telling:
         groups = _grouped((draft.turns[turn].answer, draft) for draft in drafts if turn in draft.turns)
         shared = {answer: group for answer, group in groups.items() if len(group) > 1}
@@ -113,7 +113,7 @@ def _same_answers(drafts: Sequence[Draft], telling: Sequence[str]) -> Iterator[P
 
 
 def _languages(drafts: Sequence[Draft]) -> Iterator[Problem]:
-    """Each answer, since the others may hide a foreign one; then all together, since many are too short alone."""
+    """Test each answer, since others may hide a foreign one. Then test all together, since many are too short alone."""
     for draft in drafts:
         texts = {f"turns.{turn}: answer": words.answer for turn, words in draft.turns.items()}
         texts["turns"] = " ".join(texts.values())
@@ -128,7 +128,7 @@ def _languages(drafts: Sequence[Draft]) -> Iterator[Problem]:
 
 
 def _odd_texts(drafts: Sequence[Draft]) -> Iterator[Problem]:
-    """Broken characters; and what tables and programs write where there is nothing: it would be learnt as an answer."""
+    """Broken characters, and words that stand for a missing text: members would learn them as answers."""
     for draft in drafts:
         for turn, words in draft.turns.items():
             for part, text in (("question", words.question), ("answer", words.answer)):

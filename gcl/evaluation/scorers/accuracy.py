@@ -1,4 +1,4 @@
-"""Accuracy of actions from a closed list, and who is taken for whom: the confusion matrix."""
+"""Accuracy of actions from a closed list, and their confusion matrix."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
@@ -13,7 +13,7 @@ NO_ACTION = "(none)"
 class Accuracy(Scorer):
     """1 for an answer that names the scene's label, else 0.
 
-    The label counts, not the prose beside it: "Wait until she has passed." names no action, its label does.
+    The label counts, not the prose beside it. "Wait until she has passed." names no action, but its label does.
     """
 
     suffix, place, against, listed = " accuracy", 3, "label", True
@@ -37,7 +37,7 @@ class Accuracy(Scorer):
 
 
 def confusion_matrix(references: Sequence[str], parsed: Sequence[str], actions: Sequence[str]) -> dict[str, list]:
-    """Counts, a row per reference action and a column per generated one, the last column for `NO_ACTION`."""
+    """Counts, a row per reference action and a column per generated one. The last column is `NO_ACTION`."""
     columns = [*actions, NO_ACTION]
     counts = [[0] * len(columns) for _ in actions]
     for reference, action in zip(references, parsed, strict=True):

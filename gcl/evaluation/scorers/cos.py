@@ -11,7 +11,7 @@ from gcl.experiment.asked import ScoreSpec
 
 
 class SentenceSimilarity(Scorer):
-    """Scores pairs of texts with one sentence encoder; a pair with a text that the encoder cannot read scores 0."""
+    """Scores pairs of texts with one sentence encoder. A pair with a text that the encoder cannot read scores 0."""
 
     suffix, place = "-cos", 2
 
@@ -19,7 +19,7 @@ class SentenceSimilarity(Scorer):
         """Load a Sentence-BERT folder.
 
         Raises:
-            CheckpointError: for a plain BERT folder, which the library would pool by its own choice without a word.
+            CheckpointError: for a plain BERT folder. The library would choose its pooling without a word.
         """
         if not (encoder / "modules.json").is_file():
             raise CheckpointError(
@@ -43,7 +43,7 @@ class SentenceSimilarity(Scorer):
         import torch
         from sentence_transformers.util import pairwise_cos_sim
 
-        # Answers repeat each other, and references do from member to member: each text is encoded once.
+        # Answers repeat each other, and members share references, so each text is encoded once.
         new = sorted({*texts, *references} - self._embeddings.keys())
         if new:
             embeddings = self._model.encode(new, convert_to_tensor=True, show_progress_bar=False)

@@ -13,8 +13,8 @@ from gcl.experiment.asked import ScoreSpec
 class BertF1(Scorer):
     """Scores pairs of texts with one encoder.
 
-    Without idf. An empty text has an F1 of 0, before it is rescaled: the package cannot embed it, and saying nothing is no
-    action. A pair has one, too, where the encoder cannot read the text or the reference (`unreadable`).
+    Without idf. An empty text has an F1 of 0 before rescaling. The package cannot embed it, and silence is no action. A
+    pair has 0, too, where the encoder cannot read the text or the reference (`unreadable`).
     """
 
     suffix, place = "-F1", 1

@@ -12,9 +12,9 @@ from clean_set import QUESTIONS, change, check, say, write_clean
 from PIL import Image
 from turns_case import TURNS, dialogue
 
+from gcl.data.problem import Problem
 from gcl.data.raw import FILE, scene_record
 from gcl.data.validation import reports as page
-from gcl.data.validation.problem import Problem
 from gcl.data.validation.reports import SHOWN, Summary, Validation
 from gcl.data.validation.validate import validate
 from gcl.files import write_jsonl

@@ -10,10 +10,11 @@ from clean_set import change, check, say, write_clean
 from PIL import Image
 from turns_case import TURNS
 
+from gcl.data.problem import Problem
 from gcl.data.raw import FILE, Draft
 from gcl.data.validation.decoded_pictures import DecodedPicture
 from gcl.data.validation.picture_checks import Shot, picture_warnings
-from gcl.data.validation.problem import KINDS, Problem, by_kind, from_line
+from gcl.data.validation.problem_kinds import KINDS, by_kind
 from gcl.errors import DataError
 
 JAPANESE = "ロボットの左側を二人の歩行者がこちらに向かって歩いています。"
@@ -317,21 +318,25 @@ def test_a_missing_folder_says_what_makes_it(tmp_path):
         check(tmp_path / "absent")
 
 
-LINES = [
-    "scenarios.jsonl:5: image: 'a; b.png': leads out of the data set; write a path relative to raw, without '..'",
-    "scenarios.jsonl:5: turns.action: 'x: y': unknown field; use question and answer",
-    "scenarios.jsonl:5: turns.action: answer: empty; fill it in",
-    "scenarios.jsonl:5: turns: missing; write {}",
-    "scenarios.jsonl:12: not valid JSON: Expecting value at column 1; correct it",
-    "scenarios.jsonl: no records; add the scenes",
-]
+def test_records_that_share_a_line_are_told_apart(folder):
+    path = folder / FILE
+    first, second, *_ = path.read_text(encoding="utf-8").splitlines()
+    second = second.replace('"split": "train"', '"split": " "')
+    path.write_text(f"[{first}, {second}]", encoding="utf-8")
+    found = check(folder, counts=None).errors
+    assert f"{FILE}:1 (record 2): split: empty; fill it in" in map(str, found)
 
 
-@pytest.mark.parametrize("line", LINES)
-def test_a_line_in_fields_reads_as_before(line):
-    problem = from_line(line)
+@pytest.mark.parametrize(
+    ("problem", "line"),
+    [
+        (Problem("a:5", "image", "'a; b' leads out", "write a path"), "a:5: image: 'a; b' leads out; write a path"),
+        (Problem("a", "", "no records", "add the scenes"), "a: no records; add the scenes"),
+        (Problem("a:5", "", "not a cell; cells are @ * # _"), "a:5: not a cell; cells are @ * # _"),
+    ],
+)
+def test_a_problem_reads_as_one_line(problem, line):
     assert str(problem) == line
-    assert problem.place == line[: line.index(": ")] and problem.what and "; " not in problem.remedy
 
 
 def test_problems_stand_in_the_order_of_their_kinds():

@@ -1,13 +1,13 @@
-"""One finding about a data set, in fields: `Problem`. `from_line(line)` reads the lines that `read_drafts` writes."""
+"""The kinds of findings about a data set: `KINDS`; `by_kind(problems)` puts findings under their headings."""
 
-import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import groupby
+
+from gcl.data.problem import Problem
 
 # Every kind of finding and its heading, in the order in which they are shown.
 KINDS = {
-    "format": "what cannot be read",
+    "format": "mistakes in records",
     "label": "labels outside the list",
     "count": "number of scenes",
     "picture": "pictures that cannot be used",
@@ -26,33 +26,6 @@ KINDS = {
     "long": "answers that are cut",
     "unreadable": "answers that an encoder cannot read",
 }
-_BEGINNING = re.compile(
-    r"(?P<place>[^:]+(:\d+)?): ((?P<field>id|image|split|action|turns(\.\w+)?(: (question|answer))?): )?"
-)
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One finding."""
-
-    place: str  # file and line
-    field: str  # of the scene, or ""
-    what: str  # what is wrong
-    remedy: str  # what to do
-    kind: str  # one of `KINDS`
-
-    def __str__(self) -> str:
-        field = f"{self.field}: " if self.field else ""
-        return f"{self.place}: {field}{self.what}; {self.remedy}"
-
-
-def from_line(line: str) -> Problem:
-    """The fields of "<file>:<line>: <field>: <what>; <remedy>"."""
-    beginning = _BEGINNING.match(line)
-    field = beginning["field"] or ""
-    what, _, remedy = line[beginning.end() :].rpartition("; ")
-    kind = "label" if field == "action" and what.startswith("unknown action") else "format"
-    return Problem(beginning["place"], field, what, remedy, kind)
 
 
 def by_kind(problems: Iterable[Problem]) -> list[tuple[str, list[Problem]]]:
