@@ -18,6 +18,7 @@ SHARE = 0.02  # of a plain room's sentences that may be longer than LIMIT
 PLAIN = [
     *("gcl/objective", "gcl/models", "gcl/planning", "gcl/data/drawing", "gcl/operations"),
     *("gcl/files.py", "gcl/errors.py", "benchmarks"),
+    *("gcl/experiment", "gcl/experiment/methods", "gcl/training"),
 ]
 SHARE_ELSEWHERE = 0.15
 ELSEWHERE = sorted({str(path.parent.relative_to(ROOT)) for path in (ROOT / "gcl").rglob("*.py")} - {*PLAIN, "gcl"})

@@ -1,4 +1,4 @@
-"""What the members of a run are asked once they are trained, `evaluation(experiment, run)`, and what scores depend on."""
+"""Questions to the members of a run: `evaluation(experiment, run)`. Causes of scores: `score_spec(experiment, run)`."""
 
 from gcl.experiment.dialogue import turns_of
 from gcl.experiment.places import PLANNING
@@ -21,7 +21,7 @@ class ScoredTurn(Strict):
 
 
 class ScoreSpec(Strict):
-    """What scoring depends on."""
+    """Everything that decides scores, apart from answers and code."""
 
     bert_encoder: Weights
     bert_layer: int
@@ -40,7 +40,7 @@ class EvaluationSpec(Strict):
     """How answers are made.
 
     Attributes:
-        turns: what is asked about every test item, by name, in this order.
+        turns: names of the questions about every test item, in this order.
         batch_size: prompts that are answered together.
         max_new_tokens: longest answer.
     """
@@ -56,7 +56,7 @@ class EvaluationSpec(Strict):
 
 
 def evaluation(experiment: Experiment, run: RunSpec) -> EvaluationSpec:
-    """What a run's members are asked, and how."""
+    """The questions to a run's members, and the limits of their answers."""
     planning = run.dataset == PLANNING
     settings = experiment.planning.evaluation if planning else experiment.evaluation
     turns = questions(experiment, run.id) if planning else list(turns_of(experiment, run.dataset))

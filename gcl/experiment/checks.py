@@ -1,5 +1,6 @@
-"""Settings that are fine alone but not together: `contradictions(experiment)` must be mended, `warnings(experiment)` may be
-meant.
+"""Settings that are fine alone but not together. `contradictions(experiment)` must be mended.
+
+`warnings(experiment)` may be meant.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ def contradictions(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
 
 
 def _run_problems(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
-    """What keeps runs from being made; it would come up in the middle of the workflow otherwise."""
+    """Runs that cannot be made. Without this check they would fail in the middle of the workflow."""
     seed, controls = experiment.seeds.value[0], experiment.controls
 
     def attempt(path: list[str], make: Callable[..., object], *arguments: object) -> Iterator[tuple[list[str], str]]:
@@ -124,7 +125,7 @@ def _contradictions(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
 
 
 def _marked_prompts(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
-    """Prompts with a word that models take for a picture or the end of a turn."""
+    """Prompts with a word that models read as a picture or as the end of a turn."""
     for section in ("prompt", "planning"):
         for word in marks(getattr(experiment, section).system.value):
             path = [section, "system", "value"]
@@ -132,7 +133,7 @@ def _marked_prompts(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
 
 
 def _trainings_without_adapters(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
-    """Where all weights are trained: retaining adapters alone would keep nothing of it."""
+    """Trainings of all weights. Retaining adapters alone would keep nothing of them."""
     planning = experiment.planning
     stages = {name: getattr(planning, name) for name in ("words", "reading", "plan", "distillation")}
     settings = {"training": experiment.training} | {
@@ -148,7 +149,7 @@ def _trainings_without_adapters(experiment: Experiment) -> Iterator[tuple[list[s
 
 
 def _planning_problems(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
-    """What is wrong with `planning`."""
+    """Mistakes in `planning`."""
     planning, known = experiment.planning, experiment.models
     for model in planning.models.value:
         if model not in known:
@@ -188,7 +189,7 @@ def _planning_problems(experiment: Experiment) -> Iterator[tuple[list[str], str]
 
 
 def _control_problems(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
-    """What is wrong with `controls`; the data sets and their groups are right."""
+    """Mistakes in `controls`, where data sets and their groups are right."""
     controls, path = experiment.controls, ["controls", "arms", "value"]
     if controls.dataset.value not in experiment.groups:
         yield ["controls", "dataset", "value"], f"unknown data set; use one of {', '.join(experiment.groups)}"
@@ -231,7 +232,7 @@ def _control_problems(experiment: Experiment) -> Iterator[tuple[list[str], str]]
 
 
 def warnings(experiment: Experiment) -> Iterator[str]:
-    """Yield one line for everything that runs, but maybe not as meant: idle processes, groups that break AGO's two rules."""
+    """Yield one line for each setting that may not be meant: idle processes, groups that break AGO's two rules."""
     processes, inputs = experiment.execution.processes.value, experiment.training.micro_batch.value
     if inputs < processes:
         yield (

@@ -7,7 +7,7 @@ from gcl.files import canonical_json
 
 
 class DataSpec(Dialogue):
-    """How a data set's raw folder is read: what training and generation need besides the manifest."""
+    """How a data set's raw folder is read: the inputs of training and generation besides the manifest."""
 
     name: str
     root: str

@@ -1,4 +1,4 @@
-"""What is wrong with the turns of data sets: `turn_problems(experiment)`, for gcl/experiment/checks.py."""
+"""Mistakes in the turns of data sets: `turn_problems(experiment)`, for gcl/experiment/checks.py."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from gcl.experiment.schema import Experiment, TurnSetting
 
 # A metric is a file there, and called like it.
 METRICS = Path(__file__).parents[1] / "evaluation/scorers"
-# Names of other parts of a scene, in mappings and in what `gcl data inspect` looks for; and beginnings of other columns.
+# Names of other parts of a scene, in mappings and for `gcl data inspect`; and beginnings of other columns.
 TAKEN = ("id", "image", "split", "question", "answer", "dialogue", "label", "turn", "gain", "p", "tau")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 

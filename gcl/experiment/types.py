@@ -1,11 +1,11 @@
-"""What schemas are made of: `Strict` models, `Setting` with its origin, kinds of numbers, and what several sections have."""
+"""Parts of schemas: `Strict` models, `Setting` with its origin, kinds of numbers, and types that several sections share."""
 
 from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 ORIGINS = ("paper", "inferred", "assumed")
-# What members see of a test scene: its picture, or that of another scene, as a control.
+# The picture that members see with a test scene: its own, or that of another scene, as a control.
 Pictures = Literal["own", "exchanged"]
 T = TypeVar("T")
 S = TypeVar("S", bound="Strict")
