@@ -19,6 +19,8 @@ PLAIN = [
     *("gcl/objective", "gcl/models", "gcl/planning", "gcl/data/drawing", "gcl/operations"),
     *("gcl/files.py", "gcl/errors.py", "benchmarks"),
     *("gcl/experiment", "gcl/experiment/methods", "gcl/training"),
+    *("gcl/reporting", "gcl/reporting/figures", "gcl/reporting/page", "gcl/reporting/tables", "gcl/reporting/trace"),
+    *("gcl/workflow", "gcl/cli"),
 ]
 SHARE_ELSEWHERE = 0.15
 ELSEWHERE = sorted({str(path.parent.relative_to(ROOT)) for path in (ROOT / "gcl").rglob("*.py")} - {*PLAIN, "gcl"})

@@ -1,4 +1,4 @@
-"""Arguments that several verbs of `gcl` have, and what they name: `opened(file, scale)` gives the experiment."""
+"""Arguments that several verbs of `gcl` share, and their objects: `opened(file, scale)` gives the experiment."""
 
 import math
 from pathlib import Path
