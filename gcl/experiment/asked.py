@@ -5,9 +5,8 @@ from gcl.experiment.places import PLANNING
 from gcl.experiment.planning_arms import questions
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment
-from gcl.experiment.types import Strict
+from gcl.experiment.types import Spec, Strict
 from gcl.experiment.weights import Weights
-from gcl.files import canonical_json
 
 # Of plans; readings have the share that is read without a mistake.
 PLAN_METRICS = ("parsed", "success", "success_staying", "optimal", "illegal")
@@ -20,7 +19,7 @@ class ScoredTurn(Strict):
     metrics: list[str]
 
 
-class ScoreSpec(Strict):
+class ScoreSpec(Spec):
     """Everything that decides scores, apart from answers and code."""
 
     bert_encoder: Weights
@@ -30,13 +29,8 @@ class ScoreSpec(Strict):
     turns: list[ScoredTurn]
     actions: list[str] | None
 
-    @property
-    def json(self) -> str:
-        """One spelling; it triggers a rerun when it changes."""
-        return canonical_json(self.model_dump())
 
-
-class EvaluationSpec(Strict):
+class EvaluationSpec(Spec):
     """How answers are made.
 
     Attributes:
@@ -48,11 +42,6 @@ class EvaluationSpec(Strict):
     turns: list[str]
     batch_size: int
     max_new_tokens: int
-
-    @property
-    def json(self) -> str:
-        """One spelling; it triggers a rerun when it changes."""
-        return canonical_json(self.model_dump())
 
 
 def evaluation(experiment: Experiment, run: RunSpec) -> EvaluationSpec:

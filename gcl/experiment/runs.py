@@ -11,9 +11,9 @@ import re
 from typing import NamedTuple
 
 from gcl.errors import ConfigError
-from gcl.experiment.types import Lora, Pictures, Strict
+from gcl.experiment.types import Lora, Pictures, Spec, Strict
 from gcl.experiment.weights import Weights
-from gcl.files import canonical_json, sha256_text
+from gcl.files import sha256_text
 
 FORM = "<dataset>/<method>/<model, or models joined by +>/<variant>/seed<k>"
 
@@ -143,7 +143,7 @@ class RolloutFeed(Strict):
     max_new_tokens: int
 
 
-class RunSpec(Strict):
+class RunSpec(Spec):
     """Everything that decides the result of one training, apart from data and code.
 
     A group of one has an objective with weights 0. So a change of DRL or GSL settings does not touch SFT baselines.
@@ -178,11 +178,6 @@ class RunSpec(Strict):
     def trained_before(self) -> list[str]:
         """Ids of the runs whose members this one starts from."""
         return list(dict.fromkeys(m.start.run for m in self.members if isinstance(m.start, Trained)))
-
-    @property
-    def json(self) -> str:
-        """One spelling; it triggers a rerun when it changes."""
-        return canonical_json(self.model_dump())
 
     @property
     def fingerprint(self) -> str:
