@@ -18,28 +18,15 @@ PORTS = range(20_000, 30_000)
 _STEP = "GCL_STEP"  # set in the step that this command starts
 
 
-def started() -> bool:
-    """Whether this is one of torchrun's processes."""
-    return "TORCHELASTIC_RUN_ID" in os.environ
-
-
 def ensure(execution: ExecutionSpec) -> None:
-    """Go on if one process is enough, or this is one of several. Otherwise start them, and do not return.
-
-    Raises:
-        ConfigError: as `start`.
-    """
-    # DeepSpeed wants to be started by torchrun even where it is alone.
-    if (execution.processes > 1 or execution.engine == "deepspeed") and not started():
-        start(execution)
-
-
-def start(execution: ExecutionSpec) -> None:
-    """Replace this process; does not return.
+    """Go on if one process is enough, or this is one of several. Otherwise start them in place of this one.
 
     Raises:
         ConfigError: if several nodes are wanted outside of a SLURM job.
     """
+    # DeepSpeed wants to be started by torchrun even where it is alone. The variable is in each of torchrun's processes.
+    if (execution.processes == 1 and execution.engine == "plain") or "TORCHELASTIC_RUN_ID" in os.environ:
+        return
     command = [sys.executable, "-m", "gcl", *sys.argv[1:]]
     if execution.nodes > 1 and _STEP not in os.environ:
         if "SLURM_JOB_ID" not in os.environ or shutil.which("srun") is None:
