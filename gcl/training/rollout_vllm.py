@@ -178,7 +178,8 @@ class VLLM:
         """Compare the probabilities of an answer's first tokens."""
         answer = list(answer[:_COMPARED])
         batch = collate([self.member.encoder.prompt(exchange, answer)], self.member.encoder, left_padded=False)
-        hidden_ND, head_VD, _ = self.member({name: tensor.to(self._device) for name, tensor in batch.items()})
+        device = self.member.backbone.device
+        hidden_ND, head_VD, _ = self.member({name: tensor.to(device) for name, tensor in batch.items()})
         logits_NV = hidden_ND.float() @ head_VD.float().t()
         tokens_N = torch.tensor(answer, device=logits_NV.device)
         here_N = logits_NV.log_softmax(dim=-1).gather(1, tokens_N[:, None])[:, 0].cpu()
@@ -189,10 +190,6 @@ class VLLM:
                 f"(up to {TOLERANCE} is rounding): they are not the same model; set execution.rollouts: plain, or use "
                 "another version of vLLM"
             )
-
-    @property
-    def _device(self) -> torch.device:
-        return self.member.backbone.device
 
 
 def _cache_bytes(member: Member) -> int:

@@ -99,7 +99,7 @@ class DeepSpeedEngine(Engine):
                 continue
             if self.stage == 3:
                 deepspeed.zero.register_external_parameter(member, member.head)
-            parameters = sum(_size(parameter) for parameter in member.parameters())
+            parameters = sum(getattr(one, "ds_numel", one.numel()) for one in member.parameters())
             config = deepspeed_config(self.training, execution, len(self.members), parameters)
             engine, *_ = deepspeed.initialize(model=member, optimizer=optimizer, config=config)
             modules.append(engine)
@@ -162,7 +162,3 @@ class DeepSpeedEngine(Engine):
         for name, parameter in member.backbone.named_parameters():
             with deepspeed.zero.GatheredParameters([parameter]) if self.stage == 3 else nullcontext():
                 yield name, parameter.detach()
-
-
-def _size(parameter: nn.Parameter) -> int:
-    return getattr(parameter, "ds_numel", parameter.numel())
