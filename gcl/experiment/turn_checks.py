@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from gcl.experiment.dialogue import CHOOSING, turns_of
+from gcl.experiment.dialogue import CHOOSING, scored_by
 from gcl.experiment.marks import marks
 from gcl.experiment.schema import Experiment, TurnSetting
 
@@ -29,9 +29,7 @@ def turn_problems(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
         elif experiment.datasets[setting.like.value].turns is None:
             yield [*path[:2], "like", "value"], f"{setting.like.value} has no turns of its own; name one that has"
             continue
-        turns = turns_of(experiment, dataset)
-        choosing = [name for name, turn in turns.items() if CHOOSING in turn.metrics]
-        if setting.actions.value and not choosing:
+        if setting.actions.value and not scored_by(experiment, dataset, CHOOSING):
             what = (
                 f"none of its turns has the metric {CHOOSING}; add it to that whose answers name actions, or write null"
             )
