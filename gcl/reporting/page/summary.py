@@ -70,9 +70,8 @@ def _against_control(outcome: MarkCount) -> str:
         who = f"All {n} GCL rows beat"
     rest = f"{outcome.worse} of {n} {'is' if outcome.worse == 1 else 'are'} worse" if outcome.worse else "none is worse"
     unsure = f", {outcome.open} cannot be told apart from it" if outcome.open else ""
-    return f"{who} its SFT control in {outcome.header}; {rest}{unsure}." if better < 2 else (
-        f"{who} their SFT controls in {outcome.header}; {rest}{unsure}."
-    )  # fmt: skip
+    control = "its SFT control" if better < 2 else "their SFT controls"
+    return f"{who} {control} in {outcome.header}; {rest}{unsure}."
 
 
 def _counted(table: ResultTable, found: Sequence[MarkCount]) -> str:

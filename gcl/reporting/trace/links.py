@@ -108,7 +108,7 @@ def _start(here: Places, member: MemberSpec, expected: str, kept: bool) -> Itera
         # Another run's checkpoint may have been removed like this one's.
         trained = isinstance(member.start, Trained)
         yield _weights("start", Path(weights.path), expected, kept or not trained)
-        if isinstance(member.start, Trained):
+        if trained:
             yield _teacher(here.record(member.start.run), expected)
 
 
@@ -163,9 +163,9 @@ def _settings(experiment: Experiment, spec: RunSpec, made: Provenance) -> Link:
         present = find_run(experiment, run).fingerprint
     except ConfigError as error:
         return Link("settings", run, CHANGED, f"not in the present configuration: {error}")
-    return Link(
-        "settings", run, *((OK, words) if present == made.spec_sha256 else (CHANGED, f"other ones than now: {words}"))
-    )
+    if present == made.spec_sha256:
+        return Link("settings", run, OK, words)
+    return Link("settings", run, CHANGED, f"other ones than now: {words}")
 
 
 def _spec_words(spec: RunSpec) -> str:
@@ -206,8 +206,9 @@ def _teacher(path: Path, weights: str) -> Link:
     if record is None:
         return Link("teacher", str(path), MISSING)
     if weights not in (record.get("weights") or {}).values():
-        problem = "of another training: its weights are not those that were taught from"
-        return Link("teacher", str(path), CHANGED, problem)
+        return Link(
+            "teacher", str(path), CHANGED, "of another training: its weights are not those that were taught from"
+        )
     return Link("teacher", str(path), OK, _costs_words(record["costs"]))
 
 
