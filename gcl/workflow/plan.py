@@ -68,7 +68,6 @@ class Plan:
     def __init__(self, experiment: Experiment) -> None:
         self.experiment = experiment
         self.scale = experiment.scale
-        self.data = experiment.data.value
         self.here = places(experiment)
         self.at = replace(self.here, scale="{scale}")  # in rules, where the scale is a wildcard
         self.drawn = experiment.drawing is not None
