@@ -37,8 +37,7 @@ Scratch = Annotated[
 Changes = Annotated[
     tuple[str, ...],
     Parameter(
-        name="--set",
-        help="NAME=VALUE: change a setting of `execution`, such as --set processes=2; can be repeated.",
+        name="--set", help="NAME=VALUE: change a setting of `execution`, such as --set processes=2; can be repeated."
     ),
 ]
 

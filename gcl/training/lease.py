@@ -54,11 +54,7 @@ class FinishedElsewhere(TrainingError):
 
 @contextmanager
 def hold_lease(
-    folder: Path,
-    *,
-    main: bool = True,
-    share: Callable[[Any], Any] = lambda value: value,
-    duration: float = DURATION,
+    folder: Path, *, main: bool = True, share: Callable[[Any], Any] = lambda value: value, duration: float = DURATION
 ) -> Iterator[Lease]:
     """Hold the folder's lease during the block; wait for it as long as another copy gives signs of life.
 

@@ -42,12 +42,7 @@ def total_steps(feed: Feed, spec: RunSpec) -> int:
 
 
 def train_group(
-    engine: Engine,
-    feed: Feed,
-    spec: RunSpec,
-    execution: ExecutionSpec,
-    checkpoints: Checkpoints,
-    log: LossLog | None,
+    engine: Engine, feed: Feed, spec: RunSpec, execution: ExecutionSpec, checkpoints: Checkpoints, log: LossLog | None
 ) -> None:
     """Fine-tune all members together, in place.
 

@@ -134,10 +134,7 @@ def _options(word: str, folder: Path, run: str, key: str, done: int) -> tuple[di
             {"WANDB_MODE": "offline", "WANDB_ERROR_REPORTING": "false"},
             {"dir": str(folder), "id": key, "name": run, "resume": "allow", "settings": {"console": "off"}},
         ),
-        "mlflow": (
-            {"MLFLOW_TRACKING_URI": folder.as_uri(), "MLFLOW_ALLOW_FILE_STORE": "true"},
-            {"run_name": run},
-        ),
+        "mlflow": ({"MLFLOW_TRACKING_URI": folder.as_uri(), "MLFLOW_ALLOW_FILE_STORE": "true"}, {"run_name": run}),
         "trackio": ({"TRACKIO_DIR": str(folder)}, {"name": f"{run}/{key}", "resume": "allow"}),
         "dvclive": ({}, {"dir": str(folder), "resume": done > 0, "save_dvc_exp": False, "dvcyaml": None}),
     }[word]

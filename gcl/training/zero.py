@@ -51,10 +51,7 @@ def deepspeed_config(
         "reduce_bucket_size": min(REDUCE_BUCKET // members, parameters),
     }
     if execution.zero_stage == 3:
-        zero |= {
-            "stage3_max_live_parameters": LIVE // members,
-            "stage3_prefetch_bucket_size": PREFETCH // members,
-        }
+        zero |= {"stage3_max_live_parameters": LIVE // members, "stage3_prefetch_bucket_size": PREFETCH // members}
     if execution.offload:
         zero["offload_optimizer"] = {"device": "cpu", "pin_memory": torch.cuda.is_available()}
     return {
