@@ -226,12 +226,12 @@ def warnings(experiment: Experiment) -> Iterator[str]:
             learner, guide = scores.get(group.learner), scores.get(group.guide)
             if learner is not None and guide is not None and learner > guide:
                 yield (
-                    f"{where}: the learner has the better SFT score on {name} ({learner} > {guide}); "
-                    "AGO makes the worse model the learner: swap them, or keep it as a deliberate control"
+                    f"{where}: the learner has the better SFT score on {name} ({learner} > {guide}). "
+                    "AGO makes the worse model the learner; swap them, or keep it as a deliberate control"
                 )
             sizes = [experiment.models[model].size.value for model in (group.learner, group.guide)]
             if (group.tau[0] > group.tau[1]) != (sizes[0] <= sizes[1]):
                 yield (
-                    f"{where}: tau {group.tau} of sizes {sizes}; AGO gives the smaller model the larger tau "
-                    "(equal sizes: the learner): swap them, or keep it as a deliberate control"
+                    f"{where}: tau {group.tau} of sizes {sizes}. AGO gives the smaller model the larger tau "
+                    "(equal sizes: the learner); swap them, or keep it as a deliberate control"
                 )

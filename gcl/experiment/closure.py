@@ -49,7 +49,7 @@ EXCLUDED = {
     "gcl": "says the version",
     "gcl.cli.arguments": "reads settings",
     "gcl.errors": "words of errors",
-    "gcl.files": "writes files whole and hashes them; what is in them is others' business",
+    "gcl.files": "writes files whole and hashes them; others decide their contents",
     "gcl.experiment": "reads settings and makes specifications of them; a step is given its own by its rule",
     "gcl.training.launch": "starts processes",
     "gcl.training.lease": "keeps copies of a run apart",

@@ -34,8 +34,8 @@ class Lease:
     def message(self) -> str:
         """The message to the user then."""
         return (
-            f"{self._folder}: another copy of this run has taken over, since this one gave no sign of life for "
-            f"{DURATION:.0f} s; this copy leaves, nothing is lost"
+            f"{self._folder}: another copy of this run has taken over. This one gave no sign of life for "
+            f"{DURATION:.0f} s; it leaves, nothing is lost"
         )
 
     def check(self) -> None:

@@ -186,8 +186,8 @@ class VLLM:
         there_N = torch.tensor([each[token].logprob for token, each in zip(answer, found, strict=False)])
         if not (difference := float((here_N - there_N).abs().mean())) <= TOLERANCE:
             raise TrainingError(
-                f"{exchange.id}: vLLM and the training differ by {difference:.2f} nats a token in how probable an answer is "
-                f"(up to {TOLERANCE} is rounding): they are not the same model; set execution.rollouts: plain, or use "
+                f"{exchange.id}: log p of an answer in vLLM and in the training differs by {difference:.2f} nats a token. "
+                f"Up to {TOLERANCE} is rounding, so they are not the same model; set execution.rollouts: plain, or use "
                 "another version of vLLM"
             )
 

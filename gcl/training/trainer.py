@@ -68,7 +68,7 @@ def train_run(
     check_installed(execution.loggers)
     if execution.retain == "adapters" and spec.training.lora is None:
         raise TrainingError(
-            f"{spec.id}: execution.retain is 'adapters', but this training has none (lora: null), so its weights would be "
+            f"{spec.id}: execution.retain is 'adapters', but this training has none (lora: null). Its weights would be "
             "lost; use `--set retain=final`, or set lora"
         )
     try:

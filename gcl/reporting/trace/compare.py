@@ -126,8 +126,8 @@ def _check(a: ScoredRun, b: ScoredRun) -> None:
     for what, value in a.needed.items():
         if value != b.needed.get(what):
             raise DataError(
-                f"{a.path} and {b.path} were scored with different {what}, so their difference means nothing; compare runs "
-                f"of one data set and scale, or bring both up to date with: snakemake --cores 2 {a.path} {b.path}"
+                f"{a.path} and {b.path} were scored with different {what}. Their difference means nothing; compare runs of "
+                f"one data set and scale, or bring both up to date with: snakemake --cores 2 {a.path} {b.path}"
             )
     scenes = {frozenset(item.id for item in member.items) for one in (a, b) for member in one.file.members}
     if len(scenes) > 1:
