@@ -20,7 +20,7 @@ from gcl.planning.states_file import solved
 from gcl.planning.views import prompt
 from gcl.training.member import Member
 from gcl.training.rollout import roll_out
-from gcl.training.rollout_vllm import VLLM, available, chosen
+from gcl.training.rollout_vllm import VLLM, available, rollout_backend
 
 needs_vllm = pytest.mark.skipif(not available(), reason="vLLM is not installed")
 SETTINGS = {"temperature": 1.0, "max_new_tokens": 12}
@@ -72,7 +72,7 @@ def copy_of(member: Member, questions, **changes) -> VLLM:
 
 def test_what_is_chosen(experiment, monkeypatch):
     spec = find_run(experiment, "planning/mgsd/qwen3-vl-4b+qwen3-vl-4b/full/seed0")
-    assert chosen("plain", spec) == "plain" and chosen("vllm", spec) == "vllm"
+    assert rollout_backend("plain", spec) == "plain" and rollout_backend("vllm", spec) == "vllm"
     for installed, gpu, expected in (
         (False, False, "plain"),
         (True, False, "plain"),
@@ -81,17 +81,18 @@ def test_what_is_chosen(experiment, monkeypatch):
     ):
         monkeypatch.setattr("gcl.training.rollout_vllm.available", lambda installed=installed: installed)
         monkeypatch.setattr(torch.cuda, "is_available", lambda gpu=gpu: gpu)
-        assert chosen("auto", spec) == expected, (installed, gpu)
+        assert rollout_backend("auto", spec) == expected, (installed, gpu)
     adapted = spec.model_copy(update={"training": spec.training.model_copy(update={"lora": Lora(rank=2, alpha=4.0)})})
-    assert [chosen("auto", each) for each in (spec, adapted)] == ["vllm", "plain"]
+    assert [rollout_backend("auto", each) for each in (spec, adapted)] == ["vllm", "plain"]
     # A teacher who answers is frozen, so that it has no adapters.
-    assert chosen("auto", adapted.model_copy(update={"author": 1})) == "vllm"
+    taught = adapted.model_copy(update={"feed": adapted.feed.model_copy(update={"author": 1})})
+    assert rollout_backend("auto", taught) == "vllm"
 
 
 def test_adapters_low_temperatures_and_a_missing_vllm_are_refused(backbones, tasks):
     run = make_run(backbones, members=2, lr=(1e-3, 0.0, 0.0))
-    settings = SETTINGS | {"vocabulary": 50, "rows": 6, "processes": 1, "questions": tasks[0]}
     spec = run.members[0].model_copy(update={"start": Weights(path=str(backbones["qwen3_vl"]))})
+    settings = SETTINGS | {"vocabulary": 50, "rows": 6, "processes": 1, "questions": tasks[0], "start": spec.start}
     adapted = run.training.model_copy(update={"lora": Lora(rank=2, alpha=4.0)})
     with pytest.raises(ConfigError, match="takes no LoRA adapters; choose plain"):
         VLLM(Member.load(spec, spec.start, adapted, semantic_size=None, seed=0), **settings)
