@@ -65,7 +65,7 @@ def weights(member: Member):
 
 def copy_of(member: Member, questions, **changes) -> VLLM:
     settings = SETTINGS | {"vocabulary": member.head_rows, "rows": len(questions), "processes": 1} | changes
-    found = VLLM(member, questions=questions, **settings)
+    found = VLLM(member, start=member.spec.start, questions=questions, **settings)
     found.push(weights(member))
     return found
 
