@@ -13,15 +13,8 @@ import pytest
 from conftest import ROOT
 
 LIMIT, LONGEST = 20, 30  # words of a sentence
-SHARE = 0.02  # of a plain room's sentences that may be longer than LIMIT
-# Rooms that were rewritten in plain words. Of the other rooms SHARE_ELSEWHERE may be longer; move each here when it is done.
-PLAIN = [
-    *("gcl/objective", "gcl/models", "gcl/planning", "gcl/data/drawing", "gcl/operations"),
-    *("gcl/files.py", "gcl/errors.py", "benchmarks"),
-    *("gcl/data", "gcl/data/importing", "gcl/data/validation", "gcl/evaluation", "gcl/evaluation/scorers", "gcl/tasks"),
-]
-SHARE_ELSEWHERE = 0.15
-ELSEWHERE = sorted({str(path.parent.relative_to(ROOT)) for path in (ROOT / "gcl").rglob("*.py")} - {*PLAIN, "gcl"})
+SHARE = 0.02  # of a room's sentences that may be longer than LIMIT
+ROOMS = sorted({str(path.parent.relative_to(ROOT)) for path in (ROOT / "gcl").rglob("*.py")} | {"benchmarks"})
 _SECTION = re.compile(r"(Args|Attributes|Returns|Yields|Raises):")
 _FIELD = re.compile(r" {4}(\*{0,2}\w+): (?=\S)")
 
@@ -71,24 +64,21 @@ def sentences(path: Path) -> list[str]:
 
 def sentences_of(room: str) -> dict[str, str]:
     """Where each sentence of a room's modules is, by sentence."""
-    place = ROOT / room
-    paths = sorted(place.glob("*.py")) if place.is_dir() else [place]
-    return {sentence: path.name for path in paths for sentence in sentences(path)}
+    return {sentence: path.name for path in sorted((ROOT / room).glob("*.py")) for sentence in sentences(path)}
 
 
 def listed(found: dict[str, str]) -> str:
     return "\n".join(f"{name}: {sentence}" for sentence, name in found.items())
 
 
-@pytest.mark.parametrize("room", [*PLAIN, *ELSEWHERE])
+@pytest.mark.parametrize("room", ROOMS)
 def test_few_sentences_are_long(room):
     found = sentences_of(room)
     long = {one: name for one, name in found.items() if markdown_pages.words(one) > LIMIT}
-    share = SHARE if room in PLAIN else SHARE_ELSEWHERE
-    assert len(long) <= share * len(found), f"{len(long)} of {len(found)} have over {LIMIT} words:\n{listed(long)}"
+    assert len(long) <= SHARE * len(found), f"{len(long)} of {len(found)} have over {LIMIT} words:\n{listed(long)}"
 
 
-@pytest.mark.parametrize("room", PLAIN)
+@pytest.mark.parametrize("room", ROOMS)
 def test_no_sentence_is_very_long_or_has_what_as_its_subject(room):
     bad = {
         one: name

@@ -1,4 +1,4 @@
-"""Arguments that several verbs of `gcl` have, and what they name: `opened(file, scale)` gives the experiment."""
+"""Arguments that several verbs of `gcl` share, and their objects: `opened(file, scale)` gives the experiment."""
 
 import math
 from pathlib import Path
@@ -37,8 +37,7 @@ Scratch = Annotated[
 Changes = Annotated[
     tuple[str, ...],
     Parameter(
-        name="--set",
-        help="NAME=VALUE: change a setting of `execution`, such as --set processes=2; can be repeated.",
+        name="--set", help="NAME=VALUE: change a setting of `execution`, such as --set processes=2; can be repeated."
     ),
 ]
 

@@ -24,7 +24,7 @@ def generate(
         gcl data generate captions --train 3000 --seed 7 --to data/miniature/captions
 
     Args:
-        name: What to draw.
+        name: The data set to draw.
         train: Scenes to train on.
         seed: Of all that is drawn.
         to: Folder to make.

@@ -1,7 +1,7 @@
 """The `gcl` command: `main()` reads a command line, runs one verb and gives the exit status.
 
 A verb is a function in one of the files beside this one. Its signature and docstring are its parser and its help. An error
-that a user can mend is one line (or one line a mistake) on standard error, status 2, no traceback.
+that a user can mend is one line a mistake on standard error. Its status is 2; there is no traceback.
 """
 
 import errno
@@ -19,7 +19,7 @@ from gcl.files import STDIN
 
 
 def _shown(default: object) -> str | None:
-    """How help names a default; nothing where that says nothing."""
+    """A default in help; None for an empty one."""
     return None if default is None or default is False or default in ("", ()) else str(default)
 
 

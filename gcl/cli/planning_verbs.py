@@ -10,11 +10,7 @@ from cyclopts import Group, Parameter, validators
 
 from gcl.cli.arguments import Count, CountOrNone, File, Scale, known_model, opened
 from gcl.errors import ConfigError, DataError
-from gcl.files import (
-    atomic_folder,
-    write_json,
-    write_text,
-)
+from gcl.files import atomic_folder, write_json, write_text
 
 System = Annotated[str, Parameter(help="System message.")]
 Pixels = Annotated[tuple[Count, Count], Parameter(help="Smallest and largest picture area after resizing.")]

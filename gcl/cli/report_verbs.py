@@ -1,4 +1,4 @@
-"""The verbs that read results and say what is in them.
+"""The verbs that read results.
 
 Heavy libraries are imported inside, so that `gcl --help` and mistakes in arguments answer at once.
 """
@@ -40,7 +40,7 @@ def compare(
 
 
 def trace(cell: str, /, *, as_json: Json = False, scale: Scale = None, results: Results = Path("results")) -> None:
-    """Follow a number of a table back to all that it rests on.
+    """Follow a number of a table back to its causes.
 
     For example:
 
@@ -48,7 +48,7 @@ def trace(cell: str, /, *, as_json: Json = False, scale: Scale = None, results: 
         gcl trace headline:learner/full:action_f1
 
     Args:
-        cell: A table, to list what can be asked of it, or TABLE:ROW:COLUMN; the row by number, or by words joined by /.
+        cell: TABLE:ROW:COLUMN, the row by number or by words joined by /. A table alone lists its rows and columns.
     """
     from gcl.errors import raise_all
     from gcl.reporting.trace.trace import rows, show_rows, trace

@@ -1,4 +1,4 @@
-"""The verbs of a run: train a group, let its members answer, score the answers; ask one about pictures of one's own.
+"""The verbs of a run: train a group, let its members answer, score the answers, ask one about other pictures.
 
 Heavy libraries are imported inside, so that `gcl --help` and mistakes in arguments answer at once.
 """

@@ -1,4 +1,4 @@
-"""Verbs about the experiment as a whole: what it is, what it would take, where it stands.
+"""Verbs about the whole experiment: its settings and runs, its costs, its state.
 
 Heavy libraries are imported inside, so that `gcl --help` and mistakes in arguments answer at once.
 """

@@ -1,1 +1,1 @@
-"""What is to be run: settings, runs, and the list of all of them. Nothing here imports torch."""
+"""The experiment: settings, runs, and the list of all runs. Nothing here imports torch."""

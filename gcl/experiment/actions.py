@@ -1,17 +1,17 @@
-"""Which action of a closed list a text means: the one reader that import, validation, scoring, gallery and `predict` share.
+"""The one reader of actions in texts, by a closed list. Import, validation, scoring, gallery and `predict` share it.
 
 `label_of(text, actions)` reads a label, which is the name of an action and nothing else. `named_action(text, actions)` reads
 a sentence, such as a model's answer.
 
-Both compare normalised texts: case, width and kind of white space, hyphens, underscores and full stops do not matter. A
-sentence names an action by whole words, the longest name first: "move forward-left" is Move Forward Left, not Move Forward.
+Both compare normalised texts: case, width and kind of white space, hyphens, underscores and full stops do not matter.
 
-Between the words of a name may stand commas, slashes, brackets, and "and", "to", "the": "move forward to the left" is Move
-Forward Left, too.
+A sentence names an action by whole words, the longest name first. So "move forward-left" is not Move Forward. Commas,
+slashes, brackets, "and", "to", "the" may stand between the words. So "move forward to the left" is Move Forward Left.
 
-A name does not count where it is negated: directly after a negation ("do not turn left"), a few small words or an aside
-between commas apart ("no need to stop"), or joined to such a name by "or" or "nor" ("do not stop or turn left"). The English
-negations below are known. What else a sentence says is not understood: "stopping would block her" names nothing.
+A name does not count directly after a negation ("do not turn left"). A few small words, or an aside between commas, may
+stand between the two ("no need to stop"). "Or" and "nor" join further names to a negated one ("do not stop or turn left").
+
+Only the English negations below are known. The reader understands nothing else: "stopping would block her" names nothing.
 """
 
 import re
@@ -23,7 +23,7 @@ from functools import lru_cache
 _STOPS = ".。।॥۔։።᙮။…"
 _LOOSE = re.compile(r"[\s_]+")
 _ENDS = re.compile(rf"^[\s\"'`“”‘’«»()\[\]*]+|[\s\"'`“”‘’«»()\[\]*!{_STOPS}]+$")
-# Between the words of a name: "move forward (left)" and "move forward and left" name the same as "Move Forward Left".
+# Between the words of a name: "move forward (left)" and "move forward and left" are Move Forward Left.
 _GAP = r"(?:[\s,/()&+]|\b(?:and|to|the|towards?)\b)+"
 _VERBS = "ca|wo|sha|do|does|did|should|would|could|must|might|need|is|are|was|were|has|have|had"
 _NEGATION = (
@@ -37,7 +37,7 @@ _JOINED = re.compile(rf"^(?:\s*,)?\s+(?:or|nor)(?:\s+{_SMALL})*\s+$")
 
 def normalized(text: str) -> str:
     """Lower case, hyphens and underscores as blanks, one blank between words, none around."""
-    if text.isascii():  # as nearly all are: a shorter way to the same
+    if text.isascii():  # nearly all texts; the faster way
         text = text.casefold().replace("-", " ")
     else:
         text = unicodedata.normalize("NFKC", text).casefold()
@@ -46,7 +46,7 @@ def normalized(text: str) -> str:
 
 
 def label_of(text: str, actions: Sequence[str]) -> str | None:
-    """The action whose name the text is, quotes and a final full stop aside; None if it is not just a name."""
+    """The action of that name, quotes and a final full stop aside; None if there is none."""
     key = _key(text)
     return next((action for action in actions if _key(action) == key), None)
 
@@ -73,12 +73,12 @@ def named_actions(text: str, actions: Sequence[str]) -> list[str]:
 
 
 def _key(name: str) -> str:
-    """A name as it is compared."""
+    """The form of a name that is compared."""
     return _words(_ENDS.sub("", normalized(name)))
 
 
 def _words(name: str) -> str:
-    """The words of a name, without what may stand between them."""
+    """The words of a name alone, without commas and the like."""
     return " ".join(filter(None, re.split(_GAP, name))) or name
 
 

@@ -1,13 +1,12 @@
-"""What the members of a run are asked once they are trained, `evaluation(experiment, run)`, and what scores depend on."""
+"""Questions to the members of a run: `evaluation(experiment, run)`. Causes of scores: `score_spec(experiment, run)`."""
 
 from gcl.experiment.dialogue import turns_of
 from gcl.experiment.places import PLANNING
 from gcl.experiment.planning_arms import questions
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment
-from gcl.experiment.types import Strict
+from gcl.experiment.types import Spec, Strict
 from gcl.experiment.weights import Weights
-from gcl.files import canonical_json
 
 # Of plans; readings have the share that is read without a mistake.
 PLAN_METRICS = ("parsed", "success", "success_staying", "optimal", "illegal")
@@ -20,8 +19,8 @@ class ScoredTurn(Strict):
     metrics: list[str]
 
 
-class ScoreSpec(Strict):
-    """What scoring depends on."""
+class ScoreSpec(Spec):
+    """Everything that decides scores, apart from answers and code."""
 
     bert_encoder: Weights
     bert_layer: int
@@ -30,17 +29,12 @@ class ScoreSpec(Strict):
     turns: list[ScoredTurn]
     actions: list[str] | None
 
-    @property
-    def json(self) -> str:
-        """One spelling; it triggers a rerun when it changes."""
-        return canonical_json(self.model_dump())
 
-
-class EvaluationSpec(Strict):
+class EvaluationSpec(Spec):
     """How answers are made.
 
     Attributes:
-        turns: what is asked about every test item, by name, in this order.
+        turns: names of the questions about every test item, in this order.
         batch_size: prompts that are answered together.
         max_new_tokens: longest answer.
     """
@@ -49,14 +43,9 @@ class EvaluationSpec(Strict):
     batch_size: int
     max_new_tokens: int
 
-    @property
-    def json(self) -> str:
-        """One spelling; it triggers a rerun when it changes."""
-        return canonical_json(self.model_dump())
-
 
 def evaluation(experiment: Experiment, run: RunSpec) -> EvaluationSpec:
-    """What a run's members are asked, and how."""
+    """The questions to a run's members, and the limits of their answers."""
     planning = run.dataset == PLANNING
     settings = experiment.planning.evaluation if planning else experiment.evaluation
     turns = questions(experiment, run.id) if planning else list(turns_of(experiment, run.dataset))

@@ -1,5 +1,6 @@
-"""Settings that are fine alone but not together: `contradictions(experiment)` must be mended, `warnings(experiment)` may be
-meant.
+"""Settings that are fine alone but not together. `contradictions(experiment)` must be mended.
+
+`warnings(experiment)` may be meant.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ def contradictions(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
 
 
 def _run_problems(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
-    """What keeps runs from being made; it would come up in the middle of the workflow otherwise."""
+    """Runs that cannot be made. Without this check they would fail in the middle of the workflow."""
     seed, controls = experiment.seeds.value[0], experiment.controls
 
     def attempt(path: list[str], make: Callable[..., object], *arguments: object) -> Iterator[tuple[list[str], str]]:
@@ -101,16 +102,12 @@ def _contradictions(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
         yield ["seeds", "value"], "duplicate run: a seed is listed twice; remove one"
     yield from turn_problems(experiment)
     yield from _marked_prompts(experiment)
-    if experiment.training.pixels.value[0] > experiment.training.pixels.value[1]:
-        yield (
-            ["training", "pixels", "value"],
-            f"{experiment.training.pixels.value}: the first is the smaller limit; swap them",
-        )
+    pixels = experiment.training.pixels.value
+    if pixels[0] > pixels[1]:
+        yield ["training", "pixels", "value"], f"{pixels}: the first is the smaller limit; swap them"
     if experiment.training.frozen.value and experiment.training.lora.value:
-        yield (
-            ["training", "frozen", "value"],
-            "has no meaning with lora, which freezes all weights; use [] or lora: null",
-        )
+        message = "has no meaning with lora, which freezes all weights; use [] or lora: null"
+        yield ["training", "frozen", "value"], message
     if experiment.execution.offload.value and experiment.execution.engine.value == "plain":
         yield ["execution", "offload", "value"], "the plain engine cannot offload; use engine: deepspeed"
     processes, nodes = experiment.execution.processes.value, experiment.execution.nodes.value
@@ -124,7 +121,7 @@ def _contradictions(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
 
 
 def _marked_prompts(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
-    """Prompts with a word that models take for a picture or the end of a turn."""
+    """Prompts with a word that models read as a picture or as the end of a turn."""
     for section in ("prompt", "planning"):
         for word in marks(getattr(experiment, section).system.value):
             path = [section, "system", "value"]
@@ -132,7 +129,7 @@ def _marked_prompts(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
 
 
 def _trainings_without_adapters(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
-    """Where all weights are trained: retaining adapters alone would keep nothing of it."""
+    """Trainings of all weights. Retaining adapters alone would keep nothing of them."""
     planning = experiment.planning
     stages = {name: getattr(planning, name) for name in ("words", "reading", "plan", "distillation")}
     settings = {"training": experiment.training} | {
@@ -148,47 +145,36 @@ def _trainings_without_adapters(experiment: Experiment) -> Iterator[tuple[list[s
 
 
 def _planning_problems(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
-    """What is wrong with `planning`."""
+    """Mistakes in `planning`."""
     planning, known = experiment.planning, experiment.models
     for model in planning.models.value:
         if model not in known:
             yield ["planning", "models", "value"], f"unknown model {model!r}; use some of {', '.join(known)}"
         elif isinstance(known[model].backbone.value, MiniatureModel) and not (planning.words and planning.vocabulary):
-            yield (
-                ["planning", "words"],
-                f"missing; {model} is a miniature model and has to learn words (and a vocabulary)",
-            )
+            message = f"missing; {model} is a miniature model and has to learn words (and a vocabulary)"
+            yield ["planning", "words"], message
     for task in planning.imported.value:
         if task not in planning.levels.value:
-            yield (
-                ["planning", "imported", "value", task],
-                f"no such task in planning.levels; it has {', '.join(planning.levels.value)}",
-            )
+            message = f"no such task in planning.levels; it has {', '.join(planning.levels.value)}"
+            yield ["planning", "imported", "value", task], message
     runs = ["base", "reading", "plan", *planning.variants]
     names = [arm.name for arm in planning.arms.value]
     for k, arm in enumerate(planning.arms.value):
+        path = ["planning", "arms", "value", str(k)]
         if arm.run not in runs:
-            yield (
-                ["planning", "arms", "value", str(k), "run"],
-                f"{arm.run!r} is not known; use one of {', '.join(runs)}",
-            )
+            yield [*path, "run"], f"{arm.run!r} is not known; use one of {', '.join(runs)}"
         if arm.name in names[:k]:
-            yield (
-                ["planning", "arms", "value", str(k), "name"],
-                f"{arm.name!r} is already listed; give each a name of its own",
-            )
-        if arm.against is not None and (arm.against == arm.name or arm.against not in names):
-            yield (
-                ["planning", "arms", "value", str(k), "against"],
-                f"{arm.against!r} is no other arm; use one of {', '.join(name for name in names if name != arm.name)}",
-            )
+            yield [*path, "name"], f"{arm.name!r} is already listed; give each a name of its own"
+        others = [name for name in names if name != arm.name]
+        if arm.against not in (None, *others):
+            yield [*path, "against"], f"{arm.against!r} is no other arm; use one of {', '.join(others)}"
     for name in planning.main.value:
         if name not in names:
             yield ["planning", "main", "value"], f"no arm {name!r}; use some of {', '.join(names)}"
 
 
 def _control_problems(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
-    """What is wrong with `controls`; the data sets and their groups are right."""
+    """Mistakes in `controls`, where data sets and their groups are right."""
     controls, path = experiment.controls, ["controls", "arms", "value"]
     if controls.dataset.value not in experiment.groups:
         yield ["controls", "dataset", "value"], f"unknown data set; use one of {', '.join(experiment.groups)}"
@@ -210,10 +196,8 @@ def _control_problems(experiment: Experiment) -> Iterator[tuple[list[str], str]]
             continue
         first = first or run
         if first.method != "sft" or run.members[0].model != first.members[0].model:
-            yield (
-                [*path, str(k), "run"],
-                "the first arm is SFT of one model, and the others' first member is that model",
-            )
+            message = "the first arm is SFT of one model, and the others' first member is that model"
+            yield [*path, str(k), "run"], message
         if arm.name in [other.name for other in controls.arms.value[:k]]:
             yield [*path, str(k), "name"], f"{arm.name!r} is already listed; give each arm a name of its own"
     if broken or not controls.best.value:
@@ -221,17 +205,14 @@ def _control_problems(experiment: Experiment) -> Iterator[tuple[list[str], str]]
     tuned = tuned_arms(experiment)
     if set(controls.best.value) - set(tuned):
         yield ["controls", "best", "value"], f"use arms whose rate is chosen: {', '.join(tuned)}"
-    if controls.arms.value[0].name not in controls.best.value:
-        yield (
-            ["controls", "best", "value"],
-            f"{controls.arms.value[0].name!r} is missing; the others are compared with it",
-        )
+    if (name := controls.arms.value[0].name) not in controls.best.value:
+        yield ["controls", "best", "value"], f"{name!r} is missing; the others are compared with it"
     if set(controls.best.value.values()) - set(controls.rates.value):
         yield ["controls", "best", "value"], f"use rates of controls.rates: {', '.join(map(str, controls.rates.value))}"
 
 
 def warnings(experiment: Experiment) -> Iterator[str]:
-    """Yield one line for everything that runs, but maybe not as meant: idle processes, groups that break AGO's two rules."""
+    """Yield one line for each setting that may not be meant: idle processes, groups that break AGO's two rules."""
     processes, inputs = experiment.execution.processes.value, experiment.training.micro_batch.value
     if inputs < processes:
         yield (
@@ -245,12 +226,12 @@ def warnings(experiment: Experiment) -> Iterator[str]:
             learner, guide = scores.get(group.learner), scores.get(group.guide)
             if learner is not None and guide is not None and learner > guide:
                 yield (
-                    f"{where}: the learner has the better SFT score on {name} ({learner} > {guide}); "
-                    "AGO makes the worse model the learner: swap them, or keep it as a deliberate control"
+                    f"{where}: the learner has the better SFT score on {name} ({learner} > {guide}). "
+                    "AGO makes the worse model the learner; swap them, or keep it as a deliberate control"
                 )
             sizes = [experiment.models[model].size.value for model in (group.learner, group.guide)]
             if (group.tau[0] > group.tau[1]) != (sizes[0] <= sizes[1]):
                 yield (
-                    f"{where}: tau {group.tau} of sizes {sizes}; AGO gives the smaller model the larger tau "
-                    "(equal sizes: the learner): swap them, or keep it as a deliberate control"
+                    f"{where}: tau {group.tau} of sizes {sizes}. AGO gives the smaller model the larger tau "
+                    "(equal sizes: the learner); swap them, or keep it as a deliberate control"
                 )

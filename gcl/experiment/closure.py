@@ -1,7 +1,7 @@
-"""Which code decides a result: `code_sha256(step)`, a parameter of the workflow's rules and part of every record.
+"""The code that decides a result: `code_sha256(step)`, a parameter of the workflow's rules and part of every record.
 
-A step is a verb of `gcl`. Its code is the verb's function and, from there on, every module that is imported, at once or
-later, directly or not. Comments, docstrings and formatting do not count, so that they cost no training.
+A step is a verb of `gcl`. Its code is the verb's function and every module that this imports: at once or later, directly or
+not. Comments, docstrings and formatting do not count, so changing them costs no training.
 """
 
 import ast
@@ -49,17 +49,17 @@ EXCLUDED = {
     "gcl": "says the version",
     "gcl.cli.arguments": "reads settings",
     "gcl.errors": "words of errors",
-    "gcl.files": "writes files whole and hashes them; what is in them is others' business",
+    "gcl.files": "writes files whole and hashes them; others decide their contents",
     "gcl.experiment": "reads settings and makes specifications of them; a step is given its own by its rule",
     "gcl.training.launch": "starts processes",
     "gcl.training.lease": "keeps copies of a run apart",
     "gcl.training.attempts": "keeps the bill",
     "gcl.training.log": "writes losses down",
 }
-# What decides something although its package is excluded.
+# Modules that decide something although their package is excluded.
 INCLUDED = ("gcl.experiment.actions", "gcl.experiment.marks", "gcl.experiment.yaml_files")
-# Modules that decide nothing in these steps alone. A manifest, which is an input of their rules, has the hash of every
-# picture and of every text with its label. What is loaded has these hashes, or the step ends with an error.
+# Modules that decide nothing in these steps alone. A manifest is an input of their rules. It has the hash of every picture
+# and of every text with its label. Loaded data must have these hashes, or the step ends with an error.
 VERIFIED = {"gcl.data.manifest": ("training", "generation", "scoring")}
 # Modules that only some runs use.
 ON_POLICY = "gcl.training.on_policy"
@@ -126,7 +126,7 @@ def code_files(step: str) -> list[str]:
 
 
 def _verb(verb: str) -> tuple[list[ast.stmt], set[str]]:
-    """What a verb's function uses of its module: statements there, functions and constants, and modules of `gcl`."""
+    """The parts of its module that a verb's function uses: statements (functions, constants), and modules of `gcl`."""
     module, _, function = verb.rpartition(".")
     known = {name: node for node in ast.parse(_path(module).read_bytes()).body for name in _defined(node)}
     _without_parser(known[function])
@@ -143,7 +143,7 @@ def _verb(verb: str) -> tuple[list[ast.stmt], set[str]]:
 
 
 def _without_parser(function: ast.FunctionDef) -> None:
-    """Leave out what only says how a command line is read, and what its help says: annotations and decorators."""
+    """Leave out annotations and decorators: they only decide how a command line is read, and its help."""
     function.decorator_list, function.returns = [], None
     for node in ast.walk(function.args):
         if isinstance(node, ast.arg):

@@ -3,19 +3,14 @@
 from gcl.experiment.dialogue import Dialogue, dialogue_of
 from gcl.experiment.places import places
 from gcl.experiment.schema import Experiment
-from gcl.files import canonical_json
+from gcl.experiment.types import Spec
 
 
-class DataSpec(Dialogue):
-    """How a data set's raw folder is read: what training and generation need besides the manifest."""
+class DataSpec(Dialogue, Spec):
+    """How a data set's raw folder is read: the inputs of training and generation besides the manifest."""
 
     name: str
     root: str
-
-    @property
-    def json(self) -> str:
-        """One spelling; it triggers a rerun when it changes."""
-        return canonical_json(self.model_dump())
 
 
 def data_spec(experiment: Experiment, dataset: str) -> DataSpec:

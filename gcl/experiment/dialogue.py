@@ -1,4 +1,4 @@
-"""What is asked about each scene of a data set: `dialogue_of(experiment, name)`, from its `turns` in config.yaml.
+"""The questions about each scene of a data set: `dialogue_of(experiment, name)`, from its `turns` in config.yaml.
 
 Each turn builds on the ones before it. So their order counts, and a dialogue is a list: JSON with sorted keys keeps it.
 """
@@ -43,7 +43,7 @@ class Dialogue(Strict):
 def turns_of(experiment: Experiment, kind: str | None) -> dict[str, TurnSetting]:
     """The turns of a kind of data, those of another data set where it is like that.
 
-    What is no data set of config.yaml has the turns of the first one there.
+    A kind that config.yaml does not list has the turns of the first data set there.
     """
     setting = experiment.datasets.get(kind or "") or next(iter(experiment.datasets.values()))
     return (setting.turns or experiment.datasets[setting.like.value].turns).value
@@ -55,9 +55,9 @@ def scored_by(experiment: Experiment, kind: str | None, metric: str) -> list[str
 
 
 def dialogue_of(experiment: Experiment, kind: str | None) -> Dialogue:
-    """How a kind of data is read; actions of what is no data set of config.yaml are free text."""
+    """How a kind of data is read. Actions of a kind that config.yaml does not list are free text."""
     setting = experiment.datasets.get(kind or "")
-    # What answers are scored by does not change what is trained, so a job is not told it.
+    # Metrics do not change a training, so its job is not told them.
     turns = [AskedTurn(name=name, question=turn.question) for name, turn in turns_of(experiment, kind).items()]
     action = next(iter(scored_by(experiment, kind, CHOOSING)), None)
     return Dialogue(turns=turns, action=action, actions=setting.actions.value if setting else None)

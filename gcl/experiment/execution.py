@@ -1,5 +1,7 @@
-"""How a training is carried out: engine, processes, memory, resume. Not part of a run, since no result depends on it but by
-rounding, and MGSD's second stage by which random numbers decide the student's answers (`rollouts`).
+"""How a training is carried out: engine, processes, memory, resume.
+
+It is not part of a run: it changes results by rounding only. MGSD's second stage is an exception: `rollouts` decides which
+random numbers draw the student's answers.
 
 `execution_spec(experiment.execution)` takes it from the configuration, `changed(spec, ["processes=2"])` from a command line.
 """
@@ -13,8 +15,8 @@ from pydantic import Field, ValidationError, create_model, model_validator
 from gcl.errors import ConfigError
 from gcl.experiment.types import Count, Setting, Strict
 
-# What DeepSpeed may hold beside its share, in elements for all members together: a bucket of gradients, gathered weights,
-# weights fetched ahead.
+# Elements that DeepSpeed may hold beside its share, for all members together: a bucket of gradients, gathered weights,
+# prefetched weights.
 REDUCE_BUCKET, LIVE, PREFETCH = 10**8, 10**9, 5 * 10**7
 
 
@@ -25,16 +27,16 @@ class ExecutionSpec(Strict):
         engine: `plain` (one process, or DDP) or `deepspeed` (ZeRO).
         nodes: machines that the processes are on, as many on each.
         processes: how many in all, one per GPU.
-        zero_stage: what DeepSpeed divides among processes: 1 optimizer states, 2 also gradients, 3 also weights.
+        zero_stage: DeepSpeed divides among processes: 1 optimizer states, 2 also gradients, 3 also weights.
         offload: keep DeepSpeed's optimizer states in the host's memory.
         gradient_checkpointing: compute activations again in the backward pass instead of keeping them.
         head_chunk: supervised tokens whose logits exist at once; None chooses from the device's memory.
         workers: processes that prepare batches, for each training process.
         save_every: optimizer steps between checkpoints.
         keep: newest checkpoints that are kept.
-        rollouts: what draws the answers of MGSD's second stage: the training engine (`plain`), `vllm`, or `auto`, vLLM where
-            it is installed and there is a GPU.
-        retain: what stays of a finished training once it is scored: `none`, LoRA `adapters`, or the `final` weights.
+        rollouts: the engine that draws the answers of MGSD's second stage: `plain` (the training engine), `vllm`, or `auto`.
+            `auto` is vLLM where it is installed and there is a GPU.
+        retain: the weights that stay once a training is scored: `none`, LoRA `adapters`, or `final` (all).
         loggers: who gets the losses beside losses.jsonl (gcl/training/trackers.py).
     """
 

@@ -1,4 +1,4 @@
-"""Which runs the experiment consists of: `all_runs(experiment)` lists them without repetition, the others by table."""
+"""The runs of the experiment: `all_runs(experiment)` lists each once, the other functions list them by table."""
 
 import math
 import re
@@ -15,7 +15,7 @@ from gcl.experiment.variants import written
 
 
 def all_runs(experiment: Experiment) -> dict[str, RunSpec]:
-    """Every training of the experiment by id, each once, and those that they start from: what takes time and disk."""
+    """Every training of the experiment and those that it starts from, by id, each once."""
     found: dict[str, RunSpec] = {}
 
     def add(run: RunSpec) -> None:
@@ -32,7 +32,7 @@ def all_runs(experiment: Experiment) -> dict[str, RunSpec]:
 
 
 def planning_runs(experiment: Experiment) -> list[RunSpec]:
-    """What MGSD's table shows, base models included."""
+    """The runs of MGSD's table, base models included."""
     ids = dict.fromkeys(run for row in rows(experiment) for run in row.runs)
     return [find_run(experiment, run) for run in ids]
 
@@ -50,7 +50,7 @@ def component_runs(experiment: Experiment, dataset: str, seed: int) -> list[RunS
 
 
 def exchanged_runs(experiment: Experiment, dataset: str) -> list[RunSpec]:
-    """Runs whose members are asked once more with the pictures of other scenes: SFT and the whole objective, all seeds."""
+    """Runs whose members also see the pictures of other scenes: SFT and the whole objective, all seeds."""
     pair, seeds = experiment.components.pair.value, experiment.seeds.value
     alone = [sft_run(experiment, dataset, model, seed) for seed in seeds for model in pair.models]
     return alone + [group_run(experiment, dataset, pair.models, "full", seed) for seed in seeds]
@@ -107,7 +107,7 @@ def tuned_arms(experiment: Experiment) -> dict[str, str]:
 
 
 def at_rate(experiment: Experiment, arm: str, ratio: float) -> str:
-    """The same arm with another rate of its first member, under the name that it has among the arms if it is one of them.
+    """The same arm with another rate of its first member. If the result is a listed arm, it has that arm's name.
 
     Args:
         arm: "<sft|gcl>/<members>/<variant>".
@@ -134,12 +134,12 @@ def _arm_run(experiment: Experiment, arm: str) -> RunSpec:
 
 
 def _content(run: RunSpec) -> str:
-    """What is trained, whatever its name."""
+    """A run's specification without its name."""
     return run.model_copy(update={"variant": ""}).json
 
 
 def rate_runs(experiment: Experiment) -> dict[str, dict[float, RunSpec]]:
-    """By arm and rate (in units of `lr_sft`): the trainings that rates are chosen from, on data that is for this alone."""
+    """The trainings for the choice of rates, by arm and rate (in units of `lr_sft`), on data for this alone."""
     controls = experiment.controls
     return {
         name: {
@@ -151,7 +151,7 @@ def rate_runs(experiment: Experiment) -> dict[str, dict[float, RunSpec]]:
 
 
 def best_runs(experiment: Experiment) -> dict[str, list[RunSpec]]:
-    """By arm: its runs at its best rate, with every seed. Which is the best, `controls.best` says, after table `rates`."""
+    """By arm: its runs at the rate in `controls.best`, with every seed. Table `rates` shows which rate is best."""
     best = experiment.controls.best.value
     return {
         name: arm_runs(experiment, at_rate(experiment, arm, best[name]))

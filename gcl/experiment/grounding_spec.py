@@ -4,20 +4,14 @@ from gcl.errors import ConfigError
 from gcl.experiment.methods.parts import member, run_spec
 from gcl.experiment.runs import ReferenceFeed, RunId, RunSpec, Shown
 from gcl.experiment.schema import Experiment, MiniatureModel
-from gcl.experiment.types import Strict
-from gcl.files import canonical_json
+from gcl.experiment.types import Spec
 
 
-class GroundingSpec(Strict):
+class GroundingSpec(Spec):
     """A miniature backbone: its architecture and its pre-training, a run of a group of one."""
 
     architecture: MiniatureModel
     run: RunSpec
-
-    @property
-    def json(self) -> str:
-        """One spelling; it triggers a rerun when it changes."""
-        return canonical_json(self.model_dump())
 
 
 def grounding(experiment: Experiment, model: str) -> GroundingSpec:

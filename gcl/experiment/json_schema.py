@@ -1,7 +1,7 @@
-"""What editors know of config.yaml: `config_schema()` is a JSON Schema, made from the model that checks settings.
+"""The schema of config.yaml for editors: `config_schema()` is a JSON Schema, made from the model that checks settings.
 
-workflow/schemas/config.schema.json holds it; `make schema` writes it. The scales' files and files for `--configfile` have
-the same form. Each of them is a part of the whole, so the schema asks for no section, only for a value and an origin.
+`make schema` writes it to workflow/schemas/config.schema.json. The scales' files and files for `--configfile` have the same
+form. Each of them is a part of the whole, so the schema requires no section. Of a setting it requires a value and an origin.
 """
 
 from typing import Any

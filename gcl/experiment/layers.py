@@ -27,7 +27,7 @@ class Overridden:
     new: Document
 
     def value_of(self, document: Document) -> Any:
-        """What one of the two says."""
+        """The value of the setting in one of the two."""
         node = document.value
         for key in self.path:
             node = node[key]
@@ -38,7 +38,7 @@ class Layers:
     """Documents laid over each other.
 
     Attributes:
-        tree: what they say together.
+        tree: the settings in force.
         overridden: settings that a later document gave another value.
     """
 

@@ -50,7 +50,7 @@ def load_experiment(
 
 
 def overrides_of(files: Iterable[Path], entries: Iterable[str]) -> list[Document]:
-    """What Snakemake was told besides config.yaml, read by the same rules. A value without an origin is `assumed`, by it.
+    """Settings that Snakemake got besides config.yaml, read by the same rules. A value without an origin is `assumed`.
 
     Args:
         files: of `--configfile`.

@@ -10,7 +10,7 @@ Should one still get in, gcl/data/encoding.py writes it letter by letter, as pla
 import re
 
 PICTURE_MARK = "<image>"
-# Families differ, and the next one is not known: what looks like a control word is one. Compared whatever the case.
+# Families differ, and the next one is not known: all that looks like a control word is one. Case does not matter.
 _MARKS = re.compile(
     r"<\|[^<>|\s]{1,40}\|>"  # Qwen, Llama 3, Phi: <|im_end|>, <|image_pad|>, <|eot_id|>, <|image_1|>
     r"|</?(?:image|img|video|audio|picture|frame|point[ _-]?cloud)(?:[ _-]?\d+)?\s*/?>"

@@ -1,7 +1,7 @@
 """Settings that have no effect, in words: `notes` names them all, `notes_of_changes` those that somebody has just edited.
 
-A scale's file replaces dozens of settings, as it is meant to. A line for each at every start would hide the one that
-matters: the setting that was edited in config.yaml, where it changes nothing.
+A scale's file is meant to replace dozens of settings. A line for each would hide the one that matters: an edited setting
+in config.yaml that changes nothing.
 """
 
 import re

@@ -1,13 +1,15 @@
-"""Every path below results/, data/, logs/ and scratch/: `places(experiment)`, used by the workflow, by jobs and by reports.
+"""Every path below results/, data/, logs/ and scratch/: `places(experiment)`.
 
-results/<scale>/experiment.json                   the resolved configuration
-results/<scale>/checkpoints/<run>/<role>/         one member
-results/<scale>/records/<run>.json                what its training took
-results/<scale>/predictions/<run>.jsonl           answers; with exchanged pictures <run>/exchanged.jsonl
-results/<scale>/metrics/<run>.json                scores, and summary/<run>.json, their means
-results/<scale>/tables|figures/<name>.*
-<data>/raw|manifests/<dataset>/                   social scenes
-<data>/planning/states.jsonl, pictures/           planning tasks
+The workflow, jobs and reports use it.
+
+    results/<scale>/experiment.json                   the resolved configuration
+    results/<scale>/checkpoints/<run>/<role>/         one member
+    results/<scale>/records/<run>.json                costs and environment of its training
+    results/<scale>/predictions/<run>.jsonl           answers; with exchanged pictures <run>/exchanged.jsonl
+    results/<scale>/metrics/<run>.json                scores, and summary/<run>.json, their means
+    results/<scale>/tables|figures/<name>.*
+    <data>/raw|manifests/<dataset>/                   social scenes
+    <data>/planning/states.jsonl, pictures/           planning tasks
 """
 
 from dataclasses import dataclass
@@ -51,11 +53,11 @@ class Places:
 
     @property
     def records(self) -> Path:
-        """Folder of what trainings took."""
+        """Folder of the records of trainings."""
         return self.root / "records"
 
     def record(self, run: str) -> Path:
-        """What a training took."""
+        """A training's record: costs, environment."""
         return self.records / f"{run}.json"
 
     def predictions(self, name: str) -> Path:
@@ -76,7 +78,7 @@ class Places:
         return self.root / "tables"
 
     def table(self, name: str, suffix: str = "") -> Path:
-        """One file of a table; without suffix what they all begin with."""
+        """One file of a table; without suffix the common beginning of their paths."""
         return self.tables / f"{name}{suffix}"
 
     def figure(self, name: str, suffix: str = "") -> Path:
@@ -97,7 +99,7 @@ class Places:
         return self.backbone(task) / "vocabulary.json"
 
     def log(self, step: str, name: str) -> Path:
-        """What a job has printed."""
+        """The output of a job."""
         return LOGS / self.scale / step / f"{name}.log"
 
     def source(self, dataset: str) -> Path:
@@ -122,7 +124,7 @@ class Places:
         return self.manifests(dataset) / f"{split}.tsv"
 
     def some_states(self, task: str, level: str) -> Path:
-        """States of planning tasks, of one task and level; the level of a public test set is "public"."""
+        """States of one planning task and level; the level of a public test set is "public"."""
         return self.data / PLANNING / "states" / f"{task}-{level}.jsonl"
 
     @property
@@ -132,7 +134,7 @@ class Places:
 
     @property
     def state_pictures(self) -> Path:
-        """A picture of each."""
+        """Folder with a picture of each state."""
         return self.data / PLANNING / "pictures"
 
     def inputs(self, dataset: str, split: str) -> list[Path]:
@@ -142,20 +144,20 @@ class Places:
         return [self.manifest(dataset, split)]
 
     def weights(self, start: Start) -> Weights:
-        """Where the weights are that a member starts from."""
+        """The place of a member's starting weights."""
         if isinstance(start, Trained):
             return Weights(path=str(self.checkpoints(start.run) / start.role))
         return Weights(path=str(self.backbone(start.backbone))) if isinstance(start, Built) else start
 
     def answering(self, run: RunSpec, role: str) -> Weights:
-        """Weights of a member who answers: those that its training leaves, or where it was not trained its start."""
+        """Weights of a member who answers: those that its training leaves; without a training its start."""
         if run.feed is not None:
             return Weights(path=str(self.checkpoints(run.id) / role))
         return self.weights(next(member.start for member in run.members if member.role == role))
 
 
 def start_weights(run: RunSpec, member: MemberSpec) -> Weights:
-    """Where the weights are that a member of a run starts from, seen from the project's folder."""
+    """The place of a member's starting weights, seen from the project's folder."""
     return Places(run.scale, Path()).weights(member.start)
 
 

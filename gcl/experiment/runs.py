@@ -1,4 +1,4 @@
-"""What a run is: `RunSpec` describes one training, or a model that is only asked. gcl/experiment/methods makes them.
+"""Runs: `RunSpec` describes one training, or a model that is only asked. gcl/experiment/methods makes them.
 
 A run is data. Its id is its path below any results folder:
 
@@ -11,9 +11,9 @@ import re
 from typing import NamedTuple
 
 from gcl.errors import ConfigError
-from gcl.experiment.types import Lora, Pictures, Strict
+from gcl.experiment.types import Lora, Pictures, Spec, Strict
 from gcl.experiment.weights import Weights
-from gcl.files import canonical_json, sha256_text
+from gcl.files import sha256_text
 
 FORM = "<dataset>/<method>/<model, or models joined by +>/<variant>/seed<k>"
 
@@ -96,7 +96,7 @@ class ObjectiveSpec(Strict):
 
 
 class TrainingSpec(Strict):
-    """What all members share."""
+    """Settings that all members share."""
 
     epochs: int
     global_batch: int
@@ -132,7 +132,7 @@ class RolloutFeed(Strict):
 
     Attributes:
         views: by member, the question as that member sees it.
-        author: number of the member who answers. What a frozen author writes is learnt as a reference.
+        author: number of the member who answers. A frozen author's answers are learnt as references.
         temperature: of its answers.
         max_new_tokens: longest answer.
     """
@@ -143,10 +143,10 @@ class RolloutFeed(Strict):
     max_new_tokens: int
 
 
-class RunSpec(Strict):
+class RunSpec(Spec):
     """Everything that decides the result of one training, apart from data and code.
 
-    A group of one has an objective with weights 0: a change of DRL or GSL settings does not touch SFT baselines.
+    A group of one has an objective with weights 0. So a change of DRL or GSL settings does not touch SFT baselines.
     """
 
     scale: str
@@ -157,7 +157,7 @@ class RunSpec(Strict):
     members: list[MemberSpec]
     objective: ObjectiveSpec = ObjectiveSpec()
     training: TrainingSpec
-    feed: ReferenceFeed | RolloutFeed | None  # None: nothing is trained, its members are asked as they are
+    feed: ReferenceFeed | RolloutFeed | None  # None: nothing is trained
 
     @property
     def id(self) -> str:
@@ -178,11 +178,6 @@ class RunSpec(Strict):
     def trained_before(self) -> list[str]:
         """Ids of the runs whose members this one starts from."""
         return list(dict.fromkeys(m.start.run for m in self.members if isinstance(m.start, Trained)))
-
-    @property
-    def json(self) -> str:
-        """One spelling; it triggers a rerun when it changes."""
-        return canonical_json(self.model_dump())
 
     @property
     def fingerprint(self) -> str:

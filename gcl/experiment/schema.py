@@ -14,14 +14,14 @@ from gcl.experiment.planning_schema import Planning
 from gcl.experiment.types import Count, Lora, NotNegative, Positive, Seed, Setting, Strict
 from gcl.experiment.weights import Weights
 
-# What every output of a scale with miniature models says of itself.
+# The warning on every output of a scale with miniature models.
 SCALES = {
     "miniature": "Miniature scale: drawn scenes and tiny models; not comparable with the paper.",
     "rehearsal": "Rehearsal: real data and tiny models; not comparable with the paper.",
     "paper": None,
 }
 
-# What L_GSL can be: gcl/objective/gsl.py, which imports torch.
+# Kinds of L_GSL, from gcl/objective/gsl.py, which imports torch.
 Matching = Literal["infonce", "cosine"]
 
 
@@ -45,7 +45,7 @@ def _kind_of_backbone(value: Any) -> str:
     return "MiniatureModel" if families else "Weights"
 
 
-# Told apart before they are checked, so that a mistake in one is not answered with what the other lacks.
+# Told apart before they are checked: a message about one does not list the keys of the other.
 Backbone = Annotated[
     Annotated[Weights, Tag("Weights")] | Annotated[MiniatureModel, Tag("MiniatureModel")],
     Discriminator(_kind_of_backbone),
@@ -67,15 +67,14 @@ class Scenarios(Strict):
 
 
 class TurnSetting(Strict):
-    """A turn of a data set's dialogue: its question, where the data has none of its own, and the metrics of its answers."""
+    """A turn of a data set's dialogue: the question where the data has none, and the metrics of the answers."""
 
     question: str
     metrics: list[str]
 
 
 class Dataset(Strict):
-    """A data set and what the experiment must know of it; `like` names the one that it is drawn and imported as, whose turns
-    it has, too."""
+    """A data set. `like` names another one: this one is drawn and imported like it, and has its turns."""
 
     like: Setting[str] | None = None
     scenarios: Setting[Scenarios]
@@ -114,7 +113,7 @@ class Training(Strict):
 
 
 class Objective(Strict):
-    """Weights and temperatures of the Group Competitive Objective, and what is built in where the paper leaves a choice."""
+    """Weights and temperatures of the Group Competitive Objective, and choices that the paper leaves open."""
 
     gsl_weight: Setting[NotNegative]
     drl_weight: Setting[NotNegative]
@@ -130,7 +129,7 @@ class Objective(Strict):
 
 
 class Variant(Strict):
-    """What a kind of group changes; None leaves what `objective` says.
+    """The changes of a kind of group; None leaves the value in `objective`.
 
     Attributes:
         ago: rates and temperatures per role, instead of one rate and one temperature.
@@ -146,14 +145,14 @@ class Variant(Strict):
 
 
 class Arm(Strict):
-    """A row of "where does the gain come from": its name there, and <sft|gcl>/<members>/<variant>."""
+    """A row of the tables of controls: its name there, and <sft|gcl>/<members>/<variant>."""
 
     name: str
     run: str
 
 
 class Controls(Strict):
-    """What the paper did not compare with. The first arm is what the others are compared with."""
+    """Comparisons that the paper did not make. All arms are compared with the first one."""
 
     dataset: Setting[str]
     seeds: Setting[Annotated[list[Seed], Field(min_length=1)]]
@@ -219,7 +218,7 @@ class Evaluation(Strict):
 
 
 class Report(Strict):
-    """What tables show."""
+    """Contents of tables."""
 
     paper_values: Setting[bool | None]
 
@@ -237,7 +236,7 @@ class Drawing(Strict):
 
 
 class Experiment(Strict):
-    """Everything that is to be run at one scale."""
+    """All settings of one scale."""
 
     scale: Literal["miniature", "rehearsal", "paper"]
     data: Setting[str]

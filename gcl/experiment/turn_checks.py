@@ -1,16 +1,16 @@
-"""What is wrong with the turns of data sets: `turn_problems(experiment)`, for gcl/experiment/checks.py."""
+"""Mistakes in the turns of data sets: `turn_problems(experiment)`, for gcl/experiment/checks.py."""
 
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from gcl.experiment.dialogue import CHOOSING, turns_of
+from gcl.experiment.dialogue import CHOOSING, scored_by
 from gcl.experiment.marks import marks
 from gcl.experiment.schema import Experiment, TurnSetting
 
 # A metric is a file there, and called like it.
 METRICS = Path(__file__).parents[1] / "evaluation/scorers"
-# Names of other parts of a scene, in mappings and in what `gcl data inspect` looks for; and beginnings of other columns.
+# Names of other parts of a scene, in mappings and for `gcl data inspect`; and beginnings of other columns.
 TAKEN = ("id", "image", "split", "question", "answer", "dialogue", "label", "turn", "gain", "p", "tau")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
@@ -29,9 +29,7 @@ def turn_problems(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
         elif experiment.datasets[setting.like.value].turns is None:
             yield [*path[:2], "like", "value"], f"{setting.like.value} has no turns of its own; name one that has"
             continue
-        turns = turns_of(experiment, dataset)
-        choosing = [name for name, turn in turns.items() if CHOOSING in turn.metrics]
-        if setting.actions.value and not choosing:
+        if setting.actions.value and not scored_by(experiment, dataset, CHOOSING):
             what = (
                 f"none of its turns has the metric {CHOOSING}; add it to that whose answers name actions, or write null"
             )

@@ -1,11 +1,13 @@
-"""What schemas are made of: `Strict` models, `Setting` with its origin, kinds of numbers, and what several sections have."""
+"""Parts of schemas: `Strict` models, `Setting` with its origin, kinds of numbers, and types that several sections share."""
 
 from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from gcl.files import canonical_json
+
 ORIGINS = ("paper", "inferred", "assumed")
-# What members see of a test scene: its picture, or that of another scene, as a control.
+# The picture that members see with a test scene: its own, or that of another scene, as a control.
 Pictures = Literal["own", "exchanged"]
 T = TypeVar("T")
 S = TypeVar("S", bound="Strict")
@@ -19,6 +21,15 @@ class Strict(BaseModel):
     """Rejects unknown keys and silent conversions: text is never read as a number, and a number is finite."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class Spec(Strict):
+    """A specification that a job is given."""
+
+    @property
+    def json(self) -> str:
+        """One spelling; it triggers a rerun when it changes."""
+        return canonical_json(self.model_dump())
 
 
 class Setting(Strict, Generic[T]):

@@ -1,9 +1,9 @@
-"""How the name of a variant is read: a base, then what differs from it, each number written as short as possible.
+"""Names of variants: a base, then the changes to it, each number written as short as possible.
 
     full, full-ratio3, full-tau1-2, gco-gsl0.25, gco-drl0.8, teacher_forward-ratio2        of a group; bases: config.yaml
     default, ratio2, epochs2, epochs2-ratio0.5                                             of SFT
 
-So two tables that need the same training name the same run, and anyone can type the name of one that no table has.
+So two tables that need the same training name the same run. Names of runs that no table has can be typed, too.
 """
 
 import math
@@ -22,7 +22,7 @@ _CHANGES = re.compile(
 
 @dataclass(frozen=True)
 class Changes:
-    """What a name changes; None where it says nothing.
+    """The changes that a name stands for; None where it says nothing.
 
     Attributes:
         gsl, drl: weights of the two losses.
@@ -51,7 +51,7 @@ def written(number: float) -> str:
 
 
 def ratio(rate: float, unit: float) -> str:
-    """A rate in units of another one, as it stands in a name: the shortest number that gives the rate back.
+    """A rate in units of another one, for a name: the shortest number that gives the rate back.
 
     Raises:
         ConfigError: if the two are too far apart.
@@ -66,7 +66,7 @@ def ratio(rate: float, unit: float) -> str:
 
 
 def read_group_variant(name: str, bases: Collection[str]) -> tuple[str, Changes]:
-    """The base of a group's variant and what it changes.
+    """The base of a group's variant, and its changes.
 
     Raises:
         ConfigError: if the name is not known, or a change cannot be read.
@@ -86,7 +86,7 @@ def read_group_variant(name: str, bases: Collection[str]) -> tuple[str, Changes]
 
 
 def read_sft_variant(name: str) -> Changes:
-    """What a variant of SFT changes.
+    """The changes of a variant of SFT.
 
     Raises:
         ConfigError: if it cannot be read.

@@ -22,7 +22,7 @@ Keys = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Document:
-    """What a file, or the command line, says.
+    """The settings of a file or of the command line.
 
     Attributes:
         name: of the file, as messages show it.
@@ -107,7 +107,7 @@ def parse_document(text: str, name: str, *, aliases: bool = True) -> Document:
 
 
 class _Composer(Composer):
-    """Refuses aliases before anything goes through what they stand for."""
+    """Refuses aliases before anything expands them."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.parser.check_event(AliasEvent):
@@ -117,7 +117,7 @@ class _Composer(Composer):
 
 
 def _find_lines(node: Node, path: Keys, lines: dict[Keys, int]) -> None:
-    """Note the line of all that is below a node.
+    """Note the line of every key and entry below a node.
 
     Raises:
         MarkedYAMLError: if a key stands there twice.

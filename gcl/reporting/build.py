@@ -1,4 +1,4 @@
-"""Build one table or figure by name: `build(experiment, "table1", results, stem)`; what `gcl report` calls.
+"""Build one table or figure by name, for `gcl report`: `build(experiment, "table1", results, stem)`.
 
 `table_of()` gives a table as an object, with the same builders.
 """

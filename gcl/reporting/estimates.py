@@ -1,6 +1,6 @@
 """One number with its interval, for a model on a data set: `member_score()`, or `pooled()` of any metrics files.
 
-With one seed it is what the run's metrics file says. With several, trainings and scenarios are both drawn again: the
+With one seed it is the interval in the run's metrics file. With several, trainings and scenarios are both drawn again. The
 extremes of the seeds' own intervals would be no interval of anything.
 """
 
@@ -20,14 +20,13 @@ from gcl.reporting.tables.result_table import Difference
 
 ROLES = ("learner", "guide")
 METHODS = {"sft": "SFT", "gsl": "GCL: GSL", "drl": "GCL: DRL", "gco": "GCL: GSL + DRL", "full": "GCL: GSL + DRL + AGO"}
-# Who is asked once more with the pictures of other scenes (`gcl.experiment.grid.exchanged_runs`).
+# Variants whose members also see the pictures of other scenes (`gcl.experiment.grid.exchanged_runs`).
 EXCHANGED = {variant: f"{METHODS[variant]}, pictures exchanged" for variant in ("sft", "full")}
 
 
 @dataclass(frozen=True)
 class PooledScore:
-    """A mean over seeds and scenarios, its 95 % interval, the runs it comes from, and of each run every scenario's score, in
-    order of ids."""
+    """A mean over seeds and scenarios, its 95 % interval, its runs, and each run's scores in order of scenario ids."""
 
     mean: float
     low: float
@@ -51,7 +50,7 @@ class PooledScore:
         """Mean difference to a control on the same scenarios, with interval and p value of the *paired* differences.
 
         The scores of two models on one scenario go together, so their difference is far surer than either mean. Seeds are
-        paired, too: the same seed means the same order of the data.
+        paired, too: one seed gives one order of the data.
         """
         if [len(row) for row in self.scores] != [len(row) for row in control.scores]:
             raise DataError(
@@ -73,10 +72,11 @@ def member_score(
     metric: str | None = None,
     pictures: Pictures = "own",
 ) -> PooledScore | None:
-    """One member of a pair over all seeds, by its first score if none is named; None where the data set has no such score.
+    """One member of a pair over all seeds; None where the data set has no such score.
 
     Args:
         variant: of the group's run; "sft" for the member's model trained alone.
+        metric: a score; None takes the first one.
     """
     metric = metric or ranking(experiment, dataset)[0]
     if metric not in scores_of(experiment, dataset):

@@ -1,5 +1,6 @@
-"""The metrics files of runs: read those of a table with `load_metrics()`, refuse to compare what is not comparable with
-`check_consistent()`, and say where numbers come from with `sources()`.
+"""The metrics files of runs: `load_metrics()` reads those of a table, `sources()` names the files behind numbers.
+
+`check_consistent()` refuses runs that are not comparable.
 """
 
 from collections import Counter
@@ -18,7 +19,7 @@ Metrics = Mapping[str, MetricsFile]
 
 
 class RunSource(BaseModel):
-    """Where a run's numbers come from: its metrics file with its hash, and hashes of the checkpoints behind it by role."""
+    """The source of a run's numbers: its metrics file with the hash, and hashes of its checkpoints by role."""
 
     run: str
     file: str
@@ -72,13 +73,13 @@ def check_consistent(metrics: Metrics) -> None:
     """Refuse files that must not stand in one table.
 
     Raises:
-        DataError: if two files differ in training code, evaluation code or metric models, or two files of one data set
-            in its training or test manifest; it names two such runs and how to bring them up to date.
+        DataError: if two files differ in training code, evaluation code or metric models. Also if two files of one data set
+            differ in a manifest. It names two such runs and a command that brings them up to date.
     """
     values: dict[str, dict[str, str]] = {}
     for run, file in metrics.items():
         for what, value in _versions(run, file.provenance):
-            if value is not None:  # of a model that no training made
+            if value is not None:  # None: of a model without training
                 values.setdefault(what, {})[run] = value
     problems = []
     for what, by_run in values.items():
@@ -99,19 +100,19 @@ def sources(results_folder: Path, metrics: Metrics) -> dict[str, RunSource]:
     records = {}
     for run, content in metrics.items():
         digest = sha256_file(results_at(content.scale, results_folder).metrics(run))
-        # Named from the results folder on, so that reports do not depend on the machine's folders.
+        # Named from the results folder on: reports must not depend on the machine's folders.
         name = results_at(content.scale, Path(results_folder).name).metrics(run).as_posix()
         records[run] = RunSource(run=run, file=name, sha256=digest, checkpoints=content.provenance.checkpoints)
     return records
 
 
 def _feed(provenance: Provenance) -> str:
-    """What a training learns from decides which code it uses."""
+    """The kind of a training's data, which decides its code."""
     return "on-policy" if "views" in ((provenance.spec or {}).get("feed") or {}) else "supervised"
 
 
 def _versions(run: str, provenance: Provenance) -> Iterator[tuple[str, str | None]]:
-    """What must agree within a table, in words, and its value."""
+    """The properties that must agree within a table: name and value."""
     dataset = run.split("/")[0]
     yield f"training code ({_feed(provenance)})", provenance.code_sha256.training
     yield "evaluation code", provenance.code_sha256.evaluation

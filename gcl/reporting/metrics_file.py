@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from gcl.errors import DataError
 
-# Scores are stored with six digits; what one text scores in two batches may differ in the last.
+# Scores are stored with six digits; those of one text in two batches may differ in the last.
 SAME = 1e-5
 
 
@@ -63,7 +63,7 @@ class MemberMetrics(BaseModel):
 
 
 class ConstantAnswer(BaseModel):
-    """The most frequent reference of the ranking score's turn, and what giving it for every scene would score."""
+    """The most frequent reference of the ranking score's turn, and the score of giving it for every scene."""
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, float] = Field(init=False)
@@ -77,14 +77,14 @@ class ConstantAnswer(BaseModel):
 
 
 class CodeHashes(BaseModel):
-    """Hashes of the code that made the numbers; of a published model no training is known."""
+    """Hashes of the code that made the numbers; None for the training of a published model."""
 
     training: str | None
     evaluation: str
 
 
 class Provenance(BaseModel):
-    """What the numbers were made from. A published model has no training."""
+    """The causes of the numbers. A published model has no training."""
 
     training: str | None
     spec: dict[str, Any] | None = None
@@ -100,7 +100,7 @@ class Provenance(BaseModel):
 
 
 class MetricsFile(BaseModel):
-    """A whole file; more keys are welcome."""
+    """A whole file; it may have more keys."""
 
     scale: str
     run: str

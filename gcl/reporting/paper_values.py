@@ -1,10 +1,9 @@
-"""The published numbers, and when they may stand beside ours: `paper_component()`, `paper_group()` and `paper_point()`;
-of MGSD `paper_planning()`.
+"""The published numbers: `paper_component()`, `paper_group()`, `paper_point()`, and `paper_planning()` of MGSD.
 
-Each returns None unless the paper has a number for exactly this setting. The numbers were copied by hand into paper/*.csv,
-each with the place it was read from and a note where it is doubtful: components.csv is Table 2, groups.csv Tables 1 and 3,
-sweeps.csv what is named for points of Figs. 2, 3, 4 and 7. The plots themselves were not read, only tables and text.
-planning.csv is MGSD's headline, of which no table could be read.
+Each returns None unless the paper has a number for exactly this setting. The numbers were copied by hand into paper/*.csv.
+Each has its place in the paper, and a note where it is doubtful. components.csv is Table 2, groups.csv Tables 1 and 3.
+sweeps.csv has the printed points of Figs. 2, 3, 4 and 7: tables and text were read, not the plots. planning.csv is MGSD's
+headline, of which no table could be read.
 """
 
 import csv
@@ -19,7 +18,7 @@ from gcl.errors import DataError, raise_all
 from gcl.evaluation.metric_registry import ranking
 from gcl.experiment.schema import Experiment, Group, Pair
 
-# What the paper knows, whatever an experiment adds to it.
+# Names in the paper; an experiment may have more.
 _Dataset = Literal["snei", "muson"]
 _Model = Literal["qwen3-vl-2b", "qwen2.5-vl-3b", "qwen3-vl-4b", "qwen2.5-vl-7b", "qwen3-vl-8b"]
 _Role = Literal["learner", "guide"]
@@ -50,7 +49,7 @@ class ComponentValue(_Line):
 
 
 class GroupValue(_Line):
-    """A line of groups.csv: a row of Table 1 or 3. Names as the paper spells them stand beside those of the models meant."""
+    """A line of groups.csv: a row of Table 1 or 3. The paper's names stand beside those of the models meant."""
 
     dataset: _Dataset
     regime: Literal["A", "B"]
@@ -80,7 +79,7 @@ class GroupValue(_Line):
 
 
 class PointValue(_Line):
-    """A line of sweeps.csv: one member at one point. Without coordinates, it is not known where; without value, how much."""
+    """A line of sweeps.csv: one member at one point. The paper may lack its coordinates, or its value."""
 
     figure: Literal["fig2a", "fig2b", "fig3a", "fig3b", "fig4", "fig7"]
     dataset: _Dataset
@@ -111,9 +110,9 @@ FILES = {
 
 
 def paper_values_shown(experiment: Experiment) -> bool:
-    """As the configuration says; if it says nothing, only at the scale where a comparison means something.
+    """Whether published values are shown: as configured, by default only at paper scale.
 
-    Never where other scores rank than the published ones.
+    They are never shown where another score ranks than the published one.
     """
     datasets = [name for name in get_args(_Dataset) if name in experiment.datasets]
     if any(ranking(experiment, name)[0] != "action_f1" for name in datasets):
@@ -202,7 +201,7 @@ def read_rows(name: str, text: str, kind: type[Line]) -> Sequence[Line]:
 
 
 def _explain(problem: Mapping[str, Any]) -> str:
-    """ResultColumn, cell and remedy of one of Pydantic's errors; of one about a whole line, its message."""
+    """Column, cell and remedy of one of Pydantic's errors; of one about a whole line, its message."""
     message = problem["msg"].removeprefix("Value error, ")
     if not problem["loc"]:
         return f": {message}"

@@ -1,7 +1,7 @@
-"""What a run has taken so far, attempt by attempt: `begin(scratch, world)` and `finished(scratch)`.
+"""The attempts at a run so far: `begin(scratch, processes)` and `finished(scratch)`.
 
-scratch/attempts.json lists when each began, how long it took, by what command, on which machine, from which commit. An
-attempt that was killed could not say when it ended: the last thing that it wrote does.
+scratch/attempts.json lists start, length, command, machine and commit of each. An attempt that was killed could not note its
+end: the time of the last file that it wrote counts.
 """
 
 import os
@@ -55,5 +55,5 @@ def _closed(scratch: Path, end: float) -> list[dict[str, Any]]:
 
 
 def _last_sign(scratch: Path) -> float:
-    """When the attempt before wrote something for the last time."""
+    """The last time at which the attempt before wrote something."""
     return max((path.stat().st_mtime for path in scratch.rglob("*") if path.name != "lease"), default=0.0)

@@ -1,8 +1,7 @@
-"""Which samples are seen when, and by which process: from the seed and the step alone.
+"""The order of samples, and their process: both follow from the seed and the step alone.
 
-A *step* updates the weights once, from one global batch. A *pass* is what all processes together push through the members
-at once, `micro_batch` inputs; GSL takes its negatives from one pass. So the result does not depend on how many processes
-share the work.
+A *step* updates the weights once, from one global batch. A *pass* is `micro_batch` inputs, which all processes together put
+through the members at once. GSL takes its negatives from one pass. So the result does not depend on the number of processes.
 """
 
 import signal
@@ -40,8 +39,8 @@ class LocalBatch:
 
     Attributes:
         members: a collated batch per member.
-        counts: real inputs of every process in this pass. A process without any runs a borrowed input that supervises
-            nothing: it must take part in every collective operation of the others.
+        counts: real inputs of every process in this pass. A process without any runs a borrowed input, which supervises
+            nothing. It must take part in every collective operation.
     """
 
     members: list[dict[str, Tensor]]
@@ -75,10 +74,10 @@ class LocalBatches(Dataset[LocalBatch]):
         options: dict[str, Any] = {}
         if workers:
             options = {"prefetch_factor": 4, "multiprocessing_context": "forkserver"}
-            # A scheduler's signal goes to all processes. The training decides what to do and still needs its next batch,
-            # so that workers, which inherit the mask of the server that forks them, do not listen.
+            # A scheduler's signal goes to all processes. The training decides then, and still needs its next batch. So
+            # workers do not listen: they inherit the mask of the server that forks them.
             deaf = {signal.SIGTERM, signal.SIGINT}
-            resource_tracker.ensure_running()  # by itself the server would start it, which lifts the mask
+            resource_tracker.ensure_running()  # else the server would start it, which lifts the mask
             signal.pthread_sigmask(signal.SIG_BLOCK, deaf)
             try:
                 forkserver.ensure_running()

@@ -1,10 +1,10 @@
 """Checkpoints to resume from: `Checkpoints(folder, identity, ...)` saves them whole, keeps the newest, refuses unfit ones.
 
-    checkpoints/step-000200/state.json      what this is a checkpoint of, and the hash of every other file
+    checkpoints/step-000200/state.json      the checkpoint's identity, and the hash of every other file
     checkpoints/step-000200/...             a file (plain) or folder (DeepSpeed) per member; random states; the log
 
-A checkpoint is written under a hidden name and renamed when every process is done, so that a kill at any moment leaves the
-one before. All processes call every method.
+A checkpoint is written under a hidden name and renamed when every process is done. So a kill at any moment leaves the one
+before. All processes call every method.
 """
 
 import errno
@@ -29,7 +29,7 @@ class Checkpoints:
 
     Args:
         folder: holds them; nothing else should.
-        identity: everything that a checkpoint must have in common with the run that continues it.
+        identity: all that a checkpoint must have in common with the run that continues it.
         keep: how many of the newest stay.
         engine: whose state is saved.
         lease: says whether this copy of the run may still write.
@@ -89,7 +89,7 @@ class Checkpoints:
             )
 
     def resume(self) -> int:
-        """Load the newest checkpoint; returns the number of steps it has behind it, 0 without one.
+        """Load the newest checkpoint; returns its number of steps, 0 without one.
 
         Raises:
             TrainingError: if the checkpoint is damaged, or belongs to another run, code or arrangement of processes.

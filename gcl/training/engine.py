@@ -1,8 +1,7 @@
-"""How a group is put on hardware and stepped: what all engines have. gcl/training/engines.py chooses one.
+"""`Engine`, the base of all engines, which put a group on hardware and step it. gcl/training/engines.py chooses one.
 
-An engine owns devices, optimizers, schedules and the loss scale;
-the loop does not know which one it drives. Every member has an optimizer, a schedule and a clipping norm of its own: one
-member's gradient never scales another's.
+An engine owns devices, optimizers, schedules and the loss scale; the loop does not know which one it drives. Every member
+has an optimizer, a schedule and a clipping norm of its own: one member's gradient never scales another's.
 """
 
 from abc import ABC, abstractmethod
@@ -28,7 +27,7 @@ SCHEDULES = {"cosine": "cosine", "constant": "constant_with_warmup"}  # in trans
 
 @dataclass(frozen=True)
 class StepReport:
-    """What happened in a step: gradient norms before clipping (None: a frozen member), and whether the step was skipped."""
+    """Gradient norms of a step before clipping (None: a frozen member), and whether the step was skipped."""
 
     norms: list[float | None]
     skipped: bool
@@ -40,7 +39,7 @@ class Engine(ABC):
     Losses are parts of a sum over processes: `backward` undoes the averaging that DDP and ZeRO do.
 
     Attributes:
-        name: what checkpoints call it.
+        name: its name in checkpoints.
         divided: whether its checkpoints fit only the same number of processes.
         divided_weights: whether no process has all weights, so that all must call a member's modules in step.
     """
@@ -67,13 +66,13 @@ class Engine(ABC):
 
     @property
     def _factor(self) -> float:
-        """What losses are multiplied by. Under a loss scale the processes are left to `unscale`, so that float16 overflows
-        at the same scale whatever their number."""
+        """The factor of losses. Under a loss scale it leaves the number of processes to `unscale`. So float16 overflows at
+        the same scale for any number."""
         return self.loss_scale.value if self.loss_scale.dynamic else float(self.world.size)
 
     @property
     def unscale(self) -> float:
-        """What averaged gradients have to be divided by."""
+        """The divisor of averaged gradients."""
         return self._factor / self.world.size
 
     def forward(
@@ -114,7 +113,7 @@ class Engine(ABC):
                 raise TrainingError(f"the gradient of the {member.spec.role} is not finite; lower its learning rate")
         return StepReport(norms, overflow)
 
-    # What engines differ in.
+    # Below: the differences of engines.
 
     def _optimizer(self, member: Member, training: TrainingSpec) -> torch.optim.AdamW | None:
         parameters = list(member.trainable().values())
@@ -131,7 +130,7 @@ class Engine(ABC):
 
     @abstractmethod
     def _prepare(self, execution: ExecutionSpec) -> list[nn.Module]:
-        """Put members on their devices; returns what is to be called in their place."""
+        """Put members on their devices; returns the modules to call in their place."""
 
     @abstractmethod
     def _accumulating(self, last: bool) -> AbstractContextManager[Any]:
@@ -151,7 +150,7 @@ class Engine(ABC):
 
     @abstractmethod
     def load(self, folder: Path) -> None:
-        """Continue from what `save` wrote."""
+        """Continue from a folder that `save` wrote."""
 
     @abstractmethod
     def weights(self, member: Member) -> Iterator[tuple[str, Tensor]]:

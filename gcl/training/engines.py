@@ -1,4 +1,4 @@
-"""Which engine there is: `make_engine(members, training, execution, steps)` chooses."""
+"""The choice of an engine: `make_engine(members, training, execution, steps)`."""
 
 from collections.abc import Sequence
 

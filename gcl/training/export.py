@@ -1,11 +1,11 @@
 """Every member ends as an ordinary checkpoint folder: `export_member(engine, member, run, folder, facts)`.
 
-Safetensors weights, configuration, generation configuration, processor, a model card, and gcl.json, which says how the
-member is asked; it loads with `AutoModelForImageTextToText.from_pretrained(folder)` of transformers 4.57 and 5. Weights
-that were divided among processes are put together, LoRA
-adapters are merged into the weights they adapt (and kept beside them in peft's format), 16-bit trainings are stored in 16
-bits. Where adapters alone are to be retained, no other weights are written; `gcl.models.backbone.load_trained` puts them
-together again.
+It has safetensors weights, configurations of model and generation, processor, model card, and gcl.json (how the member is
+asked). `AutoModelForImageTextToText.from_pretrained(folder)` of transformers 4.57 and 5 loads it.
+
+Weights that were divided among processes are put together. LoRA adapters are merged into the weights that they adapt, and
+kept beside them in peft's format. 16-bit trainings are stored in 16 bits. Where adapters alone are to be retained, no other
+weights are written; `gcl.models.backbone.load_trained` puts them together again.
 """
 
 import errno
@@ -47,14 +47,14 @@ def export_member(
     Args:
         engine: that trained it.
         member: whose weights are written; a frozen one, too, so that a run's folder is complete.
-        run: what it was trained in.
+        run: that trained it.
         folder: to be made.
         facts: lines for the model card: data, losses.
-        asked: what the member was trained to answer; None for one that is a base model for others.
+        asked: the questions that the member was trained to answer; None for a base model of others.
         adapters_alone: leave out all weights but LoRA adapters; of a frozen member, all.
 
     Raises:
-        OSError: if the disk is full; safetensors would hide that in an error of its own.
+        OSError: if the disk is full, which safetensors would hide in an error of its own.
     """
     dtype = PRECISIONS[run.training.precision]
     adapted = run.training.lora is not None and not member.spec.frozen
@@ -131,7 +131,7 @@ def _card(member: MemberSpec, run: RunSpec, facts: Mapping[str, str]) -> ModelCa
 
 
 def _licence(base: Weights) -> str | None:
-    """What the base model's own card says; None if it says nothing or cannot be had."""
+    """The licence in the base model's own card; None if it names none or cannot be had."""
     try:
         path = Path(base.path) / "README.md"
         if base.revision is None:

@@ -18,12 +18,12 @@ from gcl.training.member import Member
 
 @dataclass(frozen=True)
 class Step:
-    """What one step is made of.
+    """The batches of one step.
 
     Attributes:
         passes: this process's part of each pass, in order.
         tokens: supervised tokens of the global batch, over all processes.
-        facts: what the log should say besides losses.
+        facts: numbers for the log besides losses.
     """
 
     passes: Iterator[LocalBatch]
@@ -35,7 +35,7 @@ class Feed(ABC):
     """Samples of a training.
 
     Attributes:
-        supervised: whether the tokens that members predict are references, so that their cross-entropy is to be lowered.
+        supervised: whether the tokens are references, so that their cross-entropy is to be lowered.
         exchanges: the samples; a step's indices count these.
     """
 
@@ -45,7 +45,7 @@ class Feed(ABC):
     @property
     @abstractmethod
     def about(self) -> str:
-        """What the samples are, for model cards."""
+        """The samples in words, for model cards."""
 
     @abstractmethod
     def steps(

@@ -1,8 +1,8 @@
-"""Start the processes of a training: `ensure(execution)` becomes torchrun where there have to be several, which runs this
-very command once per process.
+"""Start the processes of a training: `ensure(execution)` becomes torchrun where there have to be several.
 
-On one node torchrun is enough. On several, this command first becomes srun, which starts it once on each node, and there it
-becomes torchrun; so it has to be called in a SLURM job, but not in a step of one (`mpi` in workflow/rules/runs.smk).
+torchrun runs this very command once per process. On one node it is enough. On several nodes this command first becomes srun,
+which starts it once on each node; there it becomes torchrun. So it has to be called in a SLURM job, outside of a step (`mpi`
+in workflow/rules/runs.smk).
 """
 
 import os
@@ -18,28 +18,15 @@ PORTS = range(20_000, 30_000)
 _STEP = "GCL_STEP"  # set in the step that this command starts
 
 
-def started() -> bool:
-    """Whether this is one of torchrun's processes."""
-    return "TORCHELASTIC_RUN_ID" in os.environ
-
-
 def ensure(execution: ExecutionSpec) -> None:
-    """Go on if one process is enough, or this is one of several; otherwise start them, and do not return.
-
-    Raises:
-        ConfigError: as `start`.
-    """
-    # DeepSpeed wants to be started by torchrun even where it is alone.
-    if (execution.processes > 1 or execution.engine == "deepspeed") and not started():
-        start(execution)
-
-
-def start(execution: ExecutionSpec) -> None:
-    """Replace this process; does not return.
+    """Go on if one process is enough, or this is one of several. Otherwise start them in place of this one.
 
     Raises:
         ConfigError: if several nodes are wanted outside of a SLURM job.
     """
+    # DeepSpeed wants to be started by torchrun even where it is alone. The variable is in each of torchrun's processes.
+    if (execution.processes == 1 and execution.engine == "plain") or "TORCHELASTIC_RUN_ID" in os.environ:
+        return
     command = [sys.executable, "-m", "gcl", *sys.argv[1:]]
     if execution.nodes > 1 and _STEP not in os.environ:
         if "SLURM_JOB_ID" not in os.environ or shutil.which("srun") is None:
@@ -59,7 +46,7 @@ def start(execution: ExecutionSpec) -> None:
 def srun(execution: ExecutionSpec, environment: Mapping[str, str]) -> list[str]:
     """One task on each node, with the CPUs of the job; the GPUs of its nodes come by themselves."""
     tasks = [f"--nodes={execution.nodes}", f"--ntasks={execution.nodes}", "--ntasks-per-node=1"]
-    # One lost process ends the training; without this, srun would wait for the others, who wait for the lost one.
+    # One lost process ends the training. Otherwise srun would wait for the others, who wait for the lost one.
     return ["srun", *tasks, f"--cpus-per-task={_threads(environment)}", "--cpu-bind=no", "--kill-on-bad-exit=1"]
 
 

@@ -1,9 +1,9 @@
 """One live copy of a run: a lease with a heartbeat on its scratch folder.
 
-A requeue after a lost node, or a second workflow, may start a run again while the first copy lives. The later copy waits
-for the heartbeat to stop (the first one is dead: it takes over), or for the first one to finish (its result counts). To
-leave at once would be a failed job, whose outputs the workflow removes, and these may be what the first copy has just
-written. A copy that was taken for dead, but was only asleep, finds its lease lost and leaves without writing.
+A requeue after a lost node, or a second workflow, may start a run again while the first copy lives. The later copy waits. If
+the heartbeat stops, the first one is dead, and the later one takes over. If the first one finishes, its result counts. To
+leave at once would be a failed job, whose outputs the workflow removes. These may be the results of the first copy. A copy
+that was only asleep finds its lease lost and leaves without writing.
 """
 
 import time
@@ -32,10 +32,10 @@ class Lease:
 
     @property
     def message(self) -> str:
-        """What to tell the user then."""
+        """The message to the user then."""
         return (
-            f"{self._folder}: another copy of this run has taken over, since this one gave no sign of life for "
-            f"{DURATION:.0f} s; this copy leaves, nothing is lost"
+            f"{self._folder}: another copy of this run has taken over. This one gave no sign of life for "
+            f"{DURATION:.0f} s; it leaves, nothing is lost"
         )
 
     def check(self) -> None:
@@ -54,13 +54,9 @@ class FinishedElsewhere(TrainingError):
 
 @contextmanager
 def hold_lease(
-    folder: Path,
-    *,
-    main: bool = True,
-    share: Callable[[Any], Any] = lambda value: value,
-    duration: float = DURATION,
+    folder: Path, *, main: bool = True, share: Callable[[Any], Any] = lambda value: value, duration: float = DURATION
 ) -> Iterator[Lease]:
-    """Hold the folder's lease for the length of the block; wait for it as long as another copy gives signs of life.
+    """Hold the folder's lease during the block; wait for it as long as another copy gives signs of life.
 
     A dead holder on this machine is found out at once, one on another machine after `duration` seconds.
 

@@ -31,12 +31,12 @@ class LossLog:
         """Open everything.
 
         Args:
-            done: steps that count; what an interrupted training wrote beyond them is forgotten.
+            done: steps that count; lines beyond them, of an interrupted training, are removed.
             steps: of the whole training.
         """
         path = self._path
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)[:done] if path.exists() else []
-        # A new file in the place of the old one: a copy of this run that is not quite dead writes into the old one.
+        # A new file replaces the old one, into which a copy of this run may still write.
         write_text(path, "".join(lines))
         self._lines = path.open("a", encoding="utf-8", buffering=1)
         self._progress.begin(done, steps)
@@ -49,7 +49,7 @@ class LossLog:
         self._trackers.log(step, values)
 
     def end(self, costs: Mapping[str, Any], output: Path) -> None:
-        """Tell the loggers what the training took, close them, and copy all files but progress.json to a folder."""
+        """Tell the loggers the costs, close them, and copy all files but progress.json to a folder."""
         shutil.copy(self._path, output)
         self._trackers.end(costs, read_jsonl(self._path), output)
 

@@ -1,7 +1,7 @@
 """The training loop: `train_group(engine, feed, spec, ...)` runs all steps and leaves the members trained.
 
-The same loop serves a group of one (supervised fine-tuning), pairs, and larger groups, on any engine; grounding of
-miniature backbones, too.
+The same loop serves a group of one (supervised fine-tuning), pairs, and larger groups, on any engine. It also grounds
+miniature backbones.
 """
 
 import signal
@@ -30,7 +30,7 @@ from gcl.training.member import PRECISIONS, Member, answers
 
 
 class Stopped(SystemExit):
-    """The scheduler asked the training to stop; it did so with a checkpoint. Status as if the signal had killed it."""
+    """The scheduler stopped the training, which left a checkpoint. Status as if the signal had killed it."""
 
     def __init__(self) -> None:
         super().__init__(128 + signal.SIGTERM)
@@ -42,12 +42,7 @@ def total_steps(feed: Feed, spec: RunSpec) -> int:
 
 
 def train_group(
-    engine: Engine,
-    feed: Feed,
-    spec: RunSpec,
-    execution: ExecutionSpec,
-    checkpoints: Checkpoints,
-    log: LossLog | None,
+    engine: Engine, feed: Feed, spec: RunSpec, execution: ExecutionSpec, checkpoints: Checkpoints, log: LossLog | None
 ) -> None:
     """Fine-tune all members together, in place.
 
@@ -89,7 +84,7 @@ def train_group(
             stops, losts = engine.world.sum([stop_requested(), checkpoints.lease.lost])
             if losts:
                 raise TrainingError(checkpoints.lease.message)
-            # After the last step, too: writing the results can still fail, for want of space for instance.
+            # After the last step, too: writing the results can still fail, for instance if the disk is full.
             if stops or step % execution.save_every == 0 or step == steps:
                 checkpoints.save(step)
             if stops:

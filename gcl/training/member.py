@@ -1,7 +1,7 @@
 """A member of a competitive group: one vision-language model with everything that is its own.
 
-`Member.load(spec, start, training, ...)` loads the starting weights and decides which of them learn: all, all but the
-vision tower or the projector, low-rank adapters only (LoRA), or none (a teacher: learning rate 0).
+`Member.load(spec, start, training, ...)` loads the starting weights and decides which of them learn. It can be all, all but
+the vision tower or the projector, or low-rank adapters only (LoRA). Of a teacher, whose learning rate is 0, it is none.
 """
 
 from typing import Any
@@ -22,8 +22,8 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": t
 class Member(nn.Module):
     """Backbone and, where GSL is on, semantic head: all parameters that follow this member's learning rate.
 
-    Weights are float32. With a 16-bit precision the backbone runs under autocast; the semantic head does not, since it is
-    small and its softmax is not.
+    Weights are float32. With a 16-bit precision the backbone runs under autocast. The semantic head does not: it is small,
+    and its softmax is not.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Member(nn.Module):
         self.spec, self.encoder, self.backbone = spec, encoder, backbone
         self.precision = PRECISIONS[training.precision]
         hidden_size = backbone.config.text_config.hidden_size
-        # A generator state of its own: what loading consumed, and in how many processes, must not matter.
+        # A generator state of its own: the numbers that loading consumed must not matter, nor the number of processes.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             if training.lora and not spec.frozen:
@@ -80,16 +80,16 @@ class Member(nn.Module):
         return {"dtype": self.precision, "enabled": self.precision != torch.float32, "cache_enabled": False}
 
     def trainable(self) -> dict[str, nn.Parameter]:
-        """What learns, by name."""
+        """Parameters that learn, by name."""
         return {name: parameter for name, parameter in self.named_parameters() if parameter.requires_grad}
 
     def forward(self, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor | None]:
         """Run one right-padded batch, without applying the head: its product belongs to the fused objective.
 
         Returns:
-            Hidden states [N, D] of the positions that predict an answer token; the head's weight [V, D]; pooled unit vectors
-            [B, E], or None without GSL. The weight leaves as an output, so that engines which divide weights among processes
-            see its gradient come back through this call.
+            Hidden states [N, D] of the positions that predict an answer token, and the head's weight [V, D]. Third, pooled
+            unit vectors [B, E], or None without GSL. The weight leaves as an output, so that its gradient comes back through
+            this call. Engines that divide weights need that.
         """
         inputs = {name: tensor for name, tensor in batch.items() if name != "labels"}
         with torch.autocast(batch["input_ids"].device.type, **self.mixed):
@@ -108,7 +108,7 @@ def answers(batch: dict[str, Any]) -> Tensor:
 
 
 def _part(name: str) -> str:
-    """Which part of the model a weight of either family belongs to."""
+    """The part of the model that a weight of either family belongs to."""
     if ".visual." not in f".{name}":
         return "language"
     return "projector" if "merger" in name else "vision"

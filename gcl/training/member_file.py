@@ -18,10 +18,10 @@ MEMBER_FILE = "gcl.json"
 
 
 class Questions(Strict):
-    """What a member was trained to answer.
+    """The questions that a member was trained to answer.
 
     Attributes:
-        about: what that is, for people: "the data set snei".
+        about: their source, for people: "the data set snei".
         questions: by name; in a data set by turn.
         one_fits: whether only one of them fits a picture; otherwise each picture gets all of them.
         action: the one whose answer names an action, if one does.
@@ -48,7 +48,7 @@ class MemberFile(Strict):
         base, revision: where its starting weights lie; adapters alone need them again.
         lr: its learning rate; 0 for a teacher, which is its base.
         system, pixels, precision: as in the training.
-        asked: what it was trained to answer.
+        asked: the questions that it was trained to answer.
     """
 
     run: str | None
@@ -71,7 +71,7 @@ def write_member_file(folder: Path, run: RunSpec, role: str, asked: Questions) -
         folder: the member's.
         run: that trained it.
         role: of the member in it.
-        asked: what it was trained to answer.
+        asked: the questions that it was trained to answer.
     """
     member, training = next(member for member in run.members if member.role == role), run.training
     base = start_weights(run, member)

@@ -1,9 +1,10 @@
-"""A feed in which a member answers, and its own tokens are what all members are compared on (MGSD's second stage,
-arXiv 2606.06076; its code calls it OPCD).
+"""A feed in which a member answers, and all members are compared on its tokens.
 
-The group is [student, teacher], the teacher frozen and with a view of its own: the same question with the state in symbols
-instead of the picture. At every step the first member rolls out answers to its prompts; all members then predict these
-very tokens, never the decoded text again, each behind its own prompt. What is made of it is `gcl.objective`'s affair.
+This is MGSD's second stage (arXiv 2606.06076; its code calls it OPCD). The group is [student, teacher]. The teacher is
+frozen. It sees the same question with the state in symbols instead of the picture.
+
+At every step the first member rolls out answers to its prompts. All members then predict these very tokens, never the
+decoded text again, each behind its own prompt. `gcl.objective` makes the loss from them.
 """
 
 import zlib
@@ -30,11 +31,11 @@ class OnPolicy(Feed):
     Attributes:
         views: per member, all tasks as that member sees them; the first member's are `exchanges`.
         author: number of the member who answers: 0, the student; another one makes the training off-policy.
-        supervised: whether members are to make the answers more probable, as references; only another's should be.
+        supervised: whether the answers are references, to be made more probable. Only those of another author should be.
         temperature: of the student's draws. Probabilities are compared at the members' own tau, so 1 wherever those are.
         max_new_tokens: longest answer.
-        rollouts: what draws: "plain" generation by the training engine, or "vllm".
-        judge: counts what an answer's text is, for the log alone, told the index of its task; None: nothing is counted.
+        rollouts: the engine that draws: "plain" (generation by the training engine) or "vllm".
+        judge: gives counts for the log from an answer's text and the index of its task; None: nothing is counted.
     """
 
     def __init__(
@@ -83,7 +84,7 @@ class OnPolicy(Feed):
             yield Step(iter(passes), totals["tokens"], means)
 
     def _drawing(self, engine: Engine, spec: RunSpec, vocabulary: int) -> tuple[Draw, Callable[[], None]]:
-        """What draws answers to some questions, and what has to be called when the author's weights have changed."""
+        """A function that draws answers, and one to call when the author's weights have changed."""
         author, processes = engine.members[self.author], engine.world.size
         settings = {"temperature": self.temperature, "vocabulary": vocabulary, "max_new_tokens": self.max_new_tokens}
         if self.rollouts == "plain":
@@ -105,7 +106,7 @@ class OnPolicy(Feed):
     def _pass(
         self, engine: Engine, indices: Sequence[int], seed: Callable[[int], int], draw: Draw, facts: Counter[str]
     ) -> LocalBatch:
-        """This process's part of one pass; what it drew is added to `facts`."""
+        """This process's part of one pass; counts of its answers are added to `facts`."""
         world, author = engine.world, engine.members[self.author]
         shares = [indices[rank :: world.size] for rank in range(world.size)]
         # A process without a share answers, too, since generation may need all processes; its answer supervises nothing.
@@ -130,5 +131,5 @@ class OnPolicy(Feed):
 
 
 def _seed(run: int, step: int, task: int) -> int:
-    """Of one answer. Torch's generator for CPUs looks at 32 bits alone, so larger numbers would repeat themselves."""
+    """The seed of one answer. Torch's generator for CPUs looks at 32 bits alone, so larger numbers would repeat."""
     return zlib.crc32(f"{run} {step} {task}".encode())

@@ -1,4 +1,4 @@
-"""The plain engine: one process on a CPU or a GPU, or DDP copies of everything."""
+"""The plain engine, without division of weights."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack

@@ -1,7 +1,7 @@
 """One loss scale for the whole group, for float16, whose gradients are too small for its range.
 
-`LossScale.watch(parameters)` notices overflow in any member; an overflow skips the step for every member, so that members
-never get out of step. With other precisions the scale is 1 and nothing is watched.
+`LossScale.watch(parameters)` notices overflow in any member. An overflow skips the step for every member, so members stay in
+step. With other precisions the scale is 1 and nothing is watched.
 """
 
 from collections.abc import Iterable
@@ -62,7 +62,7 @@ class LossScale:
             )
 
     def state(self) -> dict[str, float]:
-        """What a checkpoint keeps."""
+        """The part that a checkpoint keeps."""
         return {"value": self.value, "good_steps": self.good_steps}
 
     def restore(self, state: dict[str, float]) -> None:

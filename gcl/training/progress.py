@@ -1,4 +1,4 @@
-"""How far a training is: the loop's log writes scratch/<run>/<hash>/progress.json by `Progress`, `gcl status` reads it.
+"""The progress of a training: the loop's log writes scratch/<run>/<hash>/progress.json, `gcl status` reads it.
 
 No torch is imported here, since `gcl status` has to answer at once.
 """
@@ -13,10 +13,10 @@ EVERY = 2.0  # seconds between two writings, at least
 
 
 class Progress:
-    """Write how far a training is, whole each time.
+    """Writes the progress of a training, whole each time.
 
     Args:
-        folder: the run's scratch folder; what another attempt wrote there is removed.
+        folder: the run's scratch folder; the file of another attempt is removed.
     """
 
     def __init__(self, folder: Path) -> None:

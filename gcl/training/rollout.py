@@ -1,7 +1,7 @@
 """Answers drawn from a model's own distribution: `roll_out(member, exchanges, seeds, ...)` gives their tokens.
 
-Every answer has random numbers of its own, one a token, which follow from its seed and the position alone. So what is drawn
-for a question depends neither on the others of its batch nor on how many processes share the work, but for rounding.
+Every answer has random numbers of its own, one a token, which follow from its seed and the position alone. So, but for
+rounding, an answer depends neither on the others of its batch nor on the number of processes.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ PLACEHOLDERS = ("<|image_pad|>", "<|video_pad|>")
 class _Draw(LogitsProcessor):
     """Leaves one token of each row: a draw from the softmax, by inverting its distribution function.
 
-    One random number a token is enough for that, so all can come from the CPU, and the machine does not matter.
+    That needs one random number a token. So all can come from the CPU, and the machine does not matter.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ def roll_out(
         exchanges: the questions; all with a picture or all without.
         seeds: of each answer.
         temperature: > 0.
-        vocabulary: ids from here on are not drawn: rows of the head that are padding, tokens that other members do not know.
+        vocabulary: ids from here on are not drawn: padding rows of the head, and tokens that other members do not know.
         max_new_tokens: longest answer. One that was cut off there has no end-of-turn token.
         synced: whether processes generate in step, which they must where weights are divided among them.
 
@@ -90,5 +90,5 @@ def roll_out(
 
 
 def cut(ids: Sequence[int], encoder: Encoder) -> list[int]:
-    """An answer without what generation writes behind its end."""
+    """An answer without the tokens behind its end."""
     return list(ids[: ids.index(encoder.end_token) + 1]) if encoder.end_token in ids else list(ids)

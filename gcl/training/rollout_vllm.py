@@ -1,11 +1,11 @@
 """Answers drawn by vLLM, for GPUs: `VLLM(member, ...)` draws in place of `gcl.training.rollout.roll_out`.
 
-vLLM keeps a copy of the author's weights inside the training's own process, in each process one. The copy begins without
-weights; `push` fills it before every step, so what it has is what training has. Two checks see to it that it is the same
-model: questions must be the same tokens there, and at every step an answer must be as probable there as here.
+vLLM keeps a copy of the author's weights inside each process of the training. The copy begins without weights; `push` fills
+it before every step. Two checks see to it that it is the same model. Questions must be the same tokens there. At every step
+an answer must be as probable there as here.
 
-It draws from the same distribution by other random numbers: an answer still follows from its seed, but is not the one that
-plain generation draws. vLLM is no dependency of this project; `available()` says whether it is installed.
+vLLM draws from the same distribution by other random numbers. So an answer follows from its seed, but plain generation draws
+another one. vLLM is no dependency of this project; `available()` says whether it is installed.
 """
 
 import os
@@ -25,12 +25,12 @@ from gcl.experiment.weights import Weights
 from gcl.training.member import Member
 from gcl.training.rollout import PLACEHOLDERS, cut
 
-# Mean difference of log p, in nats, up to which two computations count as the same model. In float32 it is about 1e-6; that
-# rounding to 16 bits stays below is assumed, no GPU has measured it.
+# Mean difference of log p, in nats, up to which two computations count as the same model. In float32 it is about 1e-6. For
+# 16 bits this bound is assumed: no GPU has measured it.
 TOLERANCE = 0.2
 _COLDEST = 0.01  # vLLM takes lower temperatures for this one
 _COMPARED = 64  # tokens of one answer
-# A tied head is a second name of the embedding, which pushing does not reach on every platform.
+# A tied head is a second name of the embedding. Pushing does not reach it on every platform.
 _UNTIED = {"tie_word_embeddings": False, "text_config": {"tie_word_embeddings": False}}
 _SPARE = 256  # positions of a row's cache that vLLM may leave unused, since it allots whole blocks
 
@@ -41,7 +41,7 @@ def available() -> bool:
 
 
 def rollout_backend(rollouts: str, spec: RunSpec) -> str:
-    """What draws answers, "plain" or "vllm": as told, and where that is "auto" vLLM if it is installed and can.
+    """The engine that draws answers, "plain" or "vllm". "auto" is vLLM if it is installed and can.
 
     Args:
         rollouts: "auto", "plain" or "vllm".
@@ -58,15 +58,15 @@ class VLLM:
 
     Args:
         member: who answers.
-        start: what it was loaded from, for its configuration.
+        start: its starting weights, for the configuration.
         processes: of the training.
         questions: all that will be asked.
         rows: most of them at a time, in this process.
         temperature, vocabulary, max_new_tokens: as `gcl.training.rollout.roll_out` has them.
 
     Raises:
-        ConfigError: if vLLM is not installed, the member has adapters, which could not be pushed, or temperatures are so low
-            that vLLM would raise them.
+        ConfigError: if vLLM is not installed, or the member has adapters, which could not be pushed. Also if temperatures
+            are so low that vLLM would raise them.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class VLLM:
             # All at once: on a CPU a question with a seed cannot be taken in parts.
             max_num_batched_tokens=rows * length,
             kv_cache_memory_bytes=rows * (length + _SPARE) * _cache_bytes(member),
-            gpu_memory_utilization=0.05,  # must be free at the start; what is taken follows from the line above
+            gpu_memory_utilization=0.05,  # must be free at the start; the line above decides the use
             mm_processor_kwargs={"min_pixels": images.size["shortest_edge"], "max_pixels": images.size["longest_edge"]},
             limit_mm_per_prompt={"image": 1, "video": 0},
             # Nothing is kept from step to step: it was computed with other weights.
@@ -178,21 +178,18 @@ class VLLM:
         """Compare the probabilities of an answer's first tokens."""
         answer = list(answer[:_COMPARED])
         batch = collate([self.member.encoder.prompt(exchange, answer)], self.member.encoder, left_padded=False)
-        hidden_ND, head_VD, _ = self.member({name: tensor.to(self._device) for name, tensor in batch.items()})
+        device = self.member.backbone.device
+        hidden_ND, head_VD, _ = self.member({name: tensor.to(device) for name, tensor in batch.items()})
         logits_NV = hidden_ND.float() @ head_VD.float().t()
         tokens_N = torch.tensor(answer, device=logits_NV.device)
         here_N = logits_NV.log_softmax(dim=-1).gather(1, tokens_N[:, None])[:, 0].cpu()
         there_N = torch.tensor([each[token].logprob for token, each in zip(answer, found, strict=False)])
         if not (difference := float((here_N - there_N).abs().mean())) <= TOLERANCE:
             raise TrainingError(
-                f"{exchange.id}: vLLM and the training differ by {difference:.2f} nats a token in how probable an answer is "
-                f"(up to {TOLERANCE} is rounding): they are not the same model; set execution.rollouts: plain, or use "
+                f"{exchange.id}: log p of an answer in vLLM and in the training differs by {difference:.2f} nats a token. "
+                f"Up to {TOLERANCE} is rounding, so they are not the same model; set execution.rollouts: plain, or use "
                 "another version of vLLM"
             )
-
-    @property
-    def _device(self) -> torch.device:
-        return self.member.backbone.device
 
 
 def _cache_bytes(member: Member) -> int:

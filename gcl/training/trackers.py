@@ -39,7 +39,7 @@ class Trackers:
     """All trackers of one training. The main process alone has them.
 
     Args:
-        words: which.
+        words: their names in `execution.loggers`.
         scratch: the run's scratch folder. Its name is the hash of all that the training depends on.
         run: the run.
     """
@@ -49,7 +49,7 @@ class Trackers:
         self._open: dict[str, GeneralTracker] = {}
 
     def begin(self, done: int) -> None:
-        """Start all of them, or continue what they wrote of the first `done` steps."""
+        """Start all of them, or continue their logs after the first `done` steps."""
         if not done:
             for name in _FOLDERS:
                 shutil.rmtree(self._scratch / name, ignore_errors=True)
@@ -69,14 +69,14 @@ class Trackers:
         self._open[word] = tracker
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
-        """Tell what was measured at a step."""
+        """Log the numbers of a step."""
         self._each(lambda tracker: tracker.log(dict(values), step=step))
 
     def end(self, costs: Mapping[str, Any], losses: Sequence[Mapping[str, float]], output: Path) -> None:
-        """Tell what the whole training took, show its losses to those that take pictures, close all, copy their files.
+        """Log the costs, show the losses to those that take pictures, close all, copy their files.
 
         Args:
-            costs: numbers by name; whatever else it has is left out.
+            costs: numbers by name; other values are left out.
             losses: of all steps, as losses.jsonl has them.
             output: folder that gets the files.
         """
@@ -107,7 +107,7 @@ class Trackers:
 
 
 def _carefully(word: str, action: Callable[[], Any]) -> bool:
-    """Let a logger do something; False, and a warning, if it fails, for whatever reason."""
+    """Let a logger do something; False, and a warning, if it fails for any reason."""
     try:
         action()
     except Exception as error:
@@ -127,17 +127,14 @@ def _links(folder: str, names: list[str]) -> list[str]:
 
 
 def _options(word: str, folder: Path, run: str, key: str, done: int) -> tuple[dict[str, str], dict[str, Any]]:
-    """The environment in which a tracker stays on this machine, where the user has not set it, and its arguments."""
+    """The environment that keeps a tracker on this machine, unless the user sets another, and its arguments."""
     return {
         "tensorboard": ({}, {"logging_dir": folder.parent, "purge_step": done + 1 if done else None}),
         "wandb": (
             {"WANDB_MODE": "offline", "WANDB_ERROR_REPORTING": "false"},
             {"dir": str(folder), "id": key, "name": run, "resume": "allow", "settings": {"console": "off"}},
         ),
-        "mlflow": (
-            {"MLFLOW_TRACKING_URI": folder.as_uri(), "MLFLOW_ALLOW_FILE_STORE": "true"},
-            {"run_name": run},
-        ),
+        "mlflow": ({"MLFLOW_TRACKING_URI": folder.as_uri(), "MLFLOW_ALLOW_FILE_STORE": "true"}, {"run_name": run}),
         "trackio": ({"TRACKIO_DIR": str(folder)}, {"name": f"{run}/{key}", "resume": "allow"}),
         "dvclive": ({}, {"dir": str(folder), "resume": done > 0, "save_dvc_exp": False, "dvcyaml": None}),
     }[word]

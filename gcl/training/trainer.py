@@ -4,8 +4,8 @@
     <output>/run.json       resolved specification, hashes of weights, versions; of every attempt: costs, command, machine
     <output>/losses.jsonl   every component of the loss at every step; tensorboard/ and loggers/ have the same for people
 
-While training runs, the log and the checkpoints to resume from are in the scratch folder; starting the same run again
-continues from the newest.
+While training runs, the log and the checkpoints to resume from are in the scratch folder. Starting the same run again
+continues from the newest checkpoint.
 """
 
 import resource
@@ -54,12 +54,12 @@ def train_run(
     Args:
         spec: the run.
         feed: of its samples.
-        data: hash of what is trained on.
+        data: hash of the training data.
         code: hash of the code that decides the result.
         execution: on what engine, with how many processes.
-        output: folder to be made; an existing one is replaced, unless it is just what would be made.
+        output: folder to be made; an existing one with another content is replaced.
         scratch: this run's own folder for the log and for checkpoints to resume from; removed at the end.
-        asked: by role, what the members learn to answer; it is kept in their folders.
+        asked: by role, the questions that the members learn to answer; they are kept in their folders.
 
     Raises:
         TrainingError: if adapters alone are to be retained, and a member has none.
@@ -68,7 +68,7 @@ def train_run(
     check_installed(execution.loggers)
     if execution.retain == "adapters" and spec.training.lora is None:
         raise TrainingError(
-            f"{spec.id}: execution.retain is 'adapters', but this training has none (lora: null), so its weights would be "
+            f"{spec.id}: execution.retain is 'adapters', but this training has none (lora: null). Its weights would be "
             "lost; use `--set retain=final`, or set lora"
         )
     try:
@@ -80,7 +80,7 @@ def train_run(
 
 
 def already_trained(spec: RunSpec, data: str, code: str, execution: ExecutionSpec, output: Path) -> bool:
-    """Whether the output folder is what a training would make now. It is looked for where another copy may have made it."""
+    """Whether the output folder is as a training would make it now; another copy may have made it."""
     if not (output / "run.json").is_file():
         return False
     record = read_json(output / "run.json")
@@ -135,13 +135,12 @@ def _train(
 
 
 def scratch_folder(root: Path, spec: RunSpec, data: str, code: str) -> Path:
-    """Where an unfinished training keeps its state. All that it depends on is in the path: with changed data or code it
-    starts anew, and never meets old states.
+    """Folder for the state of an unfinished training. All causes are in the path: with changed data or code it starts anew.
 
     Args:
         root: folder of all of them.
         spec: the run.
-        data: hash of what it is trained on.
+        data: hash of the training data.
         code: hash of the code that decides the result.
     """
     return root / spec.id / sha256_text(canonical_json([spec.fingerprint, data, code, starts(spec)]))[:12]
@@ -161,13 +160,13 @@ def trained_group(
     """Train the members that `load` gives; the block finds them trained. Scratch is removed when it ends well.
 
     Raises:
-        FinishedElsewhere: if another copy of the run did it: while this one waited, or, says `done`, before.
+        FinishedElsewhere: if another copy finished the run: while this one waited, or, by `done`, before.
     """
     world = World()
     _check_processes(world, execution)
     seed_everything(spec.seed)
     with hold_lease(scratch, main=world.main, share=world.share) as lease:
-        # Another copy may have ended right before; whoever has the lease looks again.
+        # Another copy may have ended right before, so the holder of the lease looks again.
         if world.share(world.main and done()):
             if world.main:
                 shutil.rmtree(scratch, ignore_errors=True)
@@ -207,14 +206,14 @@ def _check_processes(world: World, execution: ExecutionSpec) -> None:
 
 
 def seed_everything(seed: int) -> None:
-    """Seed torch and ask for deterministic kernels: all of them on a CPU; a GPU's attention has none for some shapes."""
+    """Seed torch and ask for deterministic kernels. On a CPU all are; a GPU's attention has none for some shapes."""
     torch.manual_seed(seed)
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # finds bugs, costs time
 
 
 def _costs(made: list[dict[str, Any]], peak_gpu_memory: int) -> dict[str, Any]:
-    """What the run took, over all attempts; memory is the last attempt's, of its largest process."""
+    """Costs of the run over all attempts; memory is the last attempt's, of its largest process."""
     return {
         "gpu_hours": round(sum(attempt["seconds"] * attempt["gpus"] for attempt in made) / 3600, 4),
         "seconds": round(sum(attempt["seconds"] for attempt in made), 1),
@@ -225,7 +224,7 @@ def _costs(made: list[dict[str, Any]], peak_gpu_memory: int) -> dict[str, Any]:
 
 
 def _record(spec: RunSpec, data: str, code: str, execution: ExecutionSpec, folder: Path) -> dict[str, Any]:
-    """What is worth knowing of a training that its specification does not say."""
+    """The record of a training: its specification, inputs, outputs and environment."""
     return {
         "run": spec.id,
         "spec": spec.model_dump(),

@@ -1,4 +1,4 @@
-"""The processes that train together: who is who, and what they tell each other.
+"""The processes that train together, and their messages to each other.
 
 `World()` connects the processes that torchrun started (NCCL, or gloo on CPUs), or stands for a single one. Every process
 calls the same methods in the same order.
@@ -66,8 +66,8 @@ class World:
     def gather_rows(self, rows_BE: Tensor, counts: Sequence[int]) -> Tensor:
         """The rows of all processes, in order of rank; only this process's own carry gradients.
 
-        So a loss over all rows, computed by every process, has as its gradient for one process's weights the part through
-        that process's rows, and the sum over processes is the whole.
+        Every process computes a loss over all rows. Its gradient for a process's weights is the part through that process's
+        rows. The sum over processes is the whole.
 
         Args:
             rows_BE: this process's rows; more than its count are borrowed and left out.

@@ -1,9 +1,13 @@
 """The DeepSpeed engine: optimizer states, gradients and weights divided among processes (ZeRO stages 1, 2, 3).
 
 One DeepSpeed engine per member, one joint backward pass through all of them. Three things make it exact (DeepSpeed's own
-tests and ours): a member's head leaves its forward pass as an output and is registered as external parameter; DeepSpeed
-counts no accumulation steps (its setting is 1), the boundary is set by hand, so that no hidden division happens; and losses
-are sums over processes. Precision and loss scale are ours, as in the plain engine: DeepSpeed sees float32.
+tests and ours):
+
+- A member's head leaves its forward pass as an output and is registered as external parameter.
+- DeepSpeed counts no accumulation steps (its setting is 1). The boundary is set by hand, so no hidden division happens.
+- Losses are sums over processes.
+
+Precision and loss scale are ours, as in the plain engine: DeepSpeed sees float32.
 """
 
 import logging
@@ -38,7 +42,7 @@ def deepspeed_config(
     Args:
         training: for the clipping norm.
         execution: stage and offload.
-        members: share what limits memory.
+        members: number of members, which share the limits of memory.
         parameters: of this member; buffers need not be larger.
     """
     zero: dict[str, Any] = {
@@ -47,10 +51,7 @@ def deepspeed_config(
         "reduce_bucket_size": min(REDUCE_BUCKET // members, parameters),
     }
     if execution.zero_stage == 3:
-        zero |= {
-            "stage3_max_live_parameters": LIVE // members,
-            "stage3_prefetch_bucket_size": PREFETCH // members,
-        }
+        zero |= {"stage3_max_live_parameters": LIVE // members, "stage3_prefetch_bucket_size": PREFETCH // members}
     if execution.offload:
         zero["offload_optimizer"] = {"device": "cpu", "pin_memory": torch.cuda.is_available()}
     return {
@@ -95,7 +96,7 @@ class DeepSpeedEngine(Engine):
                 continue
             if self.stage == 3:
                 deepspeed.zero.register_external_parameter(member, member.head)
-            parameters = sum(_size(parameter) for parameter in member.parameters())
+            parameters = sum(getattr(one, "ds_numel", one.numel()) for one in member.parameters())
             config = deepspeed_config(self.training, execution, len(self.members), parameters)
             engine, *_ = deepspeed.initialize(model=member, optimizer=optimizer, config=config)
             modules.append(engine)
@@ -127,7 +128,7 @@ class DeepSpeedEngine(Engine):
         return norms
 
     def _skip(self) -> list[float | None]:
-        # DeepSpeed throws gradients away, wherever they are, when their norm is invalid (-1). So it is told that of every
+        # DeepSpeed throws gradients away, wherever they are, when their norm is invalid (-1). So it gets that norm for every
         # member, whether its own gradients overflowed or not.
         invalid = torch.tensor(-1.0, device=self.world.device)
         name, answer = ("_get_norm_groups", [invalid]) if self.stage == 3 else ("scaled_global_norm", invalid)
@@ -158,7 +159,3 @@ class DeepSpeedEngine(Engine):
         for name, parameter in member.backbone.named_parameters():
             with deepspeed.zero.GatheredParameters([parameter]) if self.stage == 3 else nullcontext():
                 yield name, parameter.detach()
-
-
-def _size(parameter: nn.Parameter) -> int:
-    return getattr(parameter, "ds_numel", parameter.numel())

@@ -1,1 +1,1 @@
-"""What the Snakefile and the rules in workflow/ ask of the experiment. Nothing here imports torch."""
+"""The experiment for the Snakefile and the rules in workflow/. Nothing here imports torch."""

@@ -1,7 +1,7 @@
-"""What the Snakefile asks of the experiment: specifications that jobs are given, paths they read, targets and their runs.
+"""The experiment for the Snakefile: specifications of jobs, paths that they read, targets and their runs.
 
-`PLAN = open_plan(workflow)` at the top of the workflow; rules use its methods as input and parameter functions. Imports no
-torch, since every job parses the Snakefile again.
+`PLAN = open_plan(workflow)` stands at the top of the workflow. Rules use its methods as input and parameter functions.
+Nothing here imports torch, since every job parses the Snakefile again.
 """
 
 import os
@@ -39,7 +39,7 @@ T = TypeVar("T")
 
 
 def open_plan(workflow: Any) -> "Plan":
-    """Check the configuration and prepare the environment of jobs; a mistake ends the program with its message alone.
+    """Check the configuration and prepare the environment of jobs. A mistake ends the program with its message alone.
 
     Args:
         workflow: Snakemake's. Its `config` is not used: Snakemake has merged and typed it by rules of its own.
@@ -68,17 +68,16 @@ class Plan:
     def __init__(self, experiment: Experiment) -> None:
         self.experiment = experiment
         self.scale = experiment.scale
-        self.data = experiment.data.value
         self.here = places(experiment)
         self.at = replace(self.here, scale="{scale}")  # in rules, where the scale is a wildcard
         self.drawn = experiment.drawing is not None
         self.draws_data = self.drawn and experiment.drawing.datasets.value
-        # Jobs read the whole experiment here. It is no input, since then every change of any setting would rerun them; each
-        # rule names the settings that it depends on instead.
+        # Jobs read the whole experiment here. It is no input, or every change of any setting would rerun them. Instead each
+        # rule names its settings.
         self.resolved = str(self.here.experiment)
         self.gpus = 0 if self.drawn else experiment.execution.processes.value  # of one training
 
-    # Specifications: what a job is given, and what makes it run again.
+    # Specifications: inputs of a job. Changes of them run it again.
 
     def code(self, step: str) -> str:
         """Hash of the code behind a step; a change that is more than comments runs it again."""
@@ -107,7 +106,7 @@ class Plan:
         return run.json
 
     def evaluation_json(self, wildcards: Any) -> str:
-        """What the run's members are asked, and how."""
+        """The questions to the run's members, and the limits of their answers."""
         return evaluation(self.experiment, self.run(wildcards)).json
 
     def read_json(self, wildcards: Any) -> str | None:
@@ -127,13 +126,13 @@ class Plan:
         return score_spec(self.experiment, self.run(wildcards)).json
 
     def vocabulary_json(self) -> str:
-        """What the miniature tokenizer's training depends on."""
+        """The inputs of the miniature tokenizer's training."""
         drawing, prompt = self.experiment.drawing, self.experiment.prompt
         values = (drawing.vocabulary.value, drawing.seed.value, all_questions(self.experiment), prompt.system.value)
         return canonical_json(values)
 
     def manifest_json(self, wildcards: Any) -> str | None:
-        """What drawn data is checked against; None for real data, whose manifests DVC keeps up to date."""
+        """The specification of drawn data; None for real data, whose manifests DVC keeps up to date."""
         return canonical_json([self.data_json(wildcards), self.scenarios(wildcards)]) if self.draws_data else None
 
     def scenarios(self, wildcards: Any) -> dict[str, int]:
@@ -150,7 +149,7 @@ class Plan:
         return {"nodes": nodes, "tasks": nodes, "mpi": "srun", **each}
 
     def kind_of_data(self, wildcards: Any) -> str:
-        """What `gcl data generate` is told to draw."""
+        """The arguments of `gcl data generate`."""
         like = self.experiment.datasets[wildcards.dataset].like
         return f"{like.value} --tuning" if like else wildcards.dataset
 
@@ -162,11 +161,11 @@ class Plan:
         return f"workflow/mappings/{like.value if like else wildcards.dataset}.yaml"
 
     def raw_folder(self, wildcards: Any) -> list[str]:
-        """Only a drawn raw folder is a file of the workflow; real data is looked at when its manifest is made."""
+        """The raw folder, if it is drawn. Real data is no file of the workflow: its manifest's job looks at it."""
         return [self._data_spec(wildcards).root] if self.draws_data else []
 
     def retained(self, output: T, temporary: Callable[[T], T]) -> T:
-        """A checkpoint folder as the rule declares it: Snakemake removes it once it is scored if nothing is to stay."""
+        """A checkpoint folder as the rule declares it. If nothing is to stay, Snakemake removes it once it is scored."""
         return temporary(output) if self.experiment.execution.retain.value == "none" else output
 
     def inputs(self, split: str) -> Callable[[Any], list[str]]:
@@ -174,21 +173,21 @@ class Plan:
         return lambda wildcards: [str(path) for path in self.here.inputs(self.run(wildcards).dataset, split)]
 
     def starts(self, wildcards: Any) -> list[str]:
-        """Folders that the run starts from: of other runs, or of backbones; a pinned commit on the hub cannot change."""
+        """Folders that the run starts from, of other runs or of backbones. A commit on the hub is none."""
         run = self.run(wildcards)
         folders = {str(self.here.checkpoints(before)) for before in run.trained_before}
         others = [self.here.weights(m.start) for m in run.members if not isinstance(m.start, Trained)]
         return sorted(folders | {weights.path for weights in others if weights.revision is None})
 
     def answering(self, wildcards: Any) -> list[str]:
-        """The folder of the members that answer: the run's, or where nothing is trained those that it starts from."""
+        """The folder of the members that answer: the run's, or those that it starts from where nothing is trained."""
         run = self.run(wildcards)
         return [str(self.here.checkpoints(run.id))] if run.feed is not None else self.starts(wildcards)
 
-    # What is looked at once, before any job.
+    # Before any job.
 
     def check(self) -> None:
-        """Stop, with what to type, where raw data was edited without `dvc repro`, or DVC's cache would mislead Snakemake."""
+        """Stop where raw data was edited without `dvc repro`, or DVC's cache would mislead Snakemake."""
         if self.draws_data:
             return
         try:
@@ -205,7 +204,7 @@ class Plan:
         write_resolved(self.experiment, Path(self.resolved))
 
     def disk(self) -> str:
-        """What checkpoints will take."""
+        """The disk space that checkpoints will take."""
         return str(disk_plan(self.experiment, all_runs(self.experiment).values(), Path()))
 
     # Tables and figures.
@@ -246,7 +245,7 @@ class Plan:
         return [str(self.here.metrics(run_id)) for run_id in ids]
 
     def report_json(self, wildcards: Any) -> str:
-        """What a table or figure shows besides metrics; a change rebuilds it without running anything."""
+        """The contents of a table or figure besides metrics; a change rebuilds it without running anything."""
         target, experiment = TARGETS[wildcards.name], self.experiment
         runs = [run.json for run in target.runs(experiment)]
         shown = [runs, experiment.report.paper_values.value, experiment.evaluation.bootstrap.value]
@@ -259,12 +258,12 @@ class Plan:
         return sft_run(self.experiment, dataset, pair.learner, seed), full
 
     def gallery_files(self) -> list[str]:
-        """What the gallery shows of all data sets: scores and answers."""
+        """The gallery's files of all data sets: scores and answers."""
         runs = [run.id for dataset in self.experiment.groups for run in self.gallery_runs(dataset)]
         return [str(path) for run in runs for path in (self.here.metrics(run), self.here.predictions(run))]
 
     def page_json(self) -> str:
-        """What the page lists besides results: all settings. A change rebuilds the page, and nothing else."""
+        """All settings, which the page lists. A change rebuilds the page, and nothing else."""
         return canonical_json(self.experiment.model_dump())
 
     def table(self, name: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""What workflow/rules/planning.smk asks of the experiment: files of states and pictures, and options of jobs."""
+"""The experiment for workflow/rules/planning.smk: files of states and pictures, and options of jobs."""
 
 import shlex
 from typing import Any
@@ -28,7 +28,7 @@ class PlanningPlan:
         return [str(self.here.some_states(task, str(level))) for task in levels for level in levels[task]]
 
     def counts(self, wildcards: Any) -> str:
-        """How many states of each split are drawn, as options, quoted; none to test on where there is a public test set."""
+        """Numbers of drawn states by split, as quoted options; none for tests where there is a public test set."""
         states = self.settings.states.value.model_dump()
         if wildcards.task in self.imported:
             states.pop("test")
@@ -42,11 +42,11 @@ class PlanningPlan:
         return [str(self.here.some_states(task, "public")) for task in tasks if task in self.imported]
 
     def source(self, wildcards: Any) -> str:
-        """Where a public test set was downloaded to."""
+        """The download of a public test set."""
         return self.imported[wildcards.task]
 
     def public_format(self, wildcards: Any) -> str:
-        """Whose test set it is."""
+        """The format of a public test set."""
         return {"frozenlake": "vsp", "minibehaviour": "visualplanning"}[wildcards.task]
 
     def picture_size(self, wildcards: Any) -> str:

@@ -1,7 +1,7 @@
 """Every table and figure that can be built: `TARGETS` by name, in the order of the page of all results.
 
-Each says its title, the runs behind it, and the settings that it shows. gcl/reporting/build.py has a builder for each. Lists
-of runs are imported late, since `gcl --help` reads the names.
+Each has a title, the runs behind it, and the settings that it shows. gcl/reporting/build.py has a builder for each. Lists of
+runs are imported late, since `gcl --help` reads the names.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,12 +20,12 @@ class Target:
     """A table or a figure.
 
     Attributes:
-        name, title: what it is called, on command lines and by people.
+        name, title: for command lines, and for people.
         kind: "table" or "figure".
         runs: the runs behind it.
         exchanged: runs whose answers to exchanged pictures it shows as well.
-        settings: what it shows besides metrics; a change rebuilds it without running anything.
-        possible: whether the configuration has all that it needs.
+        settings: those that it shows; a change rebuilds it without running anything.
+        possible: whether the configuration has its inputs.
         apart: a table. `all` leaves this target out at miniature scale until that table is built.
     """
 

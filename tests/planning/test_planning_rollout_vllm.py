@@ -65,8 +65,7 @@ def weights(member: Member):
 
 def copy_of(member: Member, questions, **changes) -> VLLM:
     settings = SETTINGS | {"vocabulary": member.head_rows, "rows": len(questions), "processes": 1} | changes
-    settings |= {"start": member.spec.start}
-    found = VLLM(member, questions=questions, **settings)
+    found = VLLM(member, start=member.spec.start, questions=questions, **settings)
     found.push(weights(member))
     return found
 
@@ -86,15 +85,14 @@ def test_what_is_chosen(experiment, monkeypatch):
     adapted = spec.model_copy(update={"training": spec.training.model_copy(update={"lora": Lora(rank=2, alpha=4.0)})})
     assert [rollout_backend("auto", each) for each in (spec, adapted)] == ["vllm", "plain"]
     # A teacher who answers is frozen, so that it has no adapters.
-    feed = adapted.feed.model_copy(update={"author": 1})
-    assert rollout_backend("auto", adapted.model_copy(update={"feed": feed})) == "vllm"
+    taught = adapted.model_copy(update={"feed": adapted.feed.model_copy(update={"author": 1})})
+    assert rollout_backend("auto", taught) == "vllm"
 
 
 def test_adapters_low_temperatures_and_a_missing_vllm_are_refused(backbones, tasks):
     run = make_run(backbones, members=2, lr=(1e-3, 0.0, 0.0))
-    settings = SETTINGS | {"vocabulary": 50, "rows": 6, "processes": 1, "questions": tasks[0]}
     spec = run.members[0].model_copy(update={"start": Weights(path=str(backbones["qwen3_vl"]))})
-    settings["start"] = spec.start
+    settings = SETTINGS | {"vocabulary": 50, "rows": 6, "processes": 1, "questions": tasks[0], "start": spec.start}
     adapted = run.training.model_copy(update={"lora": Lora(rank=2, alpha=4.0)})
     with pytest.raises(ConfigError, match="takes no LoRA adapters; choose plain"):
         VLLM(Member.load(spec, spec.start, adapted, semantic_size=None, seed=0), **settings)

@@ -1,1 +1,1 @@
-"""One file a method: which members a run has, their objective, where each starts, and what they are fed."""
+"""One file a method: the members of a run, their objective, the start of each, and their data."""

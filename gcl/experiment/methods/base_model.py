@@ -1,4 +1,4 @@
-"""The base model: nothing is trained, it is asked as it is. Of planning tasks a miniature one learns words first."""
+"""The base model: it is asked without training. For planning tasks a miniature one learns words first."""
 
 from gcl.experiment.methods.parts import Method, member, only_default, run_spec
 from gcl.experiment.places import PLANNING

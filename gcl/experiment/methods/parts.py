@@ -1,4 +1,4 @@
-"""What methods are made of: `Method`, and the parts of a `RunSpec` that several of them need."""
+"""Parts of methods: `Method`, and the parts of a `RunSpec` that several methods need."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -63,7 +63,7 @@ def run_spec(
         experiment: says how it is trained.
         ref: its id.
         members: in the order of their models in the id.
-        feed: what they learn from.
+        feed: the data that they learn from.
         objective: that they share; None for supervised fine-tuning.
         stage: of planning tasks, whose settings take the place of `training`.
         changes: of the training's settings.

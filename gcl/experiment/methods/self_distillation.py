@@ -1,6 +1,6 @@
-"""MGSD's stage 2: a student answers from the picture, a frozen teacher that sees more says how likely each token is.
+"""MGSD's stage 2: a student answers from the picture. A frozen teacher sees more and gives each token's probability.
 
-The student is what stage 1 left, the teacher its base model. Variants are those of `planning.variants` in config.yaml.
+The student comes from stage 1, the teacher is its base model. Variants are those of `planning.variants` in config.yaml.
 """
 
 from gcl.errors import ConfigError
@@ -25,7 +25,7 @@ def _make(experiment: Experiment, ref: RunId) -> RunSpec:
         member(experiment, "student", model, lr=stage.lr.value, start=student),
         member(experiment, "teacher", model, lr=0.0, start=base),
     ]
-    # What the teacher writes is learnt as it is.
+    # The teacher's answers are learnt as they are.
     objective = ObjectiveSpec(drl_weight=1.0 if variant.author == "student" else 0.0, divergence=variant.divergence)
     feed = RolloutFeed(
         views=["image", variant.teacher],

@@ -1,8 +1,10 @@
-"""Supervised trainings on planning tasks. Each has one model and no variants.
+"""Supervised trainings on planning tasks.
 
-words      makes a miniature base model: responses to states in words, some pictures, and readings
-reading    MGSD's stage 1, grounding: questions about the picture, answered from the state
-plan       the control that is fine-tuned on answer blocks alone
+Each has one model and no variants.
+
+    words      makes a miniature base model: responses to states in words, some pictures, and readings
+    reading    MGSD's stage 1, grounding: questions about the picture, answered from the state
+    plan       the control that is fine-tuned on answer blocks alone
 """
 
 from gcl.errors import ConfigError

@@ -1,7 +1,6 @@
 """Actions drawn on a picture: `direction("Make a left turn.")` is "left"; `draw(picture, actions)` adds an arrow for each.
 
-Directions are read from the words by a few rules, not understood: what they do not cover becomes a question mark, and the
-words themselves always stand beside the picture.
+A few rules read directions from the words. Other words become a question mark. The words always stand beside the picture.
 """
 
 import re
@@ -19,7 +18,7 @@ _POINTS = {
     "left": (-1.0, 0.25),
     "right": (1.0, 0.25),
 }
-# What is not to be done, up to the end of the clause.
+# A denied action, up to the end of the clause.
 _DENIED = re.compile(
     r"\b(not|don't|doesn't|never|no need to|without|avoid|avoids|avoiding|instead of|rather than)\b"
     r".*?(?=\b(?:but|and|then|just)\b|[.,;:!]|$)"
@@ -31,7 +30,7 @@ _FORWARD = re.compile(r"\b(forward|straight|ahead|go on|going|proceed|continue|a
 
 @dataclass(frozen=True)
 class Mark:
-    """How the actions of one source are drawn: its letter tells what its colour tells."""
+    """How the actions of one source are drawn: letter and colour tell the same."""
 
     letter: str
     colour: str
@@ -57,7 +56,7 @@ def direction(text: str) -> str:
 
 
 def draw(picture: Image.Image, actions: Mapping[str, str]) -> Image.Image:
-    """A copy of the picture, `WIDTH` pixels wide, with one arrow for each of `actions`, whose keys are those of `MARKS`."""
+    """A copy of the picture, `WIDTH` pixels wide, with an arrow for each of `actions` (keys as in `MARKS`)."""
     size = (WIDTH, max(round(WIDTH * picture.height / picture.width), 1))
     drawn = picture.resize(size, Image.Resampling.LANCZOS)
     canvas = ImageDraw.Draw(drawn)

@@ -1,4 +1,4 @@
-"""What all figures share: `canvas()` opens one and saves it as PNG and SVG; colours, marks and labels of the two roles.
+"""Parts of all figures: `canvas()` opens one and saves it as PNG and SVG. Both roles have fixed colours and marks.
 
 The same numbers give the same bytes: no clock, no random ids, and the font that Matplotlib carries.
 """
@@ -36,7 +36,7 @@ GREY = "0.45"
 
 @dataclass(frozen=True)
 class RoleLook:
-    """How a role is drawn, everywhere: the mark's shape tells what its colour (Okabe-Ito) tells, also in grey."""
+    """How a role is drawn everywhere. The mark's shape tells the same as its colour (Okabe-Ito), also in grey."""
 
     colour: str
     marker: str
@@ -57,8 +57,8 @@ def canvas(
 
     Args:
         size: width and height in inches.
-        estimates: what is drawn.
-        notes: small print below the figure, after what the intervals are.
+        estimates: the numbers in it.
+        notes: small print below the figure, after that about intervals.
     """
     # From the defaults, so that nobody's own matplotlibrc changes the bytes.
     with matplotlib.style.context(["default", STYLE]):
@@ -88,7 +88,7 @@ def cross(axes: Axes, x: float, y: float) -> None:
 
 
 def cross_note(published: Mapping[Any, Sequence[float | None]]) -> list[str]:
-    """What the crosses are, if there are some."""
+    """The note about crosses, if there are some."""
     found = any(value is not None for values in published.values() for value in values)
     return ["×: printed in the paper."] if found else []
 

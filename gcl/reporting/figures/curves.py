@@ -1,7 +1,7 @@
-"""How the losses of trainings went: `curves(experiment, runs, results)` draws one small picture per run and component.
+"""Losses of trainings: `curves(runs, results)` draws one small picture per run and component.
 
 It reads results/<scale>/checkpoints/<run>/losses.jsonl, which goes with the checkpoints if `execution.retain` is "none".
-All panels of one component share their scale, so that runs can be compared; seeds of one run are drawn in one panel.
+All panels of one component share their scale, so that runs can be compared. One panel has all seeds of a run.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -80,7 +80,7 @@ def curves(runs: Iterable[RunSpec], results: Path) -> tuple[list[CurveRow], list
 
 
 def _read(path: Path) -> Series:
-    """Every value over steps; not a number where a step has none, as a gradient norm after an overflow."""
+    """Every value over steps; NaN where a step has none, such as a gradient norm after an overflow."""
     records = read_jsonl(path)
     names = dict.fromkeys(name for record in records for name in record)
     return {name: np.array([record.get(name, np.nan) for record in records], dtype=float) for name in names}
@@ -104,13 +104,13 @@ def _thin(series: Series, name: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _smooth(values: np.ndarray) -> np.ndarray:
-    """Means over a window that grows at both ends, so that the first and last points are not pulled to zero."""
+    """Means over a window that shrinks at both ends, so that the ends are not pulled to zero."""
     half = max(len(values) // 40, 1)
     return np.array([values[max(k - half, 0) : k + half + 1].mean() for k in range(len(values))])
 
 
 def _limits(component: str, rows: Iterable[Sequence[Series]]) -> tuple[float, float]:
-    """One scale for all panels of a component: the middle 99 %, so that a single step does not flatten the rest."""
+    """One scale for all panels of a component: the middle 99 %, so that no single step flattens the rest."""
     values = [
         values[np.isfinite(values) & (values > 0)]
         for seeds in rows
@@ -141,7 +141,7 @@ def _panel(run: str, component: str, seeds: Sequence[Series], limits: tuple[floa
         if component == _SHARES:
             axes.set_ylim(-0.02, 1.02)
         else:
-            # A loss falls by an order of magnitude in the first steps; what happens afterwards would be a flat line.
+            # A loss falls by an order of magnitude in the first steps. The rest would be a flat line.
             axes.set_yscale("log")
             axes.set_ylim(*limits)
             axes.yaxis.set_major_locator(LogLocator(subs=(1, 3)))

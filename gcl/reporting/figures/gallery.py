@@ -1,4 +1,4 @@
-"""Test scenes with what members would do, failures included: `gallery(experiment, results)` chooses and draws them.
+"""Test scenes with the members' actions, failures included: `gallery(experiment, dataset, results)` draws them.
 
 This project's form of the paper's Figure 6. Nobody picks scenes by hand: `RULE` says how they are chosen, and the same
 results give the same scenes. `write_gallery()` draws them as a figure; the page of all results shows them with their words.
@@ -54,9 +54,9 @@ class GalleryScene:
         sft, gcl: this score of both.
         outcome: "gained", "lost" or "equal", by it.
         correct: where actions are a closed list "both right", "both wrong", "only SFT right", "only GCL right"; else None.
-        actions: what ground truth, SFT and GCL say to do, and the label where the words are not just that; where no turn
-            names actions, what they say in the turn of the score.
-        turns: question and the three answers of every turn.
+        actions: by ground truth, SFT and GCL, with the label where the words are more than that. Where no turn names
+            actions, their answers in the turn of the score.
+        turns: name, question and the three answers of every turn.
         picture: with the actions drawn in; None where the picture is not there.
     """
 
@@ -199,7 +199,7 @@ def _scene(
 
 
 def _images(experiment: Experiment, dataset: str) -> dict[str, Path]:
-    """Pictures by scene, verified; none where the data is not here, as where only results were copied."""
+    """Pictures by scene, verified; none where the data is not here, for instance where only results were copied."""
     data, manifest = data_spec(experiment, dataset), places(experiment).manifests(dataset) / "test.tsv"
     if not manifest.is_file() or not Path(data.root).is_dir():
         return {}

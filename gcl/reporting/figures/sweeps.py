@@ -21,9 +21,9 @@ from gcl.reporting.figures.canvas import GREY, LOOKS, canvas, cross, cross_note,
 from gcl.reporting.metrics import Metrics
 from gcl.reporting.paper_values import paper_point, paper_values_shown
 
-# All sweeps are on this data set (gcl/experiment/runs.py).
+# All sweeps are on this data set (gcl/experiment/grid.py).
 SWEEP_DATASET = "snei"
-# What stands below each sweep of a figure of lines.
+# The label below each sweep of a figure of lines.
 _LABELS = {
     "fig2": {"fig2a": r"GSL weight $\lambda_\mathrm{GSL}$", "fig2b": r"DRL weight $\lambda_\mathrm{DRL}$"},
     "fig3": dict.fromkeys(("fig3a", "fig3b"), "Learning rate, learner : guide"),
@@ -72,8 +72,9 @@ def temperature_figure(experiment: Experiment, name: str, metrics: Metrics, stem
 
 
 def line_figure(experiment: Experiment, name: str, metrics: Metrics, stem: Path) -> None:
-    """Fig. 2: Action-F1 over the weights of GSL (a) and DRL (b). Fig. 3: over the ratio of learning rates, for a large (a)
-    and a small gap between members (b).
+    """Fig. 2: Action-F1 over the weights of GSL (a) and DRL (b).
+
+    Fig. 3: over the ratio of learning rates, for a large (a) and a small gap between members (b).
 
     Args:
         name: "fig2" or "fig3".
@@ -122,7 +123,7 @@ def _published(experiment: Experiment, name: str, role: str) -> list[float | Non
 
 
 def _cross_points(axes: Axes, places: Sequence[float], published: Sequence[float | None], role: str) -> None:
-    """Published points, with the role's initial on its own side: grey does not tell whose they are."""
+    """Published points, each with the role's initial: grey does not tell the role."""
     gap, side = {"learner": (-4, "right"), "guide": (4, "left")}[role]
     for x, y in zip(places, published, strict=True):
         if y is None:

@@ -1,6 +1,4 @@
-"""What results were made with, for the page: `metrics_there()`, then `versions()` of packages and `facts()` about code and
-machines.
-"""
+"""The making of results, for the page: `metrics_there()`, `versions()` of packages, `facts()` about code and machines."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -54,7 +52,7 @@ def versions(metrics: Metrics) -> list[tuple[str, str, str, str]]:
 
 
 def facts(experiment: Experiment, results: Path, metrics: Metrics) -> list[tuple[str, str]]:
-    """What else decides results: code, data, machine."""
+    """Facts about code, data and machines."""
     scored = [scored_as(experiment, run) in metrics for run in all_runs(experiment).values()]
     found = [
         ("GCL", __version__),

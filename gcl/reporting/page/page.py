@@ -1,6 +1,6 @@
-"""All results on one HTML page that needs nothing else: `page(experiment, results)`; what `gcl report page` writes.
+"""All results on one HTML page that needs nothing else, for `gcl report page`: `page(experiment, results)`.
 
-It shows what has been built and says what has not, so it can be made at any time. The template is page.html.j2, with
+It shows all that has been built and names the rest, so it can be made at any time. The template is page.html.j2, with
 page.css and page.js.
 """
 
@@ -33,7 +33,7 @@ from gcl.workflow.targets import PLANNING_FIGURE, PLANNING_TABLE, TARGETS
 
 @dataclass(frozen=True)
 class FigureView:
-    """One figure as data URI, what it shows in a sentence with numbers, and all its numbers as a table with headers."""
+    """One figure as data URI, with a sentence about it, and all its numbers as a table with headers."""
 
     name: str
     title: str
@@ -121,7 +121,7 @@ def _planning_numbers(table: ResultTable | None) -> list[tuple[str, str, str]]:
 
 
 def _alt(title: str, columns: tuple[str, str, str], numbers: Sequence[tuple[str, str, str]]) -> str:
-    """A sentence that says what is shown and between which numbers it lies."""
+    """A sentence about a figure's subject, lowest and highest number."""
     if not numbers:
         return f"{title}. Its metrics files are not here."
     low, high = (find(numbers, key=lambda row: row[2]) for find in (min, max))
@@ -132,7 +132,7 @@ def _alt(title: str, columns: tuple[str, str, str], numbers: Sequence[tuple[str,
 
 
 def _outcomes(chosen: Mapping[str, Iterable[GalleryScene]]) -> list[str]:
-    """What scenes can be filtered by: only what some scene has."""
+    """The filters of scenes: outcomes that some scene has."""
     scenes = [scene for group in chosen.values() for scene in group]
     known = ("gained", "lost", "equal", "both right", "both wrong", "only SFT right", "only GCL right")
     return [outcome for outcome in known if any(outcome in (scene.outcome, scene.correct) for scene in scenes)]

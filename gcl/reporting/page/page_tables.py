@@ -1,6 +1,6 @@
-"""Tables as the page shows them: `page_table(table)` gives the cells of one, each with where it comes from.
+"""Tables as the page shows them: `page_table(table)` gives the cells of one, each with its sources.
 
-The page repeats what the table says, digit by digit, whatever columns it has. `count_marks(table)` counts its marks.
+The page repeats the table digit by digit, whatever columns it has. `count_marks(table)` counts its marks.
 """
 
 from collections.abc import Sequence
@@ -19,8 +19,13 @@ _MEANINGS = {
 
 @dataclass(frozen=True)
 class PageCell:
-    """One cell: its text, its mark in words for who cannot see it, "heading", "text" or "number", and the id of its sources,
-    which only results have."""
+    """One cell.
+
+    Attributes:
+        meaning: its mark in words, for people who cannot see it.
+        kind: "heading", "text" or "number".
+        sources: id of its sources; only results have some.
+    """
 
     text: str
     meaning: str
@@ -30,8 +35,13 @@ class PageCell:
 
 @dataclass(frozen=True)
 class CellSources:
-    """What a cell was made from: its runs, the command that trains and scores them again, and one that checks the whole
-    chain (the column is still to be added)."""
+    """Sources of a cell.
+
+    Attributes:
+        runs: their metrics files.
+        command: trains and scores them again.
+        trace: checks the whole chain, once the column is added.
+    """
 
     id: str
     title: str
@@ -52,7 +62,7 @@ class PageTable:
 
 @dataclass(frozen=True)
 class MarkCount:
-    """How often one column of a table is better, worse, or not told apart, each row against its own control."""
+    """Numbers of rows that are better, worse, or not told apart from their controls, in one column."""
 
     header: str
     better: int

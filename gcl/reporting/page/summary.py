@@ -1,4 +1,4 @@
-"""The first words of the page: `summary(experiment, tables)` says what was found, with the tables' own numbers.
+"""The first words of the page: `summary(experiment, tables)` tells the findings, with the tables' own numbers.
 
 Nothing here is written in advance: a sentence says "no row" only if no row does it.
 """
@@ -52,12 +52,12 @@ def _headline(experiment: Experiment, table: ResultTable) -> Iterator[str]:
 
 
 def _looking(found: Sequence[PictureUse]) -> Iterator[str]:
-    """Which models do not look at their pictures."""
+    """The models that do not look at their pictures."""
     blind = [look for look in found if not look.looks]
     yield from (str(look) for look in blind)
     if found and not blind:
         yield (
-            f"All {len(found)} models that were asked about the picture of another scene, too, get worse by it: they look "
+            f"All {len(found)} models that were also asked about the picture of another scene get worse by it: they look "
             "at their pictures."
         )
 
@@ -70,9 +70,8 @@ def _against_control(outcome: MarkCount) -> str:
         who = f"All {n} GCL rows beat"
     rest = f"{outcome.worse} of {n} {'is' if outcome.worse == 1 else 'are'} worse" if outcome.worse else "none is worse"
     unsure = f", {outcome.open} cannot be told apart from it" if outcome.open else ""
-    return f"{who} its SFT control in {outcome.header}; {rest}{unsure}." if better < 2 else (
-        f"{who} their SFT controls in {outcome.header}; {rest}{unsure}."
-    )  # fmt: skip
+    control = "its SFT control" if better < 2 else "their SFT controls"
+    return f"{who} {control} in {outcome.header}; {rest}{unsure}."
 
 
 def _counted(table: ResultTable, found: Sequence[MarkCount]) -> str:
@@ -87,7 +86,7 @@ def _counted(table: ResultTable, found: Sequence[MarkCount]) -> str:
 
 
 def _controls(table: ResultTable) -> Iterator[str]:
-    """Which arms differ from SFT at the same learning rate, the comparison that takes the rate out."""
+    """The arms that differ from SFT at the same learning rate: a comparison without the rate's effect."""
     compared = [row.cells for row in table.rows if row.cells["p_rate"] is not None]
     sure = [cells for cells in compared if cells["p_rate"] < _LEVEL]
     score = next(column.name for column in table.columns if column.kind == "score")
@@ -101,7 +100,7 @@ def _controls(table: ResultTable) -> Iterator[str]:
 
 
 def _planning(experiment: Experiment, table: ResultTable) -> Iterator[str]:
-    """What each stage of MGSD does to each model."""
+    """The effect of each stage of MGSD on each model."""
     for cells in (row.cells for row in table.rows if row.cells["arm"] in experiment.planning.main.value):
         if gain := cells["success"].gain:
             read = (
@@ -119,7 +118,7 @@ def _gain(gain: Difference) -> str:
 
 
 def _limits(experiment: Experiment) -> Iterator[str]:
-    """What these numbers can and cannot say."""
+    """The limits of these numbers."""
     if experiment.drawing is not None:
         small = [m.backbone.value for m in experiment.models.values() if isinstance(m.backbone.value, MiniatureModel)]
         widths = sorted({model.hidden_size for model in small})
@@ -129,14 +128,14 @@ def _limits(experiment: Experiment) -> Iterator[str]:
         )
         what = "drawn by the project itself" if experiment.drawing.datasets.value else "real"
         yield (
-            f"What is miniature about it: the scenes are {what} ({scenes}); the {len(small)} models have the architectures "
-            f"of the real ones with hidden sizes of {widths[0]} to {widths[-1]}, named after the models that they stand "
-            f"for; they are trained for {_count(experiment.training.epochs.value, 'epoch')}."
+            f"This scale is miniature: the scenes are {what} ({scenes}). The {len(small)} models have the names and "
+            f"architectures of the real ones, and hidden sizes of {widths[0]} to {widths[-1]}. They are trained for "
+            f"{_count(experiment.training.epochs.value, 'epoch')}."
         )
     yield (
-        "Intervals are 95 % bootstrap intervals. Where a row is one training they are over test scenes alone and say "
-        "nothing about other trainings, so a difference can be an accident of that one; where it is several, trainings and "
-        "scenes are both drawn again. The notes of each table say which."
+        "Intervals are 95 % bootstrap intervals. Where a row is one training they are over test scenes alone. They say "
+        "nothing about other trainings, so a difference can be an accident of that one. Where a row is several trainings, "
+        "trainings and scenes are both drawn again. The notes of each table say which."
     )
 
 

@@ -1,4 +1,4 @@
-"""A table of arms: `arms_table()` sets each arm beside those that it is compared with.
+"""A table of arms: `arms_table()` compares each arm with others.
 
 The builders of arms are in controls.py (`controls`, `controls_best`, `rates`) and planning_table.py (`planning`).
 """
@@ -49,8 +49,8 @@ def arms_table(
 
     Args:
         columns: all that are shown. Those of tests are `gain_<comparison>` and `p_<comparison>`.
-        tested: metric whose paired difference in every comparison is shown, with a two-sided bootstrap p, corrected by Holm
-            over all arms of the column.
+        tested: metric whose paired difference in every comparison is shown. Beside it stands a two-sided bootstrap p,
+            corrected by Holm over all arms of the column.
         unmarked: metrics that are compared with nothing, since more of them is not better.
     """
     resamples = experiment.evaluation.bootstrap.value

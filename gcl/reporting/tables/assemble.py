@@ -1,4 +1,4 @@
-"""What tables of results share: `score_cell()` and `row()` make cells and rows, `result_table()` adds title and notes."""
+"""Parts of tables of results: `score_cell()` and `row()` make cells and rows, `result_table()` adds title and notes."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -52,7 +52,7 @@ def score_cell(
     paper: float | None = None,
     runs: Sequence[str] | None = None,
 ) -> Score | None:
-    """A score with its interval, and its paired difference to a control where there is one; None where nothing is scored."""
+    """A score with interval, and with paired difference where there is a control; None where nothing is scored."""
     if ours is None:
         return None
     gain = ours.gain_over(control, resamples) if control else None
@@ -129,7 +129,7 @@ def _floor_notes(metrics: Metrics) -> list[str]:
 
 
 def _answer_notes(metrics: Metrics) -> list[str]:
-    """How many answers were not scored by what they say: nothing if all were."""
+    """The numbers of odd answers; no note if there is none."""
     members = [member for file in metrics.values() for member in file.members]
     counts = {kind: sum(sum(getattr(member, kind).values()) for member in members) for kind in _ODD_ANSWERS}
     if not any(counts.values()):

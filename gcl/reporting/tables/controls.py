@@ -1,11 +1,11 @@
 """Where does the gain come from? Three tables about the arms of `controls`, each arm by its first member:
 
     controls_table        as they are: against SFT, and against SFT at the arm's own rate
-    rates_table           every arm at a few rates, on data that is for choosing them alone
+    rates_table           every arm at a few rates, on data for this choice alone
     best_controls_table   every arm at its best rate, against SFT at its best rate
 
 Each takes the metrics of all its runs and raises DataError if these are not comparable. The paper's learner has up to twice
-the rate of the SFT that it is compared with, so the rate alone could be what helps.
+the rate of its SFT control. So the rate alone could help.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ _AT_ITS_RATE = tested_columns("rate", "Gain over SFT at its rate", "p ")
 
 
 def controls_table(experiment: Experiment, metrics: Metrics) -> ResultTable:
-    """One row per arm of `controls`, in the ranking score against the first arm and against SFT at the same rate."""
+    """One row per arm of `controls`, with its gains over the first arm and over SFT at the same rate."""
     runs = {arm.name: arm_runs(experiment, arm.run) for arm in experiment.controls.arms.value}
     alone = {_ratio(experiment, own[0]): arm for arm, own in runs.items() if _plain(own[0])}
     same_rate = {arm: alone.get(_ratio(experiment, own[0])) for arm, own in runs.items() if not _plain(own[0])}
@@ -49,8 +49,11 @@ def best_controls_table(experiment: Experiment, metrics: Metrics) -> ResultTable
 
 
 def rates_table(experiment: Experiment, metrics: Metrics) -> ResultTable:
-    """One row per arm and rate, one seed. `choice` says `best` for the arm's largest ranking score, the smaller rate where
-    two are equal, and `taken` for the rate in `controls.best`."""
+    """One row per arm and rate, one seed.
+
+    `choice` is `best` for the arm's largest ranking score, of equal ones at the smaller rate. It is `taken` for the rate in
+    `controls.best`.
+    """
     taken, arms, others = experiment.controls.best.value, {}, []
     first, spelled = ranking(experiment, experiment.controls.tuning.value)
     for name, points in rate_runs(experiment).items():
@@ -81,7 +84,7 @@ def _compared(
     against: Mapping[str, Mapping[str, str | None]],
     tested: Sequence[ResultColumn],
 ) -> ResultTable:
-    """A row for each arm, compared with the first one, and by `against` with others; its `runs` are one a seed."""
+    """A row for each arm, with one run a seed, compared with the first one, and by `against` with others."""
     first, *others = runs
     against = {"sft": dict.fromkeys(others, first), **against}
     dataset = experiment.controls.dataset.value

@@ -28,7 +28,7 @@ def encoders_table(experiment: Experiment, metrics: Metrics, results: Path) -> R
     """One row per encoder, method and role of the components' pair on SNEI.
 
     Raises:
-        DataError: if answers are not those that the metrics were made from.
+        DataError: if the metrics were made from other answers.
         CheckpointError: if an encoder is not there.
     """
     pair, resamples = experiment.components.pair.value, experiment.evaluation.bootstrap.value
@@ -41,7 +41,7 @@ def encoders_table(experiment: Experiment, metrics: Metrics, results: Path) -> R
     for encoder in experiment.evaluation.encoders.value:
         scorer = BertF1(encoder_folder(encoder.encoder), encoder.layer, encoder.baseline)
 
-        @cache  # a control is asked for by every row
+        @cache  # every row needs a control
         def score(variant: str, role: str, metric: str, pictures: Pictures, scorer: BertF1 = scorer) -> PooledScore:
             wanted = [getattr(pair, role)] if variant == "sft" else list(pair.models)
             own = [
@@ -56,7 +56,7 @@ def encoders_table(experiment: Experiment, metrics: Metrics, results: Path) -> R
 
 
 def _answers(run: RunSpec, turn: str, metrics: Metrics, results: Path) -> dict[str, dict[str, tuple[str, str]]]:
-    """By role and scene: what was answered in a turn, and the reference."""
+    """By role and scene: the answer in a turn, and the reference."""
     path = results_at(run.scale, results).predictions(run.id)
     if not path.is_file() or sha256_file(path) != metrics[run.id].provenance.predictions_sha256:
         target = results_at(run.scale, "results").metrics(run.id)

@@ -1,7 +1,7 @@
 """Does a model look? `looks(rows)` reads it from the rows with exchanged pictures of table headline.
 
-A member is asked the same questions about the picture of another scene. If none of its scores gets worse, the picture does
-not matter to it: it answers from the question alone.
+A member gets the same questions about the picture of another scene. If none of its scores gets worse, it answers from the
+question alone.
 """
 
 from collections.abc import Mapping, Sequence

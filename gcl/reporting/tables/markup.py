@@ -1,8 +1,12 @@
 """A table for people and programs: `csv_text()`, `markdown()` and `latex()` of a `ResultTable`; `write_table()` writes all.
 
-The CSV has several columns for a score: `x`, `x_low`, `x_high`; `x_gain`, `x_gain_low`, `x_gain_high`, the paired difference
-to the row's control; `x_paper` and `x_difference` (ours - paper) where published values are shown. `runs` names all runs
-behind a row.
+The CSV has several columns for a score:
+
+- `x`, `x_low`, `x_high`
+- `x_gain`, `x_gain_low`, `x_gain_high`: the paired difference to the row's control
+- `x_paper`, `x_difference` (ours - paper), where published values are shown
+
+`runs` names all runs behind a row.
 """
 
 from collections.abc import Iterable, Sequence
@@ -96,17 +100,17 @@ def latex(table: ResultTable) -> str:
 
 
 def shown_columns(table: ResultTable) -> list[tuple[ResultColumn, bool]]:
-    """What people see: each column, and beside it that of its published values, which is marked True."""
+    """The columns in print: each one with False, then that of its published values, if shown, with True."""
     return [(column, paper) for column in table.columns for paper in (False, True)[: 1 + column.paper]]
 
 
 def headers(table: ResultTable) -> list[str]:
-    """Above the shown columns."""
+    """Headers of the shown columns."""
     return [PAPER_HEADER.format(column.header) if paper else column.header for column, paper in shown_columns(table)]
 
 
 def cell_text(column: ResultColumn, paper: bool, cell: Cell) -> str:
-    """What people see of a cell, or of its published value."""
+    """The print of a cell, or of its published value."""
     if isinstance(cell, Score):
         if paper:
             return EMPTY if cell.paper is None else f"{cell.paper:.3f} ({signed(cell.mean - cell.paper)})"

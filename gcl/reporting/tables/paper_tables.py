@@ -21,11 +21,11 @@ from gcl.reporting.tables.result_table import ResultColumn, ResultRow, ResultTab
 def component_table(
     experiment: Experiment, name: str, datasets: Sequence[str], metrics: Metrics, exchanged: bool = False
 ) -> ResultTable:
-    """Table 2: what each part of the objective adds, one row per data set, method and role.
+    """Table 2: the gain of each part of the objective, one row per data set, method and role.
 
     Args:
-        exchanged: add rows of members that saw the pictures of other scenes, each compared with the same member on its own
-            pictures. Only a model that looks is worse there.
+        exchanged: add rows of members that saw the pictures of other scenes. Each is compared with the same member on its
+            own pictures. Only a model that looks is worse there.
     """
     shown = paper_values_shown(experiment)
     columns = identity("dataset", "method", "model", "role") + [
@@ -49,7 +49,7 @@ def component_rows(
     pictures: Pictures = "own",
     **words: str,
 ) -> list[ResultRow]:
-    """A row for each method and role, compared with the same model's SFT; on exchanged pictures, with the right pictures.
+    """A row for each method and role, compared with the same model's SFT; with exchanged pictures, with its own pictures.
 
     Args:
         columns: those of kind "score" are filled.
@@ -75,7 +75,7 @@ def component_rows(
 
 
 def group_table(experiment: Experiment, name: str, dataset: str, metrics: Metrics) -> ResultTable:
-    """Table 1 or 3: the ranking score of every group's members, alone (SFT) and in competition (GCL), one row per group."""
+    """Table 1 or 3: one row per group, with its members' ranking scores alone (SFT) and in competition (GCL)."""
     shown, resamples = paper_values_shown(experiment), experiment.evaluation.bootstrap.value
     columns = identity("dataset", "regime", "learner", "guide")
     columns += [ResultColumn(name=f"tau_{role}", header=f"τ {role}", kind="tau") for role in ROLES]

@@ -1,8 +1,8 @@
 """MGSD and its controls: `planning_arms()` pools the scores, `planning_table()` shows them.
 
-One row for each model and arm (`planning.arms`). Scores are macro means: the unweighted mean of the tasks' means, as the
-paper's headline is. Differences are paired by state, to the arm that `against` names.
-The table takes the metrics of all its runs and raises DataError if these are not comparable.
+One row for each model and arm (`planning.arms`). Scores are macro means, like the paper's headline: the unweighted mean of
+the tasks' means. Differences are paired by state, to the arm that `against` names. The table takes the metrics of all its
+runs and raises DataError if these are not comparable.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from gcl.reporting.tables.markup import EMPTY
 from gcl.reporting.tables.result_table import ResultColumn, ResultTable
 from gcl.workflow.targets import PLANNING_TABLE
 
-# More is better, so a mark can say which way a difference goes.
+# More of these is better, so a mark can tell the direction of a difference.
 COMPARED = {"success": "Success", "optimal": "Optimal", "parsed": "Parsed"}
 _TASKS = {"frozenlake": "FrozenLake", "maze": "Maze", "minibehaviour": "MiniBehaviour"}
 _NOTE = (
@@ -36,7 +36,7 @@ def planning_arms(experiment: Experiment, metrics: Metrics, names: Sequence[str]
     for row in listed:
         control = (row.model, row.arm.against or "")
         against = control if control in known else None
-        # The paper's success; of what is told the state it is not known.
+        # The paper's success. It is not known for arms that are told the state.
         paper = paper_planning(row.model, row.arm.run) if shown and row.arm.view == "image" else None
         arms[row.model, row.arm.name] = ArmRow(
             {

@@ -41,7 +41,7 @@ class Score(_Strict):
     Attributes:
         gain: paired difference to the row's control; None for a control.
         paper: the published value; None where there is none, or it is not to be shown.
-        runs: what is behind this cell alone; None where these are all runs of the row.
+        runs: those behind this cell; None where these are all runs of the row.
     """
 
     mean: float
@@ -74,8 +74,10 @@ class ResultColumn(_Strict):
 
 
 class ResultRow(_Strict):
-    """Cells by column, and what is behind them. In an `exchanged` row members saw the pictures of other scenes: it is no
-    attempt to be better."""
+    """Cells by column, and their runs.
+
+    In an `exchanged` row members saw the pictures of other scenes: it is no attempt to be better.
+    """
 
     cells: dict[str, Cell]
     seeds: int

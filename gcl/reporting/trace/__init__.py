@@ -1,1 +1,1 @@
-"""From a number back to all that it rests on, and from one run to another."""
+"""From a number back to its causes, and from one run to another."""

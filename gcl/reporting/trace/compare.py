@@ -1,7 +1,8 @@
 """Two scored runs side by side: `gcl compare`, here `compare(a, b, ...)` of two files from gcl/reporting/trace/scored.py.
 
-For every metric and every pair of members: both means, the difference B - A with the 95 % bootstrap interval of the paired
-differences over test scenes (as in the tables), on how many scenes each is better, and the scenes that differ most.
+It gives, for every metric and pair of members, both means and the difference B - A. The difference has the 95 % bootstrap
+interval of the paired differences over test scenes, as in the tables. It also counts the scenes on which each is better, and
+lists those that differ most.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -53,8 +54,13 @@ class DifferentScene:
 
 @dataclass(frozen=True)
 class MemberPair:
-    """Two members: role and model of each, metrics as people read them, differences by metric, and the scenes that differ
-    most in the first metric."""
+    """Two members.
+
+    Attributes:
+        headers: of the metrics, in print.
+        metrics: differences by metric.
+        worst: the scenes that differ most in the first metric.
+    """
 
     roles: tuple[str, str]
     models: tuple[str, str]
@@ -65,7 +71,7 @@ class MemberPair:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two runs, A first: ids, metrics files, number of test scenes, what else differs, and the members compared."""
+    """Two runs, A first: ids, metrics files, number of test scenes, other differences, and the members compared."""
 
     runs: tuple[str, str]
     files: tuple[str, str]
@@ -110,7 +116,7 @@ def compare(
     """
     _check(a, b)
     pairs = [_pair(a, one, b, other, worst, resamples) for one, other in _members(a, b, members)]
-    # What may differ without forbidding the comparison may be why the scores do.
+    # These do not forbid the comparison, but may explain different scores.
     differing = [what for what, value in a.noted.items() if what in b.noted and value != b.noted[what]]
     notes = [f"the two were made with different {what}" for what in differing]
     return Comparison((a.file.run, b.file.run), (str(a.path), str(b.path)), len(a.file.members[0].items), notes, pairs)
@@ -120,8 +126,8 @@ def _check(a: ScoredRun, b: ScoredRun) -> None:
     for what, value in a.needed.items():
         if value != b.needed.get(what):
             raise DataError(
-                f"{a.path} and {b.path} were scored with different {what}, so their difference means nothing; compare runs "
-                f"of one data set and scale, or bring both up to date with: snakemake --cores 2 {a.path} {b.path}"
+                f"{a.path} and {b.path} were scored with different {what}. Their difference means nothing; compare runs of "
+                f"one data set and scale, or bring both up to date with: snakemake --cores 2 {a.path} {b.path}"
             )
     scenes = {frozenset(item.id for item in member.items) for one in (a, b) for member in one.file.members}
     if len(scenes) > 1:

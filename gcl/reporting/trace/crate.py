@@ -1,7 +1,7 @@
 """The tables of a scale as a Workflow Run RO-Crate, for archives and others' tools: `gcl crate`, here `write_crate()`.
 
-A zip of the workflow's files, tables, metrics, predictions, records and manifests, with ro-crate-metadata.json, which says
-what each run used, what it made, and when (https://w3id.org/ro/wfrun/workflow). Pictures and weights are in it by hash only.
+A zip of the workflow's files, tables, metrics, predictions, records and manifests. Its ro-crate-metadata.json has inputs,
+outputs and times of each run (https://w3id.org/ro/wfrun/workflow). Pictures and weights are in it by hash only.
 """
 
 import importlib.metadata
@@ -107,7 +107,7 @@ def _files(crate: ROCrate, paths: Iterable[Path]) -> list[DataEntity]:
 
 
 def _times(records: Iterable[Path]) -> dict[str, str]:
-    """When the first attempt began and the last one ended, of the records that are there."""
+    """Start of the first attempt and end of the last one, of the records that are there."""
     made = [attempt for path in records if path.is_file() for attempt in read_json(path)["costs"]["attempts"]]
     if not made:
         return {}

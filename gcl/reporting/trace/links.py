@@ -1,7 +1,7 @@
-"""What a run's metrics rest on, link by link: `run_links()` and `shared_links()` compare each with what is there now.
+"""The causes of a run's metrics, link by link: `run_links()` and `shared_links()` compare each with the present files.
 
-A metrics file says by hashes what it was made from; the run's record says how long, where and by what command it was
-trained. Everything is looked up below the results folder and in the project's folder, which is the present one.
+A metrics file has hashes of its causes. The run's record has time, machine and command of the training. Everything is looked
+up below the results folder and in the project's folder, which is the present one.
 """
 
 import shlex
@@ -32,7 +32,7 @@ from gcl.reporting.page.making import machine_words
 from gcl.tasks.task import Task, open_task
 
 OK, CHANGED, MISSING = "ok", "CHANGED", "MISSING"
-REMOVED, NOTED = "removed", "noted"  # as the configuration wants it; what cannot be compared with anything here
+REMOVED, NOTED = "removed", "noted"  # as configured; not comparable with anything here
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Link:
 
     Attributes:
         what: its kind.
-        name: its path, or what else names it.
+        name: its path, or another name.
         state: "ok"; "CHANGED" or "MISSING", which break the chain; "removed" on purpose; "noted", not compared.
         detail: in words.
     """
@@ -61,7 +61,7 @@ class Link:
 
 
 def metrics_link(results: Path, source: RunSource) -> tuple[Link, MetricsFile | None]:
-    """A metrics file, and its contents if they are what the table was made from: only then do they lead further.
+    """A metrics file, and its contents if the table was made from them: only then do they lead further.
 
     Args:
         source: as in a table.
@@ -108,12 +108,12 @@ def _start(here: Places, member: MemberSpec, expected: str, kept: bool) -> Itera
         # Another run's checkpoint may have been removed like this one's.
         trained = isinstance(member.start, Trained)
         yield _weights("start", Path(weights.path), expected, kept or not trained)
-        if isinstance(member.start, Trained):
+        if trained:
             yield _teacher(here.record(member.start.run), expected)
 
 
 def shared_links(experiment: Experiment, files: Iterable[MetricsFile]) -> list[Link]:
-    """What runs have in common, each once: code, metric models, manifests and the raw data behind them."""
+    """Links that runs share, each once: code, metric models, manifests and the raw data behind them."""
     found, datasets = [], {}
     for file in files:
         made = file.provenance
@@ -131,7 +131,7 @@ def shared_links(experiment: Experiment, files: Iterable[MetricsFile]) -> list[L
 
 
 def _data(path: Path, task: Task, split: str, made: Provenance) -> Link:
-    """Is a split what it was? A manifest has the hashes of its pictures."""
+    """Is a split unchanged? A manifest has the hashes of its pictures."""
     try:
         return _hash("manifest", str(path), str(made.manifests[split]), task.data_sha256(split))
     except (DataError, OSError):
@@ -155,7 +155,7 @@ def _hash(what: str, name: str, expected: str, found: str) -> Link:
 
 
 def _settings(experiment: Experiment, spec: RunSpec, made: Provenance) -> Link:
-    """The specification of the run: is it what its hash says, and what the present configuration asks for?"""
+    """The specification of the run: does it have its hash, and is it that of the present configuration?"""
     run, words = spec.id, _spec_words(spec)
     if sha256_text(canonical_json(made.spec)) != made.spec_sha256:
         return Link("settings", run, CHANGED, "the specification in the metrics file is not the one of its hash")
@@ -163,9 +163,9 @@ def _settings(experiment: Experiment, spec: RunSpec, made: Provenance) -> Link:
         present = find_run(experiment, run).fingerprint
     except ConfigError as error:
         return Link("settings", run, CHANGED, f"not in the present configuration: {error}")
-    return Link(
-        "settings", run, *((OK, words) if present == made.spec_sha256 else (CHANGED, f"other ones than now: {words}"))
-    )
+    if present == made.spec_sha256:
+        return Link("settings", run, OK, words)
+    return Link("settings", run, CHANGED, f"other ones than now: {words}")
 
 
 def _spec_words(spec: RunSpec) -> str:
@@ -185,7 +185,7 @@ def _read_record(path: Path) -> dict[str, Any] | None:
 
 
 def _record(path: Path, record: Mapping[str, Any] | None, made: Provenance) -> Link:
-    """Does the record tell of the training that the metrics file names, and what did that take?"""
+    """Is the record of the training that the metrics file names? With its costs."""
     if record is None:
         return Link("record", str(path), MISSING)
     # Each of these is in both files.
@@ -201,13 +201,14 @@ def _record(path: Path, record: Mapping[str, Any] | None, made: Provenance) -> L
 
 
 def _teacher(path: Path, weights: str) -> Link:
-    """Does the record of a teacher's own training tell of the weights that its pupil was given?"""
+    """Are the weights in the record of a teacher's own training those that its pupil was given?"""
     record = _read_record(path)
     if record is None:
         return Link("teacher", str(path), MISSING)
     if weights not in (record.get("weights") or {}).values():
-        problem = "of another training: its weights are not those that were taught from"
-        return Link("teacher", str(path), CHANGED, problem)
+        return Link(
+            "teacher", str(path), CHANGED, "of another training: its weights are not those that were taught from"
+        )
     return Link("teacher", str(path), OK, _costs_words(record["costs"]))
 
 

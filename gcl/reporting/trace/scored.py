@@ -1,4 +1,4 @@
-"""Two metrics files are set side by side by `compare`: here `read_scored(scored_path(run, ...))` finds and reads one."""
+"""A metrics file for `compare`: `read_scored(scored_path(run, ...))` finds and reads it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class ScoredRun:
 
     @property
     def headers(self) -> dict[str, str]:
-        """Metrics by name, as people read them; the first is what scenes are ranked by."""
+        """Headers of the metrics by name; the first metric ranks scenes."""
         names = [name for member in self.file.members for name in member.summary]
         better = {
             f"{turn_of(name)}_{metric}" for name in names for metric, how in METRICS.items() if how.higher_is_better
@@ -31,14 +31,14 @@ class ScoredRun:
 
     @property
     def needed(self) -> dict[str, object]:
-        """What must be the same in two files that are compared."""
+        """The properties that two compared files must share."""
         made = self.file.provenance
         manifests = {f"{part} manifests": digest for part, digest in made.manifests.items() if part != "train"}
         return manifests | {"metric models": made.metric_models}
 
     @property
     def noted(self) -> dict[str, str]:
-        """What may differ but should be known; of a published model nothing is known of a training."""
+        """The properties that may differ but should be known; a published model has no training."""
         made = self.file.provenance
         found = {
             "training data": made.manifests["train"],
@@ -58,7 +58,7 @@ class ScoredRun:
 
 
 def scored_path(run: str, experiment: Experiment, results_folder: Path) -> Path:
-    """Where the metrics of a run are, which is named by its id or by its metrics file itself.
+    """The metrics file of a run, which is named by its id or by that file itself.
 
     Raises:
         ConfigError: if it is neither.

@@ -1,7 +1,7 @@
-"""From a number in a table to all that it rests on: `gcl trace TABLE:ROW:COLUMN`, here `trace(experiment, cell, results)`.
+"""From a number in a table to its causes: `gcl trace TABLE:ROW:COLUMN`, here `trace(experiment, cell, results)`.
 
 The functions that built the table compute the number again. Then links.py follows each of the row's runs.
-`rows(experiment, table, results)` says what can be asked.
+`rows(experiment, table, results)` lists rows and columns.
 """
 
 import csv
@@ -28,13 +28,13 @@ _VARIANTS |= {label: f"{name}-exchanged" for name, label in EXCHANGED.items()}
 
 @dataclass(frozen=True)
 class Trace:
-    """A number and what it rests on.
+    """A number and its causes.
 
     Attributes:
         cell: TABLE:ROW:COLUMN, the row as a number.
-        row: what tells this row from others.
+        row: the cells that tell this row from others.
         value: as in the table's CSV.
-        links: by what they belong to: the table, each run, all runs.
+        links: those of the table, of each run, of all runs.
         rerun: commands that make everything anew.
     """
 
@@ -76,7 +76,7 @@ class _Written:
 
 
 def rows(experiment: Experiment, table: str, results: Path) -> dict[str, Any]:
-    """What can be asked of a table: its rows by number, and its columns."""
+    """The rows of a table by number, and its columns."""
     found = _read(experiment, table, results)
     known = {"scale", "runs", *(column.name for column in found.table.columns if column.identity)}
     return {
@@ -164,7 +164,7 @@ def _number(written: _Written, wanted: str) -> int:
 
 
 def _fits(words: Sequence[str], row: Mapping[str, Any]) -> bool:
-    """Whether every word is what the row has in some column, each in one of its own."""
+    """Whether every word is in the row, each in a column of its own."""
     left = [{str(value).casefold(), _VARIANTS.get(value, str(value))} for value in row.values()]
     for word in words:
         names = next((names for names in left if word.casefold() in names), None)
@@ -175,7 +175,7 @@ def _fits(words: Sequence[str], row: Mapping[str, Any]) -> bool:
 
 
 def _value(experiment: Experiment, written: _Written, number: int, column: str, results: Path) -> Link:
-    """Is the number what the table's own functions make of the metrics files now, in the same row?"""
+    """Do the table's own functions make the number again from the metrics files, in the same row?"""
     row, there = written.rows[number - 1], written.table.rows[number - 1]
     where = f"{written.path}, row {number}, {column}"
     try:
