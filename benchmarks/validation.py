@@ -70,7 +70,7 @@ def write(root: Path, count: int, size: tuple[int, int]) -> int:
 def measure(root: Path, processes: int, repeats: int) -> dict:
     """Median time of whole validations with their reports."""
     turns = [AskedTurn(name=turn, question=f"{turn}?") for turn in SPEAKERS]
-    dialogue = Dialogue(turns=turns, action="action", actions=ACTIONS)
+    dialogue = Dialogue(turns=turns, action="action", actions=list(ACTIONS))
     seconds = []
     for _ in range(repeats):
         start = time.perf_counter()

@@ -85,9 +85,10 @@ def test_the_headline_is_built(project):
 def test_every_row_leads_to_files_that_exist(project):
     record = json.loads((project.root / "results/miniature/tables/headline.provenance.json").read_text())
     for row in record["rows"]:
-        for source in row["sources"]:
-            path = project.root / source["file"]
-            assert hashlib.sha256(path.read_bytes()).hexdigest() == source["sha256"]
+        assert row["runs"]
+        for run in row["runs"]:
+            source = record["sources"][run]
+            assert hashlib.sha256((project.root / source["file"]).read_bytes()).hexdigest() == source["sha256"]
 
 
 def test_a_number_can_be_followed_to_its_training(project):

@@ -61,10 +61,10 @@ def test_drawn_table_keeps_texts_order_ids_and_pictures(imported: tuple[Path, li
 
 
 @pytest.mark.slow
-def test_a_hundred_thousand_records_fit_into_500_mib(tmp_path: Path) -> None:
+def test_a_hundred_thousand_records_fit_into_one_gib(tmp_path: Path) -> None:
     command = [sys.executable, "benchmarks/importing.py", "--records", "100000", "--to", str(tmp_path / "out.json")]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     results = json.loads((tmp_path / "out.json").read_text())["results"]
     assert {result["format"] for result in results} == {"jsonl", "json", "csv", "parquet"}
     assert all(result["records"] == 100_000 for result in results)
-    assert max(result["peak_mib"] for result in results) < 500
+    assert max(result["peak_mib"] for result in results) < 1024

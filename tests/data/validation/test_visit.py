@@ -72,7 +72,7 @@ def test_an_interrupt_ends_the_visit_with_a_message(tmp_path, monkeypatch):
 PROGRAM = """
     import sys, time
     from pathlib import Path, PurePosixPath
-    from gcl.data.validation import pictures
+    from gcl.data.validation import decoded_pictures as pictures
     from gcl.errors import DataError
 
     def slow(path):
