@@ -27,18 +27,25 @@ CHECKPOINT = f"results/miniature/checkpoints/{RUN}"
 LOG = f"logs/miniature/train/{RUN}.log"
 PARTITIONS = {"main": {"max_runtime": 240}, "urgent": {"max_runtime": 1440, "max_gpu": 8}}
 LIMIT = 300  # seconds after which a Snakemake that should have ended is one that hangs
-# Takes the place of what the paper's models would need: each verb only notes what its job gives it.
-NOTING_VERBS = """
+# Takes the place of what the paper's models would need: each job only notes what it is given.
+NOTES = {
+    "gcl/training/launch.py": """
 
-def train(options):
-    options.to.mkdir(parents=True)
-    for path in (options.record, options.to / "seen.json"):
+def ensure(execution):
+    pass
+""",
+    "gcl/tasks/jobs.py": """
+
+def train(experiment, run, execution, output, record=None, scratch=SCRATCH):
+    output.mkdir(parents=True)
+    for path in (record, output / "seen.json"):
         write_json(path, dict(os.environ))
 
 
-def generate(options):
-    write_json(options.to, dict(os.environ))
-"""
+def generate(experiment, run, output, pictures="own", results=RESULTS):
+    write_json(output, dict(os.environ))
+""",
+}
 
 
 def shrink_experiment(config: dict) -> None:
@@ -116,8 +123,9 @@ class SlurmProject(Project):
 
     def note_instead_of_training(self) -> None:
         """From now on."""
-        with (self.root / "gcl/cli/verbs.py").open("a") as verbs:
-            verbs.write(NOTING_VERBS)
+        for name, text in NOTES.items():
+            with (self.root / name).open("a") as module:
+                module.write(text)
 
     def resumed(self) -> int:
         """From which step on the last training went."""
