@@ -19,6 +19,7 @@ PLAIN = [
     *("gcl/objective", "gcl/models", "gcl/planning", "gcl/data/drawing", "gcl/operations"),
     *("gcl/files.py", "gcl/errors.py", "benchmarks"),
     *("gcl/data", "gcl/data/importing", "gcl/data/validation", "gcl/evaluation", "gcl/evaluation/scorers", "gcl/tasks"),
+    "gcl/tasks/instructions",
 ]
 SHARE_ELSEWHERE = 0.15
 ELSEWHERE = sorted({str(path.parent.relative_to(ROOT)) for path in (ROOT / "gcl").rglob("*.py")} - {*PLAIN, "gcl"})
