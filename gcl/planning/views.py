@@ -40,7 +40,7 @@ _RULES = {
     "printer beside the agent, DROP the table. Table, rim, and the printer until it is picked up, are not entered. Actions: "
     "L (left), D (down), R (right), U (up), PICK, DROP.",
 }
-_CELLS = "Cells are (row,column) from 0 at the top left."
+CELLS = "Cells are (row,column) from 0 at the top left."
 _ASKED: dict[Form, str] = {
     "map, route, answer": "First write the map, then the route cell by cell, then the plan in <answer></answer>.",
     "answer": "Write nothing but the plan in <answer></answer>.",
@@ -49,7 +49,7 @@ _ASKED: dict[Form, str] = {
 
 def prompt(record: StateRecord, view: View, form: Form = "map, route, answer") -> ShownPrompt:
     """The question as one member sees it, with the information of `view`. It asks for the parts of `form`."""
-    parts = [_RULES[record.state.task], _CELLS]
+    parts = [_RULES[record.state.task], CELLS]
     if view.startswith("symbols"):
         parts.append(f"The state:\n{symbols(record.state)}")
     if view.endswith("+plan"):
@@ -60,7 +60,7 @@ def prompt(record: StateRecord, view: View, form: Form = "map, route, answer") -
 
 def perception_prompt(record: StateRecord) -> ShownPrompt:
     """Stage 1: all questions about the picture at once."""
-    return ShownPrompt(True, f"{ask(record.state)}\n{_CELLS} Number the answers.")
+    return ShownPrompt(True, f"{ask(record.state)}\n{CELLS} Number the answers.")
 
 
 def response(record: StateRecord, form: Form = "map, route, answer") -> str:

@@ -47,6 +47,25 @@ SPEAKERS = {
 }
 
 
+class ScenePictures:
+    """Writes numbered pictures of scenes into `images/`, never the same one twice."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / "images"
+        self._folder.mkdir()
+        self._seen: set[bytes] = set()
+
+    def draw(self, scene: Scene, rng: random.Random) -> str:
+        """Draw, save and return the path relative to the raw folder."""
+        picture = render(scene, rng)
+        while picture.tobytes() in self._seen:
+            picture = render(scene, rng)
+        name = f"{len(self._seen):05d}.png"
+        self._seen.add(picture.tobytes())
+        picture.save(self._folder / name)
+        return f"images/{name}"
+
+
 def write_dataset(
     name: str, counts: Mapping[str, int], questions: Mapping[str, str], seed: int, folder: Path, *, tuning: bool = False
 ) -> None:
@@ -68,7 +87,7 @@ def write_dataset(
     rng = random.Random(f"tuning {name} {seed}" if tuning else f"{name} {seed}")
     thirds = TUNING if tuning else {"train": TRAINED, "test": TESTED}
     with atomic_folder(folder) as work:
-        pictures = _Pictures(work)
+        pictures = ScenePictures(work)
         records: dict[str, list[dict[str, str]]] = {}
         for split, count in counts.items():
             scenes = sample_scenes(rng, count, SHARES[name], thirds=thirds[split])
@@ -83,7 +102,7 @@ def write_captions(count: int, seed: int, folder: Path) -> None:
     """Draw `count` scenes outside of all data sets, each with a caption and a description in sentences."""
     rng = random.Random(f"captions {seed}")
     with atomic_folder(folder) as work:
-        pictures = _Pictures(work)
+        pictures = ScenePictures(work)
         scenes = sample_scenes(rng, count, SHARES["captions"], thirds=TRAINED)
         records = [
             {
@@ -103,25 +122,6 @@ def text_corpus(seed: int, questions: Iterable[str], system: str, scenes: int = 
         yield from _turns("snei", scene, rng).values()
         yield from (f"{scene.action}.", language.caption(scene))
         yield from (*questions, *CAPTION_QUESTIONS.values(), f"system\n{system}", "user\n", "assistant\n")
-
-
-class _Pictures:
-    """Writes numbered pictures, never the same one twice."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder / "images"
-        self._folder.mkdir()
-        self._seen: set[bytes] = set()
-
-    def draw(self, scene: Scene, rng: random.Random) -> str:
-        """Draw, save and return the path relative to the raw folder."""
-        picture = render(scene, rng)
-        while picture.tobytes() in self._seen:
-            picture = render(scene, rng)
-        name = f"{len(self._seen):05d}.png"
-        self._seen.add(picture.tobytes())
-        picture.save(self._folder / name)
-        return f"images/{name}"
 
 
 def _shown(scenes: Iterable[Scene]) -> Iterable[Scene]:

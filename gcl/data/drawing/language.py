@@ -7,26 +7,27 @@ import random
 
 from gcl.data.drawing.constellation import Person, Scene
 
-_PLACE = {
+# Two wordings of each fact.
+PLACE_WORDS = {
     "left": ("on the left", "to the left"),
     "ahead": ("straight ahead", "in the middle"),
     "right": ("on the right", "to the right"),
 }
-_DISTANCE = {"near": ("Near", "Close"), "far": ("Far", "Distant")}
-_MOTION = {
+DISTANCE_WORDS = {"near": ("Near", "Close"), "far": ("Far", "Distant")}
+MOTION_WORDS = {
     "approaching": ("someone comes closer", "someone walks towards us"),
     "leaving": ("someone leaves", "someone walks away"),
     "crossing left": ("someone crosses leftwards", "someone walks leftwards"),
     "crossing right": ("someone crosses rightwards", "someone walks rightwards"),
     "standing": ("someone stands", "someone waits"),
 }
-_SIDES = {
+SIDE_WORDS = {
     (): ("Both sides are open.", "No walls."),
     ("left",): ("A wall on the left.", "The left is walled."),
     ("right",): ("A wall on the right.", "The right is walled."),
     ("left", "right"): ("Walls on both sides.", "Both sides are walled."),
 }
-_AHEAD = {
+AHEAD_WORDS = {
     "nothing": ("A plain path.", "The path runs on."),
     "crossing": ("A marked crossing.", "A zebra crossing."),
     "open door": ("An open door.", "The door is open."),
@@ -50,7 +51,7 @@ def perceive(scene: Scene, rng: random.Random) -> str:
         ("Nobody in view.", "No people.")
     )
     walls = tuple(side for side in ("left", "right") if getattr(scene, side) == "wall")
-    return f"{people} {rng.choice(_SIDES[walls])} {rng.choice(_AHEAD[scene.ahead])}"
+    return f"{people} {rng.choice(SIDE_WORDS[walls])} {rng.choice(AHEAD_WORDS[scene.ahead])}"
 
 
 def caption(scene: Scene) -> str:
@@ -143,6 +144,7 @@ def explain(scene: Scene, rng: random.Random) -> str:
 
 def _describe(person: Person, rng: random.Random) -> str:
     place, distance, motion = (
-        rng.choice(options) for options in (_PLACE[person.lane], _DISTANCE[person.distance], _MOTION[person.motion])
+        rng.choice(options)
+        for options in (PLACE_WORDS[person.lane], DISTANCE_WORDS[person.distance], MOTION_WORDS[person.motion])
     )
     return f"{distance} {place}, {motion}."
