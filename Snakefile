@@ -19,6 +19,7 @@ include: "workflow/rules/backbones.smk"
 include: "workflow/rules/runs.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/planning.smk"
+include: "workflow/rules/base_models.smk"
 
 
 # Not worth a job of a cluster: on one core each takes less than a minute, mostly seconds. The others train or use models.
@@ -48,6 +49,10 @@ localrules:
     planning_pictures,
     planning_vocabulary,
     planning_build,
+    instructions,
+    base_vocabulary,
+    untrained,
+    base_models,
 
 
 rule all:

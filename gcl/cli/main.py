@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError, Parameter
 
 from gcl import __version__
-from gcl.cli import backbone_verbs, data_verbs, planning_verbs, report_verbs, run_verbs, setting_verbs
+from gcl.cli import backbone_verbs, base_model_verbs, data_verbs, planning_verbs, report_verbs, run_verbs, setting_verbs
 from gcl.errors import GCLError
 from gcl.files import STDIN
 
@@ -37,6 +37,7 @@ for verbs in (setting_verbs, run_verbs, report_verbs):
 for name, verbs, text in (
     ("data", data_verbs, "Make and check data."),
     ("backbone", backbone_verbs, "Make miniature backbones."),
+    ("base-model", base_model_verbs, "Make miniature base models, which follow instructions."),
     ("planning", planning_verbs, "MGSD: states of planning tasks, trainings on them, plans and their scores."),
 ):
     app.command(group := App(name=name, help=text, version_flags=()))

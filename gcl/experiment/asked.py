@@ -1,7 +1,7 @@
 """Questions to the members of a run: `evaluation(experiment, run)`. Causes of scores: `score_spec(experiment, run)`."""
 
 from gcl.experiment.dialogue import turns_of
-from gcl.experiment.places import PLANNING
+from gcl.experiment.places import INSTRUCTIONS, PLANNING
 from gcl.experiment.planning_arms import questions
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment
@@ -48,7 +48,10 @@ def evaluation(experiment: Experiment, run: RunSpec) -> EvaluationSpec:
     """The questions to a run's members, and the limits of their answers."""
     planning = run.dataset == PLANNING
     settings = experiment.planning.evaluation if planning else experiment.evaluation
-    turns = questions(experiment, run.id) if planning else list(turns_of(experiment, run.dataset))
+    if run.dataset == INSTRUCTIONS:
+        turns = ["instruction"]
+    else:
+        turns = questions(experiment, run.id) if planning else list(turns_of(experiment, run.dataset))
     return EvaluationSpec(
         turns=turns, batch_size=settings.batch_size.value, max_new_tokens=settings.max_new_tokens.value
     )
@@ -62,8 +65,8 @@ def score_spec(experiment: Experiment, run: RunSpec) -> ScoreSpec:
         bert_layer=settings.bert_layer.value,
         sentence_encoder=settings.sentence_encoder.value,
         bootstrap=settings.bootstrap.value,
-        turns=_planning_turns(experiment, run) if run.dataset == PLANNING else scored_turns(experiment, run.dataset),
-        actions=None if run.dataset == PLANNING else experiment.datasets[run.dataset].actions.value,
+        turns=_scored(experiment, run),
+        actions=experiment.datasets[run.dataset].actions.value if run.dataset in experiment.datasets else None,
     )
 
 
@@ -72,7 +75,11 @@ def scored_turns(experiment: Experiment, dataset: str) -> list[ScoredTurn]:
     return [ScoredTurn(name=name, metrics=turn.metrics) for name, turn in turns_of(experiment, dataset).items()]
 
 
-def _planning_turns(experiment: Experiment, run: RunSpec) -> list[ScoredTurn]:
+def _scored(experiment: Experiment, run: RunSpec) -> list[ScoredTurn]:
+    if run.dataset in experiment.datasets:
+        return scored_turns(experiment, run.dataset)
+    if run.dataset == INSTRUCTIONS:
+        return [ScoredTurn(name="instruction", metrics=["right"])]
     return [
         ScoredTurn(name=name, metrics=["all"] if name == "reading" else list(PLAN_METRICS))
         for name in evaluation(experiment, run).turns

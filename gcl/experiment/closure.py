@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from gcl.experiment.places import PLANNING
+from gcl.experiment.places import INSTRUCTIONS, PLANNING
 from gcl.experiment.runs import RolloutFeed, RunSpec
 from gcl.files import sha256_files, sha256_text
 
@@ -32,6 +32,9 @@ STEPS = {
     "all_states": "gcl.cli.planning_verbs.gather",
     "public_states": "gcl.cli.planning_verbs.import_",
     "pictures": "gcl.cli.planning_verbs.render",
+    "instructions": "gcl.cli.base_model_verbs.instructions",
+    "base_vocabulary": "gcl.cli.base_model_verbs.vocabulary",
+    "untrained": "gcl.cli.base_model_verbs.build",
     "planning_vocabulary": "gcl.cli.planning_verbs.vocabulary",
     "planning_backbones": "gcl.cli.planning_verbs.build",
     "reporting": "gcl.cli.report_verbs.report",
@@ -63,13 +66,18 @@ INCLUDED = ("gcl.experiment.actions", "gcl.experiment.marks", "gcl.experiment.ya
 VERIFIED = {"gcl.data.manifest": ("training", "generation", "scoring")}
 # Modules that only some runs use.
 ON_POLICY = "gcl.training.on_policy"
-ONLY_PLANNING = ("gcl.tasks.planning_task", "gcl.evaluation.planning_scores")
-ONLY_SOCIAL = ("gcl.tasks.social_task", *(f"gcl.evaluation.scorers.{name}" for name in ("accuracy", "cos", "f1")))
+SCENES = "scenes"  # stands for all other data sets
+ONLY = {
+    PLANNING: ("gcl.tasks.planning_task", "gcl.evaluation.planning_scores"),
+    INSTRUCTIONS: ("gcl.tasks.instruction_task", "gcl.evaluation.scorers.right"),
+    SCENES: ("gcl.tasks.social_task", *(f"gcl.evaluation.scorers.{name}" for name in ("accuracy", "cos", "f1"))),
+}
 
 
 def run_code(step: str, run: RunSpec) -> str:
     """Hash of the code behind one step of a run."""
-    unused = {*(ONLY_SOCIAL if run.dataset == PLANNING else ONLY_PLANNING)}
+    own = run.dataset if run.dataset in ONLY else SCENES
+    unused = {module for kind, modules in ONLY.items() if kind != own for module in modules}
     if not isinstance(run.feed, RolloutFeed):
         unused.add(ON_POLICY)
     return code_sha256(step, without=frozenset(unused))

@@ -21,6 +21,7 @@ from gcl.experiment.weights import Weights
 
 RESULTS, DATA, LOGS, SCRATCH = Path("results"), Path("data"), Path("logs"), Path("scratch")
 PLANNING = "planning"  # the data set of planning tasks
+INSTRUCTIONS = "instructions"  # the data set that miniature base models learn from
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,11 @@ class Places:
         """Captioned scenes, which all scales with miniature models share."""
         return DATA / "miniature" / "captions"
 
+    @property
+    def instructions(self) -> Path:
+        """The instruction set, which all scales with miniature models share."""
+        return DATA / "miniature" / INSTRUCTIONS
+
     def raw(self, dataset: str) -> Path:
         """Imported scenes of a data set."""
         return self.data / "raw" / dataset
@@ -141,6 +147,8 @@ class Places:
         """Files that one split of a data set is read from; the manifest binds raw data."""
         if dataset == PLANNING:
             return [self.states, self.state_pictures]
+        if dataset == INSTRUCTIONS:
+            return [self.instructions]
         return [self.manifest(dataset, split)]
 
     def weights(self, start: Start) -> Weights:

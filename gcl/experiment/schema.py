@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
+from gcl.experiment.base_models_schema import BaseModels
 from gcl.experiment.divergences import Divergence
 from gcl.experiment.execution import Execution
 from gcl.experiment.planning_schema import Planning
@@ -256,3 +257,4 @@ class Experiment(Strict):
     report: Report
     planning: Planning
     drawing: Drawing | None = None
+    base_models: BaseModels | None = None

@@ -1,7 +1,6 @@
-"""Miniature models for planning tasks: `build(...)` writes an untrained one.
+"""Untrained miniature models: `build(...)` writes one.
 
-A training of kind `response` teaches them two abilities that published models have already. They must follow instructions
-about a state in words, and see a little.
+Pretraining on instructions makes a base model of it.
 """
 
 from pathlib import Path
@@ -20,7 +19,7 @@ def build(architecture: MiniatureModel, words: Path, pixels: tuple[int, int], se
 
     Args:
         architecture: its shape.
-        words: JSON file of a vocabulary, as `gcl.planning.tokenizer.vocabulary` makes it.
+        words: JSON file of a vocabulary, as `gcl.tasks.instructions.vocabulary` makes it.
         pixels: smallest and largest picture area after resizing.
         seed: of its weights.
         output: folder to be made, whole or not at all.

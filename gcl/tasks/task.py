@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from gcl.data.scenario import Exchange, Query
 from gcl.experiment.data_spec import data_spec
-from gcl.experiment.places import PLANNING, places
+from gcl.experiment.places import INSTRUCTIONS, PLANNING, places
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment
 from gcl.experiment.types import Pictures
@@ -42,12 +42,16 @@ class Task(Protocol):
 
 
 def open_task(experiment: Experiment, dataset: str) -> Task:
-    """The task of a data set of config.yaml, or planning tasks."""
+    """The task of a data set of config.yaml, planning tasks, or instructions."""
     here = places(experiment)
     if dataset == PLANNING:
         from gcl.tasks.planning_task import PlanningTask
 
         return PlanningTask(experiment.planning.evaluation, here.states, here.state_pictures)
+    if dataset == INSTRUCTIONS:
+        from gcl.tasks.instruction_task import InstructionTask
+
+        return InstructionTask(experiment.evaluation, here.instructions)
     from gcl.tasks.social_task import SocialTask
 
     return SocialTask(experiment.evaluation, data_spec(experiment, dataset), here.manifests(dataset))

@@ -26,8 +26,8 @@ from gcl.experiment.methods.competition import group_run
 from gcl.experiment.methods.fine_tuning import sft_run
 from gcl.experiment.methods.registry import find_run
 from gcl.experiment.notes import notes_of_changes
-from gcl.experiment.places import PLANNING, places
-from gcl.experiment.runs import RunSpec, Trained
+from gcl.experiment.places import INSTRUCTIONS, places
+from gcl.experiment.runs import RunId, RunSpec, Trained
 from gcl.experiment.schema import Experiment
 from gcl.files import canonical_json
 from gcl.operations.versioning import check_link_types, disk_plan
@@ -71,6 +71,7 @@ class Plan:
         self.here = places(experiment)
         self.at = replace(self.here, scale="{scale}")  # in rules, where the scale is a wildcard
         self.drawn = experiment.drawing is not None
+        self.makes_base_models = experiment.base_models is not None and self.scale == "miniature"
         self.draws_data = self.drawn and experiment.drawing.datasets.value
         # Jobs read the whole experiment here. It is no input, or every change of any setting would rerun them. Instead each
         # rule names its settings.
@@ -110,12 +111,27 @@ class Plan:
         return evaluation(self.experiment, self.run(wildcards)).json
 
     def read_json(self, wildcards: Any) -> str | None:
-        """How the raw folder of the run's data set is read; None for planning tasks."""
-        return None if self.run(wildcards).dataset == PLANNING else self.data_json(wildcards)
+        """How the raw folder of the run's data set is read; None for tasks that are no data set of config.yaml."""
+        return self.data_json(wildcards) if self.run(wildcards).dataset in self.experiment.datasets else None
 
     def data_json(self, wildcards: Any) -> str:
         """How the data set of a rule's wildcards is read."""
         return self._data_spec(wildcards).json
+
+    def base_models_json(self, *names: str) -> str:
+        """Settings of base models by name, and the system message, which is among their words."""
+        chosen = {name: getattr(self.experiment.base_models, name).model_dump()["value"] for name in names}
+        return canonical_json(chosen | {"system": self.experiment.prompt.system.value})
+
+    def architecture(self, wildcards: Any) -> str:
+        """The shape of a miniature model."""
+        return self.experiment.models[wildcards.model].backbone.value.model_dump_json()
+
+    def base_model_scores(self) -> list[str]:
+        """Metrics files of all base models."""
+        seed = self.experiment.base_models.seed.value
+        runs = [RunId(INSTRUCTIONS, "pretraining", (model,), "default", seed) for model in self.experiment.models]
+        return [str(self.here.metrics(str(run))) for run in runs]
 
     def grounding_json(self, wildcards: Any) -> str:
         """How a miniature backbone is made."""

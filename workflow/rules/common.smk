@@ -15,7 +15,7 @@ wildcard_constraints:
     scale=PLAN.scale,
     dataset="|".join(PLAN.experiment.datasets),
     model="|".join(PLAN.experiment.models),
-    run=rf"({'|'.join([*PLAN.experiment.datasets, 'planning'])})/[^/]+/[^/]+/[^/]+/seed\d+",
+    run=rf"({'|'.join([*PLAN.experiment.datasets, 'planning', 'instructions'])})/[^/]+/[^/]+/[^/]+/seed\d+",
 
 
 onstart:

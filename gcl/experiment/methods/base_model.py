@@ -1,6 +1,6 @@
 """The base model: it is asked without training. For planning tasks a miniature one learns words first."""
 
-from gcl.experiment.methods.parts import Method, member, only_default, run_spec
+from gcl.experiment.methods.parts import SCENES, Method, member, only_default, run_spec
 from gcl.experiment.places import PLANNING
 from gcl.experiment.runs import RunId, RunSpec, Start, Trained
 from gcl.experiment.schema import Experiment, MiniatureModel
@@ -21,4 +21,4 @@ def _make(experiment: Experiment, ref: RunId) -> RunSpec:
     return run_spec(experiment, ref, [solo], None, stage=stage)
 
 
-METHODS = [Method("base", _make, planning=None)]
+METHODS = [Method("base", _make, kinds=(SCENES, PLANNING))]

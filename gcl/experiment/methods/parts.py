@@ -20,6 +20,8 @@ from gcl.experiment.runs import (
 from gcl.experiment.schema import Experiment
 from gcl.experiment.weights import Weights
 
+SCENES = "scenes"  # the kind of all data sets of config.yaml
+
 
 @dataclass(frozen=True)
 class Method:
@@ -29,13 +31,13 @@ class Method:
         name: the second part of a run's id.
         make: gives the run of an id, whose data set and models are known; raises ConfigError.
         members: smallest and largest number of them.
-        planning: whether it is for planning tasks alone (True), for social scenes alone (False), or for both (None).
+        kinds: of data sets that it is for: scenes, planning, instructions.
     """
 
     name: str
     make: Callable[[Experiment, RunId], RunSpec]
     members: tuple[int, int] = (1, 1)
-    planning: bool | None = False
+    kinds: tuple[str, ...] = (SCENES,)
 
 
 def member(

@@ -6,6 +6,7 @@ The student comes from stage 1, the teacher is its base model. Variants are thos
 from gcl.errors import ConfigError
 from gcl.experiment.methods.base_model import base_start
 from gcl.experiment.methods.parts import Method, member, run_spec
+from gcl.experiment.places import PLANNING
 from gcl.experiment.runs import ObjectiveSpec, RolloutFeed, RunId, RunSpec, Trained
 from gcl.experiment.schema import Experiment
 
@@ -36,4 +37,4 @@ def _make(experiment: Experiment, ref: RunId) -> RunSpec:
     return run_spec(experiment, ref, members, feed, objective, stage)
 
 
-METHODS = [Method("mgsd", _make, members=(2, 2), planning=True)]
+METHODS = [Method("mgsd", _make, members=(2, 2), kinds=(PLANNING,))]

@@ -45,7 +45,7 @@ def _supervised(experiment: Experiment, ref: RunId, stage: Stage, shown: list[Sh
 
 
 METHODS = [
-    Method("words", _words, planning=True),
-    Method("reading", _reading, planning=True),
-    Method("plan", _plan, planning=True),
+    Method("words", _words, kinds=(PLANNING,)),
+    Method("reading", _reading, kinds=(PLANNING,)),
+    Method("plan", _plan, kinds=(PLANNING,)),
 ]

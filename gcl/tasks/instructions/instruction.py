@@ -1,4 +1,4 @@
-"""One instruction, whether an answer is right, and how to draw different ones."""
+"""One instruction, and how to draw different ones."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -28,11 +28,6 @@ class Instruction(NamedTuple):
     sees: bool
 
 
-def is_right(answer: str, reference: str) -> bool:
-    """Whether two answers are the same, apart from capitals, white space and a full stop at the end."""
-    return _plain(answer) == _plain(reference)
-
-
 def draw_different(draw: Callable[[], Instruction | None], count: int) -> list[Instruction]:
     """Draw instructions until `count` have different questions; a draw may give None.
 
@@ -60,7 +55,3 @@ def worded(rng: random.Random, wordings: Sequence[str], *names: str) -> str:
 def yes_no(yes: bool) -> str:
     """The answer to a question that is answered by yes or no."""
     return "Yes." if yes else "No."
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.lower().split()).removesuffix(".").rstrip()

@@ -1,0 +1,42 @@
+"""The section `base_models` of a scale with miniature models: how they are made. `Experiment` includes it."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from gcl.experiment.planning_schema import Stage
+from gcl.experiment.types import Count, Seed, Setting, Strict
+
+
+class InstructionSet(Strict):
+    """The size of the instruction set.
+
+    Attributes:
+        scenes: drawn scenes.
+        states: planning states of each task and level.
+        texts: questions about words alone.
+        held_out: share of scenes, states and texts that base models are tested on.
+    """
+
+    scenes: Count
+    states: Count
+    texts: Count
+    held_out: Annotated[float, Field(gt=0, lt=1)]
+
+
+class BaseModels(Strict):
+    """Miniature models that follow instructions before an experiment fine-tunes them.
+
+    Attributes:
+        seed: of the instructions and of the weights.
+        vocabulary: tokens, apart from special ones, cells and tags.
+        instructions: number of scenes, states and texts.
+        levels: cells along a side of the states, by task.
+        training: on the instructions.
+    """
+
+    seed: Setting[Seed]
+    vocabulary: Setting[Count]
+    instructions: Setting[InstructionSet]
+    levels: Setting[dict[Literal["frozenlake", "maze", "minibehaviour"], Annotated[list[Count], Field(min_length=1)]]]
+    training: Stage

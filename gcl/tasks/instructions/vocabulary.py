@@ -1,0 +1,43 @@
+"""The vocabulary of miniature base models: `vocabulary(texts, system, size)`. Imports no torch.
+
+It covers scenes and planning tasks, so one model serves both.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from gcl.models.bpe import train_vocabulary
+from gcl.planning.plans import TAGS
+
+_CELL = re.compile(r" ?\(\d+,\d+\)")
+_CAPITALS = re.compile(r"\b(?!PICK\b|DROP\b)[A-Z]{2,}\b")
+_CHAT = ("system\n", "user\n", "assistant\n")  # words of the chat template
+# A line of so many words in so many texts only names a task, such as its rules. It becomes one token.
+_WORDS, _OFTEN = 8, 50
+
+
+def vocabulary(texts: Iterable[str], system: str, size: int) -> dict[str, Any]:
+    """Train it: see `gcl.models.bpe.train_vocabulary`.
+
+    Letters of maps and plans stay single tokens, so a plan has one token an action. So do words in capitals. "phrases"
+    lists longer texts of one token: cells, tags of plans, the system message, long lines that many texts share.
+
+    Args:
+        texts: all that models read and write.
+        system: system message.
+        size: number of entries without phrases and special tokens.
+    """
+    texts = list(texts)
+    cells = {cell for text in texts for cell in _CELL.findall(text)}
+    lines = Counter(line for text in texts for line in text.split("\n"))
+    shared = {line for line, count in lines.items() if count >= _OFTEN and len(line.split()) >= _WORDS}
+    phrases = sorted({system, *TAGS} | cells | shared)
+    apart = re.compile("|".join(re.escape(phrase) for phrase in sorted(phrases, key=len, reverse=True)))
+    words = [_CAPITALS.sub(_spaced, apart.sub("\n", text)) for text in texts]
+    return train_vocabulary([*words, *_CHAT], size) | {"phrases": phrases}
+
+
+def _spaced(letters: re.Match[str]) -> str:
+    return " ".join(letters[0])
