@@ -12,11 +12,11 @@ from gcl.data.drawing import language
 from gcl.data.drawing.constellation import TRAINED, Person, Scene, sample_scenes, third
 from gcl.data.drawing.datasets import SHARES
 from gcl.errors import DataError
+from gcl.evaluation.scorers.right import Right
 from gcl.experiment.dialogue import all_questions
 from gcl.planning.cells import generate
 from gcl.planning.states_file import parse
 from gcl.tasks.instructions import scene_questions, word_questions
-from gcl.tasks.instructions.instruction import is_right
 from gcl.tasks.instructions.read import read_instructions
 from gcl.tasks.instructions.scene_questions import about_scene
 from gcl.tasks.instructions.state_facts import FACTS
@@ -33,7 +33,7 @@ from gcl.tasks.instructions.write import QUESTIONS, write_instructions
     ],
 )  # fmt: skip
 def test_capitals_spaces_and_the_last_stop_do_not_count(answer, right):
-    assert is_right(answer, "On the left.") == right
+    assert Right()([answer], ["On the left."]) == [right]
 
 
 def test_text_is_copied_counted_and_turned_around():

@@ -8,7 +8,7 @@ from gcl.experiment.asked import ScoreSpec
 
 
 class Right(Scorer):
-    """1 for an answer that is the reference, apart from capitals, white space and a full stop at the end; else 0."""
+    """1 for an answer that is the reference, else 0. Capitals, white space and the last full stop do not count."""
 
     suffix, place = " right", 5
 

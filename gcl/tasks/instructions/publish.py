@@ -37,6 +37,7 @@ def publish_base_model(run: RunSpec, here: Places, folder: Path) -> None:
         if not path.is_file():
             raise CheckpointError(f"{path}: no such file; make it with: snakemake base_models")
     record, scores = read_json(trained / "run.json"), read_json(metrics)["members"][0]
+    run = RunSpec(**record["spec"])  # as it was trained, whatever the configuration says by now
     source = Weights(path=str(trained / member.role))
     model = load_backbone(source)
     for parameter in model.parameters():  # not buffers: positions need all bits

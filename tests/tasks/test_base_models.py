@@ -1,0 +1,100 @@
+"""From an instruction set to a published base model: vocabulary, training, scores by kind, 16-bit weights."""
+
+import json
+
+import pytest
+import torch
+from conftest import ROOT
+from transformers import AutoModelForImageTextToText
+
+from gcl.errors import ConfigError
+from gcl.experiment.execution import ExecutionSpec
+from gcl.experiment.load import load_experiment
+from gcl.experiment.methods.registry import find_run
+from gcl.experiment.places import places
+from gcl.experiment.weights import Weights
+from gcl.experiment.yaml_files import Document
+from gcl.files import read_json, write_json
+from gcl.models import untrained
+from gcl.models.backbone import load_backbone, load_preprocessor
+from gcl.tasks import jobs
+from gcl.tasks.instructions.publish import publish_base_model
+from gcl.tasks.instructions.read import read_instructions
+from gcl.tasks.instructions.vocabulary import vocabulary
+from gcl.tasks.instructions.write import write_instructions
+
+RUN = "instructions/pretraining/qwen3-vl-2b/default/seed11"
+SHORT = {"base_models": {"training": {"epochs": {"value": 2, "assumed": "a test"}}}}
+
+
+@pytest.fixture(scope="module")
+def experiment():
+    return load_experiment(root=ROOT, overrides=[Document("--scale", {"scale": "miniature"}), Document("test", SHORT)])
+
+
+@pytest.fixture(scope="module")
+def project(experiment, tmp_path_factory):
+    """A folder in which the smallest model was trained for some steps and scored."""
+    root = tmp_path_factory.mktemp("base-models")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        here, run = places(experiment), find_run(experiment, RUN)
+        write_instructions(
+            here.instructions, scenes=16, states=4, words=24, held_out=0.25, seed=3, levels={"frozenlake": [3]},
+            excluded=(), pixels_of_cell=32,
+        )  # fmt: skip
+        texts = [
+            t for i in read_instructions(here.instructions, "train") for t in (i.exchange.question, i.exchange.answer)
+        ]
+        write_json(here.vocabulary("untrained"), vocabulary(texts, experiment.prompt.system.value, 500))
+        shape = experiment.models["qwen3-vl-2b"].backbone.value
+        untrained.build(shape, here.vocabulary("untrained"), (784, 50176), 11, here.backbone("untrained/qwen3-vl-2b"))
+        execution = ExecutionSpec(engine="plain", processes=1, loggers=[])
+        jobs.train(experiment, run, execution, here.checkpoints(run.id), here.record(run.id))
+        jobs.generate(experiment, run, here.predictions(run.id))
+        jobs.score(experiment, run, here.metrics(run.id), here.summary(run.id))
+        publish_base_model(run, here, root / "published")
+    return root
+
+
+def test_losses_fall_and_every_kind_is_scored(project, experiment):
+    here = places(experiment)
+    losses = [json.loads(line)["loss"] for line in (project / here.checkpoints(RUN) / "losses.jsonl").open()]
+    assert losses[-1] < 0.8 * losses[0]
+    (member,) = read_json(project / here.metrics(RUN))["members"]
+    held_out = read_instructions(project / here.instructions, "test")
+    assert {one["id"]: one["group"] for one in member["items"]} == {item.id: item.kind for item in held_out}
+    assert {one["instruction_right"] for one in member["items"]} <= {0.0, 1.0}
+
+
+def test_a_published_model_is_the_trained_one_in_half_the_bits(project, experiment):
+    trained = load_backbone(Weights(path=str(project / places(experiment).checkpoints(RUN) / "solo")))
+    published = load_backbone(Weights(path=str(project / "published")))
+    for (name, before), after in zip(trained.named_parameters(), published.parameters(), strict=True):
+        assert torch.equal(before.half().float(), after), name
+    assert (project / "published/model.safetensors").stat().st_size < 6 * 2**20
+    assert AutoModelForImageTextToText.from_pretrained(project / "published").dtype == torch.float16
+    folders = project / "published", project / "results/miniature/backbones/untrained/qwen3-vl-2b"
+    own, built = (load_preprocessor(Weights(path=str(folder))).tokenizer.get_vocab() for folder in folders)
+    assert own == built
+    facts = read_json(project / "published/training.json")
+    assert sum(one["questions"] for one in facts["held_out"].values()) == len(
+        read_instructions(project / places(experiment).instructions, "test")
+    )
+    assert "A miniature base model" in (project / "published/README.md").read_text()
+
+
+def test_cells_tags_and_shared_lines_are_one_token(project):
+    tokenizer = load_preprocessor(Weights(path=str(project / "published"))).tokenizer
+    for text in ("<answer>", "(0,2)", " (2,1)", "You are a helpful assistant."):
+        assert len(tokenizer.encode(text)) == 1, text
+    assert tokenizer.decode(tokenizer.encode("<answer>RRDD</answer>")) == "<answer>RRDD</answer>"
+    assert len(tokenizer.encode("RRDD")) == 4
+
+
+def test_published_scales_make_no_base_models(experiment):
+    paper = load_experiment(root=ROOT, overrides=[Document("--scale", {"scale": "paper"})])
+    with pytest.raises(ConfigError, match="base models of scale paper are published ones"):
+        find_run(paper, RUN)
+    with pytest.raises(ConfigError, match="sft is no method for instructions; use one of pretraining"):
+        find_run(experiment, "instructions/sft/qwen3-vl-2b/default/seed11")
