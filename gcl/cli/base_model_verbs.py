@@ -65,8 +65,8 @@ def vocabulary(*, instructions: Path, to: Path, file: File = None, scale: Scale 
     settings, system = _settings(experiment), experiment.prompt.system.value
     read = [item.exchange for item in read_instructions(instructions, "train")]
     scenes = text_corpus(settings.seed.value, all_questions(experiment), system)
-    texts = [*(text for one in read for text in (one.question, one.answer)), *scenes]
-    write_json(to, train(texts, system, settings.vocabulary.value))
+    questions, answers = zip(*((one.question, one.answer) for one in read), strict=True)
+    write_json(to, train(questions, [*answers, *scenes], system, settings.vocabulary.value))
 
 
 def build(model: str, /, *, vocabulary: Path, to: Path, file: File = None, scale: Scale = None) -> None:

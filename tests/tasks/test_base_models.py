@@ -43,10 +43,9 @@ def project(experiment, tmp_path_factory):
             here.instructions, scenes=16, states=4, words=24, held_out=0.25, seed=3, levels={"frozenlake": [3]},
             excluded=(), pixels_of_cell=32,
         )  # fmt: skip
-        texts = [
-            t for i in read_instructions(here.instructions, "train") for t in (i.exchange.question, i.exchange.answer)
-        ]
-        write_json(here.vocabulary("untrained"), vocabulary(texts, experiment.prompt.system.value, 500))
+        asked = [item.exchange for item in read_instructions(here.instructions, "train")]
+        questions, answers = [one.question for one in asked], [one.answer for one in asked]
+        write_json(here.vocabulary("untrained"), vocabulary(questions, answers, experiment.prompt.system.value, 500))
         shape = experiment.models["qwen3-vl-2b"].backbone.value
         untrained.build(shape, here.vocabulary("untrained"), (784, 50176), 11, here.backbone("untrained/qwen3-vl-2b"))
         execution = ExecutionSpec(engine="plain", processes=1, loggers=[])

@@ -1,4 +1,4 @@
-"""The vocabulary of miniature base models: `vocabulary(texts, system, size)`. Imports no torch.
+"""The vocabulary of miniature base models: `vocabulary(questions, texts, system, size)`. Imports no torch.
 
 It covers scenes and planning tasks, so one model serves both.
 """
@@ -14,24 +14,26 @@ from gcl.planning.plans import TAGS
 _CELL = re.compile(r" ?\(\d+,\d+\)")
 _CAPITALS = re.compile(r"\b(?!PICK\b|DROP\b)[A-Z]{2,}\b")
 _CHAT = ("system\n", "user\n", "assistant\n")  # words of the chat template
-# A line of so many words in so many texts only names a task, such as its rules. It becomes one token.
-_WORDS, _OFTEN = 8, 50
+# A line of so many words in so many questions only names a task, such as its rules. It becomes one token.
+_WORDS, _OFTEN = 9, 50
 
 
-def vocabulary(texts: Iterable[str], system: str, size: int) -> dict[str, Any]:
+def vocabulary(questions: Iterable[str], texts: Iterable[str], system: str, size: int) -> dict[str, Any]:
     """Train it: see `gcl.models.bpe.train_vocabulary`.
 
     Letters of maps and plans stay single tokens, so a plan has one token an action. So do words in capitals. "phrases"
-    lists longer texts of one token: cells, tags of plans, the system message, long lines that many texts share.
+    lists longer texts of one token: cells, tags of plans, the system message, long lines that many questions share.
 
     Args:
-        texts: all that models read and write.
+        questions: instructions.
+        texts: all else that models read and write.
         system: system message.
         size: number of entries without phrases and special tokens.
     """
-    texts = list(texts)
+    questions = list(questions)
+    texts = [*questions, *texts]
     cells = {cell for text in texts for cell in _CELL.findall(text)}
-    lines = Counter(line for text in texts for line in text.split("\n"))
+    lines = Counter(line for question in questions for line in question.split("\n"))
     shared = {line for line, count in lines.items() if count >= _OFTEN and len(line.split()) >= _WORDS}
     phrases = sorted({system, *TAGS} | cells | shared)
     apart = re.compile("|".join(re.escape(phrase) for phrase in sorted(phrases, key=len, reverse=True)))
