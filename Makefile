@@ -8,10 +8,12 @@ BIN := .venv/bin
 headline: .venv/ready
 	@$(BIN)/snakemake headline --config scale=miniature --cores $(CORES) --quiet host --rerun-incomplete --show-failed-logs
 	@cat results/miniature/tables/headline.md
+	@$(BIN)/gcl reproduce headline --scale miniature
 	@echo "Figure: results/miniature/figures/components.png"
 
 all: .venv/ready
 	$(BIN)/snakemake all --config scale=miniature --cores $(CORES) --rerun-incomplete --show-failed-logs
+	@$(BIN)/gcl reproduce --scale miniature
 
 rates planning: .venv/ready
 	$(BIN)/snakemake $@ --config scale=miniature --cores $(CORES) --rerun-incomplete --show-failed-logs

@@ -39,6 +39,25 @@ def compare(
     print(json.dumps(found.to_dict(), indent=2) if as_json else found)
 
 
+def reproduce(
+    *tables: Literal[TABLES], as_json: Json = False, scale: Scale = None, results: Results = Path("results"),
+) -> None:  # fmt: skip
+    """Say whether tables here agree with those of the project, or with published values, score by score.
+
+    For example:
+
+        gcl reproduce
+        gcl reproduce headline controls
+
+    Args:
+        tables: Names; by default all that are here and have a reference.
+    """
+    from gcl.reporting.reproduce import reproduce
+
+    found = reproduce(opened(scale=scale), tables, results)
+    print(json.dumps([one.to_dict() for one in found], indent=2) if as_json else "\n".join(map(str, found)))
+
+
 def trace(cell: str, /, *, as_json: Json = False, scale: Scale = None, results: Results = Path("results")) -> None:
     """Follow a number of a table back to its causes.
 
@@ -112,4 +131,4 @@ def report(
         build(experiment, name, results, to)
 
 
-VERBS = (compare, trace, crate, report)
+VERBS = (compare, reproduce, trace, crate, report)

@@ -82,6 +82,11 @@ class Places:
         """One file of a table; without suffix the common beginning of their paths."""
         return self.tables / f"{name}{suffix}"
 
+    @property
+    def reference(self) -> Path:
+        """Folder of the results that come with the project."""
+        return self.results / "reference" / self.scale
+
     def figure(self, name: str, suffix: str = "") -> Path:
         """One file of a figure."""
         return self.root / "figures" / f"{name}{suffix}"

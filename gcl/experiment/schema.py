@@ -219,9 +219,15 @@ class Evaluation(Strict):
 
 
 class Report(Strict):
-    """Contents of tables."""
+    """Contents of tables.
+
+    Attributes:
+        paper_values: whether published values are shown.
+        margin: differences of scores that do not matter when results are compared.
+    """
 
     paper_values: Setting[bool | None]
+    margin: Setting[Annotated[float, Field(gt=0, lt=1)]]
 
 
 class Drawing(Strict):

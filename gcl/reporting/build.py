@@ -72,4 +72,8 @@ def table_of(experiment: Experiment, name: str, results: Path) -> ResultTable:
     metrics = load_metrics(results, experiment.scale, TARGETS[name].metrics(experiment))
     table = TABLE_BUILDERS[name](experiment, metrics, results)
     used = {run: metrics[run] for row in table.rows for run in row.runs}
+    if any(column.paper for column in table.columns):
+        from gcl.reporting.reproduce import with_verdicts  # imports scipy's distributions
+
+        table = with_verdicts(table, experiment.report.margin.value)
     return table.model_copy(update={"sources": sources(results, used)})

@@ -13,17 +13,27 @@ from gcl.errors import DataError, raise_all
 from gcl.experiment.places import results_at
 from gcl.experiment.runs import RunSpec
 from gcl.files import canonical_json, read_jsonl, sha256_file
-from gcl.reporting.metrics_file import MetricsFile, Provenance, read_metrics
+from gcl.reporting.metrics_file import CodeHashes, MetricsFile, Provenance, read_metrics
 
 Metrics = Mapping[str, MetricsFile]
 
 
 class RunSource(BaseModel):
-    """The source of a run's numbers: its metrics file with the hash, and hashes of its checkpoints by role."""
+    """The source of a run's numbers.
+
+    Attributes:
+        file: its metrics file.
+        sha256: of this file.
+        spec: hash of its settings.
+        code: hashes of the code behind it.
+        checkpoints: their hashes by role.
+    """
 
     run: str
     file: str
     sha256: str
+    spec: str | None
+    code: CodeHashes
     checkpoints: dict[str, str]
 
 
@@ -102,7 +112,15 @@ def sources(results_folder: Path, metrics: Metrics) -> dict[str, RunSource]:
         digest = sha256_file(results_at(content.scale, results_folder).metrics(run))
         # Named from the results folder on: reports must not depend on the machine's folders.
         name = results_at(content.scale, Path(results_folder).name).metrics(run).as_posix()
-        records[run] = RunSource(run=run, file=name, sha256=digest, checkpoints=content.provenance.checkpoints)
+        made = content.provenance
+        records[run] = RunSource(
+            run=run,
+            file=name,
+            sha256=digest,
+            spec=made.spec_sha256,
+            code=made.code_sha256,
+            checkpoints=made.checkpoints,
+        )
     return records
 
 

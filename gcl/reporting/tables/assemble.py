@@ -1,6 +1,7 @@
 """Parts of tables of results: `score_cell()` and `row()` make cells and rows, `result_table()` adds title and notes."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from statistics import fmean
 
 from gcl.evaluation.metric_registry import header, turn_of
 from gcl.experiment.schema import SCALES, Experiment
@@ -57,7 +58,8 @@ def score_cell(
         return None
     gain = ours.gain_over(control, resamples) if control else None
     own = None if runs is None else list(runs)
-    return Score(mean=ours.mean, low=ours.low, high=ours.high, gain=gain, paper=paper, runs=own)
+    seeds = [fmean(scores) for scores in ours.scores]
+    return Score(mean=ours.mean, low=ours.low, high=ours.high, seeds=seeds, gain=gain, paper=paper, runs=own)
 
 
 def row(

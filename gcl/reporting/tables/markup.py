@@ -4,7 +4,7 @@ The CSV has several columns for a score:
 
 - `x`, `x_low`, `x_high`
 - `x_gain`, `x_gain_low`, `x_gain_high`: the paired difference to the row's control
-- `x_paper`, `x_difference` (ours - paper), where published values are shown
+- `x_paper`, `x_difference` (ours - paper), `x_verdict`, where published values are shown
 
 `runs` names all runs behind a row.
 """
@@ -113,7 +113,8 @@ def cell_text(column: ResultColumn, paper: bool, cell: Cell) -> str:
     """The print of a cell, or of its published value."""
     if isinstance(cell, Score):
         if paper:
-            return EMPTY if cell.paper is None else f"{cell.paper:.3f} ({signed(cell.mean - cell.paper)})"
+            found = f", {cell.verdict}" if cell.verdict else ""
+            return EMPTY if cell.paper is None else f"{cell.paper:.3f} ({signed(cell.mean - cell.paper)}{found})"
         mark = f" {MARKS[cell.gain.mark]}" if cell.gain else ""
         return f"{cell.mean:.3f} [{cell.low:.3f}, {cell.high:.3f}]{mark}"
     if isinstance(cell, Difference):
@@ -145,7 +146,11 @@ def _flat(column: ResultColumn, cell: Cell) -> dict[str, Any]:
         found |= _span(f"{name}_gain", gain)
     if column.paper:
         published = _NAN if cell is None or cell.paper is None else cell.paper
-        found |= {f"{name}_paper": published, f"{name}_difference": (cell.mean if cell else _NAN) - published}
+        found |= {
+            f"{name}_paper": published,
+            f"{name}_difference": (cell.mean if cell else _NAN) - published,
+            f"{name}_verdict": cell.verdict if cell else None,
+        }
     return found
 
 

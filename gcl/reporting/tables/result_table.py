@@ -15,6 +15,8 @@ from gcl.files import read_json
 from gcl.reporting.metrics import RunSource
 
 Mark = Literal["better", "worse", "open"]
+# Verdicts on a score that is compared with another one, see gcl/reporting/agreement.py.
+Word = Literal["same digits", "agrees", "differs", "cannot tell"]
 
 
 class _Strict(BaseModel):
@@ -39,16 +41,20 @@ class Score(_Strict):
     """A mean with its 95 % interval.
 
     Attributes:
+        seeds: mean of each training.
         gain: paired difference to the row's control; None for a control.
         paper: the published value; None where there is none, or it is not to be shown.
+        verdict: whether this mean agrees with the published one; None where there is none.
         runs: those behind this cell; None where these are all runs of the row.
     """
 
     mean: float
     low: float
     high: float
+    seeds: list[float]
     gain: Difference | None
     paper: float | None
+    verdict: Word | None = None
     runs: list[str] | None
 
 
@@ -117,8 +123,15 @@ def read_table(results: Path, scale: str, name: str) -> ResultTable | None:
         DataError: if an earlier version wrote it.
     """
     path = results_at(scale, results).table(name, ".provenance.json")
-    if not path.is_file():
-        return None
+    return read_table_file(path, scale, name) if path.is_file() else None
+
+
+def read_table_file(path: Path, scale: str, name: str) -> ResultTable:
+    """Read a table from its provenance.json.
+
+    Raises:
+        DataError: if it is missing, or an earlier version wrote it.
+    """
     try:
         return ResultTable.model_validate(read_json(path))
     except ValidationError:

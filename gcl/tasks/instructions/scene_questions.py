@@ -13,6 +13,8 @@ from gcl.tasks.instructions.scene_facts import FACTS, LANE_NAMES, some_lane, som
 from gcl.tasks.instructions.statements import say_person
 
 ONE_WORD = {"nothing": "Path.", "crossing": "Crossing.", "open door": "Door.", "closed door": "Door."}
+# Kinds whose answers name all that is there. They are drawn more often, since they teach the most.
+WHOLE = ("list", "describe")
 # Kinds whose answers are also asked for in capitals.
 CAPITALS = ("walls", "open", "how far", "where")
 
@@ -25,7 +27,7 @@ def about_scene(scene: Scene, rng: random.Random, count: int) -> list[Instructio
     """
 
     def draw() -> Instruction | None:
-        kind = rng.choice(list(KINDS))
+        kind = rng.choice([*KINDS, *WHOLE, *WHOLE])
         asked = KINDS[kind](scene, rng)
         return asked and Instruction(f"scene/{kind}", *asked, sees=True)
 

@@ -11,7 +11,7 @@ from gcl.planning.maze import Maze
 from gcl.planning.minibehaviour import MiniBehaviour
 from gcl.planning.perception import DIRECTIONS, NONE, around, questions
 from gcl.planning.state import MOVES, Cell, PlanningState, Position, cell_text
-from gcl.tasks.instructions.instruction import Asked, worded, yes_no
+from gcl.tasks.instructions.instruction import Asked, several, worded, yes_no
 
 # Words for a cell without anything in it.
 EMPTY = {"frozenlake": "ice", "maze": "nothing", "minibehaviour": "floor"}
@@ -35,11 +35,6 @@ def things(state: PlanningState) -> dict[str, tuple[Cell, ...]]:
     if isinstance(state, MiniBehaviour):
         return {"agent": (state.agent,), "printer": (state.printer,), "table": state.table_cells}
     raise TypeError(f"no things in a {type(state).__name__}")
-
-
-def several(asked: list[str]) -> str:
-    """Texts with numbers before them, one a line."""
-    return "\n".join(f"{number}. {text}" for number, text in enumerate(asked, start=1))
 
 
 def listed(cells: list[Cell]) -> str:
