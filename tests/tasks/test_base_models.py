@@ -89,6 +89,7 @@ def test_cells_tags_and_shared_lines_are_one_token(project):
         assert len(tokenizer.encode(text)) == 1, text
     assert tokenizer.decode(tokenizer.encode("<answer>RRDD</answer>")) == "<answer>RRDD</answer>"
     assert len(tokenizer.encode("RRDD")) == 4
+    assert len(tokenizer.encode("..T\nTP.\n.A.\n")) == 12
 
 
 def test_published_scales_make_no_base_models(experiment):

@@ -22,7 +22,7 @@ from gcl.tasks.instructions.scene_questions import about_scene
 from gcl.tasks.instructions.state_facts import FACTS
 from gcl.tasks.instructions.state_questions import TOLD
 from gcl.tasks.instructions.word_questions import about_words
-from gcl.tasks.instructions.write import QUESTIONS, TOGETHER, write_instructions
+from gcl.tasks.instructions.write import QUESTIONS, write_instructions
 
 
 @pytest.mark.parametrize(
@@ -157,20 +157,7 @@ def test_every_kind_occurs():
 def test_few_states_are_planned_from_their_picture(folder):
     kinds = Counter(line["kind"] for split in ("train", "test") for line in lines(folder, split))
     assert kinds["plan/image"] == 8  # of 72 states
-
-
-def test_questions_about_a_picture_are_asked_together_in_training_alone(folder):
-    together = [line for line in lines(folder, "train") if line["kind"] == "several"]
-    assert len(together) > 60 and all(line["image"] for line in together)
-    for line in together:
-        *asked, last = line["question"].split("\n")
-        answers = line["answer"].split("\n")
-        assert last == "Number the answers." and 2 <= len(asked) == len(answers) <= TOGETHER
-        for text in (asked, answers):
-            assert [one.split(". ")[0] for one in text] == [str(n) for n in range(1, len(asked) + 1)]
-    test = Counter(line["kind"] for line in lines(folder, "test"))
-    assert "several" not in test
-    assert test.total() - test["plan/image"] == 12 * QUESTIONS["scene"] + 14 * QUESTIONS["state"] + 12
+    assert kinds.total() == 60 * QUESTIONS["scene"] + 72 * QUESTIONS["state"] + 8 + 60
 
 
 def test_the_words_are_few():

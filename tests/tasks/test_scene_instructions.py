@@ -104,7 +104,7 @@ def test_lists_and_forms_have_the_facts():
         facts = {"left side": scene.left, "right side": scene.right, "ahead": scene.ahead}
         facts |= dict.fromkeys(("left", "middle", "right"), "nobody")
         facts |= {p.lane.replace("ahead", "middle"): f"{p.distance}, {p.motion}" for p in scene.people}
-        names = re.findall(r"([a-z][a-z ]+): \.\.\.", question)
+        names = re.findall(r"([a-z][a-z ]+): \?", question)
         assert answer == "; ".join(f"{name}: {facts[name]}" for name in names)
     for scene, _, answer in of(scene_cases(), "scene/people"):
         assert answer.count(",") == max(0, len(scene.people) - 1) and (answer == "nobody.") == (not scene.people)

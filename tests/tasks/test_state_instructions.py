@@ -146,6 +146,11 @@ def test_rows_are_lines_of_the_map():
         assert answer == record.state.text().split("\n")[first + int(re.search(r"\d+", question)[0])]
 
 
+def test_maps_are_the_last_lines_of_the_text():
+    for record, _, answer in of(state_cases(), *both("map")):
+        assert record.state.text().endswith(f"\n{answer}") and answer.count("\n") == record.state.size - 1
+
+
 def test_readings_are_never_asked_for_completely():
     for record, one in state_cases():
         if one.kind in both("several"):

@@ -47,14 +47,6 @@ def draw_different(draw: Callable[[], Instruction | None], count: int) -> list[I
     return list(found.values())
 
 
-def numbered(asked: Sequence[Instruction]) -> Instruction:
-    """Questions asked together, one a line, with the answers in the same form. A single one stays as it is."""
-    if len(asked) == 1:
-        return asked[0]
-    question = f"{several([one.question for one in asked])}\nNumber the answers."
-    return Instruction("several", question, several([one.answer for one in asked]), asked[0].sees)
-
-
 def several(texts: Sequence[str]) -> str:
     """Texts with numbers before them, one a line."""
     return "\n".join(f"{number}. {text}" for number, text in enumerate(texts, start=1))

@@ -53,7 +53,7 @@ def _form(scene: Scene, rng: random.Random) -> Asked:
         person = someone(scene, lane)
         facts[name] = f"{person.distance}, {person.motion}" if person else "nobody"
     names = rng.sample(list(facts), rng.choice((2, 3, 3)))
-    question = worded(rng, ("Fill in. {}", "Answer in this form. {}"), "; ".join(f"{name}: ..." for name in names))
+    question = worded(rng, ("Fill in. {}", "Answer in this form. {}"), "; ".join(f"{name}: ?" for name in names))
     return question, "; ".join(f"{name}: {facts[name]}" for name in names)
 
 

@@ -148,6 +148,13 @@ def _row(state: PlanningState, rng: random.Random) -> Asked:
     return worded(rng, ("Write row {} of the map in letters.", "Row {} of the map in letters:"), str(row)), line
 
 
+def _map(state: PlanningState, rng: random.Random) -> Asked:
+    """The whole map in letters, as its text has it."""
+    return worded(rng, ("Write the map in letters.", "Map in letters:")), "\n".join(
+        state.text().split("\n")[-state.size :]
+    )
+
+
 def _several(state: PlanningState, rng: random.Random) -> Asked:
     """Two or three of the numbered questions. Those of a reading are more, and ask for all ways of a maze."""
     known = [one for one in questions(state) if one.key != "open_directions"]
@@ -173,5 +180,6 @@ FACTS: dict[str, Callable[[PlanningState, random.Random], Asked]] = {
     "beside": _beside,
     "legal": _legal,
     "row": _row,
+    "map": _map,
     "several": _several,
 }

@@ -15,7 +15,7 @@ from gcl.tasks.instructions.instruction import Asked, Instruction, draw_differen
 from gcl.tasks.instructions.state_facts import FACTS, NEXT_TO, all_cells, things
 
 # Shares of the groups of questions.
-GROUPS = {"state": 5, "words": 2, "plan": 3}
+GROUPS = {"state": 4, "words": 2, "plan": 2}
 TOLD_VIEWS: tuple[View, ...] = ("symbols", "symbols+plan")
 LONGEST_WALK = 4  # moves
 BLOCKING = ("hole", "table", "printer")
@@ -43,13 +43,13 @@ def plan_from_picture(record: StateRecord) -> Instruction:
 
 
 def _seen(state: PlanningState, rng: random.Random) -> Instruction | None:
-    kind = rng.choice([*FACTS])
+    kind = rng.choice([*FACTS, "map", "map"])
     asked = FACTS[kind](state, rng)
     return asked and Instruction(f"state/{kind}", _with_cells(asked[0], rng), asked[1], sees=True)
 
 
 def _told(state: PlanningState, rng: random.Random) -> Instruction | None:
-    kind = rng.choice([*TOLD])
+    kind = rng.choice([*TOLD, "several", "several"])
     asked = TOLD[kind](state, rng)
     words = symbols(state) if rng.random() < 0.5 else state.text()
     return asked and Instruction(f"words/{kind}", f"The state:\n{words}\n{_with_cells(asked[0], rng)}", asked[1], False)

@@ -11,8 +11,9 @@ from typing import Any
 from gcl.models.bpe import train_vocabulary
 from gcl.planning.plans import TAGS
 
-_CELL = re.compile(r" ?\(\d+,\d+\)")
+_CELL = re.compile(r"\(\d+,\d+\)")
 _CAPITALS = re.compile(r"\b(?!PICK\b|DROP\b)[A-Z]{2,}\b")
+_ROW = re.compile(r"[A-Z.]{2,}")  # of a map
 _CHAT = ("system\n", "user\n", "assistant\n")  # words of the chat template
 # A line of so many words in so many questions only names a task, such as its rules. It becomes one token.
 _WORDS, _OFTEN = 9, 50
@@ -21,8 +22,9 @@ _WORDS, _OFTEN = 9, 50
 def vocabulary(questions: Iterable[str], texts: Iterable[str], system: str, size: int) -> dict[str, Any]:
     """Train it: see `gcl.models.bpe.train_vocabulary`.
 
-    Letters of maps and plans stay single tokens, so a plan has one token an action. So do words in capitals. "phrases"
-    lists longer texts of one token: cells, tags of plans, the system message, long lines that many questions share.
+    Letters of maps and plans stay single tokens, so a cell and an action have one token each. So do words in capitals, and
+    ends of lines. "phrases" lists longer texts of one token: cells, tags of plans, the system message, long lines that many
+    questions share.
 
     Args:
         questions: instructions.
@@ -32,13 +34,14 @@ def vocabulary(questions: Iterable[str], texts: Iterable[str], system: str, size
     """
     questions = list(questions)
     texts = [*questions, *texts]
-    cells = {cell for text in texts for cell in _CELL.findall(text)}
+    found = {cell for text in texts for cell in _CELL.findall(text)}
+    cells = found | {f" {cell}" for cell in found}
     lines = Counter(line for question in questions for line in question.split("\n"))
     shared = {line for line, count in lines.items() if count >= _OFTEN and len(line.split()) >= _WORDS}
     phrases = sorted({system, *TAGS} | cells | shared)
     apart = re.compile("|".join(re.escape(phrase) for phrase in sorted(phrases, key=len, reverse=True)))
-    words = [_CAPITALS.sub(_spaced, apart.sub("\n", text)) for text in texts]
-    return train_vocabulary([*words, *_CHAT], size) | {"phrases": phrases}
+    known = [line for text in texts for line in apart.sub("\n", text).split("\n") if not _ROW.fullmatch(line)]
+    return train_vocabulary([*(_CAPITALS.sub(_spaced, line) for line in known), *_CHAT], size) | {"phrases": phrases}
 
 
 def _spaced(letters: re.Match[str]) -> str:

@@ -18,6 +18,9 @@ STATE_WORDS = (
 OPPOSITES = {"left": "right", "up": "down", "near": "far", "open": "closed", "first": "last", "yes": "no"}
 BOTH_WAYS = OPPOSITES | {value: key for key, value in OPPOSITES.items()}
 SHORTEST, LONGEST = 3, 8  # words of a text
+LONGEST_COPY = 16
+# Kinds that are drawn more often. Plans from words begin with a copy of the state.
+COPYING = ("copy", "copy", "copy", "copy", "reversed")
 LARGEST = 8  # rows of a grid
 
 
@@ -29,7 +32,7 @@ def about_words(rng: random.Random, count: int) -> list[Instruction]:
     """
 
     def draw() -> Instruction | None:
-        kind = rng.choice([*KINDS])
+        kind = rng.choice([*KINDS, *COPYING])
         asked = KINDS[kind](rng)
         return asked and Instruction(f"text/{kind}", *asked, sees=False)
 
@@ -51,7 +54,7 @@ def _cell(rng: random.Random) -> Cell:
 
 def _copy(rng: random.Random) -> Asked:
     moves = "".join(rng.choice([*MOVES]) for _ in range(rng.randint(SHORTEST, LONGEST)))
-    text = rng.choice((" ".join(_words(rng)), ", ".join(_words(rng)), moves))
+    text = rng.choice((" ".join(_words(rng, LONGEST_COPY)), ", ".join(_words(rng, LONGEST_COPY)), moves))
     return worded(rng, ("Repeat: {}", "Write the same again: {}", "Copy: {}"), text), text
 
 

@@ -4,8 +4,7 @@
     images/                    pictures of scenes and states
 
 The seed decides everything. A constellation, a state or a text is either in training or in the test. Constellations of the
-data sets' test splits never occur. Most training questions about one picture are asked together, numbered: such an answer
-has more to see in the picture than a single one. Test questions are asked one by one.
+data sets' test splits never occur.
 """
 
 import random
@@ -21,14 +20,12 @@ from gcl.files import atomic_folder, write_jsonl
 from gcl.planning.cells import generate
 from gcl.planning.state_pictures import PIXELS, render, save_picture
 from gcl.planning.states_file import StateRecord
-from gcl.tasks.instructions.instruction import Instruction, numbered
+from gcl.tasks.instructions.instruction import Instruction
 from gcl.tasks.instructions.scene_questions import about_scene
 from gcl.tasks.instructions.state_questions import about_state, plan_from_picture
 from gcl.tasks.instructions.word_questions import about_words
 
-QUESTIONS = {"scene": 8, "state": 10}  # about each scene and each state
-ALONE = 0.25  # share of training questions about a picture that are asked alone
-TOGETHER = 5  # most questions that are asked together
+QUESTIONS = {"scene": 5, "state": 8}  # about each scene and each state
 # Of so many states one is also planned from its picture. Base models are to know the form, but hardly to plan.
 PLANNED_ONE_OF = 10
 
@@ -84,7 +81,7 @@ def _about_scenes(pictures: ScenePictures, count: int, held_out: float, rng: ran
     for number, scene in enumerate(tqdm(scenes, desc="drawing", unit="scene", mininterval=2)):
         asked, image = about_scene(scene, rng, QUESTIONS["scene"]), pictures.draw(scene, rng)
         split = "test" if scene in apart else "train"
-        lines[split] += _lines(f"scene-{number:05d}", image, asked if split == "test" else _together(asked, rng))
+        lines[split] += _lines(f"scene-{number:05d}", image, asked)
     return lines
 
 
@@ -101,7 +98,7 @@ def _about_states(
         image = f"images/{name}.png"
         save_picture(render(state, pixels_of_cell * state.size if pixels_of_cell else PIXELS), work / image)
         split = "test" if state.state_hash in apart else "train"
-        lines[split] += _lines(name, image, asked if split == "test" else _together(asked, rng))
+        lines[split] += _lines(name, image, asked)
     return lines
 
 
@@ -112,13 +109,6 @@ def _about_words(count: int, held_out: float, rng: random.Random) -> Lines:
     for number, one in enumerate(asked):
         lines["test" if one.question in apart else "train"] += _lines(f"words-{number:05d}", None, [one])
     return lines
-
-
-def _together(asked: Sequence[Instruction], rng: random.Random) -> list[Instruction]:
-    """Most short questions about a picture joined to numbered ones; the others stay as they are."""
-    short = [one for one in asked if one.sees and "\n" not in one.question + one.answer and rng.random() >= ALONE]
-    joined = [numbered(short[start : start + TOGETHER]) for start in range(0, len(short), TOGETHER)]
-    return [one for one in asked if one not in short] + joined
 
 
 def _apart(items: Sequence[H], share: float, rng: random.Random) -> set[H]:
