@@ -162,6 +162,12 @@ def collate(samples: Sequence[Sample], encoder: Encoder, *, left_padded: bool) -
     return batch
 
 
+def words(encoder: Encoder, exchanges: Sequence[Exchange]) -> list[int]:
+    """Tokens of question and answer of each sample; pictures are not counted."""
+    texts = [f"{exchange.question}\n{exchange.answer}" for exchange in exchanges]
+    return [len(ids) for ids in encoder.preprocessor.tokenizer(texts)["input_ids"]]
+
+
 def chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     """Cut a sequence into consecutive pieces; the last may be shorter."""
     for start in range(0, len(items), size):

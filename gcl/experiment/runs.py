@@ -96,7 +96,11 @@ class ObjectiveSpec(Strict):
 
 
 class TrainingSpec(Strict):
-    """Settings that all members share."""
+    """Settings that all members share.
+
+    Attributes:
+        by_length: whether the samples of a step have similar lengths.
+    """
 
     epochs: int
     global_batch: int
@@ -112,6 +116,7 @@ class TrainingSpec(Strict):
     lora: Lora | None
     pixels: list[int]
     system: str
+    by_length: bool = False
 
 
 class Shown(Strict):

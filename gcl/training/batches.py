@@ -18,6 +18,7 @@ from gcl.data.encoding import IGNORED, Encoder, chunks, collate
 from gcl.data.scenario import Exchange
 
 T = TypeVar("T")
+WINDOW = 50  # steps whose samples are sorted by length
 
 
 def steps_per_epoch(samples: int, global_batch: int) -> int:
@@ -25,12 +26,27 @@ def steps_per_epoch(samples: int, global_batch: int) -> int:
     return -(-samples // global_batch)
 
 
-def global_batches(samples: int, global_batch: int, epochs: int, seed: int) -> Iterator[list[int]]:
-    """Yield sample indices step by step; every epoch shows every sample once."""
+def global_batches(
+    samples: int, global_batch: int, epochs: int, seed: int, lengths: Sequence[int] | None = None
+) -> Iterator[list[int]]:
+    """Yield sample indices step by step; every epoch shows every sample once.
+
+    Args:
+        samples: number of them.
+        global_batch: samples of a step.
+        epochs: passes over all samples.
+        seed: of the order.
+        lengths: of the samples. If given, each step has samples of similar lengths, so less is padded.
+    """
     for epoch in range(epochs):
         generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
         order = torch.randperm(samples, generator=generator).tolist()
-        yield from chunks(order, global_batch)
+        if lengths is None:
+            yield from chunks(order, global_batch)
+            continue
+        windows = [sorted(window, key=lengths.__getitem__) for window in chunks(order, WINDOW * global_batch)]
+        steps = [step for window in windows for step in chunks(window, global_batch)]
+        yield from (steps[number] for number in torch.randperm(len(steps), generator=generator))
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from types import FrameType
 import torch
 from tqdm import tqdm
 
-from gcl.data.encoding import chunks
+from gcl.data.encoding import chunks, words
 from gcl.data.scenario import Exchange
 from gcl.errors import TrainingError
 from gcl.experiment.execution import ExecutionSpec
@@ -63,7 +63,9 @@ def train_group(
     vocabulary = shared_vocabulary([m.encoder.preprocessor.tokenizer for m in members], [m.head_rows for m in members])
     steps = total_steps(feed, spec)
     done = checkpoints.resume()
-    batches = list(global_batches(len(feed.exchanges), training.global_batch, training.epochs, spec.seed))[done:]
+    lengths = words(members[0].encoder, feed.exchanges) if training.by_length else None
+    order = global_batches(len(feed.exchanges), training.global_batch, training.epochs, spec.seed, lengths)
+    batches = list(order)[done:]
     upcoming = feed.steps(engine, spec, batches, done=done, vocabulary=vocabulary, workers=execution.workers)
     for member in members:
         member.train(not member.spec.frozen)

@@ -171,6 +171,23 @@ def test_every_epoch_shows_every_sample_once_in_another_order():
     assert batches == list(global_batches(10, 4, 2, seed=3)) != list(global_batches(10, 4, 2, seed=4))
 
 
+def test_batches_of_similar_lengths_show_every_sample_once_in_random_order():
+    lengths = [(37 * k) % 101 for k in range(1001)]
+    batches = list(global_batches(1001, 4, 2, seed=3, lengths=lengths))
+    assert batches == list(global_batches(1001, 4, 2, seed=3, lengths=lengths))
+    assert batches != list(global_batches(1001, 4, 2, seed=4, lengths=lengths))
+    epochs = batches[: len(batches) // 2], batches[len(batches) // 2 :]
+    assert all(sorted(k for batch in epoch for k in batch) == list(range(1001)) for epoch in epochs)
+    assert epochs[0] != epochs[1] and len(epochs[0]) == steps_per_epoch(1001, 4)
+
+    def padded(steps):
+        return sum(len(step) * max(lengths[k] for k in step) for step in steps)
+
+    assert padded(batches) < 1.1 * 2 * sum(lengths) < 0.8 * padded(global_batches(1001, 4, 2, seed=3))
+    means = [sum(lengths[k] for k in step) / len(step) for step in epochs[0]]
+    assert sorted(means) != means  # short and long steps are mixed
+
+
 @pytest.mark.parametrize("members", [1, 2])
 def test_losses_follow_the_golden_trace(backbones, train, members):
     """Refactoring must not move them; after a deliberate change of the mathematics write them anew (GCL_UPDATE_GOLDEN=1)."""

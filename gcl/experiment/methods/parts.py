@@ -17,7 +17,7 @@ from gcl.experiment.runs import (
     Start,
     TrainingSpec,
 )
-from gcl.experiment.schema import Experiment
+from gcl.experiment.schema import Experiment, Training
 from gcl.experiment.weights import Weights
 
 SCENES = "scenes"  # the kind of all data sets of config.yaml
@@ -70,9 +70,8 @@ def run_spec(
         stage: of planning tasks, whose settings take the place of `training`.
         changes: of the training's settings.
     """
-    training = {
-        name: getattr(experiment.training, name).value for name in TrainingSpec.model_fields if name != "system"
-    }
+    named = [name for name in TrainingSpec.model_fields if name in Training.model_fields]
+    training = {name: getattr(experiment.training, name).value for name in named}
     system = experiment.prompt.system.value
     if stage is not None:
         own = {name: getattr(stage, name).value for name in Stage.model_fields if name != "lr"}
