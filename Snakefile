@@ -15,7 +15,6 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/data.smk"
-include: "workflow/rules/backbones.smk"
 include: "workflow/rules/runs.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/planning.smk"
@@ -34,8 +33,6 @@ localrules:
     figures,
     draw,
     import_data,
-    captions,
-    vocabulary,
     manifest,
     table,
     figure,
@@ -47,8 +44,6 @@ localrules:
     planning_import,
     planning_states,
     planning_pictures,
-    planning_vocabulary,
-    planning_build,
     instructions,
     base_vocabulary,
     untrained,

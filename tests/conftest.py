@@ -8,9 +8,9 @@ import pytest
 from turns_case import TURNS
 
 from gcl.data.scenario import Scenario, Turn
+from gcl.experiment.base_models_schema import MiniatureModel
 from gcl.experiment.dialogue import all_questions, dialogue_of
 from gcl.experiment.load import load_experiment
-from gcl.experiment.schema import MiniatureModel
 
 # Before torch and transformers are imported, which the modules above do not do.
 os.environ["HF_HUB_OFFLINE"] = "1"

@@ -83,7 +83,7 @@ def project(tmp_path_factory, backbones):
     write_project(root)
     write_download(root / "download")
     for model, family in ((PAIR["learner"], "qwen2_5_vl"), (PAIR["guide"], "qwen3_vl")):
-        shutil.copytree(backbones[family], root / "results/miniature/backbones" / model)
+        shutil.copytree(backbones[family], root / "base_models" / model)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
         yield root

@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 from conftest import ROOT
 
-PARTS = ("Snakefile", "config.yaml", "workflow", "gcl", "pyproject.toml")
+PARTS = ("Snakefile", "config.yaml", "workflow", "gcl", "base_models", "pyproject.toml")
 
 
 @dataclass

@@ -81,15 +81,15 @@ def build(model: str, /, *, vocabulary: Path, to: Path, file: File = None, scale
         vocabulary: As `gcl base-model vocabulary` writes it.
         to: Checkpoint folder to make.
     """
-    from gcl.experiment.schema import MiniatureModel
     from gcl.models import untrained
 
     experiment = opened(file, scale)
-    seed, pixels = _settings(experiment).seed.value, experiment.training.pixels.value
-    architecture = experiment.models[known_model(experiment, model)].backbone.value
-    if not isinstance(architecture, MiniatureModel):
-        raise ConfigError(f"{model} has published weights at scale {experiment.scale}; only miniature models are built")
-    untrained.build(architecture, vocabulary, (pixels[0], pixels[1]), seed, to)
+    settings, pixels = _settings(experiment), experiment.training.pixels.value
+    if model not in settings.models.value:
+        known = ", ".join(settings.models.value)
+        raise ConfigError(f"base_models.models has no {model!r}; use one of {known}, or add it there")
+    architecture = settings.models.value[model]
+    untrained.build(architecture, vocabulary, (pixels[0], pixels[1]), settings.seed.value, to)
 
 
 def publish(

@@ -14,14 +14,14 @@ from gcl.files import write_json, write_text
 
 
 def generate(
-    name: Literal["snei", "muson", "captions"], /, *, train: Count, seed: int, to: Path, test: CountOrNone = 0,
+    name: Literal["snei", "muson"], /, *, train: Count, seed: int, to: Path, test: CountOrNone = 0,
     tuning: bool = False, file: File = None,
 ) -> None:  # fmt: skip
     """Draw a miniature data set, as if it had been downloaded.
 
     For example:
 
-        gcl data generate captions --train 3000 --seed 7 --to data/miniature/captions
+        gcl data generate snei --train 265 --test 60 --seed 7 --to data/miniature/source/snei
 
     Args:
         name: The data set to draw.
@@ -31,13 +31,10 @@ def generate(
         test: Scenes to test on.
         tuning: Scenes to choose settings on, unlike those of any test split.
     """
-    from gcl.data.drawing.datasets import write_captions, write_dataset
+    from gcl.data.drawing.datasets import write_dataset
 
-    if name == "captions":
-        write_captions(train, seed, to)
-    else:
-        questions = known_data(opened(file), name).questions
-        write_dataset(name, {"train": train, "test": test}, questions, seed, to, tuning=tuning)
+    questions = known_data(opened(file), name).questions
+    write_dataset(name, {"train": train, "test": test}, questions, seed, to, tuning=tuning)
 
 
 def inspect(

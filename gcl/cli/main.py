@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError, Parameter
 
 from gcl import __version__
-from gcl.cli import backbone_verbs, base_model_verbs, data_verbs, planning_verbs, report_verbs, run_verbs, setting_verbs
+from gcl.cli import base_model_verbs, data_verbs, planning_verbs, report_verbs, run_verbs, setting_verbs
 from gcl.errors import GCLError
 from gcl.files import STDIN
 
@@ -36,9 +36,8 @@ for verbs in (setting_verbs, run_verbs, report_verbs):
         app.command(verb)
 for name, verbs, text in (
     ("data", data_verbs, "Make and check data."),
-    ("backbone", backbone_verbs, "Make miniature backbones."),
     ("base-model", base_model_verbs, "Make miniature base models, which follow instructions."),
-    ("planning", planning_verbs, "MGSD: states of planning tasks, trainings on them, plans and their scores."),
+    ("planning", planning_verbs, "States of planning tasks, and their pictures."),
 ):
     app.command(group := App(name=name, help=text, version_flags=()))
     for verb in verbs.VERBS:

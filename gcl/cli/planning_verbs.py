@@ -1,4 +1,4 @@
-"""The verbs of `gcl planning`: states and pictures of planning tasks, and miniature models for them.
+"""The verbs of `gcl planning`: states and pictures of planning tasks.
 
 Libraries that draw are imported inside, so that `gcl --help` and mistakes in arguments answer at once.
 """
@@ -8,14 +8,11 @@ from typing import Annotated, Literal
 
 from cyclopts import Group, Parameter, validators
 
-from gcl.cli.arguments import Count, CountOrNone, File, Scale, known_model, opened
-from gcl.errors import ConfigError, DataError
-from gcl.files import atomic_folder, write_json, write_text
+from gcl.cli.arguments import Count, CountOrNone
+from gcl.errors import DataError
+from gcl.files import atomic_folder, write_text
 
-System = Annotated[str, Parameter(help="System message.")]
-Pixels = Annotated[tuple[Count, Count], Parameter(help="Smallest and largest picture area after resizing.")]
 _Size = Parameter(group=Group("Size", validator=validators.mutually_exclusive))
-_MGSD_PIXELS = (65536, 262144)
 
 
 def generate(
@@ -136,48 +133,4 @@ def _check_replaceable(folder: Path) -> None:
                         "would be replaced")  # fmt: skip
 
 
-def vocabulary(*, states: Path, size: Count, to: Path, system: System = "You are a helpful assistant.") -> None:
-    """Train a miniature tokenizer on words about states.
-
-    For example:
-
-        gcl planning vocabulary --states maze-4.jsonl --size 400 --to vocabulary.json
-
-    Args:
-        states: JSONL, as generate writes it.
-        size: Tokens, special ones apart.
-        to: JSON file to write.
-    """
-    from gcl.planning import tokenizer
-    from gcl.planning.states_file import read_records
-
-    write_json(to, tokenizer.vocabulary(read_records(states), system, size))
-
-
-def build(
-    model: str, /, *, vocabulary: Path, to: Path, pixels: Pixels = _MGSD_PIXELS, seed: int = 0, file: File = None,
-    scale: Scale = None,
-) -> None:  # fmt: skip
-    """Write an untrained miniature model.
-
-    For example:
-
-        gcl planning build qwen3-vl-4b --vocabulary vocabulary.json --to model
-
-    Args:
-        model: Its name in config.yaml.
-        vocabulary: As `gcl planning vocabulary` writes it.
-        to: Checkpoint folder to make.
-        seed: Of its weights.
-    """
-    from gcl.experiment.schema import MiniatureModel
-    from gcl.models import untrained
-
-    experiment = opened(file, scale)
-    architecture = experiment.models[known_model(experiment, model)].backbone.value
-    if not isinstance(architecture, MiniatureModel):
-        raise ConfigError(f"{model} has published weights at scale {experiment.scale}; only miniature models are built")
-    untrained.build(architecture, vocabulary, pixels, seed, to)
-
-
-VERBS = (generate, import_, gather, render, vocabulary, build)
+VERBS = (generate, import_, gather, render)

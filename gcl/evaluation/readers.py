@@ -16,8 +16,6 @@ from gcl.errors import CheckpointError
 from gcl.evaluation.encoders import encoder_folder, readable
 from gcl.evaluation.metric_registry import header
 from gcl.experiment.dialogue import turns_of
-from gcl.experiment.places import places
-from gcl.experiment.runs import Built
 from gcl.experiment.schema import Experiment
 from gcl.experiment.weights import Weights
 
@@ -54,12 +52,9 @@ def _members(experiment: Experiment, turns: Sequence[str]) -> tuple[list[Reader]
     tokenizers: dict[str, Any] = {}
     names: dict[str, list[str]] = {}
     absent = []
-    here = places(experiment)
     for model, settings in experiment.models.items():
-        backbone = settings.backbone.value
-        own = backbone if isinstance(backbone, Weights) else here.weights(Built(backbone=model))
         try:
-            tokenizer = _tokenizer(own)
+            tokenizer = _tokenizer(settings.backbone.value)
         except CheckpointError as error:
             absent.append(f"answers of more than {limit} tokens of {model}: {error}")
             continue

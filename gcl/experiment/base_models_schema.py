@@ -8,6 +8,21 @@ from gcl.experiment.planning_schema import Stage
 from gcl.experiment.types import Count, Seed, Setting, Strict
 
 
+class MiniatureModel(Strict):
+    """Architecture of a small instance of a real model class."""
+
+    family: Literal["qwen2_5_vl", "qwen3_vl"]
+    hidden_size: Count
+    intermediate_size: Count
+    layers: Count
+    heads: Count
+    kv_heads: Count
+    vision_hidden_size: Count
+    vision_layers: Count
+    tied_head: bool
+    head_padding: Annotated[int, Field(ge=0)]
+
+
 class InstructionSet(Strict):
     """The size of the instruction set.
 
@@ -28,6 +43,7 @@ class BaseModels(Strict):
     """Miniature models that follow instructions before an experiment fine-tunes them.
 
     Attributes:
+        models: their architectures by name.
         seed: of the instructions and of the weights.
         vocabulary: tokens, apart from special ones, cells and tags.
         instructions: number of scenes, states and texts.
@@ -35,6 +51,7 @@ class BaseModels(Strict):
         training: on the instructions.
     """
 
+    models: Setting[Annotated[dict[str, MiniatureModel], Field(min_length=1)]]
     seed: Setting[Seed]
     vocabulary: Setting[Count]
     instructions: Setting[InstructionSet]

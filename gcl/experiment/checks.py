@@ -10,7 +10,7 @@ from gcl.experiment.actions import label_of
 from gcl.experiment.grid import arm_runs, at_rate, component_runs, planning_runs, sweep_runs, tuned_arms
 from gcl.experiment.marks import marks
 from gcl.experiment.methods.competition import group_run
-from gcl.experiment.schema import Experiment, MiniatureModel, Pair
+from gcl.experiment.schema import Experiment, Pair
 from gcl.experiment.turn_checks import turn_problems
 
 _SHOWN = ("snei", "muson")  # by tables of the paper
@@ -113,8 +113,6 @@ def _contradictions(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
     processes, nodes = experiment.execution.processes.value, experiment.execution.nodes.value
     if processes % nodes:
         yield ["execution", "nodes", "value"], f"{processes} processes cannot be divided among {nodes} nodes"
-    if experiment.drawing is None and any(isinstance(m.backbone.value, MiniatureModel) for m in models.values()):
-        yield ["drawing"], "missing; miniature models need it (see workflow/scales/miniature.yaml)"
     yield from _planning_problems(experiment)
     if experiment.execution.retain.value == "adapters":
         yield from _trainings_without_adapters(experiment)
@@ -131,10 +129,8 @@ def _marked_prompts(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
 def _trainings_without_adapters(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
     """Trainings of all weights. Retaining adapters alone would keep nothing of them."""
     planning = experiment.planning
-    stages = {name: getattr(planning, name) for name in ("words", "reading", "plan", "distillation")}
-    settings = {"training": experiment.training} | {
-        f"planning.{name}": stage for name, stage in stages.items() if stage
-    }
+    stages = {name: getattr(planning, name) for name in ("reading", "plan", "distillation")}
+    settings = {"training": experiment.training} | {f"planning.{name}": stage for name, stage in stages.items()}
     without = [f"{name}.lora" for name, stage in settings.items() if stage.lora.value is None]
     if without:
         yield (
@@ -150,9 +146,6 @@ def _planning_problems(experiment: Experiment) -> Iterator[tuple[list[str], str]
     for model in planning.models.value:
         if model not in known:
             yield ["planning", "models", "value"], f"unknown model {model!r}; use some of {', '.join(known)}"
-        elif isinstance(known[model].backbone.value, MiniatureModel) and not (planning.words and planning.vocabulary):
-            message = f"missing; {model} is a miniature model and has to learn words (and a vocabulary)"
-            yield ["planning", "words"], message
     for task in planning.imported.value:
         if task not in planning.levels.value:
             message = f"no such task in planning.levels; it has {', '.join(planning.levels.value)}"

@@ -23,8 +23,6 @@ STEPS = {
     "drawing": "gcl.cli.data_verbs.generate",
     "importing": "gcl.cli.data_verbs.import_",
     "manifest": "gcl.cli.data_verbs.manifest",
-    "vocabulary": "gcl.cli.backbone_verbs.vocabulary",
-    "backbones": "gcl.cli.backbone_verbs.ground",
     "training": "gcl.tasks.jobs.train",
     "generation": "gcl.tasks.jobs.generate",
     "scoring": "gcl.tasks.jobs.score",
@@ -35,8 +33,6 @@ STEPS = {
     "instructions": "gcl.cli.base_model_verbs.instructions",
     "base_vocabulary": "gcl.cli.base_model_verbs.vocabulary",
     "untrained": "gcl.cli.base_model_verbs.build",
-    "planning_vocabulary": "gcl.cli.planning_verbs.vocabulary",
-    "planning_backbones": "gcl.cli.planning_verbs.build",
     "reporting": "gcl.cli.report_verbs.report",
     "page": "gcl.cli.report_verbs.report",
 }

@@ -15,7 +15,7 @@ from gcl.experiment.schema import Experiment
 def explain(problem: Mapping[str, Any], layers: Layers) -> str:
     """One line for one of Pydantic's errors."""
     # Pydantic names the branch of a union in the path; it is no key of the file.
-    path = [str(part) for part in problem["loc"] if part not in ("Weights", "MiniatureModel", "list[str]")]
+    path = [str(part) for part in problem["loc"] if part != "list[str]"]
     value, kind = problem["input"], problem["type"]
     field = ".".join(path)
     file = layers.place(path)

@@ -15,7 +15,7 @@ The workflow, jobs and reports use it.
 from dataclasses import dataclass
 from pathlib import Path
 
-from gcl.experiment.runs import Built, MemberSpec, RunSpec, Start, Trained
+from gcl.experiment.runs import MemberSpec, RunSpec, Start, Trained, Untrained
 from gcl.experiment.schema import Experiment
 from gcl.experiment.weights import Weights
 
@@ -96,13 +96,14 @@ class Places:
         """The page of all results."""
         return self.root / "report.html"
 
-    def backbone(self, name: str) -> Path:
-        """Miniature weights, which all scales with miniature models share."""
-        return self.results / "miniature" / "backbones" / name
+    def untrained(self, model: str) -> Path:
+        """Random weights of a miniature model."""
+        return self.results / "miniature" / "untrained" / model
 
-    def vocabulary(self, task: str = "") -> Path:
+    @property
+    def vocabulary(self) -> Path:
         """Vocabulary of the miniature models."""
-        return self.backbone(task) / "vocabulary.json"
+        return self.untrained("vocabulary.json")
 
     def log(self, step: str, name: str) -> Path:
         """The output of a job."""
@@ -111,11 +112,6 @@ class Places:
     def source(self, dataset: str) -> Path:
         """A drawn data set in the shape of a download."""
         return self.data / "source" / dataset
-
-    @property
-    def captions(self) -> Path:
-        """Captioned scenes, which all scales with miniature models share."""
-        return DATA / "miniature" / "captions"
 
     @property
     def instructions(self) -> Path:
@@ -160,7 +156,7 @@ class Places:
         """The place of a member's starting weights."""
         if isinstance(start, Trained):
             return Weights(path=str(self.checkpoints(start.run) / start.role))
-        return Weights(path=str(self.backbone(start.backbone))) if isinstance(start, Built) else start
+        return Weights(path=str(self.untrained(start.model))) if isinstance(start, Untrained) else start
 
     def answering(self, run: RunSpec, role: str) -> Weights:
         """Weights of a member who answers: those that its training leaves; without a training its start."""

@@ -38,19 +38,6 @@ class Stage(Strict):
     lora: Setting[Lora | None]
 
 
-class Words(Stage):
-    """How an untrained model becomes a base model: from responses to states in words, and readings of pictures.
-
-    Attributes:
-        pictured: so many states of the training split are also shown as pictures, with the response. They are enough to
-            learn the form of an answer, and too few to learn planning.
-        read: so many pictures of the training split are also read.
-    """
-
-    pictured: Setting[Whole]
-    read: Setting[Whole]
-
-
 class Distillation(Stage):
     """Stage 2, and how the student draws its answers.
 
@@ -112,8 +99,6 @@ class Planning(Strict):
         imported: public test sets by task for `gcl planning import`: VSP's folder of maps, VisualPlanning's file. They take
             the place of drawn test states. None of their states is drawn for another split.
         cell_pixels: side of a cell in a picture; None: pictures are 256 x 256, whatever the number of cells.
-        words: miniature scale alone. It makes an untrained model a base model that follows instructions and sees a little.
-        vocabulary: of miniature models.
     """
 
     models: Setting[Annotated[list[str], Field(min_length=1)]]
@@ -125,8 +110,6 @@ class Planning(Strict):
     cell_pixels: Setting[Count | None]
     pixels: Setting[Annotated[list[Count], Field(min_length=2, max_length=2)]]
     system: Setting[str]
-    words: Words | None = None
-    vocabulary: Setting[Count] | None = None
     reading: Stage
     plan: Stage
     distillation: Distillation

@@ -43,10 +43,10 @@ class RunId(NamedTuple):
         return cls(parts[0], parts[1], tuple(parts[2].split("+")), parts[3], int(parts[4].removeprefix("seed")))
 
 
-class Built(Strict):
-    """Miniature weights that the workflow builds; the name is below the folder of backbones."""
+class Untrained(Strict):
+    """Random weights of a miniature model, which the workflow builds."""
 
-    backbone: str
+    model: str
 
 
 class Trained(Strict):
@@ -56,7 +56,7 @@ class Trained(Strict):
     role: str
 
 
-Start = Weights | Built | Trained
+Start = Weights | Untrained | Trained
 
 
 class MemberSpec(Strict):

@@ -3,10 +3,9 @@
 Settings with one possible value say what is built in, so that `gcl settings` lists it with its origin.
 """
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Field
 
 from gcl.experiment.base_models_schema import BaseModels
 from gcl.experiment.divergences import Divergence
@@ -26,38 +25,11 @@ SCALES = {
 Matching = Literal["infonce", "cosine"]
 
 
-class MiniatureModel(Strict):
-    """Architecture of a small instance of a real model class."""
-
-    family: Literal["qwen2_5_vl", "qwen3_vl"]
-    hidden_size: Count
-    intermediate_size: Count
-    layers: Count
-    heads: Count
-    kv_heads: Count
-    vision_hidden_size: Count
-    vision_layers: Count
-    tied_head: bool
-    head_padding: Annotated[int, Field(ge=0)]
-
-
-def _kind_of_backbone(value: Any) -> str:
-    families = isinstance(value, MiniatureModel) or (isinstance(value, Mapping) and "family" in value)
-    return "MiniatureModel" if families else "Weights"
-
-
-# Told apart before they are checked: a message about one does not list the keys of the other.
-Backbone = Annotated[
-    Annotated[Weights, Tag("Weights")] | Annotated[MiniatureModel, Tag("MiniatureModel")],
-    Discriminator(_kind_of_backbone),
-]
-
-
 class Model(Strict):
     """A vision-language model that can be a member."""
 
     size: Setting[Positive]
-    backbone: Setting[Backbone]
+    backbone: Setting[Weights]
 
 
 class Scenarios(Strict):
@@ -231,15 +203,10 @@ class Report(Strict):
 
 
 class Drawing(Strict):
-    """The world of miniature models: drawn data sets, and backbones that are grounded in captions of other scenes."""
+    """The drawn world."""
 
     datasets: Setting[bool]
     seed: Setting[Seed]
-    vocabulary: Setting[Count]
-    captions: Setting[Count]
-    epochs: Setting[Count]
-    global_batch: Setting[Count]
-    lr: Setting[Positive]
 
 
 class Experiment(Strict):

@@ -23,6 +23,7 @@ from transformers import (
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from gcl.errors import CheckpointError
+from gcl.experiment.provenance import weights_sha256
 from gcl.experiment.weights import Weights
 from gcl.files import write_json
 from gcl.models.vision import streamlined
@@ -78,7 +79,8 @@ def load_backbone(source: Weights, dtype: torch.dtype = torch.float32) -> PreTra
     """Load a model from whole weights in evaluation mode.
 
     Raises:
-        CheckpointError: if a file is missing or unreadable, a weight is missing, or the family is unknown.
+        CheckpointError: if a file is missing or unreadable, a weight is missing, or the family is unknown. Also if the weights
+            have another hash than `source.sha256`.
     """
     _check(source)
     model, info = _guarded(
@@ -142,6 +144,11 @@ def _check(source: Weights) -> str:
                 raise CheckpointError(
                     f"{folder}: no {name}; this is not a whole checkpoint folder, make or download it again"
                 )
+    if source.sha256 and (found := weights_sha256(folder)) != source.sha256:
+        raise CheckpointError(
+            f"{folder}: its weights have the hash {found[:12]}..., the configuration names {source.sha256[:12]}...; restore "
+            "the folder, or name its hash"
+        )
     family = _guarded(source, lambda: AutoConfig.from_pretrained(**source.arguments)).model_type
     if family not in PROCESSORS:
         raise CheckpointError(f"{source}: model family {family!r} is not supported; use one of {', '.join(PROCESSORS)}")

@@ -18,7 +18,7 @@ from transformers import (
 )
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
-from gcl.experiment.schema import MiniatureModel
+from gcl.experiment.base_models_schema import MiniatureModel
 from gcl.models.backbone import Preprocessor
 from gcl.models.vision import streamlined
 

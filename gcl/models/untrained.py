@@ -5,7 +5,7 @@ Pretraining on instructions makes a base model of it.
 
 from pathlib import Path
 
-from gcl.experiment.schema import MiniatureModel
+from gcl.experiment.base_models_schema import MiniatureModel
 from gcl.files import atomic_folder, read_json
 from gcl.models.miniature import build_model, build_preprocessor
 

@@ -12,9 +12,9 @@ from transformers import AutoConfig, AutoModelForImageTextToText, PretrainedConf
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from gcl.errors import CheckpointError
-from gcl.experiment.places import PLANNING, start_weights
-from gcl.experiment.runs import RolloutFeed, RunSpec, Trained
-from gcl.experiment.schema import Experiment, MiniatureModel
+from gcl.experiment.places import start_weights
+from gcl.experiment.runs import RolloutFeed, RunSpec, Trained, Untrained
+from gcl.experiment.schema import Experiment
 from gcl.experiment.weights import Weights
 from gcl.models.backbone import PROCESSORS
 from gcl.models.miniature import QWEN3_SPECIAL, SPECIAL, miniature_config
@@ -46,15 +46,16 @@ def model_configs(run: RunSpec, experiment: Experiment) -> tuple[list[Pretrained
     """
     configs, notes = [], []
     for member in run.members:
-        backbone, start = experiment.models[member.model].backbone.value, start_weights(run, member)
-        if isinstance(backbone, MiniatureModel) and not (Path(start.path) / "config.json").is_file():
-            special = SPECIAL + (QWEN3_SPECIAL if backbone.family == "qwen3_vl" else ())
-            words = experiment.planning.vocabulary if run.dataset == PLANNING else experiment.drawing.vocabulary
-            configs.append(miniature_config(backbone, _Tokens(range(words.value + len(special))), {}))
+        start = start_weights(run, member)
+        if isinstance(member.start, Untrained) and not Path(start.path).is_dir():
+            settings = experiment.base_models
+            shape = settings.models.value[member.model]
+            special = SPECIAL + (QWEN3_SPECIAL if shape.family == "qwen3_vl" else ())
+            configs.append(miniature_config(shape, _Tokens(range(settings.vocabulary.value + len(special))), {}))
             notes.append(f"{member.model} is not built yet: its vocabulary, and so its size, is approximate")
         elif isinstance(member.start, Trained) and not Path(start.path).is_dir():
             # A model of an earlier training that has not run yet has the size of its backbone.
-            configs.append(_read_config(backbone))
+            configs.append(_read_config(experiment.models[member.model].backbone.value))
         else:
             configs.append(_read_config(start))
     if isinstance(run.feed, RolloutFeed):

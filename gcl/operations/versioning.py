@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gcl.errors import ConfigError
 from gcl.experiment.runs import RunSpec
-from gcl.experiment.schema import Experiment, MiniatureModel
+from gcl.experiment.schema import Experiment
 
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 GB = 10**9
@@ -84,8 +84,7 @@ def disk_plan(experiment: Experiment, runs: Iterable[RunSpec], root: Path) -> Di
 
 
 def _weights(experiment: Experiment, model: str, run: RunSpec) -> int:
-    miniature = isinstance(experiment.models[model].backbone.value, MiniatureModel)
-    parameters = MINIATURE_PARAMETERS if miniature else experiment.models[model].size.value * 1e9
+    parameters = MINIATURE_PARAMETERS if experiment.base_models else experiment.models[model].size.value * 1e9
     return round(parameters) * _BYTES[run.training.precision]
 
 

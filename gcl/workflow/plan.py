@@ -18,9 +18,7 @@ from gcl.experiment.asked import evaluation, score_spec
 from gcl.experiment.checks import warnings
 from gcl.experiment.closure import code_sha256, run_code
 from gcl.experiment.data_spec import DataSpec, data_spec
-from gcl.experiment.dialogue import all_questions
 from gcl.experiment.grid import all_runs
-from gcl.experiment.grounding_spec import grounding
 from gcl.experiment.load import load_experiment, overrides_of, replaced, write_resolved
 from gcl.experiment.methods.competition import group_run
 from gcl.experiment.methods.fine_tuning import sft_run
@@ -125,27 +123,18 @@ class Plan:
 
     def architecture(self, wildcards: Any) -> str:
         """The shape of a miniature model."""
-        return self.experiment.models[wildcards.model].backbone.value.model_dump_json()
+        return self.experiment.base_models.models.value[wildcards.model].model_dump_json()
 
     def base_model_scores(self) -> list[str]:
         """Metrics files of all base models."""
-        seed = self.experiment.base_models.seed.value
-        runs = [RunId(INSTRUCTIONS, "pretraining", (model,), "default", seed) for model in self.experiment.models]
+        settings = self.experiment.base_models
+        seed = settings.seed.value
+        runs = [RunId(INSTRUCTIONS, "pretraining", (model,), "default", seed) for model in settings.models.value]
         return [str(self.here.metrics(str(run))) for run in runs]
-
-    def grounding_json(self, wildcards: Any) -> str:
-        """How a miniature backbone is made."""
-        return grounding(self.experiment, wildcards.model).json
 
     def score_json(self, wildcards: Any) -> str:
         """Encoders and intervals, and the closed list of the run's data set."""
         return score_spec(self.experiment, self.run(wildcards)).json
-
-    def vocabulary_json(self) -> str:
-        """The inputs of the miniature tokenizer's training."""
-        drawing, prompt = self.experiment.drawing, self.experiment.prompt
-        values = (drawing.vocabulary.value, drawing.seed.value, all_questions(self.experiment), prompt.system.value)
-        return canonical_json(values)
 
     def manifest_json(self, wildcards: Any) -> str | None:
         """The specification of drawn data; None for real data, whose manifests DVC keeps up to date."""
@@ -264,7 +253,8 @@ class Plan:
         """The contents of a table or figure besides metrics; a change rebuilds it without running anything."""
         target, experiment = TARGETS[wildcards.name], self.experiment
         runs = [run.json for run in target.runs(experiment)]
-        shown = [runs, experiment.report.paper_values.value, experiment.evaluation.bootstrap.value]
+        report = [setting.value for setting in (experiment.report.paper_values, experiment.report.margin)]
+        shown = [runs, report, experiment.evaluation.bootstrap.value]
         return canonical_json(shown + target.settings(experiment))
 
     def gallery_runs(self, dataset: str) -> tuple[RunSpec, RunSpec]:

@@ -196,11 +196,9 @@ def test_what_is_not_there_is_named_with_all_there_is(capsys, tmp_path):
     to = ["--to", str(tmp_path / "out")]
     assert "'snei/sft' is no run id; the form is" in fails(capsys, "train", "snei/sft", *to)
     assert "unknown data set 'sneii'; use one of snei, muson" in fails(capsys, "data", "manifest", "sneii")
-    places = ["--vocabulary", "v", *to]
-    for verb in (["backbone", "ground", "qwen", "--captions", "c"], ["planning", "build", "qwen"]):
-        assert "unknown model 'qwen'; use one of qwen3-vl-2b" in fails(capsys, *verb, *places)
-        published = [*verb[:2], "qwen3-vl-4b", *verb[3:], "--scale", "paper"]
-        assert "qwen3-vl-4b has published weights at scale paper" in fails(capsys, *published, *places)
+    build = ["base-model", "build", "--vocabulary", "v", *to]
+    assert "base_models.models has no 'qwen'; use one of qwen3-vl-2b" in fails(capsys, *build, "qwen")
+    assert "scale paper" in fails(capsys, *build, "qwen3-vl-4b", "--scale", "paper")
 
 
 @pytest.fixture
@@ -356,9 +354,9 @@ def in_a_small_disk(tmp_path, size: str, *arguments: str) -> subprocess.Complete
 
 
 def test_a_full_disk_while_drawing_is_one_line_and_leaves_nothing(tmp_path):
-    folder = str(tmp_path / "small/captions")
+    folder = str(tmp_path / "small/snei")
     result = in_a_small_disk(
-        tmp_path, "64k", "data", "generate", "captions", "--train", "300", "--seed", "1", "--to", folder
+        tmp_path, "64k", "data", "generate", "snei", "--train", "300", "--seed", "1", "--to", folder
     )
     assert result.returncode == 2
     assert "no space left" in result.stderr and "Traceback" not in result.stderr

@@ -8,12 +8,12 @@ import pytest
 from gcl.cli.main import main
 from gcl.errors import ConfigError
 from gcl.experiment.asked import evaluation
-from gcl.experiment.grid import all_runs, planning_runs, scored_as
+from gcl.experiment.grid import all_runs, planning_runs
 from gcl.experiment.load import load_experiment
 from gcl.experiment.methods.registry import find_run
 from gcl.experiment.places import places
 from gcl.experiment.planning_arms import rows
-from gcl.experiment.runs import Built, ReferenceFeed, RunSpec, Trained
+from gcl.experiment.runs import RunSpec, Trained
 from gcl.experiment.weights import Weights
 from gcl.experiment.yaml_files import read_yaml
 from gcl.workflow.plan import Plan
@@ -30,9 +30,8 @@ def experiment(request):
 
 def test_all_that_is_needed_is_trained_and_in_order(experiment):
     found = {name: run for name, run in all_runs(experiment).items() if run.dataset == "planning"}
-    # Stage 1, plans and 8 kinds of stage 2 for the first model, stages 1 and 2 for the second. Miniature models learn words,
-    # and five kinds are left out.
-    assert len(found) == {"paper": 10 + 2, "miniature": 5 + 2 + 2}[experiment.scale]
+    # Stage 1, plans and 8 kinds of stage 2 for the first model, stages 1 and 2 for the second; five kinds are left out.
+    assert len(found) == {"paper": 10 + 2, "miniature": 5 + 2}[experiment.scale]
     before: list[str] = []
     for name, spec in found.items():
         assert spec.id == name and find_run(experiment, name) == spec
@@ -52,18 +51,10 @@ def test_what_the_members_of_a_distillation_are(experiment):
     assert [member.role for member in full.asked] == ["student"]
 
 
-def test_miniature_models_learn_words_and_published_ones_know_them(experiment):
+def test_a_base_model_is_a_published_one(experiment):
     base = find_run(experiment, BASE)
     assert base.feed is None and [member.role for member in base.asked] == ["solo"]
-    if experiment.scale == "paper":
-        assert isinstance(base.members[0].start, Weights) and base.trained_before == []
-        with pytest.raises(ConfigError, match="know words already"):
-            find_run(experiment, "planning/words/qwen3-vl-4b/default/seed0")
-        return
-    words = find_run(experiment, base.trained_before[0])
-    assert words.members[0].start == Built(backbone="planning/qwen3-vl-4b")
-    assert isinstance(words.feed, ReferenceFeed) and len(words.feed.shown) == 3
-    assert scored_as(experiment, words) == base.id and scored_as(experiment, base) == base.id
+    assert isinstance(base.members[0].start, Weights) and base.trained_before == []
 
 
 def test_every_row_is_of_runs_that_are_asked_what_it_shows(experiment):
@@ -112,11 +103,10 @@ def test_the_workflow_knows_what_a_run_starts_from_and_who_answers(experiment):
     plan, here = Plan(experiment), places(experiment)
     full, base = (SimpleNamespace(run=run) for run in (f"{STUDENT}/full/seed0", BASE))
     assert plan.answering(full) == [str(here.checkpoints(full.run))]
-    words = "planning/words/qwen3-vl-4b/default/seed0"
-    reading = "planning/reading/qwen3-vl-4b/default/seed0"
-    before = [reading, words] if experiment.scale == "miniature" else [reading]
-    assert plan.starts(full) == [str(here.checkpoints(run)) for run in before]
-    assert plan.answering(base) == [str(here.checkpoints(run)) for run in before[1:]]
+    reading = str(here.checkpoints("planning/reading/qwen3-vl-4b/default/seed0"))
+    published = ["base_models/qwen3-vl-4b"] if experiment.scale == "miniature" else []
+    assert plan.starts(full) == sorted([reading, *published])
+    assert plan.answering(base) == published
     assert plan.inputs("test")(full) == [str(here.states), str(here.state_pictures)]
 
 

@@ -268,11 +268,12 @@ def test_miniature_models_are_planned_before_they_are_built(experiment, vocabula
     from gcl.models.miniature import build_model, build_preprocessor
 
     monkeypatch.chdir(tmp_path)
-    drawing = experiment.drawing
-    vocabulary_size = drawing.vocabulary.model_copy(update={"value": len(vocabulary["vocab"])})
-    same = experiment.model_copy(update={"drawing": drawing.model_copy(update={"vocabulary": vocabulary_size})})
-    (config,), (note,) = model_configs(sft_run(same, "snei", model, 0), same)
-    spec = experiment.models[model].backbone.value
+    settings = experiment.base_models
+    size = settings.vocabulary.model_copy(update={"value": len(vocabulary["vocab"])})
+    same = experiment.model_copy(update={"base_models": settings.model_copy(update={"vocabulary": size})})
+    run = find_run(same, f"instructions/pretraining/{model}/default/seed11")
+    (config,), (note,) = model_configs(run, same)
+    spec = settings.models.value[model]
     built = build_model(spec, build_preprocessor(spec.family, vocabulary, (784, 50176)), seed=0)
     assert model_size(config).total == sum(parameter.numel() for parameter in built.parameters())
     assert f"{model} is not built yet" in note and "approximate" in note

@@ -54,7 +54,7 @@ def project(tmp_path, monkeypatch, scenarios) -> Path:
     write_text(root / "import.yaml", "sources: {annotations.json: abcdefabcdefabcdef}\n")
     write_manifests(read_raw(root, data), root, manifests)
     for model in EXPERIMENT.models:
-        write_text(MADE / f"backbones/{model}/model.safetensors", f"start of {model}")
+        write_text(Path(f"base_models/{model}/model.safetensors"), f"start of {model}")
     runs = TARGETS["headline"].runs(EXPERIMENT)
     own = {run.id: left_by(run, manifests) for run in runs}
     others = exchanged(own, EXPERIMENT, loss=0.2)
@@ -126,7 +126,7 @@ def test_a_number_leads_to_every_file_behind_it(project):
     files = {
         f"results/miniature/metrics/{FULL}.json", f"results/miniature/predictions/{FULL}.jsonl",
         f"results/miniature/records/{FULL}.json", f"results/miniature/checkpoints/{FULL}/learner",
-        "results/miniature/backbones/qwen3-vl-4b", "data/miniature/manifests/snei/train.tsv",
+        "base_models/qwen3-vl-4b", "data/miniature/manifests/snei/train.tsv",
         "data/miniature/manifests/snei/test.tsv", "data/miniature/raw/snei", "data/miniature/raw/snei/import.yaml",
     }  # fmt: skip
     assert files <= named and all(Path(file).exists() for file in files)
@@ -171,8 +171,8 @@ def changed_score(content: dict) -> None:
         (lambda: edited(f"records/{FULL}.json", lambda c: c.update(data="x")), {"record"}, "CHANGED"),
         (lambda: write_text(MADE / f"records/{FULL}.json", "{"), {"record"}, "CHANGED"),
         (lambda: Path(MADE / f"records/{FULL}.json").unlink(), {"record"}, "MISSING"),
-        (lambda: write_text(MADE / "backbones/qwen3-vl-4b/model.safetensors", "x"), {"start"}, "CHANGED"),
-        (lambda: shutil.rmtree(MADE / "backbones/qwen3-vl-4b"), {"start"}, "MISSING"),
+        (lambda: write_text(Path("base_models/qwen3-vl-4b/model.safetensors"), "x"), {"start"}, "CHANGED"),
+        (lambda: shutil.rmtree("base_models/qwen3-vl-4b"), {"start"}, "MISSING"),
         (lambda: Path("data/miniature/manifests/snei/test.tsv").unlink(), {"manifest", "raw data"}, "MISSING"),
         (lambda: replaced(Path("data/miniature/raw/snei/scenarios.jsonl"), "Why", "How"), {"raw data"}, "CHANGED"),
         (lambda: shutil.rmtree("data/miniature/raw"), {"raw data"}, "MISSING"),

@@ -28,7 +28,7 @@ def undisturbed(cluster, tmp_path_factory) -> SlurmProject:
 
 @pytest.fixture
 def project(undisturbed, cluster, tmp_path) -> SlurmProject:
-    """Data and backbones are there, nothing is trained."""
+    """Data is there, nothing is trained."""
     root = tmp_path / "project"
     shutil.copytree(undisturbed.root, root)
     for folder in ("checkpoints", "records", "predictions", "metrics", "summary"):

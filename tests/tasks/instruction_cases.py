@@ -19,7 +19,7 @@ LEVELS = {"frozenlake": [3, 4], "maze": [3, 4], "minibehaviour": [4, 5]}
 def scene_cases() -> list[tuple[Scene, Instruction]]:
     """Pairs of a scene and an instruction about it."""
     rng = random.Random(0)
-    drawn = sample_scenes(rng, 500, SHARES["captions"], thirds=TRAINED)
+    drawn = sample_scenes(rng, 500, SHARES["any"], thirds=TRAINED)
     return [(scene, one) for scene in drawn for one in about_scene(scene, rng, 12)]
 
 

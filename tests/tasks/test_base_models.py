@@ -45,9 +45,9 @@ def project(experiment, tmp_path_factory):
         )  # fmt: skip
         asked = [item.exchange for item in read_instructions(here.instructions, "train")]
         questions, answers = [one.question for one in asked], [one.answer for one in asked]
-        write_json(here.vocabulary("untrained"), vocabulary(questions, answers, experiment.prompt.system.value, 500))
-        shape = experiment.models["qwen3-vl-2b"].backbone.value
-        untrained.build(shape, here.vocabulary("untrained"), (784, 50176), 11, here.backbone("untrained/qwen3-vl-2b"))
+        write_json(here.vocabulary, vocabulary(questions, answers, experiment.prompt.system.value, 500))
+        shape = experiment.base_models.models.value["qwen3-vl-2b"]
+        untrained.build(shape, here.vocabulary, (784, 50176), 11, here.untrained("qwen3-vl-2b"))
         execution = ExecutionSpec(engine="plain", processes=1, loggers=[])
         jobs.train(experiment, run, execution, here.checkpoints(run.id), here.record(run.id))
         jobs.generate(experiment, run, here.predictions(run.id))
@@ -73,7 +73,7 @@ def test_a_published_model_is_the_trained_one_in_half_the_bits(project, experime
         assert torch.equal(before.half().float(), after), name
     assert (project / "published/model.safetensors").stat().st_size < 6 * 2**20
     assert AutoModelForImageTextToText.from_pretrained(project / "published").dtype == torch.float16
-    folders = project / "published", project / "results/miniature/backbones/untrained/qwen3-vl-2b"
+    folders = project / "published", project / "results/miniature/untrained/qwen3-vl-2b"
     own, built = (load_preprocessor(Weights(path=str(folder))).tokenizer.get_vocab() for folder in folders)
     assert own == built
     facts = read_json(project / "published/training.json")

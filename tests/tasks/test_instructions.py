@@ -163,7 +163,7 @@ def test_few_states_are_planned_from_their_picture(folder):
 def test_the_words_are_few():
     rng = random.Random(3)
     asked = [one for _, one in state_cases()] + about_words(rng, 2000)
-    for scene in sample_scenes(rng, 2000, SHARES["captions"], thirds=TRAINED):
+    for scene in sample_scenes(rng, 2000, SHARES["any"], thirds=TRAINED):
         asked += about_scene(scene, rng, QUESTIONS["scene"])
     words = set()
     for one in asked:

@@ -28,12 +28,12 @@ def test_the_papers_grid_is_planned_within_seconds_and_without_data(project):
     assert jobs["train"] == 10 + 24 + 6 + 30 + 11 + 10 + 2
     assert jobs["generate"] == jobs["score"] == jobs["train"] + 2, "base models are asked, too"
     assert jobs["manifest"] == 2
-    assert "draw" not in jobs and "ground" not in jobs
+    assert "draw" not in jobs
 
 
-def test_the_miniature_grid_also_draws_data_and_grounds_backbones(project):
+def test_the_miniature_grid_also_draws_data_and_starts_from_published_base_models(project):
     jobs = project.jobs("all")
-    assert (jobs["draw"], jobs["captions"], jobs["vocabulary"], jobs["ground"]) == (2, 1, 1, 5)
+    assert jobs["draw"] == 2 and not {"instructions", "base_vocabulary", "untrained"} & {*jobs}
     assert jobs["train"] >= jobs["generate"] == jobs["score"] > 100  # teachers are trained, too
     assert (jobs["gallery"], jobs["costs"], jobs["report_page"]) == (1, 1, 1)
 
@@ -45,8 +45,7 @@ def test_every_job_that_a_cluster_starts_has_limits_of_its_own():
     local = set(re.search(r"^localrules:\n((?:    \w+,\n)+)", text, re.MULTILINE)[1].replace(",", "").split())
     profile = yaml.safe_load((ROOT / "slurm/profile.yaml").read_text())
     assert local < rules
-    # Grounding is for drawn worlds alone: one CPU, a minute.
-    assert rules - local - {"ground"} == set(profile["set-resources"]) == set(profile["set-threads"])
+    assert rules - local == set(profile["set-resources"]) == set(profile["set-threads"])
 
 
 def test_dvc_and_snakemake_agree_on_what_a_manifest_depends_on():
@@ -111,9 +110,6 @@ def test_one_pairing_can_be_named_by_its_path(project):
         "draw": 1,
         "import_data": 1,
         "manifest": 1,
-        "captions": 1,
-        "vocabulary": 1,
-        "ground": 2,
         "train": 1,
         "generate": 1,
         "score": 1,
@@ -140,10 +136,9 @@ def test_a_mistake_ends_in_a_clear_line_without_a_traceback(project, arguments, 
 
 def test_mgsd_is_a_target_of_its_own(project):
     jobs = project.jobs("planning")
-    # Of one model words, plan, reading, and three variants of stage 2; of the other words, reading and MGSD. Base models
-    # are asked, and words are not.
-    assert [jobs[rule] for rule in ("planning_cell", "train", "generate", "score")] == [3, 6 + 3, 7 + 2, 7 + 2]
-    assert "draw" not in jobs and "ground" not in jobs
+    # Of one model plan, reading, and three variants of stage 2; of the other reading and MGSD. Base models are asked.
+    assert [jobs[rule] for rule in ("planning_cell", "train", "generate", "score")] == [3, 5 + 2, 6 + 3, 6 + 3]
+    assert "draw" not in jobs
 
 
 @pytest.mark.parametrize("retain, removed", [("none", True), ("final", False)])

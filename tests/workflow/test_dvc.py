@@ -50,8 +50,6 @@ def shrink_experiment(config: dict) -> None:
 def shrink_models(scale: dict) -> None:
     scale["models"] = {name: scale["models"][name] for name in PAIR.values()}
     scale["controls"]["best"]["value"] = {}  # it names arms that are no more
-    scale["drawing"]["captions"]["value"] = 16
-    scale["drawing"]["epochs"]["value"] = 1
     scale["training"]["epochs"]["value"] = 1
     scale["evaluation"]["max_new_tokens"]["value"] = 8
 
@@ -183,7 +181,6 @@ def started(experiment, tmp_path_factory) -> Versioned:
 def test_from_scratch_everything_runs_once(first):
     runs = sum(RUNS.values())
     assert first.jobs == {
-        "captions": 1, "vocabulary": 1, "ground": 2,
         "train": runs, "generate": runs, "score": runs, "generate_exchanged": 3, "score_exchanged": 3,
         "table": 5, "encoders": 1, "figure": 5, "gallery": 1, "costs": 1, "report_page": 1, "all": 1,
     }  # fmt: skip
@@ -242,7 +239,7 @@ def test_editing_raw_data_without_dvc_stops_snakemake_with_the_command_to_type(p
 def test_a_corrected_training_label_that_fails_half_way_runs_only_what_is_missing(project):
     """Also: meanwhile a second `dvc repro` is told who is at work."""
     project.correct("muson", "00003", "perception", "A corrected answer.")
-    weights = project.root / "results/miniature/backbones/qwen3-vl-4b/model.safetensors"
+    weights = project.root / "base_models/qwen3-vl-4b/model.safetensors"
     whole = weights.read_bytes()
     weights.write_bytes(whole[:1000])
     # Which two of the three trainings start first is Snakemake's choice.

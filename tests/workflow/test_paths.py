@@ -16,16 +16,13 @@ def shrink(scale: dict) -> None:
     """Enough to go through every step, and data in a folder with a blank."""
     scale["data"] = {"value": DATA, "assumed": "test"}
     scale["datasets"]["snei"]["scenarios"]["value"] = {"train": 16, "test": 6}
-    scale["drawing"]["captions"]["value"] = 16
-    scale["drawing"]["epochs"]["value"] = 1
     scale["training"]["epochs"]["value"] = 1
     scale["evaluation"]["max_new_tokens"]["value"] = 8
     planning = scale["planning"]
     planning["levels"]["value"] = {"maze": [3]}
     planning["states"]["value"] = {"train": 8, "val": 0, "test": 4}
-    for stage in ("words", "reading", "distillation"):
+    for stage in ("reading", "distillation"):
         planning[stage]["epochs"]["value"] = 1
-    planning["words"]["pictured"]["value"] = planning["words"]["read"]["value"] = 2
     planning["distillation"]["max_new_tokens"]["value"] = planning["evaluation"]["max_new_tokens"]["value"] = 8
 
 

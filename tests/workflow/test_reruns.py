@@ -33,8 +33,8 @@ def write():
     if seen:
         (folder / f"{os.getpid()}.json").write_text(json.dumps([sys.argv, sorted(seen)]))
 """
-DONE = {"data generate": "drawing", "data import": "importing", "data manifest": "manifest", "backbone ground": "backbones",
-        "backbone vocabulary": "vocabulary", "train": "training", "generate": "generation", "score": "scoring",
+DONE = {"data generate": "drawing", "data import": "importing", "data manifest": "manifest",
+        "train": "training", "generate": "generation", "score": "scoring",
         "report": "reporting"}  # fmt: skip
 
 SCORED_AGAIN = {"score": 6, "score_exchanged": 3, "table": 1, "figure": 1, "headline": 1}
@@ -43,8 +43,6 @@ SCORED_AGAIN = {"score": 6, "score_exchanged": 3, "table": 1, "figure": 1, "head
 def shrink(scale: dict) -> None:
     """Enough to go through every step, not to learn."""
     scale["datasets"]["snei"]["scenarios"]["value"] = {"train": 16, "test": 6}
-    scale["drawing"]["captions"]["value"] = 16
-    scale["drawing"]["epochs"]["value"] = 1
     scale["training"]["epochs"]["value"] = 1
     scale["evaluation"]["max_new_tokens"]["value"] = 8
 
@@ -169,7 +167,7 @@ def test_scoring_code_causes_no_training(project, unchanged):
 def test_an_operator_of_the_objective_causes_what_depends_on_it(project, unchanged):
     change_code(project, "gcl/objective/drl.py", "logp_NV - other_NV", "logp_NV + other_NV")
     jobs = project.jobs("headline")
-    assert jobs["train"] == 6 and jobs["ground"] == 2 and "draw" not in jobs and "vocabulary" not in jobs
+    assert jobs["train"] == 6 and "draw" not in jobs and "manifest" not in jobs
 
 
 def test_results_without_snakemakes_records_are_not_made_again(project):

@@ -27,7 +27,7 @@ if PLAN.makes_base_models:
         input:
             instructions=PLAN.here.instructions,
         output:
-            PLAN.here.vocabulary("untrained"),
+            PLAN.here.vocabulary,
         log:
             PLAN.here.log("base_models", "vocabulary"),
         conda:
@@ -45,9 +45,9 @@ if PLAN.makes_base_models:
     rule untrained:
         """Build a miniature model with random weights."""
         input:
-            vocabulary=PLAN.here.vocabulary("untrained"),
+            vocabulary=PLAN.here.vocabulary,
         output:
-            directory(PLAN.here.backbone("untrained/{model}")),
+            directory(PLAN.here.untrained("{model}")),
         log:
             PLAN.here.log("base_models", "build-{model}"),
         conda:

@@ -45,26 +45,6 @@ if PLAN.draws_data:
             " --experiment {params.experiment} --to {output:q} > {log:q} 2>&1"
 
 
-if PLAN.drawn:
-
-    rule captions:
-        """Draw and caption the scenes that miniature backbones are grounded in."""
-        output:
-            directory(PLAN.here.captions),
-        log:
-            PLAN.here.log("draw", "captions"),
-        conda:
-            "../envs/gcl.yaml"
-        params:
-            code=PLAN.code("drawing"),
-            scenes=PLAN.experiment.drawing.captions.value,
-            seed=PLAN.experiment.drawing.seed.value,
-        message:
-            "Draw and caption {params.scenes} scenes for grounding"
-        shell:
-            "gcl data generate captions --train {params.scenes} --seed {params.seed} --to {output:q} > {log:q} 2>&1"
-
-
 rule manifest:
     """Check every scene and write the contract with everything downstream."""
 

@@ -88,50 +88,6 @@ rule planning_pictures:
         "gcl planning render --states {input.states:q} {params.size} --out {output:q} > {log:q} 2>&1"
 
 
-if PLAN.drawn:
-
-    rule planning_vocabulary:
-        """Train the tokenizer of the miniature models for planning tasks."""
-        input:
-            states=PLAN.here.states,
-        output:
-            PLAN.here.vocabulary("planning"),
-        log:
-            PLAN.here.log("planning", "vocabulary"),
-        conda:
-            "../envs/gcl.yaml"
-        params:
-            code=PLAN.code("planning_vocabulary"),
-            size=PLANNING.settings.vocabulary.value,
-            system=PLANNING.settings.system.value,
-        message:
-            "Train the miniature tokenizer for planning tasks"
-        shell:
-            "gcl planning vocabulary --states {input.states:q} --size {params.size} --system {params.system:q}"
-            " --to {output:q} > {log:q} 2>&1"
-
-    rule planning_build:
-        """Build an untrained miniature model."""
-        input:
-            vocabulary=PLAN.here.vocabulary("planning"),
-        output:
-            directory(PLAN.here.backbone("planning/{model}")),
-        log:
-            PLAN.here.log("planning", "build-{model}"),
-        conda:
-            "../envs/gcl.yaml"
-        params:
-            code=PLAN.code("planning_backbones"),
-            experiment=PLAN.resolved,
-            architecture=PLANNING.architecture,
-            pixels=PLANNING.settings.pixels.value,
-        message:
-            "Build an untrained miniature {wildcards.model}"
-        shell:
-            "gcl planning build {wildcards.model} --experiment {params.experiment} --vocabulary {input.vocabulary:q}"
-            " --pixels {params.pixels} --to {output:q} > {log:q} 2>&1"
-
-
 rule planning:
     """MGSD and its controls: the table, and the same as a figure."""
     input:

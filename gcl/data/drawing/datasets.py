@@ -2,10 +2,8 @@
 
     snei       train.json, test.json: LLaVA-style conversations of five rounds; free-text actions, long-tailed
     muson      annotations.csv: one row a scene, five text fields; actions from the closed list
-    captions   captions.jsonl: image, terse caption and description, for grounding the miniature backbones
 
-The seed decides everything. Pictures are in images/. Constellations of a test split never occur in a training split or a
-caption. Only those of a tuning set occur in captions.
+The seed decides everything. Pictures are in images/. Constellations of a test split never occur in a training split.
 """
 
 import csv
@@ -19,9 +17,8 @@ from tqdm import tqdm
 from gcl.data.drawing import language
 from gcl.data.drawing.constellation import TESTED, TRAINED, TUNING, Scene, sample_scenes
 from gcl.data.drawing.render import render
-from gcl.data.scenario import Scenario, Turn
 from gcl.errors import ConfigError
-from gcl.files import atomic_folder, read_jsonl, write_json, write_jsonl, write_text
+from gcl.files import atomic_folder, write_json, write_text
 
 # Shares of the actions. SNEI's distribution is described as long-tailed. MUSON's is flatter here than the real one, so that
 # "Move Forward" as the only answer scores badly.
@@ -35,8 +32,7 @@ SHARES = {
         "Stop": 0.15, "Turn Right": 0.13, "Turn Left": 0.13,
     },
 }  # fmt: skip
-SHARES["captions"] = dict.fromkeys(SHARES["muson"], 1 / 6)
-CAPTION_QUESTIONS = {"caption": "List the scene.", "description": "Describe the scene."}
+SHARES["any"] = dict.fromkeys(SHARES["muson"], 1 / 6)  # in no data set
 # The turns of drawn scenes, in their order, and who says them.
 SPEAKERS = {
     "perception": language.perceive,
@@ -98,30 +94,13 @@ def write_dataset(
             _write_table(work, records)
 
 
-def write_captions(count: int, seed: int, folder: Path) -> None:
-    """Draw `count` scenes outside of all data sets, each with a caption and a description in sentences."""
-    rng = random.Random(f"captions {seed}")
-    with atomic_folder(folder) as work:
-        pictures = ScenePictures(work)
-        scenes = sample_scenes(rng, count, SHARES["captions"], thirds=TRAINED)
-        records = [
-            {
-                "image": pictures.draw(scene, rng),
-                "caption": language.caption(scene),
-                "description": language.perceive(scene, rng),
-            }
-            for scene in _shown(scenes)
-        ]
-        write_jsonl(work / "captions.jsonl", records)
-
-
 def text_corpus(seed: int, questions: Iterable[str], system: str, scenes: int = 2000) -> Iterator[str]:
     """Texts for the miniature tokenizer: all words of the generators, about scenes outside of all data sets."""
     rng = random.Random(f"corpus {seed}")
-    for scene in sample_scenes(rng, scenes, SHARES["captions"], thirds=TRAINED):
+    for scene in sample_scenes(rng, scenes, SHARES["any"], thirds=TRAINED):
         yield from _turns("snei", scene, rng).values()
         yield from (f"{scene.action}.", language.caption(scene))
-        yield from (*questions, *CAPTION_QUESTIONS.values(), f"system\n{system}", "user\n", "assistant\n")
+        yield from (*questions, f"system\n{system}", "user\n", "assistant\n")
 
 
 def _shown(scenes: Iterable[Scene]) -> Iterable[Scene]:
@@ -158,16 +137,3 @@ def _write_table(folder: Path, records: Mapping[str, list[dict[str, str]]]) -> N
     for split, scenes in records.items():
         writer.writerows({"id": Path(scene["image"]).stem, "split": split, **scene} for scene in scenes)
     write_text(folder / "annotations.csv", text.getvalue())
-
-
-def read_captions(folder: Path) -> list[Scenario]:
-    """The scenes of `write_captions`, as scenarios of two turns."""
-    return [
-        Scenario(
-            id=Path(record["image"]).stem,
-            image=folder / record["image"],
-            turns={name: Turn(question, record[name]) for name, question in CAPTION_QUESTIONS.items()},
-            split="train",
-        )
-        for record in read_jsonl(folder / "captions.jsonl")
-    ]

@@ -7,7 +7,6 @@ from typing import Any
 from gcl.errors import ConfigError
 from gcl.experiment.planning_schema import Stage
 from gcl.experiment.runs import (
-    Built,
     MemberSpec,
     ObjectiveSpec,
     ReferenceFeed,
@@ -18,7 +17,6 @@ from gcl.experiment.runs import (
     TrainingSpec,
 )
 from gcl.experiment.schema import Experiment, Training
-from gcl.experiment.weights import Weights
 
 SCENES = "scenes"  # the kind of all data sets of config.yaml
 
@@ -44,9 +42,7 @@ def member(
     experiment: Experiment, role: str, model: str, *, lr: float, tau: float = 1.0, start: Start | None = None
 ) -> MemberSpec:
     """A member; without `start` it begins with the weights that the configuration gives its model."""
-    backbone = experiment.models[model].backbone.value
-    if start is None:
-        start = backbone if isinstance(backbone, Weights) else Built(backbone=model)
+    start = start or experiment.models[model].backbone.value
     return MemberSpec(role=role, model=model, start=start, lr=lr, tau=tau)
 
 

@@ -4,7 +4,7 @@ from gcl.errors import ConfigError
 from gcl.experiment.methods.parts import Method, member, only_default, run_spec
 from gcl.experiment.places import INSTRUCTIONS
 from gcl.experiment.planning_schema import Stage
-from gcl.experiment.runs import Built, ReferenceFeed, RunId, RunSpec, Shown
+from gcl.experiment.runs import ReferenceFeed, RunId, RunSpec, Shown, Untrained
 from gcl.experiment.schema import Experiment
 
 
@@ -15,7 +15,7 @@ def _make(experiment: Experiment, ref: RunId) -> RunSpec:
         raise ConfigError(f"{str(ref)!r}: base models of scale {experiment.scale} are published ones; none is made")
     stage = settings.training
     training = {name: getattr(stage, name).value for name in Stage.model_fields if name != "lr"}
-    solo = member(experiment, "solo", model, lr=stage.lr.value, start=Built(backbone=f"untrained/{model}"))
+    solo = member(experiment, "solo", model, lr=stage.lr.value, start=Untrained(model=model))
     feed = ReferenceFeed(shown=[Shown(questions=["instruction"])])
     return run_spec(experiment, ref, [solo], feed, micro_batch=stage.global_batch.value, by_length=True, **training)
 

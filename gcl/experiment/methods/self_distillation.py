@@ -4,7 +4,6 @@ The student comes from stage 1, the teacher is its base model. Variants are thos
 """
 
 from gcl.errors import ConfigError
-from gcl.experiment.methods.base_model import base_start
 from gcl.experiment.methods.parts import Method, member, run_spec
 from gcl.experiment.places import PLANNING
 from gcl.experiment.runs import ObjectiveSpec, RolloutFeed, RunId, RunSpec, Trained
@@ -18,13 +17,11 @@ def _make(experiment: Experiment, ref: RunId) -> RunSpec:
     if ref.variant not in settings.variants:
         raise ConfigError(f"unknown variant {ref.variant!r} of mgsd; use one of {', '.join(settings.variants)}")
     variant, stage, model = settings.variants[ref.variant].value, settings.distillation, ref.models[0]
-    base = base_start(experiment, ref.dataset, model)
-    student = base
-    if variant.grounded:
-        student = Trained(run=str(RunId(ref.dataset, "reading", (model,), "default", ref.seed)), role="solo")
+    reading = str(RunId(ref.dataset, "reading", (model,), "default", ref.seed))
+    grounded = Trained(run=reading, role="solo") if variant.grounded else None
     members = [
-        member(experiment, "student", model, lr=stage.lr.value, start=student),
-        member(experiment, "teacher", model, lr=0.0, start=base),
+        member(experiment, "student", model, lr=stage.lr.value, start=grounded),
+        member(experiment, "teacher", model, lr=0.0),
     ]
     # The teacher's answers are learnt as they are.
     objective = ObjectiveSpec(drl_weight=1.0 if variant.author == "student" else 0.0, divergence=variant.divergence)

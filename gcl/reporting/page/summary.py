@@ -6,7 +6,7 @@ Nothing here is written in advance: a sentence says "no row" only if no row does
 from collections.abc import Iterator, Sequence
 
 from gcl.evaluation.metric_registry import header
-from gcl.experiment.schema import Experiment, MiniatureModel
+from gcl.experiment.schema import Experiment
 from gcl.reporting.estimates import METHODS, ROLES
 from gcl.reporting.page.page_tables import MarkCount, count_marks
 from gcl.reporting.tables.looks import PictureUse, looks
@@ -120,8 +120,8 @@ def _gain(gain: Difference) -> str:
 def _limits(experiment: Experiment) -> Iterator[str]:
     """The limits of these numbers."""
     if experiment.drawing is not None:
-        small = [m.backbone.value for m in experiment.models.values() if isinstance(m.backbone.value, MiniatureModel)]
-        widths = sorted({model.hidden_size for model in small})
+        small = experiment.base_models.models.value
+        widths = sorted({model.hidden_size for model in small.values()})
         scenes = ", ".join(
             f"{name} {(counts := experiment.datasets[name].scenarios.value).train} training and {counts.test} test scenes"
             for name in experiment.groups

@@ -75,7 +75,7 @@ def write_instructions(
 
 
 def _about_scenes(pictures: ScenePictures, count: int, held_out: float, rng: random.Random) -> Lines:
-    scenes = sample_scenes(rng, count, SHARES["captions"], thirds=TRAINED)
+    scenes = sample_scenes(rng, count, SHARES["any"], thirds=TRAINED)
     apart = _apart(scenes, held_out, rng)
     lines: Lines = {"train": [], "test": []}
     for number, scene in enumerate(tqdm(scenes, desc="drawing", unit="scene", mininterval=2)):
