@@ -79,8 +79,8 @@ def load_backbone(source: Weights, dtype: torch.dtype = torch.float32) -> PreTra
     """Load a model from whole weights in evaluation mode.
 
     Raises:
-        CheckpointError: if a file is missing or unreadable, a weight is missing, or the family is unknown. Also if the weights
-            have another hash than `source.sha256`.
+        CheckpointError: if a file is missing or unreadable, a weight is missing, or the family is unknown. Also if
+            the weights have another hash than `source.sha256`.
     """
     _check(source)
     model, info = _guarded(

@@ -42,7 +42,7 @@ def fails(capsys, *arguments: str) -> str:
     return error[error.index("gcl: error: ") :]  # behind a progress bar, perhaps
 
 
-@pytest.mark.parametrize("verb", ["", "data", "backbone", "planning", *VERBS])
+@pytest.mark.parametrize("verb", ["", "data", "base-model", "planning", *VERBS])
 def test_every_verb_has_help(capsys, verb):
     assert main([*verb.split(), "--help"]) == 0
     text = capsys.readouterr().out
@@ -116,7 +116,7 @@ MISUSES = {
     "no positive whole number": (["plan", "--tokens", "0"], 'Invalid value "0" for --tokens. Must be >= 1.'),
     "no positive number": (["plan", "--tflops", "nan"], "for --tflops. Must be a positive number."),
     "no choice": (["planning", "import", "x", "--format", "y", "--to", "z"], 'Choose from: "vsp", "visualplanning".'),
-    "one number of two": (["planning", "build", "--pixels", "3"], "--pixels requires 2"),
+    "one number of two": (["compare", "a", "b", "--members", "solo"], "--members requires 2"),
     "two that exclude each other": (["plan", "--disk", "--memory", "x"], "Mutually exclusive arguments"),
     "no picture": (["predict", "--checkpoint", "x", "--image"], "--image requires at least 1 element"),
     "an argument too much": (["runs", "a", "b"], "Unused Tokens: ['b']"),

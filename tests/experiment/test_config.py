@@ -120,8 +120,8 @@ def test_a_change_on_the_command_line_wins_over_the_scale_file(config):
 
 
 def test_a_mistake_in_an_architecture_is_one_line(config):
-    models = {"qwen3-vl-2b": {"backbone": {"value": {"family": "qwen3_vl", "hidden_size": "64"}, "assumed": "x"}}}
-    lines = messages(config, Document("more.yaml", {"models": models}))
+    models = {"qwen3-vl-2b": {"family": "qwen3_vl", "hidden_size": "64"}}
+    lines = messages(config, Document("more.yaml", {"base_models": {"models": {"value": models, "assumed": "x"}}}))
     assert any("hidden_size: '64' is not a number" in line for line in lines)
     assert not any("did you mean" in line for line in lines)
 

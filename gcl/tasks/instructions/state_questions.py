@@ -15,7 +15,7 @@ from gcl.tasks.instructions.instruction import Asked, Instruction, draw_differen
 from gcl.tasks.instructions.state_facts import FACTS, NEXT_TO, all_cells, things
 
 # Shares of the groups of questions.
-GROUPS = {"state": 4, "words": 2, "plan": 2}
+GROUPS = {"state": 4, "words": 2, "plan": 4}
 TOLD_VIEWS: tuple[View, ...] = ("symbols", "symbols+plan")
 LONGEST_WALK = 4  # moves
 BLOCKING = ("hole", "table", "printer")
