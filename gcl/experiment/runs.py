@@ -99,7 +99,7 @@ class TrainingSpec(Strict):
     """Settings that all members share.
 
     Attributes:
-        by_length: whether the samples of a step have similar lengths.
+        by_length: whether the samples of a pass have similar lengths.
     """
 
     epochs: int

@@ -27,7 +27,7 @@ def steps_per_epoch(samples: int, global_batch: int) -> int:
 
 
 def global_batches(
-    samples: int, global_batch: int, epochs: int, seed: int, lengths: Sequence[int] | None = None
+    samples: int, global_batch: int, epochs: int, seed: int, lengths: Sequence[int] | None = None, micro_batch: int = 1
 ) -> Iterator[list[int]]:
     """Yield sample indices step by step; every epoch shows every sample once.
 
@@ -36,7 +36,9 @@ def global_batches(
         global_batch: samples of a step.
         epochs: passes over all samples.
         seed: of the order.
-        lengths: of the samples. If given, each step has samples of similar lengths, so less is padded.
+        lengths: of the samples. If given, each pass has samples of similar lengths, so less is padded. A step mixes passes
+            of all lengths.
+        micro_batch: samples of a pass.
     """
     for epoch in range(epochs):
         generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
@@ -45,8 +47,10 @@ def global_batches(
             yield from chunks(order, global_batch)
             continue
         windows = [sorted(window, key=lengths.__getitem__) for window in chunks(order, WINDOW * global_batch)]
-        steps = [step for window in windows for step in chunks(window, global_batch)]
-        yield from (steps[number] for number in torch.randperm(len(steps), generator=generator))
+        passes = [one for window in windows for one in chunks(window, micro_batch)]
+        *full, last = passes  # the last one may be smaller, and would put the others out of step
+        mixed = [full[number] for number in torch.randperm(len(full), generator=generator)]
+        yield from chunks([sample for one in (*mixed, last) for sample in one], global_batch)
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,9 @@ def train_group(
     steps = total_steps(feed, spec)
     done = checkpoints.resume()
     lengths = words(members[0].encoder, feed.exchanges) if training.by_length else None
-    order = global_batches(len(feed.exchanges), training.global_batch, training.epochs, spec.seed, lengths)
+    order = global_batches(
+        len(feed.exchanges), training.global_batch, training.epochs, spec.seed, lengths, training.micro_batch
+    )
     batches = list(order)[done:]
     upcoming = feed.steps(engine, spec, batches, done=done, vocabulary=vocabulary, workers=execution.workers)
     for member in members:

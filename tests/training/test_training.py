@@ -11,6 +11,7 @@ import torch
 from group_case import losses, make_run, train_scenes
 from transformers import AutoModelForImageTextToText, AutoTokenizer
 
+from gcl.data.encoding import chunks
 from gcl.data.scenario import Turn
 from gcl.errors import CheckpointError, TrainingError
 from gcl.experiment.execution import ExecutionSpec
@@ -171,21 +172,25 @@ def test_every_epoch_shows_every_sample_once_in_another_order():
     assert batches == list(global_batches(10, 4, 2, seed=3)) != list(global_batches(10, 4, 2, seed=4))
 
 
-def test_batches_of_similar_lengths_show_every_sample_once_in_random_order():
+def test_passes_of_similar_lengths_show_every_sample_once_in_random_order():
     lengths = [(37 * k) % 101 for k in range(1001)]
-    batches = list(global_batches(1001, 4, 2, seed=3, lengths=lengths))
-    assert batches == list(global_batches(1001, 4, 2, seed=3, lengths=lengths))
-    assert batches != list(global_batches(1001, 4, 2, seed=4, lengths=lengths))
-    epochs = batches[: len(batches) // 2], batches[len(batches) // 2 :]
+
+    def batches(seed):
+        return list(global_batches(1001, 8, 2, seed, lengths, micro_batch=4))
+
+    steps = batches(3)
+    assert steps == batches(3) != batches(4)
+    epochs = steps[: len(steps) // 2], steps[len(steps) // 2 :]
     assert all(sorted(k for batch in epoch for k in batch) == list(range(1001)) for epoch in epochs)
-    assert epochs[0] != epochs[1] and len(epochs[0]) == steps_per_epoch(1001, 4)
+    assert epochs[0] != epochs[1] and len(epochs[0]) == steps_per_epoch(1001, 8)
 
-    def padded(steps):
-        return sum(len(step) * max(lengths[k] for k in step) for step in steps)
+    def padded(some):
+        passes = [one for step in some for one in chunks(step, 4)]
+        return sum(len(one) * max(lengths[k] for k in one) for one in passes)
 
-    assert padded(batches) < 1.1 * 2 * sum(lengths) < 0.8 * padded(global_batches(1001, 4, 2, seed=3))
-    means = [sum(lengths[k] for k in step) / len(step) for step in epochs[0]]
-    assert sorted(means) != means  # short and long steps are mixed
+    assert padded(steps) < 1.1 * 2 * sum(lengths) < 0.8 * padded(global_batches(1001, 8, 2, seed=3))
+    spreads = [max(lengths[k] for k in step) - min(lengths[k] for k in step) for step in epochs[0]]
+    assert sum(spreads) / len(spreads) > 20  # short and long passes share a step
 
 
 @pytest.mark.parametrize("members", [1, 2])
