@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Iterator
 
+from gcl.experiment.methods.base_model import base_run
 from gcl.experiment.methods.competition import find_group, group_run
 from gcl.experiment.methods.fine_tuning import sft_run
 from gcl.experiment.methods.registry import find_run
@@ -37,16 +38,15 @@ def planning_runs(experiment: Experiment) -> list[RunSpec]:
     return [find_run(experiment, run) for run in ids]
 
 
-def scored_as(experiment: Experiment, run: RunSpec) -> str:
-    """Id under which a training's members are scored: its own, or that of the base model which it makes."""
-    bases = (base for base in planning_runs(experiment) if base.feed is None and run.id in base.trained_before)
-    return next((base.id for base in bases), run.id)
-
-
 def component_runs(experiment: Experiment, dataset: str, seed: int) -> list[RunSpec]:
     """Table 2's GCL rows on one data set."""
     components = experiment.components
     return [group_run(experiment, dataset, components.pair.value.models, row, seed) for row in components.rows.value]
+
+
+def base_runs(experiment: Experiment, dataset: str) -> list[RunSpec]:
+    """The models of Table 2 before any training."""
+    return [base_run(experiment, dataset, model) for model in experiment.components.pair.value.models]
 
 
 def exchanged_runs(experiment: Experiment, dataset: str) -> list[RunSpec]:

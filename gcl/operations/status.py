@@ -13,7 +13,6 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from gcl.experiment.grid import scored_as
 from gcl.experiment.places import SCRATCH, Places, places
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment
@@ -50,7 +49,7 @@ def status(experiment: Experiment, runs: Iterable[RunSpec], root: Path = Path())
     """
     queue = _queue()
     here = places(experiment)
-    return [_run_status(run.id, scored_as(experiment, run), here, root, queue) for run in runs]
+    return [_run_status(run.id, here, root, queue) for run in runs]
 
 
 def show(found: Sequence[RunStatus], *, every: bool = False) -> str:
@@ -68,8 +67,7 @@ def show(found: Sequence[RunStatus], *, every: bool = False) -> str:
     return "\n".join(lines)
 
 
-def _run_status(run: str, scored: str, here: Places, root: Path, queue: Mapping[str, str]) -> RunStatus:
-    """Of one run, which is scored under the id `scored`."""
+def _run_status(run: str, here: Places, root: Path, queue: Mapping[str, str]) -> RunStatus:
     leases = list((root / SCRATCH / run).glob("*/lease"))
     if alive := [lease for lease in leases if time.time() - lease.stat().st_mtime < DURATION]:
         return RunStatus(run, "running", _progress(alive[0].with_name(progress.FILE)))
@@ -77,11 +75,11 @@ def _run_status(run: str, scored: str, here: Places, root: Path, queue: Mapping[
     job = next((job for comment, job in queue.items() if name.search(comment.replace("/", "_"))), None)
     if job is not None:
         return RunStatus(run, "queued", job)
-    if (root / here.metrics(scored)).is_file():
+    if (root / here.metrics(run)).is_file():
         return RunStatus(run, "done")
     trained = (root / here.checkpoints(run) / "run.json").is_file()
-    for step, name in (("score", scored), ("generate", scored), ("train", run)):
-        path = here.log(step, name)
+    for step in ("score", "generate", "train"):
+        path = here.log(step, run)
         if (not trained or step != "train") and (error := _error(root / path)):
             return RunStatus(run, "failed", f"{error} ({path})")
     if trained:

@@ -27,7 +27,7 @@ def _encoders_table(experiment: Experiment, metrics: Metrics, results: Path) -> 
 
 
 TABLE_BUILDERS: dict[str, Callable[[Experiment, Metrics, Path], ResultTable]] = {
-    "headline": lambda e, m, _: component_table(e, "headline", ["snei"], m, exchanged=True),
+    "headline": lambda e, m, _: component_table(e, "headline", ["snei"], m, checks=True),
     "table1": lambda e, m, _: group_table(e, "table1", "snei", m),
     "table2": lambda e, m, _: component_table(e, "table2", list(e.groups), m),
     "table3": lambda e, m, _: group_table(e, "table3", "muson", m),

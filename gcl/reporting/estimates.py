@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from gcl.errors import DataError
 from gcl.evaluation.bootstrap import group_weights, mean_interval, paired_difference
 from gcl.evaluation.metric_registry import ranking, scores_of
+from gcl.experiment.methods.base_model import base_run
 from gcl.experiment.methods.competition import group_run
 from gcl.experiment.methods.fine_tuning import sft_run
 from gcl.experiment.schema import Experiment, Pair
@@ -19,6 +20,7 @@ from gcl.reporting.metrics_file import Item, MemberMetrics
 from gcl.reporting.tables.result_table import Difference
 
 ROLES = ("learner", "guide")
+BASE = {"base": "base model"}  # nothing is trained
 METHODS = {"sft": "SFT", "gsl": "GCL: GSL", "drl": "GCL: DRL", "gco": "GCL: GSL + DRL", "full": "GCL: GSL + DRL + AGO"}
 # Variants whose members also see the pictures of other scenes (`gcl.experiment.grid.exchanged_runs`).
 EXCHANGED = {variant: f"{METHODS[variant]}, pictures exchanged" for variant in ("sft", "full")}
@@ -75,19 +77,21 @@ def member_score(
     """One member of a pair over all seeds; None where the data set has no such score.
 
     Args:
-        variant: of the group's run; "sft" for the member's model trained alone.
+        variant: of the group's run; "sft" for the member's model trained alone, "base" for it before any training.
         metric: a score; None takes the first one.
     """
     metric = metric or ranking(experiment, dataset)[0]
     if metric not in scores_of(experiment, dataset):
         return None
-    if variant == "sft":
+    if variant == "base":
+        runs = [base_run(experiment, dataset, getattr(pair, role))]
+    elif variant == "sft":
         runs = [sft_run(experiment, dataset, getattr(pair, role), seed) for seed in experiment.seeds.value]
     else:
         runs = [group_run(experiment, dataset, pair.models, variant, seed) for seed in experiment.seeds.value]
     names = [run.evaluation(pictures) for run in runs]
     resamples = experiment.evaluation.bootstrap.value
-    return pooled(metrics, names, "solo" if variant == "sft" else role, metric, resamples)
+    return pooled(metrics, names, "solo" if variant in ("base", "sft") else role, metric, resamples)
 
 
 def pooled(

@@ -6,6 +6,11 @@ from gcl.experiment.runs import RunId, RunSpec
 from gcl.experiment.schema import Experiment
 
 
+def base_run(experiment: Experiment, dataset: str, model: str) -> RunSpec:
+    """The base model, asked the questions of a data set."""
+    return _make(experiment, RunId(dataset, "base", (model,), "default", 0))
+
+
 def _make(experiment: Experiment, ref: RunId) -> RunSpec:
     only_default(ref)
     solo = member(experiment, "solo", ref.models[0], lr=0.0)

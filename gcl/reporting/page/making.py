@@ -8,7 +8,7 @@ from typing import Any
 from gcl import __version__
 from gcl.errors import DataError
 from gcl.experiment.closure import evaluation_code, run_code
-from gcl.experiment.grid import all_runs, planning_runs, scored_as
+from gcl.experiment.grid import all_runs, planning_runs
 from gcl.experiment.places import results_at
 from gcl.experiment.provenance import environment, git_state
 from gcl.experiment.runs import RunSpec
@@ -53,7 +53,7 @@ def versions(metrics: Metrics) -> list[tuple[str, str, str, str]]:
 
 def facts(experiment: Experiment, results: Path, metrics: Metrics) -> list[tuple[str, str]]:
     """Facts about code, data and machines."""
-    scored = [scored_as(experiment, run) in metrics for run in all_runs(experiment).values()]
+    scored = [run in metrics for run in all_runs(experiment)]
     found = [
         ("GCL", __version__),
         ("this page from", _commit(git_state())),

@@ -6,11 +6,11 @@ Each takes the metrics of all its runs and raises DataError if these are not com
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import product
+from typing import Literal
 
 from gcl.evaluation.metric_registry import header, scores_of
 from gcl.experiment.schema import Experiment
-from gcl.experiment.types import Pictures
-from gcl.reporting.estimates import EXCHANGED, METHODS, ROLES, PooledScore, member_score
+from gcl.reporting.estimates import BASE, EXCHANGED, METHODS, ROLES, PooledScore, member_score
 from gcl.reporting.metrics import Metrics
 from gcl.reporting.paper_values import ComponentValue, paper_component, paper_group, paper_values_shown
 from gcl.reporting.tables.assemble import identity, result_table, row, score_cell, score_column
@@ -19,13 +19,13 @@ from gcl.reporting.tables.result_table import ResultColumn, ResultRow, ResultTab
 
 
 def component_table(
-    experiment: Experiment, name: str, datasets: Sequence[str], metrics: Metrics, exchanged: bool = False
+    experiment: Experiment, name: str, datasets: Sequence[str], metrics: Metrics, checks: bool = False
 ) -> ResultTable:
     """Table 2: the gain of each part of the objective, one row per data set, method and role.
 
     Args:
-        exchanged: add rows of members that saw the pictures of other scenes. Each is compared with the same member on its
-            own pictures. Only a model that looks is worse there.
+        checks: add rows of base models, and of members that saw the pictures of other scenes. The latter are compared with
+            the same member on its own pictures. Only a model that looks is worse there.
     """
     shown = paper_values_shown(experiment)
     columns = identity("dataset", "method", "model", "role") + [
@@ -35,9 +35,11 @@ def component_table(
     rows = []
     for dataset in datasets:
         score = partial(member_score, experiment, metrics, dataset, experiment.components.pair.value)
+        if checks:
+            rows += component_rows(experiment, dataset, columns, score, "base")
         rows += component_rows(experiment, dataset, columns, score)
-    if exchanged:
-        rows += component_rows(experiment, datasets[0], columns, score, pictures="exchanged")
+    if checks:
+        rows += component_rows(experiment, datasets[0], columns, score, "exchanged")
     return result_table(experiment, name, columns, rows, metrics, looking_notes(rows))
 
 
@@ -46,31 +48,37 @@ def component_rows(
     dataset: str,
     columns: Sequence[ResultColumn],
     score: Callable[..., PooledScore | None],
-    pictures: Pictures = "own",
+    kind: Literal["base", "own", "exchanged"] = "own",
     **words: str,
 ) -> list[ResultRow]:
-    """A row for each method and role, compared with the same model's SFT; with exchanged pictures, with its own pictures.
+    """A row for each method and role.
 
     Args:
         columns: those of kind "score" are filled.
         score: of a variant, role, metric, and "own" or "exchanged" pictures.
+        kind: "own": trained models, compared with the same model's SFT. "base": base models, compared with nothing.
+            "exchanged": trained models with exchanged pictures, compared with themselves on their own pictures.
         words: more cells.
     """
     pair, resamples = experiment.components.pair.value, experiment.evaluation.bootstrap.value
-    own, methods, rows = pictures == "own", METHODS if pictures == "own" else EXCHANGED, []
-    for variant, role in product(("sft", *experiment.components.rows.value) if own else EXCHANGED, ROLES):
+    methods = {"base": BASE, "own": METHODS, "exchanged": EXCHANGED}[kind]
+    variants = ("sft", *experiment.components.rows.value) if kind == "own" else methods
+    controls = (
+        {} if kind == "base" else {v: "sft" if kind == "own" else v for v in variants if (kind, v) != ("own", "sft")}
+    )
+    seeds, rows = 1 if kind == "base" else len(experiment.seeds.value), []
+    for variant, role in product(variants, ROLES):
         cells = {"dataset": dataset, "method": methods[variant], "model": getattr(pair, role), "role": role} | words
         behind = []
         for column in columns:
             if column.kind == "score":
-                ours, control = score(variant, role, column.name, pictures), None
-                if not own or variant != "sft":
-                    control = score("sft" if own else variant, role, column.name, "own")
-                shown = column.paper and own
+                ours = score(variant, role, column.name, "exchanged" if kind == "exchanged" else "own")
+                control = score(controls[variant], role, column.name, "own") if variant in controls else None
+                shown = column.paper and kind == "own"
                 paper = paper_component(dataset, variant, pair, role, column.name) if shown else None
                 cells[column.name] = score_cell(ours, control, resamples, paper)
                 behind += [ours, control]
-        rows.append(row(cells, behind, len(experiment.seeds.value), exchanged=not own))
+        rows.append(row(cells, behind, seeds, exchanged=kind == "exchanged"))
     return rows
 
 
