@@ -12,7 +12,7 @@ from turns_case import TURNS
 from gcl.evaluation.bootstrap import group_weights, mean_interval
 from gcl.evaluation.metric_registry import score_names, scores_of
 from gcl.experiment.asked import score_spec
-from gcl.experiment.grid import all_runs, exchanged_runs, planning_runs
+from gcl.experiment.grid import all_runs, base_runs, exchanged_runs, planning_runs
 from gcl.experiment.load import load_experiment
 from gcl.experiment.places import PLANNING, results_at
 from gcl.experiment.runs import RunSpec
@@ -52,7 +52,8 @@ def social_runs(experiment: Experiment) -> list[RunSpec]:
 
 def fake_metrics(experiment: Experiment, score: Score = constant) -> dict[str, dict[str, Any]]:
     """Contents of all metrics files on social scenes."""
-    own = {run.id: fake_file(run, experiment, score) for run in social_runs(experiment)}
+    runs = [*social_runs(experiment), *base_runs(experiment, "snei")]
+    own = {run.id: fake_file(run, experiment, score) for run in runs}
     return own | exchanged(own, experiment)
 
 
