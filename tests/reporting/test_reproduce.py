@@ -90,7 +90,7 @@ def test_one_seed_cannot_tell(tmp_path):
     one = quick(experiment_with())
     kept(made(tmp_path, shaken(one, 0.01), one), one)
     (found,) = reproduce(one, ["table2"], made(tmp_path, shaken(one, 0.01, number=1), one))
-    assert found.counts["cannot tell"] == 60 and "2 trainings a cell would tell" in str(found)
+    assert found.counts["cannot tell"] == 70 and "2 trainings a cell would tell" in str(found)
 
 
 def test_other_code_settings_and_rows_are_noted(tmp_path):
