@@ -1,4 +1,4 @@
-"""The tables that come with the project: the headline is of this code, and the age of all others is told."""
+"""The reference tables: the headline is of this code, and the age of the others is told."""
 
 import re
 import warnings
