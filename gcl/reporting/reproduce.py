@@ -77,7 +77,7 @@ def reproduce(experiment: Experiment, names: Sequence[str], results: Path) -> li
         results: folder of all results.
 
     Raises:
-        DataError: if a named table or its reference is missing, or nothing can be compared at all.
+        DataError: if a named table or its reference is missing or of an earlier version, or nothing can be compared.
     """
     place, margin = results_at(experiment.scale, results), experiment.report.margin.value
     known = names or sorted(path.name.removesuffix(".csv") for path in place.tables.glob("*.csv"))
@@ -89,7 +89,12 @@ def reproduce(experiment: Experiment, names: Sequence[str], results: Path) -> li
             raise DataError(f"{name}: no such table here; make it with: snakemake --cores 2 {file}")
         path = place.reference / f"{name}.provenance.json"
         if path.is_file():
-            found.append(_against(here, read_table_file(path, experiment.scale, name), str(path), margin))
+            try:
+                found.append(_against(here, read_table_file(path, experiment.scale, name), str(path), margin))
+            except DataError as error:
+                if names:
+                    raise
+                found.append(Reproduction(name, str(path), margin, [], [str(error)]))
         elif cells := list(_published(here, margin)):
             found.append(Reproduction(name, PUBLISHED, margin, cells, []))
         elif names:

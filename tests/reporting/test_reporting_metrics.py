@@ -110,5 +110,7 @@ def test_sources_hash_the_file_and_name_its_checkpoints(tmp_path):
         "run": RUN.id,
         "file": f"results/miniature/metrics/{RUN.id}.json",
         "sha256": sha256_file(folder / "miniature" / "metrics" / f"{RUN.id}.json"),
+        "spec": RUN.fingerprint,
+        "code": {"training": "t1", "evaluation": "e1"},
         "checkpoints": {"solo": f"weights of {RUN.id} solo"},
     }
