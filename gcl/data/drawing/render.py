@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageEnhance
 from gcl.data.drawing.constellation import Person, Scene
 
 WIDTH, HEIGHT = 168, 112  # units of the drawing
-PIXELS = (140, 84)  # of the picture: 15 visual tokens at 28 pixels each, 12 at 32
+PIXELS = (96, 64)  # of the picture: 6 visual tokens, whether they stand for 28 or 32 pixels
 HORIZON = 38
 SUPERSAMPLING = 2
 
