@@ -1,6 +1,6 @@
 """Questions about one fact of a planning state, as a picture or as words show it: `FACTS` by kind.
 
-Cells, directions and "none" are written as in `gcl.planning.perception`.
+Directions and "none" are written as in `gcl.planning.perception`.
 """
 
 import random
@@ -37,9 +37,12 @@ def things(state: PlanningState) -> dict[str, tuple[Cell, ...]]:
     raise TypeError(f"no things in a {type(state).__name__}")
 
 
-def listed(cells: list[Cell]) -> str:
-    """Cells one after another, or "none"."""
-    return " ".join(map(cell_text, cells)) or NONE
+def at(*cells: Cell) -> str:
+    """The cells of an answer, one after another, or "none".
+
+    A space stands before each, as everywhere in plans and readings. So one token, not two, means a cell.
+    """
+    return f"At {' '.join(map(cell_text, cells))}." if cells else NONE
 
 
 def _size(state: PlanningState, rng: random.Random) -> Asked:
@@ -52,7 +55,7 @@ def _where(state: PlanningState, rng: random.Random) -> Asked:
     name, cells = rng.choice([(name, cells) for name, cells in things(state).items() if name not in ("hole", "table")])
     if isinstance(state, Maze):
         name = rng.choice((name, ENDS[name]))
-    return worded(rng, ("Where is the {}?", "In which cell is the {}?", "Say where the {} is."), name), listed([*cells])
+    return worded(rng, ("Where is the {}?", "In which cell is the {}?", "Say where the {} is."), name), at(*cells)
 
 
 def _at(state: PlanningState, rng: random.Random) -> Asked:
@@ -66,17 +69,17 @@ def _at(state: PlanningState, rng: random.Random) -> Asked:
 def _list(state: PlanningState, rng: random.Random) -> Asked:
     if isinstance(state, FrozenLake):
         wordings = ("Where are holes?", "List all holes.", "Which cells are holes?")
-        return worded(rng, wordings), listed([*state.holes])
+        return worded(rng, wordings), at(*state.holes)
     if isinstance(state, Maze):
         cell = rng.choice(all_cells(state))
         wordings = ("In which directions is {} open?", "List the open directions of {}.")
         return worded(rng, wordings, cell_text(cell)), _ways(_exits(state, cell))
     if rng.random() < 0.5:
         wordings = ("Which cells are the table?", "Where is the table?", "List the cells of the table.")
-        return worded(rng, wordings), listed([*things(state)["table"]])
+        return worded(rng, wordings), at(*things(state)["table"])
     name = rng.choice(("printer", "agent"))
     wordings = ("Which cells are beside the {}?", "List the cells beside the {}.")
-    return worded(rng, wordings, name), listed(around(state, things(state)[name]))
+    return worded(rng, wordings, name), at(*around(state, things(state)[name]))
 
 
 def _how_many(state: PlanningState, rng: random.Random) -> Asked:

@@ -12,10 +12,10 @@ from gcl.planning.state import MOVES, Cell, PlanningState, Position, beside, cel
 from gcl.planning.states_file import StateRecord
 from gcl.planning.views import CELLS, prompt, response, symbols
 from gcl.tasks.instructions.instruction import Asked, Instruction, draw_different, worded
-from gcl.tasks.instructions.state_facts import FACTS, NEXT_TO, all_cells, things
+from gcl.tasks.instructions.state_facts import FACTS, NEXT_TO, all_cells, at, things
 
 # Shares of the groups of questions.
-GROUPS = {"state": 4, "words": 2, "plan": 4}
+GROUPS = {"state": 6, "words": 3, "plan": 4}
 TOLD_VIEWS: tuple[View, ...] = ("symbols", "symbols+plan")
 LONGEST_WALK = 4  # moves
 BLOCKING = ("hole", "table", "printer")
@@ -70,7 +70,7 @@ def _plan(record: StateRecord, rng: random.Random) -> Instruction:
 def _neighbour(state: PlanningState, rng: random.Random) -> Asked:
     cell, move = rng.choice(all_cells(state)), rng.choice([*MOVES])
     near = beside(cell, move)
-    answer = cell_text(near) if state.inside(near) else NONE
+    answer = at(near) if state.inside(near) else NONE
     return worded(rng, ("Which cell is {} {}?", "Say which cell is {} {}."), NEXT_TO[move], cell_text(cell)), answer
 
 
@@ -85,7 +85,7 @@ def _walk(state: PlanningState, rng: random.Random) -> Asked:
             return None
         move = rng.choice(legal)
         end, moves = beside(end, move), moves + move
-    return worded(rng, ("Where do you end after the moves {} from {}?",), moves, cell_text(cell)), cell_text(end)
+    return worded(rng, ("Where do you end after the moves {} from {}?",), moves, cell_text(cell)), at(end)
 
 
 def _legal_moves(state: PlanningState, cell: Cell) -> list[str]:

@@ -25,7 +25,7 @@ from gcl.tasks.instructions.scene_questions import about_scene
 from gcl.tasks.instructions.state_questions import about_state, plan_from_picture
 from gcl.tasks.instructions.word_questions import about_words
 
-QUESTIONS = {"scene": 4, "state": 12}  # about each scene and each state
+QUESTIONS = {"scene": 4, "state": 14}  # about each scene and each state
 # Of so many states one is also planned from its picture. Base models are to know the form, but hardly to plan.
 PLANNED_ONE_OF = 10
 
