@@ -17,9 +17,8 @@ def _make(experiment: Experiment, ref: RunId) -> RunSpec:
     training = {name: getattr(stage, name).value for name in Stage.model_fields if name != "lr"}
     solo = member(experiment, "solo", model, lr=stage.lr.value, start=Untrained(model=model))
     feed = ReferenceFeed(shown=[Shown(questions=["instruction"])])
-    return run_spec(
-        experiment, ref, [solo], feed, micro_batch=-(-stage.global_batch.value // 2), by_length=True, **training
-    )
+    each = min(experiment.training.micro_batch.value, stage.global_batch.value)
+    return run_spec(experiment, ref, [solo], feed, micro_batch=each, by_length=True, **training)
 
 
 METHODS = [Method("pretraining", _make, kinds=(INSTRUCTIONS,))]
