@@ -24,12 +24,15 @@ from gcl.tasks.instructions.vocabulary import vocabulary
 from gcl.tasks.instructions.write import write_instructions
 
 RUN = "instructions/pretraining/qwen3-vl-2b/default/seed11"
-SHORT = {"base_models": {"training": {"epochs": {"value": 2, "assumed": "a test"}}}}
+SHORT = {"epochs": {"value": 2, "assumed": "a test"}, "global_batch": {"value": 16, "assumed": "a test"}}
 
 
 @pytest.fixture(scope="module")
 def experiment():
-    return load_experiment(root=ROOT, overrides=[Document("--scale", {"scale": "miniature"}), Document("test", SHORT)])
+    return load_experiment(
+        root=ROOT,
+        overrides=[Document("--scale", {"scale": "miniature"}), Document("test", {"base_models": {"training": SHORT}})],
+    )
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from gcl.models.portable import make_portable
 
 TRAINING_FILE = "training.json"
 _POINTS = 100  # of the curve of losses
+FIRST = 20  # steps whose losses are kept one by one, so that a test can repeat them
 
 
 def publish_base_model(run: RunSpec, here: Places, folder: Path) -> None:
@@ -43,13 +44,15 @@ def publish_base_model(run: RunSpec, here: Places, folder: Path) -> None:
     for parameter in model.parameters():  # not buffers: positions need all bits
         parameter.data = parameter.data.half()
     model.config.dtype = torch.float16
+    losses = [line["loss"] for line in read_jsonl(trained / "losses.jsonl")]
     facts = {
         "run": run.model_dump(),
         "code_sha256": record["code_sha256"],
         "data_sha256": record["data"],
         "environment": record["environment"],
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "losses": _curve([line["loss"] for line in read_jsonl(trained / "losses.jsonl")]),
+        "losses": _curve(losses),
+        "first_losses": losses[:FIRST],
         "held_out": _by_kind(scores["items"]),
         "weights_sha256_before_rounding": record["weights"][member.role],
     }
