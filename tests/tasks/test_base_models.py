@@ -24,7 +24,7 @@ from gcl.tasks.instructions.vocabulary import vocabulary
 from gcl.tasks.instructions.write import write_instructions
 
 RUN = "instructions/pretraining/qwen3-vl-2b/default/seed11"
-SHORT = {"epochs": {"value": 2, "assumed": "a test"}, "global_batch": {"value": 16, "assumed": "a test"}}
+SHORT = {"epochs": {"value": 4, "assumed": "a test"}, "global_batch": {"value": 16, "assumed": "a test"}}
 
 
 @pytest.fixture(scope="module")
