@@ -46,14 +46,14 @@ def constant(run: RunSpec, role: str) -> float:
 
 
 def social_runs(experiment: Experiment) -> list[RunSpec]:
-    """All trainings on social scenes."""
-    return [run for run in all_runs(experiment).values() if run.dataset != PLANNING]
+    """All trainings on social scenes, and the base models of the headline."""
+    trained = [run for run in all_runs(experiment).values() if run.dataset != PLANNING]
+    return [*trained, *base_runs(experiment, "snei")]
 
 
 def fake_metrics(experiment: Experiment, score: Score = constant) -> dict[str, dict[str, Any]]:
     """Contents of all metrics files on social scenes."""
-    runs = [*social_runs(experiment), *base_runs(experiment, "snei")]
-    own = {run.id: fake_file(run, experiment, score) for run in runs}
+    own = {run.id: fake_file(run, experiment, score) for run in social_runs(experiment)}
     return own | exchanged(own, experiment)
 
 

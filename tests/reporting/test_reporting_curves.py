@@ -12,7 +12,7 @@ from gcl.reporting.figures.curves import COMPONENTS, curves, losses_path
 from gcl.workflow.targets import TARGETS
 
 MINIATURE = experiment_with(seeds=(0, 1))
-RUNS = TARGETS["headline"].runs(MINIATURE)
+RUNS = [run for run in TARGETS["headline"].runs(MINIATURE) if run.feed is not None]
 
 
 def written(folder, runs=RUNS, change=lambda records: records):

@@ -66,11 +66,11 @@ def test_every_score_names_its_sources(whole):
     for cell in cells:
         assert cell["aria-describedby"] == cell["data-from"] and cell["data-from"] in ids and cell["tabindex"] == "0"
     table = built(MINIATURE, "headline")
-    source = table.sources[table.rows[2].runs[0]]
+    source = table.sources[table.rows[4].runs[0]]
     for text in (source.file, source.sha256[:16], source.checkpoints["learner"][:16]):
         assert text in whole
     assert f"snakemake --cores 2 {source.file}" in whole
-    assert "gcl trace headline:3:COLUMN" in whole
+    assert "gcl trace headline:5:COLUMN" in whole
 
 
 def test_a_baseline_in_a_table_of_groups_has_only_its_own_runs(whole):
@@ -163,7 +163,7 @@ def test_outcomes_count_the_marks_of_the_table(whole):
     table = built(MINIATURE, "headline")
     found = {counted.header: counted for counted in count_marks(table)}
     gains = [row.cells["action_f1"].gain for row in table.rows if not row.exchanged]
-    assert len(gains) == 10 < len(table.rows)
+    assert len(gains) == 12 < len(table.rows)
     counts = [sum(gain is not None and gain.mark == mark for gain in gains) for mark in ("better", "worse", "open")]
     assert [found["Action-F1"].better, found["Action-F1"].worse, found["Action-F1"].open] == counts
     assert found["Action-F1"].rows == 8

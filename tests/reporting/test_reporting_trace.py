@@ -118,7 +118,7 @@ def replaced(path: Path, old: str, new: str) -> None:
 def test_a_number_leads_to_every_file_behind_it(project):
     found = followed()
     assert not found.broken
-    assert (found.cell, found.value) == ("headline:9:action_f1", "0.8")
+    assert (found.cell, found.value) == ("headline:11:action_f1", "0.8")
     assert set(found.links) == {
         "the table", FULL, "snei/sft/qwen2.5-vl-3b/default/seed0", "behind all of them",
     }  # fmt: skip
@@ -233,7 +233,7 @@ def test_the_command_fails_and_lists_what_is_broken(project, monkeypatch, capsys
     assert main(["trace", CELL, "--json"]) == 2
     out, err = capsys.readouterr()
     assert json.loads(out)["ok"] is False
-    assert err.startswith("gcl: error: headline:9:action_f1 cannot be relied on: 2 problems\n  CHANGED  value")
+    assert err.startswith("gcl: error: headline:11:action_f1 cannot be relied on: 2 problems\n  CHANGED  value")
     assert "0.8 there, 0.9 computed from the metrics files" in err
     assert main(["trace", "headline"]) == 0
     assert "columns:" in capsys.readouterr().out
@@ -241,22 +241,22 @@ def test_the_command_fails_and_lists_what_is_broken(project, monkeypatch, capsys
 
 def test_rows_are_listed_with_the_columns_to_ask_for(project):
     found = rows(EXPERIMENT, "headline", RESULTS)
-    assert len(found["rows"]) == 14 and found["rows"][1]["role"] == "learner"
+    assert len(found["rows"]) == 16 and found["rows"][1]["role"] == "learner"
     assert "action_f1_gain" in found["columns"] and "runs" not in found["columns"]
-    assert "  9  snei, GCL: GSL + DRL + AGO, qwen2.5-vl-3b, learner" in show_rows(found)
+    assert " 11  snei, GCL: GSL + DRL + AGO, qwen2.5-vl-3b, learner" in show_rows(found)
 
 
-@pytest.mark.parametrize("row", ["9", "full/learner", "GCL: GSL + DRL + AGO/qwen2.5-vl-3b", "snei/FULL/Learner"])
+@pytest.mark.parametrize("row", ["11", "full/learner", "GCL: GSL + DRL + AGO/qwen2.5-vl-3b", "snei/FULL/Learner"])
 def test_a_row_goes_by_number_or_by_words(project, row):
-    assert followed(f"headline:{row}:action_f1").cell == "headline:9:action_f1"
+    assert followed(f"headline:{row}:action_f1").cell == "headline:11:action_f1"
 
 
 @pytest.mark.parametrize(
     ("cell", "message"),
     [
-        ("headline:full:action_f1", "2 rows of headline are 'full'; .*\n *9  snei, .*learner\n *10 .*guide$"),
-        ("headline:ful:action_f1", "no row of headline is 'ful'; (.*\n){14}.*guide$"),
-        ("headline:15:action_f1", "has rows 1 to 14, not 15"),
+        ("headline:full:action_f1", "2 rows of headline are 'full'; .*\n *11  snei, .*learner\n *12 .*guide$"),
+        ("headline:ful:action_f1", "no row of headline is 'ful'; (.*\n){16}.*guide$"),
+        ("headline:17:action_f1", "has rows 1 to 16, not 17"),
         ("headline:1:action", "no column 'action'; it has scale, .*action_f1"),
         ("headline:1", "names no number; write TABLE, or TABLE:ROW:COLUMN"),
         ("table9:1:action_f1", "no table 'table9'; use one of headline"),
@@ -271,7 +271,7 @@ def test_a_table_that_is_not_there_says_how_to_make_it(project):
     with pytest.raises(DataError, match=r"table1.csv: no such file; make it with: snakemake --cores 2 results/"):
         followed("table1:1:gcl_learner")
     (MADE / "tables/headline.csv").write_text("scale\n")
-    with pytest.raises(DataError, match=r"headline.csv has 0 rows, headline.provenance.json 14; make both again"):
+    with pytest.raises(DataError, match=r"headline.csv has 0 rows, headline.provenance.json 16; make both again"):
         followed()
 
 

@@ -59,14 +59,14 @@ def losses_path(results: Path, scale: str, run: str) -> Path:
 
 
 def curves(runs: Iterable[RunSpec], results: Path) -> tuple[list[CurveRow], list[str]]:
-    """Draw the losses of some runs.
+    """Draw the losses of some runs. A base model has none.
 
     Returns:
         Rows in the order of the runs, and the ids of runs whose losses are not there.
     """
     rows: dict[str, list[Series]] = {}
     missing = []
-    for run in runs:
+    for run in (run for run in runs if run.feed is not None):
         path = losses_path(results, run.scale, run.id)
         if path.is_file():
             rows.setdefault(run.id.rpartition("/")[0], []).append(_read(path))

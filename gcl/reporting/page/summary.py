@@ -32,7 +32,7 @@ def summary(experiment: Experiment, tables: Sequence[ResultTable]) -> list[str]:
 
 
 def _headline(experiment: Experiment, table: ResultTable) -> Iterator[str]:
-    pair, first = experiment.components.pair.value, table.rows[0]
+    pair, first = experiment.components.pair.value, table.rows[-1]  # the first are base models, which have no seeds
     yield (
         f"The paper's Table 2 was run on {first.cells['dataset']}: learner {pair.learner} and guide {pair.guide}, "
         f"{_count(first.seeds, 'seed')}, {_count(first.scenarios, 'test scene')}."
