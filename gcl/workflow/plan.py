@@ -264,7 +264,8 @@ class Plan:
         """The contents of a table or figure besides metrics; a change rebuilds it without running anything."""
         target, experiment = TARGETS[wildcards.name], self.experiment
         runs = [run.json for run in target.runs(experiment)]
-        shown = [runs, experiment.report.paper_values.value, experiment.evaluation.bootstrap.value]
+        report = [setting.value for setting in (experiment.report.paper_values, experiment.report.margin)]
+        shown = [runs, report, experiment.evaluation.bootstrap.value]
         return canonical_json(shown + target.settings(experiment))
 
     def gallery_runs(self, dataset: str) -> tuple[RunSpec, RunSpec]:
