@@ -1,8 +1,8 @@
 """The section `base_models` of a scale with miniature models: how they are made. `Experiment` includes it."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from gcl.experiment.planning_schema import Stage
 from gcl.experiment.types import Count, Seed, Setting, Strict
@@ -28,13 +28,13 @@ class InstructionSet(Strict):
 
     Attributes:
         scenes: drawn scenes.
-        states: planning states of each task and level.
+        states: planning states of each level, by task.
         texts: questions about words alone.
         held_out: share of scenes, states and texts that base models are tested on.
     """
 
     scenes: Count
-    states: Count
+    states: dict[Literal["frozenlake", "maze", "minibehaviour"], Count]
     texts: Count
     held_out: Annotated[float, Field(gt=0, lt=1)]
 
@@ -57,3 +57,9 @@ class BaseModels(Strict):
     instructions: Setting[InstructionSet]
     levels: Setting[dict[Literal["frozenlake", "maze", "minibehaviour"], Annotated[list[Count], Field(min_length=1)]]]
     training: Stage
+
+    @model_validator(mode="after")
+    def _same_tasks(self) -> Self:
+        if set(self.levels.value) != set(self.instructions.value.states):
+            raise ValueError("instructions.states and levels name different tasks; name the same in both")
+        return self

@@ -101,7 +101,8 @@ def _scatter(cells: Sequence[Compared]) -> tuple[float, int]:
 def _verdict(cell: Compared, margin: float, scatter: float, freedom: int) -> Verdict:
     difference = cell.difference
     if not freedom:
-        return Verdict("same digits" if cell.same else "cannot tell", difference, math.nan, math.nan, 2)
+        unknown = (difference, math.nan, math.nan)
+        return Verdict("same digits", *unknown) if cell.same else Verdict("cannot tell", *unknown, seeds=2)
     error = scatter * math.sqrt(sum(1 / len(sample) for sample in cell.samples))
     half = t.ppf(0.975, freedom) * error
     low, high = difference - half, difference + half

@@ -14,7 +14,14 @@ from gcl.experiment.places import results_at
 from gcl.experiment.schema import Experiment
 from gcl.reporting.agreement import WORDS, Compared, Verdict, judge
 from gcl.reporting.tables.markup import signed
-from gcl.reporting.tables.result_table import ResultRow, ResultTable, Score, read_table, read_table_file
+from gcl.reporting.tables.result_table import (
+    ResultColumn,
+    ResultRow,
+    ResultTable,
+    Score,
+    read_table,
+    read_table_file,
+)
 
 PUBLISHED = "published values"
 
@@ -106,11 +113,11 @@ def reproduce(experiment: Experiment, names: Sequence[str], results: Path) -> li
 
 def with_verdicts(table: ResultTable, margin: float) -> ResultTable:
     """The table with a verdict on every score that has a published value."""
-    verdicts = {(id(row), column.name): verdict for row, column, verdict in _judged_published(table, margin)}
+    verdicts = {(number, column.name): verdict for number, column, verdict in _judged_published(table, margin)}
     rows = []
-    for row in table.rows:
+    for number, row in enumerate(table.rows):
         cells = {
-            name: cell.model_copy(update={"verdict": found.word}) if (found := verdicts.get((id(row), name))) else cell
+            name: cell.model_copy(update={"verdict": found.word}) if (found := verdicts.get((number, name))) else cell
             for name, cell in row.cells.items()
         }
         rows.append(row.model_copy(update={"cells": cells}))
@@ -118,17 +125,20 @@ def with_verdicts(table: ResultTable, margin: float) -> ResultTable:
 
 
 def _published(table: ResultTable, margin: float) -> Iterator[Judged]:
-    for row, column, verdict in _judged_published(table, margin):
+    for number, column, verdict in _judged_published(table, margin):
+        row = table.rows[number]
         cell = row.cells[column.name]
         yield Judged(_words(table, row), column.header, cell.mean, cell.paper, verdict)
 
 
-def _judged_published(table: ResultTable, margin: float):
+def _judged_published(table: ResultTable, margin: float) -> Iterator[tuple[int, ResultColumn, Verdict]]:
+    """Number of the row, column and verdict of every score that has a published value."""
     for column in table.columns:
-        rows = [row for row in table.rows if _is_score(row, column.name) and row.cells[column.name].paper is not None]
-        scores = [row.cells[column.name] for row in rows]
-        verdicts = judge([Compared(score.seeds, [score.paper], published=True) for score in scores], margin)
-        yield from ((row, column, verdict) for row, verdict in zip(rows, verdicts, strict=True))
+        scores = {k: row.cells[column.name] for k, row in enumerate(table.rows) if _is_score(row, column.name)}
+        scores = {number: score for number, score in scores.items() if score.paper is not None}
+        compared = [Compared(score.seeds, [score.paper], published=True) for score in scores.values()]
+        for number, verdict in zip(scores, judge(compared, margin), strict=True):
+            yield number, column, verdict
 
 
 def _against(here: ResultTable, reference: ResultTable, path: str, margin: float) -> Reproduction:

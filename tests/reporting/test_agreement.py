@@ -62,7 +62,8 @@ def test_other_cells_tell_the_scatter_of_a_cell():
 
 def test_equal_digits_need_no_test():
     one = Compared([0.5], [0.5], paired=True, same=True)
-    assert judge([one], 0.05)[0].word == "same digits"
+    verdict = judge([one], 0.05)[0]
+    assert (verdict.word, verdict.seeds) == ("same digits", None)
 
 
 def test_one_training_cannot_tell_and_two_might():

@@ -1,6 +1,5 @@
 """The reference tables: the headline is of this code, and the age of the others is told."""
 
-import re
 import warnings
 
 import pytest
@@ -38,12 +37,6 @@ def outdated(experiment, found: ResultTable) -> dict[str, list[str]]:
 
 def test_the_headline_is_of_this_code_and_these_settings(experiment):
     assert outdated(experiment, table("headline")) == {"settings": [], "code": []}, "make it again: make"
-
-
-def test_what_the_readme_says_is_in_the_reference():
-    """Every file that it shows or names is there."""
-    named = re.findall(r"results/reference/[\w./-]+\.\w+", (ROOT / "README.md").read_text())
-    assert named and all((ROOT / name).is_file() for name in named)
 
 
 @pytest.mark.parametrize("name", OTHERS)

@@ -3,6 +3,7 @@
 import json
 import random
 import shutil
+from types import SimpleNamespace
 
 import pytest
 from fake_metrics import experiment_with, fake_metrics, write_metrics
@@ -13,6 +14,7 @@ from gcl.files import read_json, write_json
 from gcl.reporting.build import build, table_of
 from gcl.reporting.reproduce import PUBLISHED, reproduce
 from gcl.reporting.tables.result_table import Score
+from gcl.workflow.plan import Plan
 
 
 def quick(experiment):
@@ -142,3 +144,11 @@ def test_what_is_missing_is_named(tmp_path):
         reproduce(SEEDS, ["table2"], results)
     (found,) = reproduce(SEEDS, [], results)  # others may still be compared
     assert not found.cells and "of an earlier version" in found.notes[0]
+
+
+def test_another_margin_builds_tables_again():
+    report = SEEDS.report
+    wide = report.model_copy(update={"margin": report.margin.model_copy(update={"value": 0.1})})
+    plans = [Plan(one) for one in (SEEDS, SEEDS.model_copy(), SEEDS.model_copy(update={"report": wide}))]
+    now, again, other = (plan.report_json(SimpleNamespace(name="table2")) for plan in plans)
+    assert now == again != other

@@ -25,7 +25,7 @@ from gcl.tasks.instructions.scene_questions import about_scene
 from gcl.tasks.instructions.state_questions import about_state, plan_from_picture
 from gcl.tasks.instructions.word_questions import about_words
 
-QUESTIONS = {"scene": 4, "state": 14}  # about each scene and each state
+QUESTIONS = {"scene": 4, "state": 5}  # about each scene and each state
 # Of so many states one is also planned from its picture. Base models are to know the form, but hardly to plan.
 PLANNED_ONE_OF = 10
 
@@ -37,7 +37,7 @@ def write_instructions(
     folder: Path,
     *,
     scenes: int,
-    states: int,
+    states: Mapping[str, int],
     words: int,
     held_out: float,
     seed: int,
@@ -50,7 +50,7 @@ def write_instructions(
     Args:
         folder: to make.
         scenes: number of drawn scenes.
-        states: number of planning states of each task and level.
+        states: number of planning states of each level, by task.
         words: number of questions about words alone.
         held_out: share of constellations, states and texts that only the test has.
         seed: decides all draws.
@@ -64,7 +64,7 @@ def write_instructions(
     with atomic_folder(folder) as work:
         pictures = ScenePictures(work)
         records = [record for task in levels for level in levels[task]
-                   for record in generate(task, level, {"train": states}, seed, exclude=excluded)]  # fmt: skip
+                   for record in generate(task, level, {"train": states[task]}, seed, exclude=excluded)]  # fmt: skip
         parts = (
             _about_scenes(pictures, scenes, held_out, random.Random(f"instructions scenes {seed}")),
             _about_states(work, records, held_out, pixels_of_cell, random.Random(f"instructions states {seed}")),
