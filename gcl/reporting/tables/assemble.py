@@ -7,7 +7,7 @@ from gcl.evaluation.metric_registry import header, turn_of
 from gcl.experiment.schema import SCALES, Experiment
 from gcl.reporting.estimates import PooledScore
 from gcl.reporting.metrics import Metrics, check_consistent
-from gcl.reporting.tables.result_table import Cell, ResultColumn, ResultRow, ResultTable, Score
+from gcl.reporting.tables.result_table import Cell, Difference, ResultColumn, ResultRow, ResultTable, Score
 from gcl.workflow.targets import TARGETS
 
 HIDDEN = "The paper's values are hidden (set report.paper_values to show them)."
@@ -16,7 +16,13 @@ MARKS_NOTE = (
     "↑ better, ↓ worse than {control}: the 95 % bootstrap interval of the paired differences excludes "
     "zero. † it does not. With this many cells some marks are accidents."
 )
+POWER_NOTE = (
+    "Power: a row's gain in {header} would be marked in 80 % of repetitions if it were {least:.3f}{most} (1.43 times half its "
+    "interval)."
+)
 ONE_SEED_NOTE = "Intervals are over scenarios, not over trainings: a mark can be an accident of the one training."
+# A mean of normal estimates is beyond this many half intervals with probability .8: (z(.975) + z(.8)) / z(.975).
+_DETECTED = (1.960 + 0.842) / 1.960
 _ODD_ANSWERS = {
     "empty": "are empty and score 0",
     "unfinished": "did not end before the longest length",
@@ -117,6 +123,20 @@ def _interval_notes(columns: Sequence[ResultColumn], rows: Sequence[ResultRow]) 
         yield MARKS_NOTE.format(control="what the row is compared with" if named else "the same model's SFT control")
         if seeds == 1:
             yield ONE_SEED_NOTE
+    yield from power_notes(columns, rows)
+
+
+def power_notes(columns: Sequence[ResultColumn], rows: Sequence[ResultRow]) -> Iterator[str]:
+    """How large a gain must be to be seen, of the first column that has gains."""
+    for column in columns:
+        cells = [row.cells.get(column.name) for row in rows if not row.exchanged]
+        gains = [cell.gain if isinstance(cell, Score) else cell for cell in cells]
+        sizes = [_DETECTED * (gain.high - gain.low) / 2 for gain in gains if isinstance(gain, Difference)]
+        if sizes:
+            least, most = min(sizes), max(sizes)
+            words = "" if f"{least:.3f}" == f"{most:.3f}" else f" (the surest row) to {most:.3f} (the least sure)"
+            yield POWER_NOTE.format(header=column.header, least=least, most=words)
+            return
 
 
 def _floor_notes(metrics: Metrics) -> list[str]:
