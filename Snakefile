@@ -25,6 +25,8 @@ include: "workflow/rules/base_models.smk"
 localrules:
     all,
     headline,
+    before_after,
+    scaling,
     table1,
     table2,
     table3,
@@ -54,6 +56,8 @@ rule all:
     default_target: True
     input:
         rules.headline.input,
+        rules.before_after.input,
+        rules.scaling.input,
         rules.table1.input,
         rules.table2.input,
         rules.table3.input,

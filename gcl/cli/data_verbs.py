@@ -15,7 +15,7 @@ from gcl.files import write_json, write_text
 
 def generate(
     name: Literal["snei", "muson"], /, *, train: Count, seed: int, to: Path, test: CountOrNone = 0,
-    tuning: bool = False, file: File = None,
+    stream: str | None = None, tuning: bool = False, file: File = None,
 ) -> None:  # fmt: skip
     """Draw a miniature data set, as if it had been downloaded.
 
@@ -29,12 +29,13 @@ def generate(
         seed: Of all that is drawn.
         to: Folder to make.
         test: Scenes to test on.
+        stream: Another name draws other scenes. By default it is the data set's name.
         tuning: Scenes to choose settings on, unlike those of any test split.
     """
     from gcl.data.drawing.datasets import write_dataset
 
     questions = known_data(opened(file), name).questions
-    write_dataset(name, {"train": train, "test": test}, questions, seed, to, tuning=tuning)
+    write_dataset(name, {"train": train, "test": test}, questions, seed, to, stream=stream, tuning=tuning)
 
 
 def inspect(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from gcl.errors import ConfigError
 from gcl.experiment.actions import label_of
-from gcl.experiment.grid import arm_runs, at_rate, component_runs, planning_runs, sweep_runs, tuned_arms
+from gcl.experiment.grid import arm_runs, at_rate, component_runs, planning_runs, scaling_runs, sweep_runs, tuned_arms
 from gcl.experiment.marks import marks
 from gcl.experiment.methods.competition import group_run
 from gcl.experiment.schema import Experiment, Pair
@@ -39,6 +39,7 @@ def _run_problems(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
             yield from attempt(path, group_run, dataset, group.models, "full", seed)
     for name in experiment.sweeps:
         yield from attempt(["sweeps", name, "values", "value"], sweep_runs, name, seed)
+    yield from attempt(["scaling", "pair", "value"], scaling_runs)
     if controls.tuning.value is not None:
         for ratio in controls.rates.value:
             for arm in tuned_arms(experiment).values():
@@ -87,6 +88,8 @@ def _contradictions(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
                 yield ["datasets", name, "sft_action_f1", "value", model], f"unknown model; use one of {known}"
     yield from check_pair(["components", "pair", "value"], experiment.components.pair.value)
     yield from _control_problems(experiment)
+    yield from check_pair(["scaling", "pair", "value"], experiment.scaling.pair.value)
+    yield from _scaling_problems(experiment)
     for name, sweep in experiment.sweeps.items():
         path = ["sweeps", name]
         yield from check_pair([*path, "pair", "value"], sweep.pair.value)
@@ -202,6 +205,23 @@ def _control_problems(experiment: Experiment) -> Iterator[tuple[list[str], str]]
         yield ["controls", "best", "value"], f"{name!r} is missing; the others are compared with it"
     if set(controls.best.value.values()) - set(controls.rates.value):
         yield ["controls", "best", "value"], f"use rates of controls.rates: {', '.join(map(str, controls.rates.value))}"
+
+
+def _scaling_problems(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
+    """Mistakes in `scaling`."""
+    dataset, scenes = experiment.scaling.dataset.value, experiment.scaling.scenes.value
+    if dataset is None:
+        return
+    if dataset not in experiment.datasets:
+        known = ", ".join([*experiment.datasets, "null"])
+        yield ["scaling", "dataset", "value"], f"unknown data set {dataset!r}; use one of {known}"
+        return
+    if sorted(set(scenes)) != scenes:
+        yield ["scaling", "scenes", "value"], f"{scenes} do not rise; list each number once, the smallest first"
+    most = experiment.datasets[dataset].scenarios.value.train
+    if max(scenes) > most:
+        message = f"{max(scenes)} is more than the {most} training scenes of {dataset}; use at most {most}"
+        yield ["scaling", "scenes", "value"], message
 
 
 def warnings(experiment: Experiment) -> Iterator[str]:

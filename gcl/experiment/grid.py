@@ -87,6 +87,23 @@ def sweep_points(experiment: Experiment, sweep: Sweep) -> list[tuple[dict[str, f
     return points
 
 
+def scaling_runs(experiment: Experiment) -> dict[int, dict[str, list[RunSpec]]]:
+    """By number of training scenes: the runs of "learner" and "guide" alone and of both ("full"), with every seed."""
+    dataset, pair, seeds = experiment.scaling.dataset.value, experiment.scaling.pair.value, experiment.seeds.value
+    if dataset is None:
+        return {}
+    whole = experiment.datasets[dataset].scenarios.value.train
+    found = {}
+    for scenes in experiment.scaling.scenes.value:
+        alone, both = ("default", "full") if scenes == whole else (f"scenes{scenes}", f"full-scenes{scenes}")
+        found[scenes] = {
+            "learner": [sft_run(experiment, dataset, pair.learner, seed, alone) for seed in seeds],
+            "guide": [sft_run(experiment, dataset, pair.guide, seed, alone) for seed in seeds],
+            "full": [group_run(experiment, dataset, pair.models, both, seed) for seed in seeds],
+        }
+    return found
+
+
 def arm_runs(experiment: Experiment, arm: str) -> list[RunSpec]:
     """One arm of `controls`, "<sft|gcl>/<members>/<variant>", with every seed."""
     controls = experiment.controls
@@ -170,6 +187,9 @@ def _social_runs(experiment: Experiment) -> Iterator[RunSpec]:
             yield from component_runs(experiment, dataset, seed)
         for name in experiment.sweeps:
             yield from sweep_runs(experiment, name, seed)
+    for kinds in scaling_runs(experiment).values():
+        for runs in kinds.values():
+            yield from runs
     for arm in experiment.controls.arms.value:
         yield from arm_runs(experiment, arm.run)
     if experiment.controls.tuning.value is not None:

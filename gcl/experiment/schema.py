@@ -170,6 +170,14 @@ class Sweep(Strict):
     values: Setting[Annotated[list[NotNegative], Field(min_length=1)]]
 
 
+class Scaling(Strict):
+    """How the gain depends on the number of training scenes."""
+
+    dataset: Setting[str | None]
+    pair: Setting[Pair]
+    scenes: Setting[Annotated[list[Count], Field(min_length=2)]]
+
+
 class MetricEncoder(Strict):
     """An encoder for Action-F1: hidden layer, and the model whose baseline of bert-score's rescales its scores."""
 
@@ -226,6 +234,7 @@ class Experiment(Strict):
     components: Components
     controls: Controls
     sweeps: dict[str, Sweep]
+    scaling: Scaling
     evaluation: Evaluation
     report: Report
     planning: Planning

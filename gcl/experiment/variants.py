@@ -1,7 +1,7 @@
 """Names of variants: a base, then the changes to it, each number written as short as possible.
 
-    full, full-ratio3, full-tau1-2, gco-gsl0.25, gco-drl0.8, teacher_forward-ratio2        of a group; bases: config.yaml
-    default, ratio2, epochs2, epochs2-ratio0.5                                             of SFT
+    full, full-ratio3, full-tau1-2, full-scenes66, gco-gsl0.25, teacher_forward-ratio2        of a group; bases: config.yaml
+    default, ratio2, epochs2, epochs2-ratio0.5, scenes66                                    of SFT
 
 So two tables that need the same training name the same run. Names of runs that no table has can be typed, too.
 """
@@ -16,7 +16,8 @@ from gcl.errors import ConfigError
 
 _NUMBER = r"([0-9.]+)"
 _CHANGES = re.compile(
-    rf"(?:-gsl{_NUMBER})?(?:-drl{_NUMBER})?(?:-tau{_NUMBER}-{_NUMBER})?(?:-epochs{_NUMBER})?(?:-ratio{_NUMBER})?"
+    rf"(?:-gsl{_NUMBER})?(?:-drl{_NUMBER})?(?:-tau{_NUMBER}-{_NUMBER})?(?:-epochs{_NUMBER})?"
+    rf"(?:-scenes([1-9][0-9]*))?(?:-ratio{_NUMBER})?"
 )
 
 
@@ -28,6 +29,7 @@ class Changes:
         gsl, drl: weights of the two losses.
         taus: temperatures of learner and guide.
         epochs: times as many epochs.
+        scenes: so many training scenes, spread evenly over the split.
         ratio: the learner's rate in units of `lr_guide` (of SFT: the model's, of `lr_sft`).
     """
 
@@ -35,6 +37,7 @@ class Changes:
     drl: float | None = None
     taus: tuple[float, float] | None = None
     epochs: float | None = None
+    scenes: int | None = None
     ratio: float | None = None
 
 
@@ -79,8 +82,8 @@ def read_group_variant(name: str, bases: Collection[str]) -> tuple[str, Changes]
     changes = _read(dash + rest)
     if changes is None or changes.epochs is not None:
         raise ConfigError(
-            f"variant {name!r}: cannot read {rest!r}; use gsl<x>, drl<x>, tau<x>-<y>, ratio<x>, in this order, positive "
-            "numbers written as short as possible (weights may be 0)"
+            f"variant {name!r}: cannot read {rest!r}; use gsl<x>, drl<x>, tau<x>-<y>, scenes<n>, ratio<x>, in this "
+            "order, positive numbers written as short as possible (weights may be 0)"
         )
     return base, changes
 
@@ -92,10 +95,10 @@ def read_sft_variant(name: str) -> Changes:
         ConfigError: if it cannot be read.
     """
     changes = _read("" if name == "default" else f"-{name}")
-    if name == "" or changes is None or changes != Changes(epochs=changes.epochs, ratio=changes.ratio):
+    if name == "" or changes is None or (changes.gsl, changes.drl, changes.taus) != (None, None, None):
         raise ConfigError(
-            f"unknown variant {name!r} of SFT; use default, ratio<x>, epochs<x> or epochs<x>-ratio<y>, positive numbers "
-            "other than 1 written as short as possible"
+            f"unknown variant {name!r} of SFT; use default, or epochs<x>, scenes<n>, ratio<y> joined by '-' in this "
+            "order, positive numbers written as short as possible, none of them epochs1 or ratio1"
         )
     if 1 in (changes.epochs, changes.ratio):
         raise ConfigError(f"variant {name!r} of SFT: leave out what is 1")
@@ -118,9 +121,9 @@ def _read(text: str) -> Changes | None:
         numbers = [None if number is None else float(number) for number in match.groups()]
     except ValueError:
         return None
-    gsl, drl, tau, other, epochs, ratio = numbers
+    gsl, drl, tau, other, epochs, scenes, ratio = numbers
     if any(_written(number) != text for number, text in zip(numbers, match.groups(), strict=True) if text):
         return None
-    if any(number == 0 for number in (tau, other, epochs, ratio)):
+    if any(number == 0 for number in (tau, other, epochs, scenes, ratio)):
         return None
-    return Changes(gsl, drl, None if tau is None else (tau, other), epochs, ratio)
+    return Changes(gsl, drl, None if tau is None else (tau, other), epochs, scenes and int(scenes), ratio)

@@ -10,13 +10,16 @@ from typing import Any
 from gcl.errors import ConfigError
 from gcl.experiment.schema import Experiment
 from gcl.reporting.figures.arm_figures import components_figure, planning_figure
+from gcl.reporting.figures.gains import gains_figure
 from gcl.reporting.figures.sweeps import line_figure, temperature_figure
 from gcl.reporting.metrics import Metrics, load_metrics, sources
+from gcl.reporting.tables.before_after import before_after_table
 from gcl.reporting.tables.controls import best_controls_table, controls_table, rates_table
 from gcl.reporting.tables.markup import write_table
 from gcl.reporting.tables.paper_tables import component_table, group_table
 from gcl.reporting.tables.planning_table import planning_table
 from gcl.reporting.tables.result_table import ResultTable
+from gcl.reporting.tables.scaling import scaling_table
 from gcl.workflow.targets import PLANNING_FIGURE, PLANNING_TABLE, TARGETS
 
 
@@ -28,17 +31,20 @@ def _encoders_table(experiment: Experiment, metrics: Metrics, results: Path) -> 
 
 TABLE_BUILDERS: dict[str, Callable[[Experiment, Metrics, Path], ResultTable]] = {
     "headline": lambda e, m, _: component_table(e, "headline", ["snei"], m, checks=True),
+    "before_after": lambda e, m, _: before_after_table(e, m),
     "table1": lambda e, m, _: group_table(e, "table1", "snei", m),
     "table2": lambda e, m, _: component_table(e, "table2", list(e.groups), m),
     "table3": lambda e, m, _: group_table(e, "table3", "muson", m),
     "controls": lambda e, m, _: controls_table(e, m),
     "rates": lambda e, m, _: rates_table(e, m),
     "controls_best": lambda e, m, _: best_controls_table(e, m),
+    "scaling": lambda e, m, _: scaling_table(e, m),
     "encoders": _encoders_table,
     PLANNING_TABLE: lambda e, m, _: planning_table(e, m),
 }
 FIGURE_BUILDERS: dict[str, Callable[[Experiment, Metrics, Path], Any]] = {
     "components": lambda e, m, stem: components_figure(e, "snei", m, stem),
+    "gains": gains_figure,
     "fig2": lambda e, m, stem: line_figure(e, "fig2", m, stem),
     "fig3": lambda e, m, stem: line_figure(e, "fig3", m, stem),
     "fig4": lambda e, m, stem: temperature_figure(e, "fig4", m, stem),

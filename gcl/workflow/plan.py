@@ -155,8 +155,10 @@ class Plan:
 
     def kind_of_data(self, wildcards: Any) -> str:
         """The arguments of `gcl data generate`."""
-        like = self.experiment.datasets[wildcards.dataset].like
-        return f"{like.value} --tuning" if like else wildcards.dataset
+        dataset, experiment = wildcards.dataset, self.experiment
+        like = experiment.datasets[dataset].like
+        apart = " --tuning" if dataset == experiment.controls.tuning.value else ""
+        return f"{like.value} --stream {dataset}{apart}" if like else dataset
 
     # Paths.
 

@@ -64,6 +64,18 @@ def _components(grid: Any, experiment: "Experiment", *datasets: str) -> list["Ru
     return found
 
 
+def _before_after(grid: Any, experiment: "Experiment") -> list["RunSpec"]:
+    found = []
+    for dataset in experiment.groups:
+        found += [grid.base_run(experiment, dataset, model) for model in experiment.models]
+        found += _baselines(experiment, dataset, list(experiment.models))
+    return found
+
+
+def _scaled(experiment: "Experiment") -> bool:
+    return experiment.scaling.dataset.value is not None
+
+
 def _groups(dataset: str) -> Callable[["Experiment"], list["RunSpec"]]:
     def runs(experiment: "Experiment") -> list["RunSpec"]:
         from gcl.experiment.methods.competition import group_run
@@ -86,6 +98,7 @@ def _sweeps(*names: str) -> Callable[["Experiment"], list["RunSpec"]]:
 
 
 _ON_SNEI = _with_grid(lambda grid, e: _components(grid, e, "snei"))
+_SCALING = _with_grid(lambda g, e: [r for kinds in g.scaling_runs(e).values() for runs in kinds.values() for r in runs])
 _CONTROLS = {"kind": "table", "settings": lambda e: [e.controls.model_dump()]}
 _MGSD = {
     "runs": _with_grid(lambda grid, e: grid.planning_runs(e)),
@@ -100,6 +113,7 @@ TARGETS = {
             _with_grid(lambda grid, e: grid.base_runs(e, "snei") + _components(grid, e, "snei")),
             exchanged=_with_grid(lambda grid, e: grid.exchanged_runs(e, "snei")),
         ),
+        Target("before_after", "Every model before and after SFT", "table", _with_grid(_before_after)),
         Target("table1", "GCL groups on SNEI (Table 1)", "table", _groups("snei")),
         Target(
             "table2", "What each part of GCL adds (Table 2)", "table",
@@ -120,12 +134,17 @@ TARGETS = {
             runs=_with_grid(lambda grid, e: [r for runs in grid.best_runs(e).values() for r in runs]),
             possible=lambda e: bool(e.controls.best.value),
         ),
+        Target("scaling", "How the gain depends on the number of training scenes", "table", _SCALING, possible=_scaled),
         Target(
             "encoders", "How much Action-F1 depends on its encoder (Table 2 on SNEI)", "table", _ON_SNEI,
             settings=lambda e: [encoder.model_dump() for encoder in e.evaluation.encoders.value],
         ),
         Target(PLANNING_TABLE, "MGSD: planning from pixels, taught by the symbolic state", "table", **_MGSD),
         Target("components", "What each part of the objective adds (Table 2 as a figure)", "figure", _ON_SNEI),
+        Target(
+            "gains", "How the gain depends on training scenes and on the guide's lead", "figure",
+            lambda e: [*_SCALING(e), *_groups("snei")(e)], possible=_scaled,
+        ),
         Target("fig2", "Weights of GSL and DRL (Fig. 2)", "figure", _sweeps("fig2a", "fig2b")),
         Target("fig3", "Ratio of the learning rates (Fig. 3)", "figure", _sweeps("fig3a", "fig3b")),
         Target("fig4", "Temperatures of a large gap (Fig. 4)", "figure", _sweeps("fig4")),

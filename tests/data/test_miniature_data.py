@@ -79,7 +79,9 @@ def test_settings_are_chosen_on_constellations_that_no_test_shows():
 
 
 def test_tuning_data_has_other_pictures_of_the_same_kind(folders, experiment, tmp_path):
-    write_dataset("snei", COUNTS, dialogue_of(experiment, "snei").questions, 5, tmp_path / "tuning", tuning=True)
+    write_dataset(
+        "snei", COUNTS, dialogue_of(experiment, "snei").questions, 5, tmp_path / "tuning", stream="tuning", tuning=True
+    )
     ours, theirs = ({p.read_bytes() for p in (f / "images").iterdir()} for f in (tmp_path / "tuning", folders / "snei"))
     assert len(ours) == len(theirs) and not ours & theirs
     assert (tmp_path / "tuning/train.json").is_file()

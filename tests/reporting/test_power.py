@@ -25,7 +25,9 @@ def note(*gains: Difference | None) -> list[str]:
 @pytest.mark.parametrize("seeds", [1, 5])
 def test_gains_of_the_stated_size_are_marked_in_four_of_five_repetitions(seeds):
     rng = np.random.default_rng(0)
-    sizes = [float(re.search(r"were ([0-9.]+) ", note(difference(rng.normal(0, 1, (seeds, 100))))[0])[1]) for _ in range(60)]
+    sizes = [
+        float(re.search(r"were ([0-9.]+) ", note(difference(rng.normal(0, 1, (seeds, 100))))[0])[1]) for _ in range(60)
+    ]
     # Intervals differ from one repetition to the next, and so does the size that they give.
     marks = [difference(rng.normal(np.mean(sizes), 1, (seeds, 100))).mark for _ in range(300)]
     assert 0.72 < marks.count("better") / len(marks) < 0.93

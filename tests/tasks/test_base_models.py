@@ -43,8 +43,8 @@ def project(experiment, tmp_path_factory):
         patch.chdir(root)
         here, run = places(experiment), find_run(experiment, RUN)
         write_instructions(
-            here.instructions, scenes=16, states={"frozenlake": 4}, words=24, held_out=0.25, seed=3, levels={"frozenlake": [3]},
-            excluded=(), pixels_of_cell=32,
+            here.instructions, scenes=16, states={"frozenlake": 4}, words=24, held_out=0.25, seed=3,
+            levels={"frozenlake": [3]}, excluded=(), pixels_of_cell=32,
         )  # fmt: skip
         asked = [item.exchange for item in read_instructions(here.instructions, "train")]
         questions, answers = [one.question for one in asked], [one.answer for one in asked]

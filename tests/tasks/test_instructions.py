@@ -77,7 +77,14 @@ def test_nothing_of_the_compared_turns_is_asked_or_answered(experiment):
     assert not {one.answer for one in asked} & taught
 
 
-SET = {"scenes": 60, "states": dict.fromkeys(LEVELS, 12), "words": 60, "held_out": 0.2, "levels": LEVELS, "pixels_of_cell": 16}
+SET = {
+    "scenes": 60,
+    "states": dict.fromkeys(LEVELS, 12),
+    "words": 60,
+    "held_out": 0.2,
+    "levels": LEVELS,
+    "pixels_of_cell": 16,
+}
 
 
 @pytest.fixture(scope="module")

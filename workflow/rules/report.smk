@@ -153,6 +153,19 @@ rule headline:
         PLAN.figure("components"),
 
 
+rule before_after:
+    """Every model before any training of the experiment, and after SFT."""
+    input:
+        PLAN.table("before_after"),
+
+
+rule scaling:
+    """How the gain depends on the number of training scenes, and on the guide's lead."""
+    input:
+        [PLAN.table(name) for name in PLAN.tables if name == "scaling"],
+        [PLAN.figure(name) for name in PLAN.figures if name == "gains"],
+
+
 rule table1:
     """All groups on SNEI."""
     input:

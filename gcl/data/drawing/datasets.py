@@ -63,16 +63,24 @@ class ScenePictures:
 
 
 def write_dataset(
-    name: str, counts: Mapping[str, int], questions: Mapping[str, str], seed: int, folder: Path, *, tuning: bool = False
+    name: str,
+    counts: Mapping[str, int],
+    questions: Mapping[str, str],
+    seed: int,
+    folder: Path,
+    *,
+    stream: str | None = None,
+    tuning: bool = False,
 ) -> None:
     """Draw "snei" or "muson" and write its raw folder, whole or not at all; an existing one is replaced.
 
     Args:
         counts: scenes per split.
         questions: wording of the questions; only conversations contain it.
-        seed: decides all draws.
+        seed: decides all draws, together with `stream`.
         folder: raw folder to make; an existing one is replaced.
-        tuning: draw other scenes to choose settings on, without constellations of any test split.
+        stream: another name draws other scenes; None is `name`.
+        tuning: draw scenes to choose settings on, without constellations of any test split.
 
     Raises:
         ConfigError: if the turns differ from those of drawn scenes.
@@ -80,7 +88,7 @@ def write_dataset(
     if list(questions) != list(SPEAKERS):
         remedy = f"name these as datasets.{name}.turns, or import data of your own (drawing.datasets: false)"
         raise ConfigError(f"drawn scenes have the turns {', '.join(SPEAKERS)}, not {', '.join(questions)}; {remedy}")
-    rng = random.Random(f"tuning {name} {seed}" if tuning else f"{name} {seed}")
+    rng = random.Random(f"{stream or name} {seed}")
     thirds = TUNING if tuning else {"train": TRAINED, "test": TESTED}
     with atomic_folder(folder) as work:
         pictures = ScenePictures(work)

@@ -50,13 +50,13 @@ def _make(experiment: Experiment, ref: RunId) -> RunSpec:
         )
     ]
     if setting.teacher:
-        members[1:] = [_taught(experiment, ref, guide) for guide in members[1:]]
+        members[1:] = [_taught(experiment, ref, guide, changes.scenes) for guide in members[1:]]
     objective = _objective(experiment, base, changes)
     if setting.teacher and objective.gsl_weight:
         raise ConfigError(
             f"variant {ref.variant!r}: a frozen guide learns no projection, so GSL has no meaning; leave gsl out"
         )
-    return run_spec(experiment, ref, members, all_turns(experiment, ref.dataset), objective)
+    return run_spec(experiment, ref, members, all_turns(experiment, ref.dataset, changes.scenes), objective)
 
 
 def _rates(experiment: Experiment, ago: bool, changes: Changes, members: int) -> list[float]:
@@ -105,9 +105,9 @@ def _objective(experiment: Experiment, base: str, changes: Changes) -> Objective
     )
 
 
-def _taught(experiment: Experiment, ref: RunId, guide: MemberSpec) -> MemberSpec:
-    """The guide as a teacher: fine-tuned alone before, now frozen."""
-    before = sft_run(experiment, ref.dataset, guide.model, ref.seed)
+def _taught(experiment: Experiment, ref: RunId, guide: MemberSpec, scenes: int | None) -> MemberSpec:
+    """The guide as a teacher: fine-tuned alone before on the same scenes, now frozen."""
+    before = sft_run(experiment, ref.dataset, guide.model, ref.seed, f"scenes{scenes}" if scenes else "default")
     return guide.model_copy(update={"start": Trained(run=before.id, role="solo"), "lr": 0.0})
 
 

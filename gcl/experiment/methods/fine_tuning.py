@@ -1,4 +1,4 @@
-"""SFT: one model is fine-tuned alone. Variants change rate and number of epochs: ratio2, epochs2, epochs2-ratio0.5."""
+"""SFT: one model is fine-tuned alone. Variants are those of variants.py: ratio2, epochs2, scenes66, ..."""
 
 from gcl.errors import ConfigError
 from gcl.experiment.dialogue import turns_of
@@ -17,9 +17,9 @@ def sft_run(experiment: Experiment, dataset: str, model: str, seed: int, variant
     return _make(experiment, RunId(dataset, "sft", (model,), variant, seed))
 
 
-def all_turns(experiment: Experiment, dataset: str) -> ReferenceFeed:
-    """Every turn of every training scene."""
-    return ReferenceFeed(shown=[Shown(questions=list(turns_of(experiment, dataset)))])
+def all_turns(experiment: Experiment, dataset: str, scenes: int | None = None) -> ReferenceFeed:
+    """Every turn of every training scene, or of so many scenes."""
+    return ReferenceFeed(shown=[Shown(questions=list(turns_of(experiment, dataset)), count=scenes)])
 
 
 def _make(experiment: Experiment, ref: RunId) -> RunSpec:
@@ -29,7 +29,7 @@ def _make(experiment: Experiment, ref: RunId) -> RunSpec:
         raise ConfigError(f"variant {ref.variant!r}: {epochs:g} epochs; use a factor that gives a whole number")
     lr = experiment.training.lr_sft.value * (changes.ratio or 1.0)
     solo = member(experiment, "solo", ref.models[0], lr=lr)
-    return run_spec(experiment, ref, [solo], all_turns(experiment, ref.dataset), epochs=int(epochs))
+    return run_spec(experiment, ref, [solo], all_turns(experiment, ref.dataset, changes.scenes), epochs=int(epochs))
 
 
 METHODS = [Method("sft", _make)]

@@ -17,8 +17,8 @@ MARKS_NOTE = (
     "zero. † it does not. With this many cells some marks are accidents."
 )
 POWER_NOTE = (
-    "Power: a row's gain in {header} would be marked in 80 % of repetitions if it were {least:.3f}{most} (1.43 times half its "
-    "interval)."
+    "Power: a row's gain in {header} would be marked in 80 % of repetitions if it were "
+    "{least:.3f}{most} (1.43 times half its interval)."
 )
 ONE_SEED_NOTE = "Intervals are over scenarios, not over trainings: a mark can be an accident of the one training."
 # A mean of normal estimates is beyond this many half intervals with probability .8: (z(.975) + z(.8)) / z(.975).
@@ -32,6 +32,7 @@ _ODD_ANSWERS = {
 _IDENTITY = {
     "dataset": "Data set",
     "encoder": "Encoder",
+    "scenes": "Scenes",
     "regime": "Regime",
     "method": "Method",
     "model": "Model",
