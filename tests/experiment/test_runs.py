@@ -111,9 +111,14 @@ def test_a_run_that_no_table_asks_for_can_be_named(experiment):
     [
         ("snei/gcl/qwen9+qwen3-vl-4b/full/seed0", "unknown model 'qwen9'"),
         ("kitti/sft/qwen3-vl-4b/default/seed0", "unknown data set 'kitti'"),
-        ("snei/sft/qwen3-vl-4b/full/seed0", "unknown variant 'full' of SFT; use default, ratio<x>"),
+        ("snei/sft/qwen3-vl-4b/full/seed0", "unknown variant 'full' of SFT; use default, or epochs<x>"),
         ("snei/sft/qwen3-vl-4b/ratio2-epochs2/seed0", "unknown variant 'ratio2-epochs2' of SFT"),
         ("snei/sft/qwen3-vl-4b/ratio1/seed0", "leave out what is 1"),
+        ("snei/sft/qwen3-vl-4b/scenes0/seed0", "unknown variant 'scenes0'"),
+        ("snei/sft/qwen3-vl-4b/scenes6.5/seed0", "unknown variant 'scenes6.5'"),
+        ("snei/sft/qwen3-vl-4b/scenes265/seed0", "snei has 265 training scenes; use fewer"),
+        ("snei/gcl/qwen2.5-vl-3b+qwen3-vl-4b/full-scenes999/seed0", "snei has 265 training scenes; use fewer"),
+        ("snei/gcl/qwen2.5-vl-3b+qwen3-vl-4b/full-ratio2-scenes66/seed0", "in this order"),
         ("snei/sft/qwen3-vl-4b/epochs0.25/seed0", "2.5 epochs; use a factor that gives a whole number"),
         ("snei/sft/qwen2.5-vl-3b+qwen3-vl-4b/default/seed0", "sft has one model"),
         ("snei/gcl/qwen2.5-vl-3b+qwen3-vl-4b+qwen3-vl-2b/full-tau1-2/seed0", "two temperatures, 3 members"),
@@ -150,6 +155,19 @@ def test_sft_at_another_rate_or_length(runs):
     faster, longer = others
     assert faster.members[0].lr == 2 * plain.members[0].lr == runs[f"{PAIR}/full/seed0"].members[0].lr
     assert longer.training.epochs == 2 * plain.training.epochs and longer.members == plain.members
+
+
+def test_fewer_scenes_are_spread_over_the_split(experiment):
+    alone, both, taught = (
+        find_run(experiment, f"snei/{name}/seed0")
+        for name in (
+            "sft/qwen3-vl-4b/epochs2-scenes66-ratio2",
+            "gcl/qwen2.5-vl-3b+qwen3-vl-4b/full-scenes66-ratio3",
+            "gcl/qwen2.5-vl-3b+qwen3-vl-4b/teacher_jsd-scenes66",
+        )
+    )
+    assert [shown.count for run in (alone, both, taught) for shown in run.feed.shown] == [66, 66, 66]
+    assert taught.trained_before == ["snei/sft/qwen3-vl-4b/scenes66/seed0"], "the teacher saw no more scenes either"
 
 
 def test_a_teacher_is_frozen_and_was_fine_tuned_before(runs):

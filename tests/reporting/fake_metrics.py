@@ -12,7 +12,7 @@ from turns_case import TURNS
 from gcl.evaluation.bootstrap import group_weights, mean_interval
 from gcl.evaluation.metric_registry import score_names, scores_of
 from gcl.experiment.asked import score_spec
-from gcl.experiment.grid import all_runs, base_runs, exchanged_runs, planning_runs
+from gcl.experiment.grid import all_runs, base_run, exchanged_runs, planning_runs
 from gcl.experiment.load import load_experiment
 from gcl.experiment.places import PLANNING, results_at
 from gcl.experiment.runs import RunSpec
@@ -46,9 +46,9 @@ def constant(run: RunSpec, role: str) -> float:
 
 
 def social_runs(experiment: Experiment) -> list[RunSpec]:
-    """All trainings on social scenes, and the base models of the headline."""
+    """All trainings on social scenes, and the base models."""
     trained = [run for run in all_runs(experiment).values() if run.dataset != PLANNING]
-    return [*trained, *base_runs(experiment, "snei")]
+    return [*trained, *(base_run(experiment, name, model) for name in experiment.groups for model in experiment.models)]
 
 
 def fake_metrics(experiment: Experiment, score: Score = constant) -> dict[str, dict[str, Any]]:

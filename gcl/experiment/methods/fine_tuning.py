@@ -18,7 +18,14 @@ def sft_run(experiment: Experiment, dataset: str, model: str, seed: int, variant
 
 
 def all_turns(experiment: Experiment, dataset: str, scenes: int | None = None) -> ReferenceFeed:
-    """Every turn of every training scene, or of so many scenes."""
+    """Every turn of every training scene, or of so many scenes.
+
+    Raises:
+        ConfigError: if the data set has no more than these.
+    """
+    most = experiment.datasets[dataset].scenarios.value.train
+    if scenes is not None and scenes >= most:
+        raise ConfigError(f"scenes{scenes}: {dataset} has {most} training scenes; use fewer, or leave it out for all")
     return ReferenceFeed(shown=[Shown(questions=list(turns_of(experiment, dataset)), count=scenes)])
 
 

@@ -31,8 +31,7 @@ def gains_figure(experiment: Experiment, metrics: Metrics, stem: Path) -> None:
     leads = [score for pairs in (alone, full) for pair in pairs for score in pair]
     check_used(metrics, estimates)
     check_used(metrics, leads)
-    pair = scaling.pair.value
-    notes = [f"Gains are paired with SFT of the same model. (a) {pair.learner}, guided by {pair.guide}."]
+    pair, notes = scaling.pair.value, ["Gains are over SFT of the same model."]
     with canvas(stem, (6.6, 3.0), experiment, estimates, notes) as figure:
         left, right = figure.subplots(1, 2, sharey=True)
         for role, shift in zip(ROLES, (0.97, 1.03), strict=True):
@@ -46,9 +45,9 @@ def gains_figure(experiment: Experiment, metrics: Metrics, stem: Path) -> None:
         left.set_xticks(scaling.scenes.value, [str(scenes) for scenes in scaling.scenes.value])
         left.set_xlabel("Training scenes")
         left.set_ylabel(f"Gain in {label}")
-        left.set_title("(a)")
-        right.set_xlabel(f"The guide's lead: {label} alone, guide − learner")
-        right.set_title(f"(b) learners of Table 1, on {_LEAD_DATASET}")
+        left.set_title(f"(a) learner {pair.learner}, guide {pair.guide}")
+        right.set_xlabel(f"The guide's lead alone, in {label}")
+        right.set_title(f"(b) learners of all groups on {_LEAD_DATASET}")
         right.axvline(0, color=GREY, linewidth=0.7, linestyle=(0, (4, 3)), zorder=0)
         for axes in (left, right):
             axes.axhline(0, color=GREY, linewidth=0.7, zorder=0)

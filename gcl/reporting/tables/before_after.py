@@ -23,7 +23,7 @@ def before_after_table(experiment: Experiment, metrics: Metrics) -> ResultTable:
             base, trained = (
                 {name: pooled(metrics, runs, "solo", name, resamples) for name in own} for runs in (before, after)
             )
-            cells = {"dataset": dataset, "model": model}
+            cells = {"dataset": dataset, "model": model} | dict.fromkeys(names)
             first = {name: score_cell(score, None, resamples) for name, score in base.items()}
             then = {
                 name: score_cell(score, base[name].for_seeds(len(seeds)), resamples) for name, score in trained.items()
