@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError, Parameter
 
 from gcl import __version__
-from gcl.cli import base_model_verbs, data_verbs, planning_verbs, report_verbs, run_verbs, setting_verbs
+from gcl.cli import base_model_verbs, data_verbs, planning_verbs, report_verbs, run_verbs, setting_verbs, warm
 from gcl.errors import GCLError
 from gcl.files import STDIN
 
@@ -55,6 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(" ".join(str(error).split()))
     if run.__name__ == "help_print" and not {"--help", "-h"} & {*words}:
         return _fail(f"say what to do; `{' '.join(['gcl', *words])} --help` lists all verbs")
+    if (status := warm.run(words)) is not None:
+        return status
     # Libraries look at these when they are imported, which the verbs do.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+from gcl.cli import warm
 from gcl.workflow.plan import open_plan
 from gcl.workflow.targets import FIGURES, PLANNING_FIGURE, PLANNING_TABLE, TABLES
 
@@ -20,5 +21,8 @@ wildcard_constraints:
 
 onstart:
     PLAN.write()
-    if not PLAN.drawn:
+    # Jobs of miniature scale take seconds, and imports would be most of them.
+    if PLAN.drawn:
+        warm.start()
+    else:
         print(PLAN.disk(), file=sys.stderr)
