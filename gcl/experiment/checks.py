@@ -38,7 +38,7 @@ def _run_problems(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
             path = ["groups", dataset, "value", str(k)]
             yield from attempt(path, group_run, dataset, group.models, "full", seed)
     for name in experiment.sweeps:
-        yield from attempt(["sweeps", name, "values", "value"], sweep_runs, name, seed)
+        yield from attempt(["sweeps", name, "values", "value"], sweep_runs, name)
     yield from attempt(["scaling", "pair", "value"], scaling_runs)
     if controls.tuning.value is not None:
         for ratio in controls.rates.value:

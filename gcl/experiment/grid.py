@@ -50,16 +50,26 @@ def base_runs(experiment: Experiment, dataset: str) -> list[RunSpec]:
 
 
 def exchanged_runs(experiment: Experiment, dataset: str) -> list[RunSpec]:
-    """Runs whose members also see the pictures of other scenes: SFT and the whole objective, all seeds."""
-    pair, seeds = experiment.components.pair.value, experiment.seeds.value
-    alone = [sft_run(experiment, dataset, model, seed) for seed in seeds for model in pair.models]
-    return alone + [group_run(experiment, dataset, pair.models, "full", seed) for seed in seeds]
+    """Runs whose members also see the pictures of other scenes: SFT and the whole objective, of the first seed."""
+    pair, seed = experiment.components.pair.value, experiment.seeds.value[0]
+    alone = [sft_run(experiment, dataset, model, seed) for model in pair.models]
+    return [*alone, group_run(experiment, dataset, pair.models, "full", seed)]
 
 
-def sweep_runs(experiment: Experiment, name: str, seed: int) -> list[RunSpec]:
-    """The runs behind one figure."""
+def sweep_runs(experiment: Experiment, name: str) -> list[RunSpec]:
+    """The runs behind one figure, with all its seeds."""
     sweep = experiment.sweeps[name]
-    return [group_run(experiment, "snei", sweep.pair.value.models, v, seed) for _, v in sweep_points(experiment, sweep)]
+    points, models = sweep_points(experiment, sweep), sweep.pair.value.models
+    return [
+        group_run(experiment, "snei", models, variant, seed)
+        for seed in sweep_seeds(experiment, sweep)
+        for _, variant in points
+    ]
+
+
+def sweep_seeds(experiment: Experiment, sweep: Sweep) -> list[int]:
+    """A figure's own seeds, or those of the tables."""
+    return (sweep.seeds or experiment.seeds).value
 
 
 def sweep_points(experiment: Experiment, sweep: Sweep) -> list[tuple[dict[str, float], str]]:
@@ -185,8 +195,8 @@ def _social_runs(experiment: Experiment) -> Iterator[RunSpec]:
             for group in experiment.groups[dataset].value:
                 yield group_run(experiment, dataset, group.models, "full", seed)
             yield from component_runs(experiment, dataset, seed)
-        for name in experiment.sweeps:
-            yield from sweep_runs(experiment, name, seed)
+    for name in experiment.sweeps:
+        yield from sweep_runs(experiment, name)
     for kinds in scaling_runs(experiment).values():
         for runs in kinds.values():
             yield from runs

@@ -162,12 +162,16 @@ class Components(Strict):
 
 
 class Sweep(Strict):
-    """One figure: a pair, the setting that varies, and the variant that everything else is taken from."""
+    """One figure: a pair, the setting that varies, the variant that everything else is taken from, and its seeds.
+
+    Without seeds it has those of the tables.
+    """
 
     pair: Setting[Pair]
     vary: Literal["gsl_weight", "drl_weight", "lr_ratio", "tau"]
     base: Literal["gco", "full"]
     values: Setting[Annotated[list[NotNegative], Field(min_length=1)]]
+    seeds: Setting[Annotated[list[Seed], Field(min_length=1)]] | None = None
 
 
 class Scaling(Strict):

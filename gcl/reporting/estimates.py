@@ -73,22 +73,24 @@ def member_score(
     role: str,
     metric: str | None = None,
     pictures: Pictures = "own",
+    seeds: Sequence[int] | None = None,
 ) -> PooledScore | None:
-    """One member of a pair over all seeds; None where the data set has no such score.
+    """One member of a pair over some seeds, or all; None where the data set has no such score.
 
     Args:
         variant: of the group's run; "sft" for the member's model trained alone, "base" for it before any training.
         metric: a score; None takes the first one.
     """
+    seeds = experiment.seeds.value if seeds is None else seeds
     metric = metric or ranking(experiment, dataset)[0]
     if metric not in scores_of(experiment, dataset):
         return None
     if variant == "base":
         runs = [base_run(experiment, dataset, getattr(pair, role))]
     elif variant == "sft":
-        runs = [sft_run(experiment, dataset, getattr(pair, role), seed) for seed in experiment.seeds.value]
+        runs = [sft_run(experiment, dataset, getattr(pair, role), seed) for seed in seeds]
     else:
-        runs = [group_run(experiment, dataset, pair.models, variant, seed) for seed in experiment.seeds.value]
+        runs = [group_run(experiment, dataset, pair.models, variant, seed) for seed in seeds]
     names = [run.evaluation(pictures) for run in runs]
     resamples = experiment.evaluation.bootstrap.value
     return pooled(metrics, names, "solo" if variant in ("base", "sft") else role, metric, resamples)

@@ -94,7 +94,7 @@ def _baselines(experiment: "Experiment", dataset: str, models: Sequence[str]) ->
 
 
 def _sweeps(*names: str) -> Callable[["Experiment"], list["RunSpec"]]:
-    return _with_grid(lambda g, e: [r for seed in e.seeds.value for name in names for r in g.sweep_runs(e, name, seed)])
+    return _with_grid(lambda grid, e: [run for name in names for run in grid.sweep_runs(e, name)])
 
 
 _ON_SNEI = _with_grid(lambda grid, e: _components(grid, e, "snei"))

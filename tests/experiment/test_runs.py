@@ -269,5 +269,5 @@ def test_a_ratio_is_the_shortest_number_that_gives_the_rate_back(rate, unit, tex
 def test_a_weight_keeps_all_its_digits_in_the_name_of_its_run():
     weight = {"sweeps": {"fig2a": {"values": {"value": [0.12345678], "assumed": "test"}}}}
     made = load_experiment(None, ROOT, [Document("test", {"scale": "paper"} | weight)])
-    (run,) = sweep_runs(made, "fig2a", 0)
+    (run,) = sweep_runs(made, "fig2a")
     assert run.objective.gsl_weight == 0.12345678 and find_run(made, run.id) == run

@@ -21,8 +21,7 @@ wildcard_constraints:
 
 onstart:
     PLAN.write()
-    # Jobs of miniature scale take seconds, and imports would be most of them.
-    if PLAN.drawn:
-        warm.start()
-    else:
+    if not PLAN.drawn:
         print(PLAN.disk(), file=sys.stderr)
+    elif workflow.is_main_process and workflow.local_exec:
+        warm.start()  # jobs take seconds, and imports would be most of them

@@ -14,7 +14,7 @@ from matplotlib.colors import Normalize
 from matplotlib.patches import Rectangle
 
 from gcl.evaluation.metric_registry import ranking
-from gcl.experiment.grid import sweep_points
+from gcl.experiment.grid import sweep_points, sweep_seeds
 from gcl.experiment.schema import Experiment, Sweep
 from gcl.reporting.estimates import ROLES, PooledScore, check_used, member_score
 from gcl.reporting.figures.canvas import GREY, LOOKS, canvas, cross, cross_note, error_bars
@@ -110,7 +110,9 @@ def line_figure(experiment: Experiment, name: str, metrics: Metrics, stem: Path)
 
 def _sweep_scores(experiment: Experiment, metrics: Metrics, sweep: Sweep, role: str) -> list[PooledScore]:
     return [
-        member_score(experiment, metrics, SWEEP_DATASET, sweep.pair.value, variant, role)
+        member_score(
+            experiment, metrics, SWEEP_DATASET, sweep.pair.value, variant, role, seeds=sweep_seeds(experiment, sweep)
+        )
         for _, variant in sweep_points(experiment, sweep)
     ]
 

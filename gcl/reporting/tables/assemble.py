@@ -112,7 +112,7 @@ def result_table(
 
 def _interval_notes(columns: Sequence[ResultColumn], rows: Sequence[ResultRow]) -> Iterator[str]:
     sizes = ", ".join(f"{dataset}: {n}" for dataset, n in {r.cells["dataset"]: r.scenarios for r in rows}.items())
-    seeds = rows[0].seeds
+    seeds = max(row.seeds for row in rows)
     pooled = (
         "one seed"
         if seeds == 1

@@ -42,10 +42,16 @@ def encoders_table(experiment: Experiment, metrics: Metrics, results: Path) -> R
         scorer = BertF1(encoder_folder(encoder.encoder), encoder.layer, encoder.baseline)
 
         @cache  # every row needs a control
-        def score(variant: str, role: str, metric: str, pictures: Pictures, scorer: BertF1 = scorer) -> PooledScore:
+        def score(
+            variant: str, role: str, metric: str, pictures: Pictures, seeds: tuple[int, ...], scorer: BertF1 = scorer
+        ) -> PooledScore:
             wanted = [getattr(pair, role)] if variant == "sft" else list(pair.models)
             own = [
-                run for run in runs if variant in (run.method, run.variant) and wanted == [m.model for m in run.members]
+                run
+                for run in runs
+                if variant in (run.method, run.variant)
+                and wanted == [m.model for m in run.members]
+                and run.seed in seeds
             ]
             by_run = [answers[run.id]["solo" if variant == "sft" else role] for run in own]
             scores = [scorer(*zip(*(said[scene] for scene in sorted(said)), strict=True)) for said in by_run]

@@ -55,7 +55,7 @@ def component_rows(
 
     Args:
         columns: those of kind "score" are filled.
-        score: of a variant, role, metric, and "own" or "exchanged" pictures.
+        score: of a variant, role, metric, "own" or "exchanged" pictures, and seeds.
         kind: "own": trained models, compared with the same model's SFT. "base": base models, compared with nothing.
             "exchanged": trained models with exchanged pictures, compared with themselves on their own pictures.
         words: more cells.
@@ -66,19 +66,20 @@ def component_rows(
     controls = (
         {} if kind == "base" else {v: "sft" if kind == "own" else v for v in variants if (kind, v) != ("own", "sft")}
     )
-    seeds, rows = 1 if kind == "base" else len(experiment.seeds.value), []
+    seeds = tuple(experiment.seeds.value if kind == "own" else experiment.seeds.value[:1])
+    rows = []
     for variant, role in product(variants, ROLES):
         cells = {"dataset": dataset, "method": methods[variant], "model": getattr(pair, role), "role": role} | words
         behind = []
         for column in columns:
             if column.kind == "score":
-                ours = score(variant, role, column.name, "exchanged" if kind == "exchanged" else "own")
-                control = score(controls[variant], role, column.name, "own") if variant in controls else None
+                ours = score(variant, role, column.name, "exchanged" if kind == "exchanged" else "own", seeds)
+                control = score(controls[variant], role, column.name, "own", seeds) if variant in controls else None
                 shown = column.paper and kind == "own"
                 paper = paper_component(dataset, variant, pair, role, column.name) if shown else None
                 cells[column.name] = score_cell(ours, control, resamples, paper)
                 behind += [ours, control]
-        rows.append(row(cells, behind, seeds, exchanged=kind == "exchanged"))
+        rows.append(row(cells, behind, len(seeds), exchanged=kind == "exchanged"))
     return rows
 
 
