@@ -27,10 +27,9 @@ def experiment():
 
 @pytest.fixture(scope="session")
 def scenarios(experiment, tmp_path_factory) -> list[Scenario]:
-    """Twelve drawn scenes on disk."""
-    from gcl.data.drawing import language
+    """Twelve drawn scenes on disk, large enough that families need different numbers of visual tokens: 15 and 12."""
+    from gcl.data.drawing import language, render
     from gcl.data.drawing.constellation import sample_scene
-    from gcl.data.drawing.render import render
 
     folder, rng = tmp_path_factory.mktemp("scenes"), random.Random(0)
     speak = (language.perceive, language.predict, language.reason, language.act, language.explain)
@@ -38,7 +37,9 @@ def scenarios(experiment, tmp_path_factory) -> list[Scenario]:
     result = []
     for k in range(12):
         scene = sample_scene(rng)
-        render(scene, rng).save(folder / f"{k}.png")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(render, "PIXELS", (140, 84))
+            render.render(scene, rng).save(folder / f"{k}.png")
         turns = {turn: Turn(questions[turn], say(scene, rng)) for turn, say in zip(TURNS, speak, strict=True)}
         result.append(Scenario(f"s{k:02d}", folder / f"{k}.png", turns, "train", scene.action))
     return result
