@@ -100,7 +100,7 @@ def test_batched_left_padded_generation_equals_one_by_one(backbones, scenarios):
 
 
 def test_the_seed_decides_the_weights(experiment, vocabulary):
-    spec = experiment.models["qwen3-vl-2b"].backbone.value
+    spec = experiment.base_models.models.value["qwen3-vl-2b"]
     preprocessor = build_preprocessor(spec.family, vocabulary, (784, 50176))
     one, same, other = (build_model(spec, preprocessor, seed).state_dict() for seed in (1, 1, 2))
     assert all(torch.equal(one[key], same[key]) for key in one)
@@ -108,9 +108,10 @@ def test_the_seed_decides_the_weights(experiment, vocabulary):
 
 
 def test_miniature_sizes_are_ordered_as_the_real_ones(experiment, vocabulary):
-    counts = {}
+    counts, specs = {}, experiment.base_models.models.value
+    assert specs.keys() == experiment.models.keys()
     for name, model in experiment.models.items():
-        spec = model.backbone.value
+        spec = specs[name]
         preprocessor = build_preprocessor(spec.family, vocabulary, (784, 50176))
         built = build_model(spec, preprocessor, 0)
         counts[model.size.value] = sum(p.numel() for p in built.parameters())

@@ -10,8 +10,8 @@ from planning_cases import LAKE, MAZE
 
 from gcl.data.scenario import Exchange
 from gcl.errors import ConfigError, TrainingError
+from gcl.experiment.base_models_schema import MiniatureModel
 from gcl.experiment.methods.registry import find_run
-from gcl.experiment.schema import MiniatureModel
 from gcl.experiment.types import Lora
 from gcl.experiment.weights import Weights
 from gcl.models.miniature import build_model, build_preprocessor
