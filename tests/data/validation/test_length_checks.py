@@ -1,5 +1,7 @@
 """Cut answers, answers too long for an encoder, and placeholders of missing ones are counted before training."""
 
+from pathlib import Path
+
 import pytest
 from clean_set import change, check, say, write_clean
 from conftest import ROOT
@@ -9,7 +11,6 @@ from gcl.data.raw import FILE, is_placeholder
 from gcl.data.validation.length_checks import Reader
 from gcl.evaluation.readers import readers
 from gcl.experiment.load import load_experiment
-from gcl.experiment.places import places
 from gcl.experiment.yaml_files import read_yaml
 
 WORDS = Reader(
@@ -76,8 +77,8 @@ def test_members_of_one_tokenizer_are_one_reader(backbones, tmp_path, monkeypatc
     experiment = load_experiment()
     monkeypatch.chdir(tmp_path)
     models = {name: experiment.models[name] for name in ("qwen3-vl-2b", "qwen3-vl-4b")}
-    for name in models:
-        folder = places(experiment).backbone(name)
+    for model in models.values():
+        folder = Path(model.backbone.value.path)
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.symlink_to(backbones["qwen3_vl"])
     found, absent = readers(experiment.model_copy(update={"models": models}), "snei")
