@@ -152,7 +152,7 @@ def test_numbers_of_a_closed_list_name_all_labels(folder):
     assert list(found.summary.actions) == [
         "Move Forward", "Move Forward Left", "Move Forward Right", "Stop", "Turn Left", "Turn Right",
     ]  # fmt: skip
-    assert found.summary.sizes == {"140 x 84": 18} and found.summary.pictures == 18
+    assert found.summary.sizes == {"96 x 64": 18} and found.summary.pictures == 18
     assert found.summary.words["action"]["longest"] <= 3 and found.summary.words["perception"]["median"] > 8
     first = found.text().splitlines()[0]
     assert first == "drawn: 18 scenes (12 train, 6 test), 18 pictures"
