@@ -95,7 +95,8 @@ def run_all(root: Path) -> None:
     here, headline = places(experiment), TARGETS["headline"]
     exchanged = {run.id for run in headline.exchanged(experiment)}
     for run in headline.runs(experiment):
-        jobs.train(experiment, run, execution_spec(experiment.execution), here.checkpoints(run.id))
+        if run.feed is not None:  # a base model is asked as it is
+            jobs.train(experiment, run, execution_spec(experiment.execution), here.checkpoints(run.id))
         for pictures in ("own", "exchanged")[: 1 + (run.id in exchanged)]:
             name = run.evaluation(pictures)
             jobs.generate(experiment, run, here.predictions(name), pictures)
