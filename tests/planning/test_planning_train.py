@@ -14,12 +14,11 @@ from gcl.experiment.execution import ExecutionSpec
 from gcl.experiment.load import load_experiment
 from gcl.experiment.methods.registry import find_run
 from gcl.experiment.places import places
-from gcl.experiment.runs import RunSpec, Trained
+from gcl.experiment.runs import ReferenceFeed, RunSpec, Shown, Trained
 from gcl.experiment.types import Lora
 from gcl.experiment.weights import Weights
 from gcl.experiment.yaml_files import Document
 from gcl.files import read_jsonl
-from gcl.models.backbone import load_preprocessor
 from gcl.planning.states_file import read_records
 from gcl.planning.views import prompt
 from gcl.tasks import jobs
@@ -58,7 +57,6 @@ def project(backbones, tasks, tmp_path, monkeypatch):
         "models": {MODEL: {"backbone": value({"path": str(backbones["qwen3_vl"])})}},
         "planning": {
             "models": value([MODEL]),
-            "words": stage | {"pictured": value(2), "read": value(7)},
             "reading": stage,
             "plan": stage,
             "distillation": stage | few,
@@ -87,7 +85,6 @@ def train(project, run: RunSpec, **changes) -> Path:
 
 CASES = {
     "reading": ("reading", "default"),
-    "words": ("words", "default"),
     "plan": ("plan", "default"),
     "distillation": ("mgsd", "ungrounded"),
     "off-policy": ("mgsd", "off_policy"),
@@ -101,8 +98,7 @@ def test_every_method_trains_answers_and_is_scored(project, backbones, case):
     record = json.loads(Path("record.json").read_text())
     assert record["spec"] == run.model_dump() and set(record["weights"]) == {m.role for m in run.members}
     steps = losses(output)
-    # 8 states make one batch; of two views two; with two pictures and seven readings more, the last one is small.
-    assert len(steps) == (4 if case == "words" else 1)
+    assert len(steps) == 1  # 8 states make one batch
     assert ("rollout_success" in steps[0]) == (run.method == "mgsd")
     if case == "off-policy":
         assert steps[0]["loss"] == pytest.approx(steps[0]["sft_student"] + steps[0]["sft_teacher"])
@@ -220,26 +216,15 @@ def test_states_without_pictures_and_missing_splits_are_one_line(project, tasks,
 
 
 def test_so_many_items_of_all_parts_are_shown(project):
-    feed = make_feed(run_of(project, "words"), open_task(project, "planning"))
+    run = run_of(project, "reading")
+    shown = [
+        Shown(questions=["symbols", "symbols+plan"]),
+        Shown(questions=["image"], count=2),
+        Shown(questions=["reading"], count=7),
+    ]
+    run = run.model_copy(update={"feed": ReferenceFeed(shown=shown)})
+    feed = make_feed(run, open_task(project, "planning"))
     kinds = [exchange.id.rpartition("/")[2] for exchange in feed.exchanges]
     assert [kinds.count(kind) for kind in ("symbols", "symbols+plan", "image", "reading")] == [8, 8, 2, 7]
     assert kinds[:4] == ["symbols", "symbols+plan"] * 2, "state by state, as the order of training depends on it"
-
-
-def test_a_miniature_model_for_these_words_is_built_and_learns(project, tmp_path, monkeypatch):
-    """From states to a model that was trained on words about them, at a constant rate; its tokenizer knows the words."""
-    states = ["--states", str(places(project).states)]
-    words, model = str(tmp_path / "vocabulary.json"), tmp_path / "model"
-    assert main(["planning", "vocabulary", *states, "--size", "350", "--to", words]) == 0
-    built = [MODEL, "--vocabulary", words, "--pixels", "784", "50176", "--to", str(model)]
-    with monkeypatch.context() as patch:
-        patch.chdir(ROOT)
-        assert main(["planning", "build", *built]) == 0
-    preprocessor = load_preprocessor(Weights(path=str(model)))
-    record = read_records(places(project).states)[0]
-    assert len(preprocessor.tokenizer(prompt(record, "image").text)["input_ids"]) < 120
-
-    run = untaught(run_of(project, "words"), {"qwen3_vl": model})
-    training = run.training.model_copy(update={"epochs": 15, "schedule": "constant", "warmup_ratio": 0.0})
-    steps = losses(train(project, run.model_copy(update={"training": training})))
-    assert steps[-1]["loss"] < 0.5 * steps[0]["loss"]
+    assert len(losses(train(project, run))) == 4  # 25 samples are three batches and a small one
