@@ -32,10 +32,10 @@ def summary(experiment: Experiment, tables: Sequence[ResultTable]) -> list[str]:
 
 
 def _headline(experiment: Experiment, table: ResultTable) -> Iterator[str]:
-    pair, first = experiment.components.pair.value, table.rows[-1]  # the first are base models, which have no seeds
+    pair, trained = experiment.components.pair.value, max(table.rows, key=lambda row: row.seeds)
     yield (
-        f"The paper's Table 2 was run on {first.cells['dataset']}: learner {pair.learner} and guide {pair.guide}, "
-        f"{_count(first.seeds, 'seed')}, {_count(first.scenarios, 'test scene')}."
+        f"The paper's Table 2 was run on {trained.cells['dataset']}: learner {pair.learner} and guide {pair.guide}, "
+        f"{_count(trained.seeds, 'seed')}, {_count(trained.scenarios, 'test scene')}."
     )
     for counted in count_marks(table):
         yield _against_control(counted)
