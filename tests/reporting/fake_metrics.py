@@ -35,9 +35,13 @@ def experiment_with(
     config = copy.deepcopy(read_yaml(ROOT / "config.yaml"))
     config["scale"] = scale
     config["report"]["paper_values"]["value"] = paper_values
-    config["seeds"]["value"] = list(seeds)
-    best = {"value": {"SFT": 0.5, "GSL + DRL": 2.0, "GSL + DRL + AGO": 1.0}, "assumed": "test"}
-    return load_experiment(config, ROOT, [Document("test", {"controls": {"best": best}})])
+    best = {"SFT": 0.5, "GSL + DRL": 2.0, "GSL + DRL + AGO": 1.0}
+    changes = {
+        "seeds": {"value": list(seeds), "assumed": "test"},
+        "planning": {"seeds": {"value": [0], "assumed": "test"}},
+        "controls": {"best": {"value": best, "assumed": "test"}},
+    }
+    return load_experiment(config, ROOT, [Document("test", changes)])
 
 
 def constant(run: RunSpec, role: str) -> float:

@@ -19,7 +19,7 @@ from gcl.reporting.page.making import facts, metrics_there
 from gcl.workflow.plan import Plan
 
 MGSD = "planning/mgsd/qwen3-vl-4b+qwen3-vl-4b/full/seed0"
-WORDS = "planning/words/qwen3-vl-4b/default/seed0"
+READING = "planning/reading/qwen3-vl-4b/default/seed0"
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +44,7 @@ def said(capsys, *arguments):
 
 def test_runs_lists_the_trainings_of_both_methods(capsys, experiment):
     listed = said(capsys, "runs").splitlines()
-    assert listed == list(all_runs(experiment)) and {MGSD, WORDS, "snei/sft/qwen3-vl-4b/default/seed0"} < set(listed)
+    assert listed == list(all_runs(experiment)) and {MGSD, READING, "snei/sft/qwen3-vl-4b/default/seed0"} < set(listed)
 
 
 @pytest.mark.parametrize("scale", ["miniature", "paper"])
@@ -53,7 +53,7 @@ def test_memory_is_planned_of_every_training(monkeypatch, capsys, scale, paper, 
     from gcl.models.miniature import miniature_config
     from gcl.operations import model_sizes as sizes
 
-    shapes = {name: model.backbone.value for name, model in experiment.models.items()}
+    shapes = experiment.base_models.models.value
 
     def read_config(source):
         shape = next(shape for name, shape in shapes.items() if name in source.path.lower())
@@ -125,15 +125,6 @@ def test_status_tells_what_is_left_of_each(capsys, experiment, tmp_path):
     assert state(MGSD) == ("failed", f"gcl: error: some states have two (logs/miniature/score/{MGSD}.log)")
     write_metrics(tmp_path / "results", {MGSD: metrics[MGSD]})
     assert state(MGSD) == ("done", "")
-
-
-def test_a_training_that_makes_a_base_model_is_done_when_that_is_scored(experiment, tmp_path):
-    metrics = {
-        name: content for name, content in fake_planning(experiment).items() if name.startswith("planning/base/")
-    }
-    write_metrics(tmp_path / "results", metrics)
-    (found,) = status(experiment, [find_run(experiment, WORDS)], tmp_path)
-    assert found.state == "done"
 
 
 def test_the_page_counts_them_among_runs_with_metrics(tmp_path):

@@ -61,7 +61,7 @@ def test_every_run_is_an_action_with_what_it_used_and_made(project):
     write_crate(EXPERIMENT, RESULTS, Path("crate.zip"))
     metadata = json.loads(zipfile.ZipFile("crate.zip").read("ro-crate-metadata.json"))
     actions = {entity["@id"]: entity for entity in metadata["@graph"] if entity["@type"] == "CreateAction"}
-    assert len(actions) == 1 + 6 + 3
+    assert len(actions) == 1 + 2 + 6 + 3, "the workflow, base models, trainings, and trainings with exchanged pictures"
     action = actions[f"#{FULL}"]
     assert (action["startTime"], action["endTime"]) == ("1970-01-01T00:00:00+00:00", "1970-01-01T01:00:30+00:00")
     assert [used["@id"] for used in action["object"]] == ["data/miniature/manifests/snei/train.tsv"]

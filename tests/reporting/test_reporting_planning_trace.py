@@ -29,8 +29,8 @@ STATES = Path("data/miniature/planning/states.jsonl")
 CELL = "planning:qwen3-vl-4b/stages 1 and 2 (MGSD):success"
 DISTILLED = "planning/mgsd/qwen3-vl-4b+qwen3-vl-4b/full/seed0"
 GROUNDED = "planning/reading/qwen3-vl-4b/default/seed0"
-WORDS = "planning/words/qwen3-vl-4b/default/seed0"
 BASE = "planning/base/qwen3-vl-4b/default/seed0"
+PUBLISHED = "base_models/qwen3-vl-4b"
 COSTS = {"seconds": 5.0, "attempts": [{"node": "n1"}]}
 
 
@@ -64,7 +64,7 @@ def project(tmp_path, monkeypatch) -> None:
     here = places(EXPERIMENT)
     write_states(STATES.parent)
     for model in EXPERIMENT.planning.models.value:
-        write_text(here.backbone(f"{PLANNING}/{model}") / "model.safetensors", f"untrained {model}")
+        write_text(Path(f"base_models/{model}/model.safetensors"), f"published {model}")
     data = open_task(EXPERIMENT, PLANNING).data_sha256("train")
     for run in all_runs(EXPERIMENT).values():
         if run.dataset == PLANNING:
@@ -99,19 +99,18 @@ def test_everything_behind_a_number_is_found(project):
         f"results/miniature/predictions/{GROUNDED}.jsonl",
         f"results/miniature/checkpoints/{DISTILLED}/student",
         f"results/miniature/records/{DISTILLED}.json",
-        f"results/miniature/records/{WORDS}.json",  # where the teacher comes from
+        PUBLISHED,  # where the teacher comes from
         str(STATES),
     } <= names
     assert str(found).count("--forcerun train\n") == 1
 
 
-def test_a_base_model_leads_to_the_training_that_made_it(project):
+def test_a_base_model_leads_to_its_published_weights(project):
     found = trace(EXPERIMENT, "planning:qwen3-vl-4b/base model:success", RESULTS)
     assert not found.broken
     shown = {(link.what, link.name) for link in found.links[BASE]}
-    assert ("start", f"results/miniature/checkpoints/{WORDS}/solo") in shown
-    assert ("teacher", f"results/miniature/records/{WORDS}.json") in shown
-    assert not {what for what, _ in shown} & {"checkpoint", "record"}, "nothing was trained under its own id"
+    assert ("start", PUBLISHED) in shown
+    assert not {what for what, _ in shown} & {"checkpoint", "record", "teacher"}, "nothing was trained for it"
 
 
 @pytest.mark.parametrize(
@@ -119,8 +118,10 @@ def test_a_base_model_leads_to_the_training_that_made_it(project):
     [
         (f"predictions/{DISTILLED}.jsonl", DISTILLED, "predictions"),
         (f"checkpoints/{DISTILLED}/student/model.safetensors", DISTILLED, "checkpoint"),
-        (f"checkpoints/{WORDS}/solo/model.safetensors", DISTILLED, "start"),
+        (f"checkpoints/{GROUNDED}/solo/model.safetensors", DISTILLED, "start"),
+        (f"../../{PUBLISHED}/model.safetensors", DISTILLED, "start"),
         (f"records/{GROUNDED}.json", GROUNDED, "record"),
+        (f"records/{GROUNDED}.json", DISTILLED, "teacher"),
         ("../../data/miniature/planning/pictures/maze-test.png", "behind all of them", "manifest"),
     ],
 )
