@@ -147,6 +147,7 @@ def test_a_method_is_one_file_of_at_most_60_lines(project):
     project.write("gcl/experiment/methods/relay.py", METHOD)
     run = "snei/relay/qwen3-vl-4b/default/seed0"
     assert project.spec(run)["members"][0]["start"] == {"run": "snei/sft/qwen3-vl-4b/default/seed1", "role": "solo"}
+    (project.root / "base_models/qwen3-vl-4b").mkdir(parents=True)  # published with the project
     jobs = project.jobs(f"results/miniature/metrics/{run}.json")
     assert (jobs["train"], jobs["generate"], jobs["score"]) == (2, 1, 1), "it starts from another training"
     assert project.touched == ["gcl/experiment/methods/relay.py"]
