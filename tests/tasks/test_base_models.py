@@ -7,6 +7,8 @@ import torch
 from conftest import ROOT
 from transformers import AutoModelForImageTextToText
 
+from gcl.data.encoding import Encoder
+from gcl.data.scenario import Exchange
 from gcl.errors import ConfigError
 from gcl.experiment.execution import ExecutionSpec
 from gcl.experiment.load import load_experiment
@@ -17,6 +19,7 @@ from gcl.experiment.yaml_files import Document
 from gcl.files import read_json, write_json
 from gcl.models import untrained
 from gcl.models.backbone import load_backbone, load_preprocessor
+from gcl.planning.plans import TAGS
 from gcl.tasks import jobs
 from gcl.tasks.instructions.publish import publish_base_model
 from gcl.tasks.instructions.read import read_instructions
@@ -48,7 +51,8 @@ def project(experiment, tmp_path_factory):
         )  # fmt: skip
         asked = [item.exchange for item in read_instructions(here.instructions, "train")]
         questions, answers = [one.question for one in asked], [one.answer for one in asked]
-        write_json(here.vocabulary, vocabulary(questions, answers, experiment.prompt.system.value, 500))
+        size = experiment.base_models.vocabulary.value
+        write_json(here.vocabulary, vocabulary(questions, answers, experiment.prompt.system.value, size))
         shape = experiment.base_models.models.value["qwen3-vl-2b"]
         untrained.build(shape, here.vocabulary, (784, 50176), 11, here.untrained("qwen3-vl-2b"))
         execution = ExecutionSpec(engine="plain", processes=1, loggers=[])
@@ -93,6 +97,33 @@ def test_cells_tags_and_shared_lines_are_one_token(project):
     assert tokenizer.decode(tokenizer.encode("<answer>RRDD</answer>")) == "<answer>RRDD</answer>"
     assert len(tokenizer.encode("RRDD")) == 4
     assert len(tokenizer.encode("..T\nTP.\n.A.\n")) == 12
+
+
+def test_every_text_comes_back_as_it_was(project, experiment):
+    tokenizer = load_preprocessor(Weights(path=str(project / "published"))).tokenizer
+    folder = project / places(experiment).instructions
+    asked = [item.exchange for split in ("train", "test") for item in read_instructions(folder, split)]
+    for text in (text for one in asked for text in (one.question, one.answer)):
+        assert tokenizer.decode(tokenizer(text)["input_ids"], clean_up_tokenization_spaces=False) == text
+
+
+def test_the_frame_of_a_chat_is_cut_as_published_tokenizers_cut_it(project, experiment):
+    preprocessor, system = load_preprocessor(Weights(path=str(project / "published"))), experiment.prompt.system.value
+    ids = Encoder(preprocessor, system).prompt(Exchange("e", None, "1", "")).ids
+    tokens = [preprocessor.tokenizer.decode([token]) for token in ids]
+    start, end = "<|im_start|>", "<|im_end|>"
+    turns = [[start, role, "\n", text, end, "\n"] for role, text in (("system", system), ("user", "1"))]
+    assert tokens == [*turns[0], *turns[1], start, "assistant", "\n"]
+
+
+def test_nothing_that_tells_of_a_state_is_a_phrase():
+    """A model must copy sizes, rows and plans token by token. Only a long line of many questions is one token."""
+    rules, row = "Move the player from start to goal and avoid holes.", "SFF"
+    questions = [
+        f"{rules}\nThe grid has {k % 4 + 2} rows.\n{row if k % 2 else row[::-1]}\n{'RD' * k}" for k in range(60)
+    ]
+    phrases = vocabulary(questions, ["<answer>RRDD</answer> (0,1)"], "Solve it.", 300)["phrases"]
+    assert set(phrases) - set(TAGS) == {"Solve it.", "(0,1)", " (0,1)", rules}
 
 
 def test_published_scales_make_no_base_models(experiment):
