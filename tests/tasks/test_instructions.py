@@ -161,10 +161,10 @@ def test_every_kind_occurs():
     assert {one.kind for one in asked} == kinds | {"plan/symbols", "plan/symbols+plan", "plan/answer"}
 
 
-def test_few_states_are_planned_from_their_picture(folder):
+def test_few_states_are_planned_or_read_from_their_picture(folder):
     kinds = Counter(line["kind"] for split in ("train", "test") for line in lines(folder, split))
-    assert kinds["plan/image"] == 8  # of 72 states
-    assert kinds.total() == 60 * QUESTIONS["scene"] + 72 * QUESTIONS["state"] + 8 + 60
+    assert (kinds["plan/image"], kinds["state/reading"]) == (8, 18)  # of 72 states
+    assert kinds.total() == 60 * QUESTIONS["scene"] + 72 * QUESTIONS["state"] + 8 + 18 + 60
 
 
 def test_the_words_are_few():

@@ -1,21 +1,23 @@
 """Questions about a planning state: `about_state(record, rng, count)`, from its picture, from words, and for plans.
 
-Plans are asked for from the state in words. `plan_from_picture(record)` asks for one from the picture.
+Plans are asked for from the state in words. `plan_from_picture(record)` asks for one from the picture, `reading_of(record)`
+for all that is in it, both as MGSD does.
 """
 
 import random
 from collections.abc import Callable
 
 from gcl.experiment.planning_schema import View
+from gcl.planning import perception
 from gcl.planning.perception import NONE
 from gcl.planning.state import MOVES, Cell, PlanningState, Position, beside, cell_text
 from gcl.planning.states_file import StateRecord
-from gcl.planning.views import CELLS, prompt, response, symbols
+from gcl.planning.views import CELLS, perception_prompt, prompt, response, symbols
 from gcl.tasks.instructions.instruction import Asked, Instruction, draw_different, worded
 from gcl.tasks.instructions.state_facts import FACTS, NEXT_TO, all_cells, at, things
 
 # Shares of the groups of questions.
-GROUPS = {"state": 6, "words": 3, "plan": 4}
+GROUPS = {"state": 4, "words": 2, "plan": 8}
 TOLD_VIEWS: tuple[View, ...] = ("symbols", "symbols+plan")
 LONGEST_WALK = 4  # moves
 BLOCKING = ("hole", "table", "printer")
@@ -42,6 +44,11 @@ def plan_from_picture(record: StateRecord) -> Instruction:
     return Instruction("plan/image", prompt(record, "image").text, response(record), sees=True)
 
 
+def reading_of(record: StateRecord) -> Instruction:
+    """The question for all that is in the picture."""
+    return Instruction("state/reading", perception_prompt(record).text, perception.answer(record.state), sees=True)
+
+
 def _seen(state: PlanningState, rng: random.Random) -> Instruction | None:
     kind = rng.choice([*FACTS, "map", "map"])
     asked = FACTS[kind](state, rng)
@@ -49,7 +56,7 @@ def _seen(state: PlanningState, rng: random.Random) -> Instruction | None:
 
 
 def _told(state: PlanningState, rng: random.Random) -> Instruction | None:
-    kind = rng.choice([*TOLD, "several", "several"])
+    kind = rng.choice([*TOLD, "map", "map"])
     asked = TOLD[kind](state, rng)
     words = symbols(state) if rng.random() < 0.5 else state.text()
     return asked and Instruction(f"words/{kind}", f"The state:\n{words}\n{_with_cells(asked[0], rng)}", asked[1], False)

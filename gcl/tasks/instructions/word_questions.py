@@ -20,7 +20,7 @@ BOTH_WAYS = OPPOSITES | {value: key for key, value in OPPOSITES.items()}
 SHORTEST, LONGEST = 3, 8  # words of a text
 LONGEST_COPY = 16
 # Kinds that are drawn more often. Plans from words begin with a copy of the state.
-COPYING = ("copy", "copy", "copy", "copy", "reversed")
+COPYING = (*["copy"] * 9, *["reversed"] * 3)
 LARGEST = 8  # rows of a grid
 
 

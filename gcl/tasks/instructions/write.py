@@ -22,12 +22,13 @@ from gcl.planning.state_pictures import PIXELS, render, save_picture
 from gcl.planning.states_file import StateRecord
 from gcl.tasks.instructions.instruction import Instruction
 from gcl.tasks.instructions.scene_questions import about_scene
-from gcl.tasks.instructions.state_questions import about_state, plan_from_picture
+from gcl.tasks.instructions.state_questions import about_state, plan_from_picture, reading_of
 from gcl.tasks.instructions.word_questions import about_words
 
-QUESTIONS = {"scene": 4, "state": 5}  # about each scene and each state
-# Of so many states one is also planned from its picture. Base models are to know the form, but hardly to plan.
-PLANNED_ONE_OF = 10
+QUESTIONS = {"scene": 3, "state": 6}  # about each scene and each state
+# Of so many states one is also planned from its picture, or read as a whole. Base models are to know both forms, but to do
+# neither well: MGSD teaches them.
+PLANNED_ONE_OF, READ_ONE_OF = 10, 4
 
 Lines = dict[str, list[dict[str, Any]]]  # records of each split
 H = TypeVar("H", bound=Hashable)
@@ -95,6 +96,8 @@ def _about_states(
         asked = about_state(record, rng, QUESTIONS["state"])
         if number % PLANNED_ONE_OF == 0:
             asked.append(plan_from_picture(record))
+        if number % READ_ONE_OF == 0:
+            asked.append(reading_of(record))
         image = f"images/{name}.png"
         save_picture(render(state, pixels_of_cell * state.size if pixels_of_cell else PIXELS), work / image)
         split = "test" if state.state_hash in apart else "train"
