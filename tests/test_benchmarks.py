@@ -46,6 +46,14 @@ def test_help_shows_how_to_call(name):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="warm jobs are for Linux")
+def test_starts_are_measured(tmp_path):
+    _run("start.py", "--rounds", "2", "--to", str(tmp_path / "start.json"))
+    found = json.loads((tmp_path / "start.json").read_text())
+    assert found["cold_seconds"] > 0 and found["warm_seconds"] > 0 and found["rounds"] == 2
+
+
+@pytest.mark.slow
 def test_the_head_is_measured(tmp_path):
     arguments = "--rows 64 --vocabulary 512 --hidden 16 24 --repeats 1 --accuracy-rows 8 --to"
     _run("head.py", *arguments.split(), str(tmp_path / "head.json"))
