@@ -56,7 +56,7 @@ def test_every_setting_has_an_origin_and_the_paper_ones_name_the_place(config):
     ],
 )  # fmt: skip
 def test_a_mistake_names_file_field_value_and_remedy(config, path, value, expected):
-    (line,) = messages(change(config, path, value))
+    (line,) = messages(change(config | {"scale": "paper"}, path, value))  # which replaces no setting
     assert line.split(": ")[0].endswith(".yaml") or line.startswith("command line")
     for part in expected:
         assert part in line
@@ -69,7 +69,7 @@ def test_a_duplicate_group_is_refused(config):
 
 
 def test_all_mistakes_are_reported_together(config):
-    config = change(change(config, "objective.kappa.value", "1e-5"), "seeds.vale", 1)
+    config = change(change(config, "objective.kappa.value", "1e-5"), "objective.symmetric_tau.vale", 1)
     assert len(messages(config)) == 2
 
 
@@ -114,9 +114,11 @@ def test_a_broken_yaml_file_is_named(tmp_path, text, expected):
 
 
 def test_a_change_on_the_command_line_wins_over_the_scale_file(config):
-    quick = Document("command line", {"training": {"epochs": {"value": 10, "assumed": "as config.yaml has it"}}})
-    assert load_experiment(config, ROOT, [quick]).training.epochs.value == 10
-    assert load_experiment(config, ROOT).training.epochs.value == 3
+    own = config["training"]["lr_sft"]["value"]
+    slow = Document("command line", {"training": {"lr_sft": {"value": own, "assumed": "as config.yaml has it"}}})
+    assert load_experiment(config, ROOT, [slow]).training.lr_sft.value == own
+    scale = read_yaml(ROOT / "workflow/scales/miniature.yaml")["training"]["lr_sft"]["value"]
+    assert load_experiment(config, ROOT).training.lr_sft.value == scale != own
 
 
 def test_a_mistake_in_an_architecture_is_one_line(config):
