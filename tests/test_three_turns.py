@@ -46,6 +46,7 @@ def write_project(root: Path) -> None:
     shutil.copytree(ROOT / "workflow/scales", root / "workflow/scales")
     scale = yaml.safe_load((root / "workflow/scales/miniature.yaml").read_text())
     scale["data"]["value"] = "data"
+    scale["seeds"]["value"] = [0]
     scale["drawing"]["datasets"]["value"] = False
     scale["datasets"]["snei"]["scenarios"]["value"] = COUNTS
     scale["training"] |= {"epochs": {"value": 1, **test}}

@@ -56,7 +56,8 @@ def shrink_experiment(config: dict) -> None:
 def shrink_scale(scale: dict) -> None:
     """Trainings of some seconds, with many checkpoints."""
     scale["datasets"]["snei"]["scenarios"]["value"] = {"train": 16, "test": 4}
-    scale["training"]["epochs"]["value"] = 12
+    scale["seeds"]["value"] = [0]
+    scale["training"]["epochs"] = {"value": 12, "assumed": "test"}
     scale["execution"]["save_every"]["value"] = 5
     scale["evaluation"]["max_new_tokens"]["value"] = 8
 

@@ -16,9 +16,10 @@ def shrink(scale: dict) -> None:
     """Enough to go through every step, and data in a folder with a blank."""
     scale["data"] = {"value": DATA, "assumed": "test"}
     scale["datasets"]["snei"]["scenarios"]["value"] = {"train": 16, "test": 6}
-    scale["training"]["epochs"]["value"] = 1
+    scale["training"]["epochs"] = {"value": 1, "assumed": "test"}
     scale["evaluation"]["max_new_tokens"]["value"] = 8
     planning = scale["planning"]
+    planning["seeds"]["value"] = [0]
     planning["levels"]["value"] = {"maze": [3]}
     planning["states"]["value"] = {"train": 8, "val": 0, "test": 4}
     for stage in ("reading", "distillation"):
