@@ -26,6 +26,7 @@ pytestmark = pytest.mark.dvc
 
 PAIR = {"learner": "qwen2.5-vl-3b", "guide": "qwen3-vl-4b"}
 RUNS = {"snei": 3, "muson": 3}  # two baselines and the pair, which is also the only point of every figure
+BASES = 2  # base models, asked about each data set
 BUSY = "is busy, it is being blocked by"
 
 
@@ -50,7 +51,9 @@ def shrink_experiment(config: dict) -> None:
 def shrink_models(scale: dict) -> None:
     scale["models"] = {name: scale["models"][name] for name in PAIR.values()}
     scale["controls"]["best"]["value"] = {}  # it names arms that are no more
-    scale["training"]["epochs"]["value"] = 1
+    scale["scaling"]["dataset"]["value"] = None
+    scale["seeds"]["value"] = [0]
+    scale["training"]["epochs"] = {"value": 1, "assumed": "test"}
     scale["evaluation"]["max_new_tokens"]["value"] = 8
 
 
@@ -180,13 +183,14 @@ def started(experiment, tmp_path_factory) -> Versioned:
 
 def test_from_scratch_everything_runs_once(first):
     runs = sum(RUNS.values())
+    asked = runs + len(RUNS) * BASES
     assert first.jobs == {
-        "train": runs, "generate": runs + 2, "score": runs + 2, "generate_exchanged": 3, "score_exchanged": 3,
-        "table": 5, "encoders": 1, "figure": 5, "gallery": 1, "costs": 1, "report_page": 1, "all": 1,
+        "train": runs, "generate": asked, "score": asked, "generate_exchanged": 3, "score_exchanged": 3,
+        "table": 6, "encoders": 1, "figure": 5, "gallery": 1, "costs": 1, "report_page": 1, "all": 1,
     }  # fmt: skip
     tracked = first.project.do("git ls-files").splitlines()
     assert "results/rehearsal/tables/headline.md" in tracked
-    assert sum(name.startswith("results/rehearsal/metrics/") for name in tracked) == runs + 3, (
+    assert sum(name.startswith("results/rehearsal/metrics/") for name in tracked) == asked + 3, (
         "3 with exchanged pictures"
     )
     assert not any("/checkpoints/" in name or "/predictions/" in name or "/images/" in name for name in tracked)
@@ -205,8 +209,8 @@ def test_nothing_changed_or_all_touched_runs_nothing(project):
 def test_a_new_test_scene_costs_evaluations_and_no_training(second):
     jobs = second.jobs
     assert jobs["train"] == 0
-    assert jobs["generate"] == jobs["score"] == RUNS["snei"] + 2
-    assert (jobs["table"], jobs["encoders"]) == (4, 1), "all but MUSON's"
+    assert jobs["generate"] == jobs["score"] == RUNS["snei"] + BASES
+    assert (jobs["table"], jobs["encoders"]) == (5, 1), "all but MUSON's"
     assert "Running stage 'manifest@muson'" in second.output, "its bytes came out the same, so nothing followed"
 
 
@@ -256,13 +260,13 @@ def test_a_corrected_training_label_that_fails_half_way_runs_only_what_is_missin
         assert first.wait(600) != 0
     output = said.read_text()
     assert "failed to reproduce 'paper'" in output
-    assert [finished(output)[rule] for rule in ("train", "generate", "score")] == [1, 1, 1], (
-        "the baseline of the other model"
+    assert [finished(output)[rule] for rule in ("train", "generate", "score")] == [1, 1, 1 + BASES], (
+        "the baseline of the other model, and scores of base models, which name the training data"
     )
     weights.write_bytes(whole)
     jobs, _ = project.repro()
     assert [jobs[rule] for rule in ("train", "generate", "score")] == [RUNS["muson"] - 1] * 3
-    assert jobs["table"] == 2, "Table 2 and Table 3"
+    assert jobs["table"] == 3, "Table 2, Table 3, and models before and after SFT"
 
 
 def test_dvc_shows_and_compares_results(second, tmp_path):
