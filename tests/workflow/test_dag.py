@@ -28,8 +28,13 @@ def test_the_papers_grid_is_planned_within_seconds_and_without_data(project):
     # nothing else trains. MGSD: two stages, a control and seven more variants of one model, both stages of the other.
     assert jobs["train"] == 10 + 24 + 6 + 30 + 11 + 10 + 2
     assert jobs["generate"] == jobs["score"] == jobs["train"] + ASKED_ALONE
-    assert jobs["manifest"] == 2
-    assert "draw" not in jobs
+    assert jobs["manifest"] == 2 and "draw" not in jobs
+    assert jobs["figure"] == 6, "that of gains needs a data set of its own"
+
+
+def test_a_rehearsal_needs_the_papers_data_sets_alone(project):
+    jobs = project.jobs("all", "--config", "scale=rehearsal")
+    assert jobs["manifest"] == 2 and "draw" not in jobs
 
 
 def test_the_miniature_grid_also_draws_data_and_starts_from_published_base_models(project):
