@@ -48,6 +48,7 @@ class BaseModels(Strict):
         vocabulary: tokens, apart from special ones, cells and tags.
         instructions: number of scenes, states and texts.
         levels: cells along a side of the states, by task.
+        text_epochs: on questions about words alone, before all others. They teach to copy, which all others need.
         training: on the instructions.
     """
 
@@ -56,6 +57,7 @@ class BaseModels(Strict):
     vocabulary: Setting[Count]
     instructions: Setting[InstructionSet]
     levels: Setting[dict[Literal["frozenlake", "maze", "minibehaviour"], Annotated[list[Count], Field(min_length=1)]]]
+    text_epochs: Setting[Count]
     training: Stage
 
     @model_validator(mode="after")

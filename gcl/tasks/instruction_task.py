@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gcl.data.scenario import Exchange, Query
 from gcl.errors import ConfigError
+from gcl.experiment.methods.pretraining import TEXT
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Evaluation
 from gcl.experiment.types import Pictures
@@ -41,9 +42,9 @@ class InstructionTask:
             Query(turn, item.id, item.exchange, {"group": item.kind}) for turn in turns for item in self.items(split)
         ]
 
-    def exchange(self, item: InstructionItem, question: str) -> Exchange:
-        """The instruction itself; an item has no other question."""
-        return item.exchange
+    def exchange(self, item: InstructionItem, question: str) -> Exchange | None:
+        """The instruction itself; None if only those about words alone are asked for, and it is not one."""
+        return None if question == TEXT and not item.kind.startswith("text/") else item.exchange
 
     def data_sha256(self, split: str) -> str:
         """Hash of the whole set."""

@@ -25,14 +25,13 @@ def make_feed(run: RunSpec, task: Task, rollouts: str = "plain") -> Feed:
     if not items:
         raise DataError(f"{run.id}: the training split is empty; check the data of {run.dataset}")
     if isinstance(feed, ReferenceFeed):
-        return References(
-            [
-                task.exchange(item, question)
-                for shown in feed.shown
-                for item in _spread(items, shown.count)
-                for question in shown.questions
-            ]
+        asked = (
+            task.exchange(item, question)
+            for shown in feed.shown
+            for item in _spread(items, shown.count)
+            for question in shown.questions
         )
+        return References([exchange for exchange in asked if exchange is not None])
     from gcl.training.on_policy import OnPolicy
 
     return OnPolicy(

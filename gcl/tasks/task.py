@@ -28,8 +28,8 @@ class Task(Protocol):
     def queries(self, split: str, turns: Sequence[str], pictures: Pictures) -> list[Query]:
         """All questions about a split, turn by turn. Raises DataError if pictures cannot be exchanged."""
 
-    def exchange(self, item: Any, question: str) -> Exchange:
-        """A question about an item, with the reference answer."""
+    def exchange(self, item: Any, question: str) -> Exchange | None:
+        """A question about an item, with the reference answer; None where it cannot be asked about this item."""
 
     def data_sha256(self, split: str) -> str:
         """Hash of a split: items and pictures."""

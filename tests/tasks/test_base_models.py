@@ -27,6 +27,7 @@ from gcl.tasks.instructions.vocabulary import vocabulary
 from gcl.tasks.instructions.write import write_instructions
 
 RUN = "instructions/pretraining/qwen3-vl-2b/default/seed11"
+TEXT = RUN.replace("default", "text")
 SHORT = {"epochs": {"value": 4, "assumed": "a test"}, "global_batch": {"value": 16, "assumed": "a test"}}
 
 
@@ -56,7 +57,8 @@ def project(experiment, tmp_path_factory):
         shape = experiment.base_models.models.value["qwen3-vl-2b"]
         untrained.build(shape, here.vocabulary, (784, 50176), 11, here.untrained("qwen3-vl-2b"))
         execution = ExecutionSpec(engine="plain", processes=1, loggers=[])
-        jobs.train(experiment, run, execution, here.checkpoints(run.id), here.record(run.id))
+        for one in (find_run(experiment, run.trained_before[0]), run):
+            jobs.train(experiment, one, execution, here.checkpoints(one.id), here.record(one.id))
         jobs.generate(experiment, run, here.predictions(run.id))
         jobs.score(experiment, run, here.metrics(run.id), here.summary(run.id))
         publish_base_model(run, here, root / "published")
@@ -66,11 +68,20 @@ def project(experiment, tmp_path_factory):
 def test_losses_fall_and_every_kind_is_scored(project, experiment):
     here = places(experiment)
     losses = [json.loads(line)["loss"] for line in (project / here.checkpoints(RUN) / "losses.jsonl").open()]
-    assert losses[-1] < 0.8 * losses[0]
+    assert losses[-1] < losses[0]
     (member,) = read_json(project / here.metrics(RUN))["members"]
     held_out = read_instructions(project / here.instructions, "test")
     assert {one["id"]: one["group"] for one in member["items"]} == {item.id: item.kind for item in held_out}
     assert {one["instruction_right"] for one in member["items"]} <= {0.0, 1.0}
+
+
+def test_words_alone_come_first(project, experiment):
+    here = places(experiment)
+    texts = [item for item in read_instructions(project / here.instructions, "train") if item.kind.startswith("text/")]
+    steps, epochs = -(-len(texts) // 16), experiment.base_models.text_epochs.value
+    first = [json.loads(line)["loss"] for line in (project / here.checkpoints(TEXT) / "losses.jsonl").open()]
+    assert len(first) == steps * epochs and first[-1] < 0.8 * first[0]
+    assert read_json(project / "published/training.json")["first_losses"] == first[:20]
 
 
 def test_a_published_model_is_the_trained_one_in_half_the_bits(project, experiment):

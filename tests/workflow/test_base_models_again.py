@@ -34,7 +34,7 @@ def test_the_first_losses_are_those_that_were_published(tmp_path):
     published = read_json(ROOT / "base_models" / MODEL / "training.json")
     project = copy_project(tmp_path)
     project.snakemake(f"results/miniature/untrained/{MODEL}", "data/miniature/instructions")
-    run = RunSpec(**published["run"]).id
+    (run,) = RunSpec(**published["run"]).trained_before
     command = [sys.executable, "-m", "gcl", "train", run, "--experiment", "results/miniature/experiment.json"]
     environment, log = os.environ | {"PYTHONPATH": str(tmp_path), "OMP_NUM_THREADS": "1"}, tmp_path / "train.log"
     with (

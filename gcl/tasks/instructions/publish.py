@@ -16,7 +16,7 @@ from gcl.models.portable import make_portable
 
 TRAINING_FILE = "training.json"
 _POINTS = 100  # of the curve of losses
-FIRST = 20  # steps whose losses are kept one by one, so that a test can repeat them
+FIRST = 20  # steps of the run before, whose losses are kept one by one, so that a test can repeat them
 
 
 def publish_base_model(run: RunSpec, here: Places, folder: Path) -> None:
@@ -44,7 +44,10 @@ def publish_base_model(run: RunSpec, here: Places, folder: Path) -> None:
     for parameter in model.parameters():  # not buffers: positions need all bits
         parameter.data = parameter.data.half()
     model.config.dtype = torch.float16
-    losses = [line["loss"] for line in read_jsonl(trained / "losses.jsonl")]
+    first, losses = (
+        [line["loss"] for line in read_jsonl(here.checkpoints(name) / "losses.jsonl")]
+        for name in (*run.trained_before, run.id)
+    )
     facts = {
         "run": run.model_dump(),
         "code_sha256": record["code_sha256"],
@@ -52,7 +55,7 @@ def publish_base_model(run: RunSpec, here: Places, folder: Path) -> None:
         "environment": record["environment"],
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "losses": _curve(losses),
-        "first_losses": losses[:FIRST],
+        "first_losses": first[:FIRST],
         "held_out": _by_kind(scores["items"]),
         "weights_sha256_before_rounding": record["weights"][member.role],
     }
@@ -99,9 +102,9 @@ It is a small instance of the same model class. Its weights were random, and lea
 them. It follows instructions about drawn scenes, planning states and words. It never saw the five turns of the data sets, a
 constellation of a test split, or a test state.
 
-Trained by `{run.id}`: {training.epochs} epochs in batches of {training.global_batch}, peak rate
-{run.members[0].lr:g}. Weights are rounded to float16. `{TRAINING_FILE}` has the specification, the losses, the versions and
-the hashes.
+Trained by `{run.id}`, which continues `{run.trained_before[0]}`:
+{training.epochs} epochs in batches of {training.global_batch}, peak rate {run.members[0].lr:g}. Weights are rounded to
+float16. `{TRAINING_FILE}` has the specification, the losses, the versions and the hashes.
 
 Right answers to held-out instructions, before rounding:
 
