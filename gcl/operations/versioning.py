@@ -14,7 +14,7 @@ from gcl.experiment.schema import Experiment
 
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 GB = 10**9
-MINIATURE_PARAMETERS = 1.5e6  # about those of the largest one
+MINIATURE_PARAMETERS = 0.9e6  # those of the largest one
 
 
 def check_link_types(root: Path) -> None:
