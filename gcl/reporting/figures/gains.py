@@ -1,4 +1,4 @@
-"""What the gain of GCL depends on: `gains_figure()` shows it over training scenes, and over the guide's lead."""
+"""The gain of GCL over the number of training scenes, and over the guide's lead: `gains_figure()`."""
 
 from pathlib import Path
 
