@@ -12,8 +12,9 @@ from transformers import AutoConfig, AutoModelForImageTextToText, PretrainedConf
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from gcl.errors import CheckpointError
+from gcl.experiment.methods.registry import find_run
 from gcl.experiment.places import start_weights
-from gcl.experiment.runs import RolloutFeed, RunSpec, Trained, Untrained
+from gcl.experiment.runs import MemberSpec, RolloutFeed, RunSpec, Trained, Untrained
 from gcl.experiment.schema import Experiment
 from gcl.experiment.weights import Weights
 from gcl.models.backbone import PROCESSORS
@@ -45,7 +46,7 @@ def model_configs(run: RunSpec, experiment: Experiment) -> tuple[list[Pretrained
         CheckpointError: if a configuration is missing, or its family is not supported.
     """
     configs, notes = [], []
-    for member in run.members:
+    for member in (_before_trainings(run, member, experiment) for member in run.members):
         start = start_weights(run, member)
         if isinstance(member.start, Untrained) and not Path(start.path).is_dir():
             settings = experiment.base_models
@@ -53,14 +54,20 @@ def model_configs(run: RunSpec, experiment: Experiment) -> tuple[list[Pretrained
             special = SPECIAL + (QWEN3_SPECIAL if shape.family == "qwen3_vl" else ())
             configs.append(miniature_config(shape, _Tokens(range(settings.vocabulary.value + len(special))), {}))
             notes.append(f"{member.model} is not built yet: its vocabulary, and so its size, is approximate")
-        elif isinstance(member.start, Trained) and not Path(start.path).is_dir():
-            # A model of an earlier training that has not run yet has the size of its backbone.
-            configs.append(_read_config(experiment.models[member.model].backbone.value))
         else:
             configs.append(_read_config(start))
     if isinstance(run.feed, RolloutFeed):
         notes.append("answers are drawn between passes; their cache, and vLLM's copy of the student, are not counted")
     return configs, notes
+
+
+def _before_trainings(run: RunSpec, member: MemberSpec, experiment: Experiment) -> MemberSpec:
+    """The member, with a start that is there. A model that is not trained yet has the size of what its training starts from."""
+    while isinstance(member.start, Trained) and not Path(start_weights(run, member).path).is_dir():
+        before = find_run(experiment, member.start.run)
+        start = next(one.start for one in before.members if one.role == member.start.role)
+        member = member.model_copy(update={"start": start})
+    return member
 
 
 def model_size(config: PretrainedConfig) -> ModelSize:
