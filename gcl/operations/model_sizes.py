@@ -62,7 +62,7 @@ def model_configs(run: RunSpec, experiment: Experiment) -> tuple[list[Pretrained
 
 
 def _before_trainings(run: RunSpec, member: MemberSpec, experiment: Experiment) -> MemberSpec:
-    """The member, with a start that is there. A model that is not trained yet has the size of what its training starts from."""
+    """The member, with a start that is there. A model yet to be trained has the size of what its training starts from."""
     while isinstance(member.start, Trained) and not Path(start_weights(run, member).path).is_dir():
         before = find_run(experiment, member.start.run)
         start = next(one.start for one in before.members if one.role == member.start.role)
