@@ -10,6 +10,7 @@ from accelerate import Accelerator, DistributedDataParallelKwargs
 from torch import Tensor, nn
 
 from gcl.experiment.execution import ExecutionSpec
+from gcl.models.frozen import hold
 from gcl.training.engine import Engine
 from gcl.training.member import Member
 
@@ -24,6 +25,7 @@ class PlainEngine(Engine):
         handler = DistributedDataParallelKwargs(gradient_as_bucket_view=True)
         self.accelerator = Accelerator(cpu=not torch.cuda.is_available(), kwargs_handlers=[handler])
         for member in self.members:
+            hold(member.backbone, member.precision)
             member.to(self.world.device)
         return [self.accelerator.prepare_model(m) if m.trainable() else m for m in self.members]
 

@@ -1,0 +1,42 @@
+"""Frozen weights in 16 bits: `hold(model, precision)`. Training and results stay the same to the bit.
+
+Autocast rounds the operands of every product, at every step. A weight that does not learn can be rounded once. Embeddings of
+tokens are used unrounded, so they are held only where nothing is lost. Published checkpoints have 16 bits, so that is the
+case there.
+"""
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+_PRODUCTS = (nn.Linear, nn.Conv2d, nn.Conv3d)
+
+
+def hold(model: PreTrainedModel, precision: torch.dtype) -> None:
+    """Keep weights of products that do not learn in the precision of autocast; float32 changes nothing.
+
+    Norms and positions stay in float32. They are small, and no product rounds them.
+
+    Args:
+        model: whose parameters know whether they learn.
+        precision: of autocast.
+    """
+    if precision == torch.float32:
+        return
+    words = model.get_input_embeddings()
+    kept = set() if _exact(words.weight, precision) else {id(words.weight)}
+    for module in model.modules():
+        if isinstance(module, _PRODUCTS) or module is words:
+            for parameter in module.parameters(recurse=False):
+                if not parameter.requires_grad and id(parameter) not in kept:
+                    parameter.data = parameter.data.to(precision)
+    if words.weight.dtype == precision:
+        words.register_forward_hook(_unrounded)
+
+
+def _exact(weight: Tensor, precision: torch.dtype) -> bool:
+    return all(torch.equal(row, row.to(precision).to(row.dtype)) for row in weight.detach().split(4096))
+
+
+def _unrounded(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+    return output.float()
