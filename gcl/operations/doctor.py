@@ -113,7 +113,7 @@ def _data(experiment: Experiment, root: Path) -> Iterator[Finding]:
 def _weights(experiment: Experiment) -> Iterator[Finding]:
     for name, model in experiment.models.items():
         backbone = model.backbone.value
-        if not isinstance(backbone, Weights) or backbone.revision is None:
+        if backbone.revision is None:
             continue
         if _in_cache(backbone):
             yield Finding("ok", f"{name}: {backbone.path} is in the hub's cache")

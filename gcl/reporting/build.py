@@ -65,7 +65,7 @@ def build(experiment: Experiment, name: str, results: Path, stem: Path) -> None:
     if name in TABLE_BUILDERS:
         write_table(table_of(experiment, name, results), stem)
     else:
-        metrics = load_metrics(results, experiment.scale, TARGETS[name].metrics(experiment))
+        metrics = _metrics(experiment, name, results)
         FIGURE_BUILDERS[name](experiment, metrics, stem)
 
 
@@ -75,7 +75,7 @@ def table_of(experiment: Experiment, name: str, results: Path) -> ResultTable:
     Raises:
         DataError: if metrics are missing, broken or not comparable.
     """
-    metrics = load_metrics(results, experiment.scale, TARGETS[name].metrics(experiment))
+    metrics = _metrics(experiment, name, results)
     table = TABLE_BUILDERS[name](experiment, metrics, results)
     used = {run: metrics[run] for row in table.rows for run in row.runs}
     if any(column.paper for column in table.columns):
@@ -83,3 +83,16 @@ def table_of(experiment: Experiment, name: str, results: Path) -> ResultTable:
 
         table = with_verdicts(table, experiment.report.margin.value)
     return table.model_copy(update={"sources": sources(results, used)})
+
+
+def _metrics(experiment: Experiment, name: str, results: Path) -> Metrics:
+    """The metrics behind a table or figure.
+
+    Raises:
+        ConfigError: if the configuration lacks its inputs.
+        DataError: if a file is missing or broken.
+    """
+    target = TARGETS[name]
+    if not target.possible(experiment):
+        raise ConfigError(f"{name}: the configuration of scale {experiment.scale} has no {target.needs}; set it first")
+    return load_metrics(results, experiment.scale, target.metrics(experiment))

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gcl.errors import CheckpointError
+from gcl.errors import CheckpointError, ConfigError
 from gcl.experiment.asked import evaluation, score_spec
 from gcl.experiment.closure import evaluation_code, run_code
 from gcl.experiment.execution import ExecutionSpec
@@ -38,7 +38,12 @@ def train(
         output: folder for one checkpoint per member.
         record: file for a copy of the run's record, which outlives its checkpoints.
         scratch: root of the folders of unfinished trainings.
+
+    Raises:
+        ConfigError: if nothing is trained in this run.
     """
+    if run.feed is None:
+        raise ConfigError(f"{run.id}: nothing is trained for a base model; ask it with: gcl generate {run.id}")
     with unswept():
         from gcl.tasks.samples import make_feed
         from gcl.tasks.task import open_task

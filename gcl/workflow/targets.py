@@ -26,6 +26,7 @@ class Target:
         exchanged: runs whose answers to exchanged pictures it shows as well.
         settings: those that it shows; a change rebuilds it without running anything.
         possible: whether the configuration has its inputs.
+        needs: the setting that gives them, where some configurations have none.
         apart: a table. `all` leaves this target out at miniature scale until that table is built.
     """
 
@@ -36,6 +37,7 @@ class Target:
     exchanged: Callable[["Experiment"], list["RunSpec"]] = lambda experiment: []
     settings: Callable[["Experiment"], list[Any]] = lambda experiment: []
     possible: Callable[["Experiment"], bool] = lambda experiment: True
+    needs: str = ""
     apart: str | None = None
 
     def metrics(self, experiment: "Experiment") -> dict[str, "RunSpec"]:
@@ -127,14 +129,17 @@ TARGETS = {
         Target(
             "rates", "Action-F1 of every arm at a few rates, on data that is for choosing them alone", **_CONTROLS,
             runs=_with_grid(lambda grid, e: [r for points in grid.rate_runs(e).values() for r in points.values()]),
-            possible=lambda e: bool(e.controls.tuning.value), apart="rates",
+            possible=lambda e: bool(e.controls.tuning.value), needs="controls.tuning", apart="rates",
         ),
         Target(
             "controls_best", "Where does the gain come from? Every arm at its own best rate", **_CONTROLS,
             runs=_with_grid(lambda grid, e: [r for runs in grid.best_runs(e).values() for r in runs]),
-            possible=lambda e: bool(e.controls.best.value),
+            possible=lambda e: bool(e.controls.best.value), needs="controls.best",
         ),
-        Target("scaling", "How the gain depends on the number of training scenes", "table", _SCALING, possible=_scaled),
+        Target(
+            "scaling", "How the gain depends on the number of training scenes", "table", _SCALING,
+            possible=_scaled, needs="scaling.dataset",
+        ),
         Target(
             "encoders", "How much Action-F1 depends on its encoder (Table 2 on SNEI)", "table", _ON_SNEI,
             settings=lambda e: [encoder.model_dump() for encoder in e.evaluation.encoders.value],
@@ -143,7 +148,8 @@ TARGETS = {
         Target("components", "What each part of the objective adds (Table 2 as a figure)", "figure", _ON_SNEI),
         Target(
             "gains", "How the gain depends on training scenes and on the guide's lead", "figure",
-            lambda e: [*_SCALING(e), *_groups("snei")(e)], possible=_scaled,
+            lambda e: [*_SCALING(e), *_groups("snei")(e)],
+            possible=_scaled, needs="scaling.dataset",
         ),
         Target("fig2", "Weights of GSL and DRL (Fig. 2)", "figure", _sweeps("fig2a", "fig2b")),
         Target("fig3", "Ratio of the learning rates (Fig. 3)", "figure", _sweeps("fig3a", "fig3b")),

@@ -8,6 +8,7 @@ from gcl.errors import ConfigError
 from gcl.experiment.grid import all_runs, scaling_runs
 from gcl.experiment.load import load_experiment
 from gcl.experiment.yaml_files import Document
+from gcl.reporting.build import build
 from gcl.reporting.figures import gains
 from gcl.reporting.figures.canvas import LOOKS
 from gcl.reporting.tables.before_after import before_after_table
@@ -57,9 +58,12 @@ def test_points_lie_over_scenes_and_over_the_guides_lead(tmp_path, monkeypatch):
     assert [x for x, *_ in right] == pytest.approx(leads)
 
 
-def test_without_a_data_set_there_is_no_figure():
+def test_without_a_data_set_there_is_no_figure(tmp_path):
     assert not TARGETS["gains"].possible(experiment_with("paper"))
     assert scaling_runs(experiment_with("paper")) == {}
+    for name in ("gains", "scaling"):
+        with pytest.raises(ConfigError, match=r"the configuration of scale paper has no scaling\.dataset"):
+            build(experiment_with("paper"), name, tmp_path, tmp_path / name)
 
 
 @pytest.mark.parametrize(

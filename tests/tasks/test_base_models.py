@@ -143,3 +143,9 @@ def test_published_scales_make_no_base_models(experiment):
         find_run(paper, RUN)
     with pytest.raises(ConfigError, match="sft is no method for instructions; use one of pretraining"):
         find_run(experiment, "instructions/sft/qwen3-vl-2b/default/seed11")
+
+
+def test_a_base_model_of_a_task_is_not_trained(experiment, tmp_path):
+    run = find_run(experiment, "snei/base/qwen3-vl-4b/default/seed0")
+    with pytest.raises(ConfigError, match="nothing is trained for a base model; ask it with: gcl generate"):
+        jobs.train(experiment, run, ExecutionSpec(engine="plain", processes=1, loggers=[]), tmp_path / "out")

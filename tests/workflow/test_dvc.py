@@ -302,7 +302,7 @@ def test_retaining_nothing_removes_checkpoints_once_they_are_scored(project):
 
 def test_the_drawn_data_has_a_stage_of_its_own(project):
     project.edit("workflow/scales/miniature.yaml", expect(test_scenes=4))
-    assert finished(project.do("dvc repro draw")) == {"draw": 3, "import_data": 3, "manifest": 3}
+    assert finished(project.do("dvc repro draw")) == {"draw": 4, "import_data": 4, "manifest": 4}
     assert "Data and pipelines are up to date." in project.do("dvc repro draw")
     planned = project.jobs("headline", "--config", "scale=miniature")
     assert planned["train"] and not {"draw", "import_data", "manifest"} & set(planned)

@@ -197,6 +197,6 @@ rule rates:
 
 
 rule figures:
-    """Figures 2, 3, 4 and 7."""
+    """All figures but MGSD's."""
     input:
-        [PLAN.figure(name) for name in FIGURES if name != PLANNING_FIGURE],
+        [PLAN.figure(name) for name in PLAN.figures if name != PLANNING_FIGURE],

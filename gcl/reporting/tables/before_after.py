@@ -28,6 +28,6 @@ def before_after_table(experiment: Experiment, metrics: Metrics) -> ResultTable:
             then = {
                 name: score_cell(score, base[name].for_seeds(len(seeds)), resamples) for name, score in trained.items()
             }
-            rows.append(row(cells | {"method": BASE["base"]} | first, base.values(), len(seeds)))
+            rows.append(row(cells | {"method": BASE["base"]} | first, base.values(), 1))
             rows.append(row(cells | {"method": METHODS["sft"]} | then, [*base.values(), *trained.values()], len(seeds)))
     return result_table(experiment, "before_after", columns, rows, metrics)

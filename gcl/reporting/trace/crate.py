@@ -15,6 +15,7 @@ from rocrate.rocrate import ROCrate
 
 from gcl.data.scenario import SPLITS
 from gcl.errors import ConfigError, DataError, raise_all
+from gcl.experiment.methods.registry import find_run
 from gcl.experiment.places import Places, places
 from gcl.experiment.schema import SCALES, Experiment
 from gcl.files import atomic_path, read_json, sha256_file
@@ -74,7 +75,8 @@ def write_crate(experiment: Experiment, results: Path, to: Path) -> None:
     trainings = []
     for run in sources:
         own = [made.metrics(run), made.predictions(run), *records[run]]
-        about = {"name": f"train, answer and score {run}", **_times(records[run])}
+        trained = find_run(experiment, run.removesuffix("/exchanged")).feed is not None
+        about = {"name": f"{'train, ' * trained}answer and score {run}", **_times(records[run])}
         inputs = _files(crate, _data(experiment, run))
         trainings.append(crate.add_action(program, f"#{run}", inputs, _files(crate, own), about))
     settings = _files(crate, (path for pattern in _WORKFLOW for path in sorted(Path().glob(pattern))))
