@@ -6,7 +6,7 @@ case there.
 """
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from transformers import PreTrainedModel
 
 _PRODUCTS = (nn.Linear, nn.Conv2d, nn.Conv3d)
@@ -18,7 +18,7 @@ def hold(model: PreTrainedModel, precision: torch.dtype) -> None:
     Norms and positions stay in float32. They are small, and no product rounds them.
 
     Args:
-        model: whose parameters know whether they learn.
+        model: whose parameters know whether they learn. ZeRO-3 may have divided it; then all processes call.
         precision: of autocast.
     """
     if precision == torch.float32:
@@ -29,13 +29,26 @@ def hold(model: PreTrainedModel, precision: torch.dtype) -> None:
         if isinstance(module, _PRODUCTS) or module is words:
             for parameter in module.parameters(recurse=False):
                 if not parameter.requires_grad and id(parameter) not in kept:
-                    parameter.data = parameter.data.to(precision)
+                    _round(parameter, precision)
     if words.weight.dtype == precision:
         words.register_forward_hook(_unrounded)
 
 
-def _exact(weight: Tensor, precision: torch.dtype) -> bool:
-    return all(torch.equal(row, row.to(precision).to(row.dtype)) for row in weight.detach().split(4096))
+def _round(parameter: nn.Parameter, precision: torch.dtype) -> None:
+    parameter.data = parameter.data.to(precision)
+    if hasattr(parameter, "ds_tensor"):  # this process's share; the weight itself is empty
+        parameter.ds_tensor.data = parameter.ds_tensor.data.to(precision)
+
+
+def _exact(weight: nn.Parameter, precision: torch.dtype) -> bool:
+    """Whether rounding loses nothing, in no process's share."""
+    divided = hasattr(weight, "ds_tensor")
+    own = (weight.ds_tensor if divided else weight).detach()
+    lost = torch.tensor(float(not all(torch.equal(x, x.to(precision).to(x.dtype)) for x in own.split(4096))))
+    if divided and distributed.is_initialized():
+        lost = lost.to(own.device)
+        distributed.all_reduce(lost)
+    return not lost.item()
 
 
 def _unrounded(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:

@@ -65,13 +65,13 @@ class MemberMemory:
         offloads = self.execution.offload and stage > 0
         # With DeepSpeed a process updates its share only.
         updated = -(-trained // self.execution.processes) if stage else trained
-        held = 2 * (total - trained) if stage == 0 and self._product == 2 else 0
+        held = 4 * trained + self._product * (total - trained)
         gathers = stage == 3 and self.execution.processes > 1
         learns_head = trained > 0 and not self.run.training.lora
         head = self.size.config.text_config.vocab_size * self.size.config.text_config.hidden_size
         keeps = {
-            # What learns is float32 at any precision: products make 16-bit copies. The rest is held in 16 bits without ZeRO.
-            "weights": 4 * (-(-total // self.execution.processes) if stage == 3 else total) - held,
+            # What learns is float32 at any precision: products make 16-bit copies. The rest is held in 16 bits.
+            "weights": -(-held // self.execution.processes) if stage == 3 else held,
             # Whole without DeepSpeed and in stage 1. Divided ones are offloaded with the moments.
             "gradients": 4 * trained if stage < 2 else 0 if offloads else 4 * updated,
             # AdamW's two moments. DeepSpeed adds a copy of the weights, although they are float32 already.

@@ -23,7 +23,7 @@ class Member(nn.Module):
     """Backbone and, where GSL is on, semantic head: all parameters that follow this member's learning rate.
 
     Weights that learn are float32. With a 16-bit precision the backbone runs under autocast. The semantic head does not: it
-    is small, and its softmax is not. The plain engine holds weights that do not learn in 16 bits (gcl/models/frozen.py).
+    is small, and its softmax is not. Engines hold weights that do not learn in 16 bits (gcl/models/frozen.py).
     """
 
     def __init__(

@@ -26,6 +26,7 @@ from transformers.integrations.deepspeed import HfDeepSpeedConfig, unset_hf_deep
 
 from gcl.experiment.execution import LIVE, PREFETCH, REDUCE_BUCKET, ExecutionSpec
 from gcl.experiment.runs import TrainingSpec
+from gcl.models.frozen import hold
 from gcl.training.engine import Engine
 from gcl.training.member import Member
 
@@ -90,6 +91,7 @@ class DeepSpeedEngine(Engine):
         self.engines: list[Any] = []
         modules: list[nn.Module] = []
         for member, optimizer in zip(self.members, self.optimizers, strict=True):
+            hold(member.backbone, member.precision)
             if optimizer is None and self.stage < 3:
                 modules.append(member.to(self.world.device))
                 self.engines.append(None)

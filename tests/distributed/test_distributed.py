@@ -3,6 +3,7 @@
 One torchrun trains all cases, since starting processes is what costs; each case is then compared with one plain process.
 """
 
+import json
 import os
 import socket
 import subprocess
@@ -53,6 +54,16 @@ def cases(folders) -> dict[str, tuple[RunSpec, dict]]:
         "pair-parts": (run(micro=2, frozen=("vision",)), ZERO3),
         "pair-lora": (run(micro=2, lora={"rank": 4, "alpha": 8.0}), ZERO3),
         "pair-bfloat16": (run(micro=2, precision="bfloat16"), ZERO3),
+        "pair-bfloat16-stage-1-lora": (
+            run(micro=2, precision="bfloat16", lora={"rank": 4, "alpha": 8.0}),
+            ZERO3 | {"zero_stage": 1},
+        ),
+        "pair-bfloat16-lora": (run(micro=2, precision="bfloat16", lora={"rank": 4, "alpha": 8.0}), ZERO3),
+        "pair-bfloat16-frozen": (run(micro=2, precision="bfloat16", lr=(2e-3, 0.0), gsl=0.0), ZERO3),
+        "pair-bfloat16-stage-2-frozen": (
+            run(micro=2, precision="bfloat16", lr=(2e-3, 0.0), gsl=0.0),
+            ZERO3 | {"zero_stage": 2},
+        ),
         "pair-float16": (run(micro=2, precision="float16", epochs=4), ZERO3),
         "pair-float16-never": (run(micro=2, precision="float16"), ZERO3),
         "pair-float16-offload-never": (run(micro=2, precision="float16"), ZERO3 | {"offload": True}),
@@ -118,6 +129,13 @@ def test_two_processes_make_the_updates_of_one(trained, name):
         # Weights of size 1 are float32 numbers 1e-7 apart, and updates are a thousandth of that size.
         assert largest <= 1e-6
         assert error <= 1e-5
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("pair-bfloat16-")])
+def test_frozen_weights_are_held_in_sixteen_bits(trained, name):
+    folder, _, _ = trained
+    for process in (0, 1):
+        assert "torch.bfloat16" in json.loads((folder / f"{name}.{process}.dtypes").read_text())
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if "float16" in name])

@@ -5,7 +5,9 @@ import json
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 os.environ.update(DS_ACCELERATOR="cpu", HF_HUB_OFFLINE="1")
 sys.path.insert(0, str(Path(__file__).parents[1]))  # torchrun starts it outside of pytest, which would do this
@@ -16,7 +18,9 @@ from group_case import train_scenes
 from gcl.data.scenario import Scenario, Turn
 from gcl.experiment.execution import ExecutionSpec
 from gcl.experiment.runs import RunSpec
-from gcl.training import precision
+from gcl.training import precision, trainer
+from gcl.training.engine import Engine
+from gcl.training.engines import make_engine
 
 
 def read_scenarios(path: Path) -> list[Scenario]:
@@ -27,12 +31,25 @@ def read_scenarios(path: Path) -> list[Scenario]:
     ]
 
 
+def noting(path: Path) -> Callable[..., Engine]:
+    """An engine's maker that also writes the dtypes in which frozen weights are held, or a process's share of them."""
+
+    def make(*arguments: Any) -> Engine:
+        engine = make_engine(*arguments)
+        frozen = [p for member in engine.members for p in member.parameters() if not p.requires_grad]
+        path.write_text(json.dumps(sorted({str(getattr(p, "ds_tensor", p).dtype) for p in frozen})))
+        return engine
+
+    return make
+
+
 def main() -> None:
     torch.set_num_threads(1)
     folder = Path(sys.argv[1])
     scenarios = read_scenarios(folder / "scenarios.json")
     for name, case in json.loads((folder / "cases.json").read_text()).items():
         spec, execution = RunSpec(**case["run"]), ExecutionSpec(**case["execution"])
+        trainer.make_engine = noting(folder / f"{name}.{os.environ['RANK']}.dtypes")
         precision.INITIAL = case.get("initial_scale", precision.INITIAL)
         try:
             train_scenes(
