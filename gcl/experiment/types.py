@@ -54,7 +54,12 @@ class Setting(Strict, Generic[T]):
 
 
 class Lora(Strict):
-    """Low-rank adapters on every linear layer of the language model, instead of training the weights themselves."""
+    """Low-rank adapters on every linear layer of the language model, instead of training the weights themselves.
+
+    Attributes:
+        vision: whether every linear layer of the vision tower's blocks has some, too.
+    """
 
     rank: Count
     alpha: Positive
+    vision: bool = False

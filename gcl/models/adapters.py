@@ -1,4 +1,4 @@
-"""Low-rank adapters (LoRA) in a backbone's language model: `inject`, `save`, `base`, `merged`.
+"""Low-rank adapters (LoRA) in a backbone's language model, and perhaps its vision tower: `inject`, `save`, `base`, `merged`.
 
 Only this module imports peft. Import it inside functions: peft loads slowly, and few trainings need it.
 """
@@ -16,8 +16,10 @@ from transformers import PreTrainedModel
 from gcl.experiment.types import Lora
 from gcl.experiment.weights import Weights
 
-# Every linear layer of the language model, attention and MLP, in both families.
-TARGETS = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
+# Every linear layer of attention and MLP, in both families.
+_MLP = "gate_proj|up_proj|down_proj"
+LANGUAGE = rf".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|{_MLP})"
+VISION = rf".*visual\.blocks\..*\.(qkv|proj|linear_fc1|linear_fc2|{_MLP})"
 
 
 def inject(backbone: PreTrainedModel, lora: Lora) -> None:
@@ -72,4 +74,5 @@ def _whole(weight: nn.Parameter) -> AbstractContextManager[object]:
 
 
 def _config(lora: Lora) -> LoraConfig:
-    return LoraConfig(r=lora.rank, lora_alpha=lora.alpha, lora_dropout=0.0, target_modules=TARGETS)
+    targets = f"({LANGUAGE})|({VISION})" if lora.vision else LANGUAGE
+    return LoraConfig(r=lora.rank, lora_alpha=lora.alpha, lora_dropout=0.0, target_modules=targets)

@@ -108,7 +108,8 @@ class MemberMemory:
         # The semantic head: scores without bias, and a projection with one.
         added = width + (width + 1) * objective.semantic_size if objective and objective.gsl_weight else 0
         if training.lora and not self.member.frozen:
-            added += training.lora.rank * self.size.lora_width
+            widths = self.size.lora_width
+            added += training.lora.rank * (widths["language"] + widths["vision"] * training.lora.vision)
             return self.size.total + added, added
         total = self.size.total + added
         return total, 0 if self.member.frozen else total - sum(self.size.parts[part] for part in training.frozen)

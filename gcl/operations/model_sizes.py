@@ -28,7 +28,8 @@ class ModelSize:
     Attributes:
         parts: vision, projector, language, embedding, head (0 if tied); their sum is `total`.
         layer, largest: parameters of the largest layer and of the largest weight.
-        lora_width: inputs plus outputs of the language model's linear layers. Adapters have `rank` times as many parameters.
+        lora_width: inputs plus outputs of linear layers that adapters can be on, by part: language, vision. Adapters have
+            `rank` times as many parameters.
     """
 
     config: PretrainedConfig
@@ -36,7 +37,7 @@ class ModelSize:
     parts: dict[str, int]
     layer: int
     largest: int
-    lora_width: int
+    lora_width: dict[str, int]
 
 
 def model_configs(run: RunSpec, experiment: Experiment) -> tuple[list[PretrainedConfig], list[str]]:
@@ -83,8 +84,11 @@ def model_size(config: PretrainedConfig) -> ModelSize:
     parts["language"] = total - sum(parts.values())
     layers = [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]
     layer = max(sum(parameter.numel() for parameter in layer.parameters()) for layer in layers)
-    linear = [module for module in model.model.language_model.modules() if isinstance(module, nn.Linear)]
-    lora_width = sum(module.in_features + module.out_features for module in linear)
+    adaptable = {"language": model.model.language_model, "vision": model.model.visual.blocks}
+    lora_width = {
+        part: sum(one.in_features + one.out_features for one in module.modules() if isinstance(one, nn.Linear))
+        for part, module in adaptable.items()
+    }
     return ModelSize(config, total, parts, layer, max(counts.values()), lora_width)
 
 

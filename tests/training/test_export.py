@@ -14,6 +14,7 @@ from gcl.errors import CheckpointError
 from gcl.experiment.execution import ExecutionSpec
 from gcl.experiment.weights import Weights
 from gcl.models.backbone import load_preprocessor, load_trained
+from gcl.operations.model_sizes import model_size
 from gcl.training.engines import make_engine
 from gcl.training.export import export_member
 from gcl.training.member import Member
@@ -80,8 +81,9 @@ def test_sixteen_bit_trainings_are_stored_in_sixteen_bits(backbones, train, prec
     assert json.loads((output / "learner/config.json").read_text())["dtype"] == precision
 
 
-def test_adapters_are_merged_into_what_they_adapt(backbones, scenarios, tmp_path):
-    spec = make_run(backbones, lora={"rank": 4, "alpha": 8.0})
+@pytest.mark.parametrize("vision", [False, True])
+def test_adapters_are_merged_into_what_they_adapt(backbones, scenarios, tmp_path, vision):
+    spec = make_run(backbones, lora={"rank": 4, "alpha": 8.0, "vision": vision})
     for k, (member_spec, tied) in enumerate(zip(spec.members, (False, True), strict=True)):
         member = Member.load(member_spec, member_spec.start, spec.training, semantic_size=8, seed=k)
         with torch.no_grad():
@@ -105,6 +107,13 @@ def test_adapters_are_merged_into_what_they_adapt(backbones, scenarios, tmp_path
         assert sum(w.numel() for w in adapters.values()) == sum(
             p.numel() for n, p in member.trainable().items() if "lora_" in n
         )
+        adapted_parts = {name.split(".lora_")[0] for name in adapters}
+        assert any("visual" in name for name in adapted_parts) == vision
+        # Of every block of the vision tower two layers of attention, and two or three of its MLP.
+        blocks = len(merged.model.visual.blocks) * (4 if merged.config.model_type == "qwen3_vl" else 5)
+        assert len([name for name in adapted_parts if "visual" in name]) == blocks * vision
+        size = model_size(merged.config).lora_width
+        assert sum(w.numel() for w in adapters.values()) == 4 * (size["language"] + size["vision"] * vision)
 
 
 def test_adapters_alone_give_the_models_that_whole_weights_give(backbones, scenarios, tmp_path):
