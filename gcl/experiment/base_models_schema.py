@@ -48,7 +48,7 @@ class BaseModels(Strict):
         vocabulary: tokens, apart from special ones, cells and tags.
         instructions: number of scenes, states and texts.
         levels: cells along a side of the states, by task.
-        text_epochs: on questions about words alone, before all others. They teach to copy, which all others need.
+        text_epochs: on questions about words alone, before all others. They teach to copy.
         training: on the instructions.
     """
 

@@ -1,4 +1,4 @@
-"""Frozen weights in 16 bits: `hold(model, precision)`. Training and results stay the same to the bit.
+"""Frozen weights in 16 bits: `hold(model, precision)`. With the plain engine results stay the same to the bit.
 
 Autocast rounds the operands of every product, at every step. A weight that does not learn can be rounded once. Embeddings of
 tokens are used unrounded, so they are held only where nothing is lost. Published checkpoints have 16 bits, so that is the

@@ -1,7 +1,7 @@
 """Pretraining: an untrained miniature model learns to see and to follow instructions, and becomes a base model.
 
-The variant "text" learns from questions about words alone. The default continues it with all questions. A model that can
-copy learns the others far sooner.
+The variant "text" learns from questions about words alone. The default continues it with all questions. Among all of them
+a model hardly learns to copy (docs/log.md).
 """
 
 from gcl.errors import ConfigError
