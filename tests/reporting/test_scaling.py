@@ -17,12 +17,13 @@ from gcl.workflow.targets import TARGETS
 
 EXPERIMENT = experiment_with()
 GROUPS = EXPERIMENT.groups["snei"].value
-SCENES = [66, 132, 265, 530]
+SCENES = EXPERIMENT.scaling.scenes.value
+ALL = SCENES[-1]
 
 
 def by_scenes(run, role):
     """SFT gets better with scenes, the guide is better than the learner, and the gain shrinks."""
-    scenes = next((shown.count for shown in run.feed.shown if shown.count), 530) if run.feed else 0
+    scenes = next((shown.count for shown in run.feed.shown if shown.count), ALL) if run.feed else 0
     better = 0.03 if run.members[-1].model == "qwen3-vl-4b" and role in ("solo", "guide") else 0
     return 0.5 + scenes / 5000 + better + (0 if role == "solo" else 5 / (scenes + 50))
 
@@ -41,7 +42,7 @@ def test_each_row_is_of_its_scenes_role_and_method():
 
 def test_the_whole_split_is_the_default_run():
     runs = scaling_runs(EXPERIMENT)
-    assert [runs[530][kind][0].variant for kind in runs[530]] == ["default", "default", "full"]
+    assert [runs[ALL][kind][0].variant for kind in runs[ALL]] == ["default", "default", "full"]
     assert {run.id for kinds in runs.values() for listed in kinds.values() for run in listed} <= set(
         all_runs(EXPERIMENT)
     )
@@ -72,7 +73,7 @@ def test_without_a_data_set_there_is_no_figure(tmp_path):
         ({"dataset": "kitti"}, "unknown data set 'kitti'; use one of snei, muson"),
         ({"scenes": [132, 66]}, "do not rise"),
         ({"scenes": [66, 66, 132]}, "do not rise"),
-        ({"scenes": [66, 531]}, "531 is more than the 530 training scenes of large"),
+        ({"scenes": [66, ALL + 1]}, f"{ALL + 1} is more than the {ALL} training scenes of large"),
     ],
 )
 def test_mistakes_are_explained(changes, expected):
