@@ -19,6 +19,8 @@ def make_run(
     epochs=1,
     lr=(2e-3, 1e-3, 1e-3),
     precision="float32",
+    quantization=None,
+    optimizer="AdamW",
     frozen=(),
     lora=None,
 ) -> RunSpec:
@@ -43,7 +45,8 @@ def make_run(
         training=TrainingSpec(
             epochs=epochs, global_batch=8, micro_batch=micro, warmup_ratio=0.1, schedule="cosine",
             betas=[0.9, 0.95], eps=1e-8, weight_decay=0.0, clip_norm=1.0,
-            precision=precision, frozen=list(frozen), lora=lora, pixels=[784, 50176], system="Be brief.",
+            precision=precision, quantization=quantization, optimizer=optimizer,
+            frozen=list(frozen), lora=lora, pixels=[784, 50176], system="Be brief.",
         ),
     )  # fmt: skip
 

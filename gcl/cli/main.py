@@ -5,6 +5,7 @@ that a user can mend is one line a mistake on standard error. Its status is 2; t
 """
 
 import errno
+import logging
 import os
 import signal
 import sys
@@ -22,6 +23,9 @@ def _shown(default: object) -> str | None:
     """A default in help; None for an empty one."""
     return None if default is None or default is False or default in ("", ()) else str(default)
 
+
+# It misses an optional kernel at its import, which peft does for it.
+logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
 
 app = App(
     name="gcl",

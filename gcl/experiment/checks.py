@@ -111,13 +111,16 @@ def _contradictions(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
     if experiment.training.frozen.value and experiment.training.lora.value:
         message = "has no meaning with lora, which freezes all weights; use [] or lora: null"
         yield ["training", "frozen", "value"], message
-    if experiment.execution.offload.value and experiment.execution.engine.value == "plain":
-        yield ["execution", "offload", "value"], "the plain engine cannot offload; use engine: deepspeed"
-    processes, nodes = experiment.execution.processes.value, experiment.execution.nodes.value
+    execution = experiment.execution
+    divided = execution.engine.value == "deepspeed" and execution.zero_stage.value == 3
+    if experiment.training.quantization.value and divided:
+        message = "ZeRO-3 cannot divide 4-bit weights; use zero_stage: 2, engine: plain, or null"
+        yield ["training", "quantization", "value"], message
+    processes, nodes = execution.processes.value, execution.nodes.value
     if processes % nodes:
         yield ["execution", "nodes", "value"], f"{processes} processes cannot be divided among {nodes} nodes"
     yield from _planning_problems(experiment)
-    if experiment.execution.retain.value == "adapters":
+    if execution.retain.value == "adapters":
         yield from _trainings_without_adapters(experiment)
 
 

@@ -28,7 +28,7 @@ class ExecutionSpec(Strict):
         nodes: machines that the processes are on, as many on each.
         processes: how many in all, one per GPU.
         zero_stage: DeepSpeed divides among processes: 1 optimizer states, 2 also gradients, 3 also weights.
-        offload: keep DeepSpeed's optimizer states in the host's memory.
+        offload: keep optimizer states in the host's memory; with the plain engine also the layers of teachers.
         gradient_checkpointing: compute activations again in the backward pass instead of keeping them.
         head_chunk: supervised tokens whose logits exist at once; None chooses from the device's memory.
         workers: processes that prepare batches, for each training process.
@@ -56,8 +56,6 @@ class ExecutionSpec(Strict):
 
     @model_validator(mode="after")
     def _possible(self) -> "ExecutionSpec":
-        if self.offload and self.engine == "plain":
-            raise ValueError("the plain engine cannot offload, use engine=deepspeed")
         if self.processes % self.nodes:
             raise ValueError(f"{self.processes} processes cannot be divided among {self.nodes} nodes")
         return self

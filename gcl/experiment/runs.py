@@ -11,7 +11,7 @@ import re
 from typing import NamedTuple
 
 from gcl.errors import ConfigError
-from gcl.experiment.types import Lora, Pictures, Spec, Strict
+from gcl.experiment.types import Lora, Optimizer, Pictures, Quantization, Spec, Strict
 from gcl.experiment.weights import Weights
 from gcl.files import sha256_text
 
@@ -99,6 +99,8 @@ class TrainingSpec(Strict):
     """Settings that all members share.
 
     Attributes:
+        quantization: "nf4" for teachers, and for the weights that adapters adapt; None for 16 or 32 bits.
+        optimizer: AdamW or AdamW8bit.
         by_length: whether the samples of a pass have similar lengths.
     """
 
@@ -114,6 +116,8 @@ class TrainingSpec(Strict):
     precision: str
     frozen: list[str]
     lora: Lora | None
+    quantization: Quantization = None
+    optimizer: Optimizer = "AdamW"
     pixels: list[int]
     system: str
     by_length: bool = False

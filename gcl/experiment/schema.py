@@ -11,7 +11,17 @@ from gcl.experiment.base_models_schema import BaseModels
 from gcl.experiment.divergences import Divergence
 from gcl.experiment.execution import Execution
 from gcl.experiment.planning_schema import Planning
-from gcl.experiment.types import Count, Lora, NotNegative, Positive, Seed, Setting, Strict
+from gcl.experiment.types import (
+    Count,
+    Lora,
+    NotNegative,
+    Optimizer,
+    Positive,
+    Quantization,
+    Seed,
+    Setting,
+    Strict,
+)
 from gcl.experiment.weights import Weights
 
 # The warning on every output of a scale with miniature models.
@@ -68,12 +78,13 @@ class Training(Strict):
     sample: Setting[Literal["turn"]]
     frozen: Setting[list[Literal["vision", "projector"]]]
     lora: Setting[Lora | None]
+    quantization: Setting[Quantization]
     epochs: Setting[Count]
     global_batch: Setting[Count]
     micro_batch: Setting[Count]
     warmup_ratio: Setting[Annotated[float, Field(ge=0, lt=1)]]
     schedule: Setting[Literal["cosine", "constant"]]
-    optimizer: Setting[Literal["AdamW"]]
+    optimizer: Setting[Optimizer]
     betas: Setting[Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2, max_length=2)]]
     eps: Setting[Positive]
     weight_decay: Setting[NotNegative]

@@ -9,6 +9,10 @@ from gcl.files import canonical_json
 ORIGINS = ("paper", "inferred", "assumed")
 # The picture that members see with a test scene: its own, or that of another scene, as a control.
 Pictures = Literal["own", "exchanged"]
+# 4-bit weights of teachers, and of models that adapters adapt.
+Quantization = Literal["nf4"] | None
+# AdamW8bit keeps the two moments of each weight in 8 bits (bitsandbytes).
+Optimizer = Literal["AdamW", "AdamW8bit"]
 T = TypeVar("T")
 S = TypeVar("S", bound="Strict")
 Positive = Annotated[float, Field(gt=0)]

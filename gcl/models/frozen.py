@@ -1,4 +1,4 @@
-"""Frozen weights in 16 bits: `hold(model, precision)`. With the plain engine results stay the same to the bit.
+"""Frozen weights in 16 bits, or 4: `hold(model, precision)`. With 16, the plain engine's results stay the same to the bit.
 
 Autocast rounds the operands of every product, at every step. A weight that does not learn can be rounded once. Embeddings of
 tokens are used unrounded, so they are held only where nothing is lost. Published checkpoints have 16 bits, so that is the
@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 _PRODUCTS = (nn.Linear, nn.Conv2d, nn.Conv3d)
 
 
-def hold(model: PreTrainedModel, precision: torch.dtype) -> None:
+def hold(model: PreTrainedModel, precision: torch.dtype, quantization: str | None = None) -> None:
     """Keep weights of products that do not learn in the precision of autocast; float32 changes nothing.
 
     Norms and positions stay in float32. They are small, and no product rounds them.
@@ -20,7 +20,12 @@ def hold(model: PreTrainedModel, precision: torch.dtype) -> None:
     Args:
         model: whose parameters know whether they learn. ZeRO-3 may have divided it; then all processes call.
         precision: of autocast.
+        quantization: "nf4" keeps linear layers in 4 bits instead; then a model is whole.
     """
+    if quantization:
+        from gcl.models.quantized import quantize
+
+        quantize(model, precision)
     if precision == torch.float32:
         return
     words = model.get_input_embeddings()
@@ -28,7 +33,8 @@ def hold(model: PreTrainedModel, precision: torch.dtype) -> None:
     for module in model.modules():
         if isinstance(module, _PRODUCTS) or module is words:
             for parameter in module.parameters(recurse=False):
-                if not parameter.requires_grad and id(parameter) not in kept:
+                learns, packed = parameter.requires_grad, not parameter.is_floating_point()
+                if not (learns or packed or id(parameter) in kept):
                     _round(parameter, precision)
     if words.weight.dtype == precision:
         words.register_forward_hook(_unrounded)

@@ -13,6 +13,8 @@ from gcl.operations.model_sizes import ModelSize
 
 SUB_GROUP = 10**9  # elements that DeepSpeed updates at a time by default
 OUTSIDE = 4  # residuals [B, T, D] outside of layers: embeddings, pictures put in, final norm, its output
+NF4 = 1 / 2 + 1 / 64 + 4 / (64 * 256)  # bytes of a weight: itself; a scale for 64; a scale for 256 scales
+MOMENTS = {"AdamW": 8, "AdamW8bit": 2 + 2 * 4 / 256}  # bytes of a weight's two moments; in 8 bits 256 share a scale
 MERGER = 16  # bytes per patch and vision width that one merger keeps
 BACKWARD = 1.5  # a layer's activations, and gradients that stand beside them
 # Bytes that autograd keeps per token of a layer, by family and bytes of a product. The language model has factors of hidden
@@ -62,20 +64,22 @@ class MemberMemory:
         """The estimate, in bytes."""
         total, trained = self._counts()
         stage = self.execution.zero_stage if self.execution.engine == "deepspeed" else 0
-        offloads = self.execution.offload and stage > 0
+        offloads = self.execution.offload
         # With DeepSpeed a process updates its share only.
         updated = -(-trained // self.execution.processes) if stage else trained
-        held = 4 * trained + self._product * (total - trained)
+        at_hand, away = self._frozen_bytes(total - trained)
+        held = 4 * trained + at_hand
+        moments = int(MOMENTS[self.run.training.optimizer] * updated)
         gathers = stage == 3 and self.execution.processes > 1
         learns_head = trained > 0 and not self.run.training.lora
         head = self.size.config.text_config.vocab_size * self.size.config.text_config.hidden_size
         keeps = {
-            # What learns is float32 at any precision: products make 16-bit copies. The rest is held in 16 bits.
+            # Weights that learn are float32 at any precision: products make 16-bit copies. The rest is held in fewer bits.
             "weights": -(-held // self.execution.processes) if stage == 3 else held,
             # Whole without DeepSpeed and in stage 1. Divided ones are offloaded with the moments.
             "gradients": 4 * trained if stage < 2 else 0 if offloads else 4 * updated,
             # AdamW's two moments. DeepSpeed adds a copy of the weights, although they are float32 already.
-            "optimizer": 0 if offloads else (12 if stage else 8) * updated,
+            "optimizer": 0 if offloads else moments + 4 * updated * (stage > 0),
             "exchange": self._exchange(stage, gathers, total, trained),
             "activations": self._activations(),
             # A gathered head, and the float32 sum of its gradient.
@@ -86,13 +90,28 @@ class MemberMemory:
             "losses": 2 * head if self._product == 2 else 0,
             # One layer of one member; and one weight's gradient beside its earlier sum.
             "backward": self._backward() + (4 * self.size.largest if learns_head else 0),
-            # DeepSpeed's flat copy of the gradients that it updates at a time. Fused AdamW needs nothing.
-            "update": 4 * (min(updated, SUB_GROUP) if stage == 3 else updated) if stage and not offloads else 0,
+            "update": self._update(stage, updated, moments),
         }
-        # A copy of the weights, two moments, gradients, and a buffer for one of them on its way.
-        host = 20 * updated if offloads else 0
+        # Of DeepSpeed: a copy of the weights, two moments, gradients, and a buffer for one of them on its way.
+        host = (moments + (12 * updated if stage else away)) if offloads else 0
         parameters = {"total": total, "trained": trained, **self.size.parts}
         return MemberPlan(self.member.role, self.member.model, parameters, keeps, passing, host)
+
+    def _update(self, stage: int, updated: int, moments: int) -> int:
+        """Bytes while weights are updated."""
+        if self.execution.offload:
+            return 0 if stage else moments  # which the plain engine fetches
+        # DeepSpeed's flat copy of the gradients that it updates at a time. Fused AdamW needs nothing.
+        return 4 * (min(updated, SUB_GROUP) if stage == 3 else updated) if stage else 0
+
+    def _frozen_bytes(self, count: int) -> tuple[int, int]:
+        """Bytes of so many weights that do not learn: at hand, and in the host's memory between passes."""
+        training, size = self.run.training, self.size
+        quantized = training.quantization is not None and (self.member.frozen or training.lora is not None)
+        if quantized:
+            return int(NF4 * size.linear + self._product * (count - size.linear)), 0
+        away = size.layers if self.member.frozen and self.execution.offload and self.execution.engine == "plain" else 0
+        return self._product * (count - away), self._product * away
 
     @property
     def _product(self) -> int:
@@ -143,7 +162,7 @@ class MemberMemory:
         projects = sees or self._learns("projector")
         if self.execution.gradient_checkpointing:  # a layer keeps its input, a float32 residual
             token, patch = 4 * text.hidden_size, 4 * tower.hidden_size
-        elif self._product == 2:  # copies of all weights that were multiplied
+        elif self._product == 2 and not self.run.training.lora:  # copies of all multiplied weights that learn
             parts = ["language", *(["vision"] if sees else []), *(["projector"] if projects else [])]
             weights = 2 * sum(self.size.parts[part] for part in parts)
         per_token, per_patch = token * text.num_hidden_layers + 4 * text.hidden_size * OUTSIDE, 0

@@ -24,14 +24,18 @@ GIB = 2**30
 ASSUMED_GPU = 80 * GIB  # decides the head's chunks and the advice
 ALLOWANCE = 3 * GIB // 2  # CUDA context, libraries' buffers, holes between tensors
 USUAL_GPUS, ROOM = (16, 24, 32, 48, 80, 96, 141), 0.95  # GiB, and the share of it that an estimate may take
-# Settings as for --set, and the rank of adapters if only these are trained. Fewest GPUs come first.
-PLAIN, ZERO = "engine=plain processes=1 offload=false", "engine=deepspeed zero_stage=3 processes={} offload={}"
-ALTERNATIVES: list[tuple[str, int | None]] = [
-    (PLAIN, None),
-    *((ZERO.format(processes, "true"), None) for processes in (1, 2)),
-    *((ZERO.format(processes, "false"), None) for processes in (1, 2, 4, 8)),
-    (PLAIN, 16),
-    (ZERO.format(4, "false"), 16),
+# Settings as for --set, and changes of the training. Fewest GPUs come first.
+PLAIN, ZERO = "engine=plain processes=1 offload={}", "engine=deepspeed zero_stage=3 processes={} offload={}"
+LORA = {"lora": Lora(rank=16, alpha=32.0)}
+ALTERNATIVES: list[tuple[str, dict[str, Any]]] = [
+    (PLAIN.format("false"), {}),
+    (PLAIN.format("false"), {"optimizer": "AdamW8bit"}),
+    (PLAIN.format("true"), {"optimizer": "AdamW8bit"}),
+    *((ZERO.format(processes, "true"), {}) for processes in (1, 2)),
+    *((ZERO.format(processes, "false"), {}) for processes in (1, 2, 4, 8)),
+    (PLAIN.format("false"), LORA),
+    (PLAIN.format("false"), LORA | {"quantization": "nf4"}),
+    (ZERO.format(4, "false"), LORA),
 ]
 
 
@@ -108,11 +112,11 @@ def memory_plan(
         notes: further notes for the reader, as from `model_configs`.
     """
     sizes, others = [model_size(config) for config in configs], []
-    for settings, rank in ALTERNATIVES:
-        lora = Lora(rank=rank, alpha=2.0 * rank) if rank else run.training.lora
-        other = run.model_copy(update={"training": run.training.model_copy(update={"lora": lora})})
+    for settings, changes in ALTERNATIVES:
+        other = run.model_copy(update={"training": run.training.model_copy(update=changes)})
         plan = _plan(other, changed(execution, settings.split()), sizes, tokens)
-        others.append(replace(plan, settings=settings + (f", lora rank {rank}" if rank else "")))
+        named = [f"lora rank {value.rank}" if name == "lora" else value for name, value in changes.items()]
+        others.append(replace(plan, settings=", ".join([settings, *named])))
     plan = _plan(run, execution, sizes, tokens)
     return replace(plan, notes=(*plan.notes, *notes), alternatives=tuple(others))
 
@@ -140,7 +144,7 @@ def _plan(run: RunSpec, execution: ExecutionSpec, sizes: Sequence[ModelSize], to
         max(member.passing["backward"] for member in members),
         max(m.passing["update"] for m in members) - sum(m.keeps["activations"] + m.keeps["head"] for m in members),
     )
-    names = ("engine", "processes", *(("zero_stage", "offload") if execution.engine == "deepspeed" else ()))
+    names = ("engine", "processes", *(("zero_stage",) if execution.engine == "deepspeed" else ()), "offload")
     settings = " ".join(f"{name}={str(getattr(execution, name)).lower()}" for name in names)
     return MemoryPlan(run.id, settings, tuple(members), workspace, tuple(notes))
 

@@ -27,7 +27,8 @@ class ModelSize:
 
     Attributes:
         parts: vision, projector, language, embedding, head (0 if tied); their sum is `total`.
-        layer, largest: parameters of the largest layer and of the largest weight.
+        layer, layers, largest: parameters of the largest layer, of all layers, and of the largest weight.
+        linear: weights of linear layers, the head excepted.
         lora_width: inputs plus outputs of linear layers that adapters can be on, by part: language, vision. Adapters have
             `rank` times as many parameters.
     """
@@ -36,7 +37,9 @@ class ModelSize:
     total: int
     parts: dict[str, int]
     layer: int
+    layers: int
     largest: int
+    linear: int
     lora_width: dict[str, int]
 
 
@@ -83,13 +86,15 @@ def model_size(config: PretrainedConfig) -> ModelSize:
     parts = {"vision": vision, "projector": projector, "embedding": embedding.numel(), "head": head}
     parts["language"] = total - sum(parts.values())
     layers = [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]
-    layer = max(sum(parameter.numel() for parameter in layer.parameters()) for layer in layers)
+    in_layers = [sum(parameter.numel() for parameter in layer.parameters()) for layer in layers]
+    head_layer = model.get_output_embeddings()
+    linear = sum(m.weight.numel() for m in model.modules() if isinstance(m, nn.Linear) and m is not head_layer)
     adaptable = {"language": model.model.language_model, "vision": model.model.visual.blocks}
     lora_width = {
         part: sum(one.in_features + one.out_features for one in module.modules() if isinstance(one, nn.Linear))
         for part, module in adaptable.items()
     }
-    return ModelSize(config, total, parts, layer, max(counts.values()), lora_width)
+    return ModelSize(config, total, parts, max(in_layers), sum(in_layers), max(counts.values()), linear, lora_width)
 
 
 def _read_config(source: Weights) -> PretrainedConfig:

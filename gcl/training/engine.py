@@ -119,14 +119,17 @@ class Engine(ABC):
         parameters = list(member.trainable().values())
         if not parameters:
             return None
-        return torch.optim.AdamW(
-            parameters,
-            lr=member.spec.lr,
-            betas=(training.betas[0], training.betas[1]),
-            eps=training.eps,
-            weight_decay=training.weight_decay,
-            fused=True,
-        )
+        settings = {
+            "lr": member.spec.lr,
+            "betas": (training.betas[0], training.betas[1]),
+            "eps": training.eps,
+            "weight_decay": training.weight_decay,
+        }
+        if training.optimizer == "AdamW8bit":
+            from bitsandbytes.optim import AdamW8bit
+
+            return AdamW8bit(parameters, **settings)
+        return torch.optim.AdamW(parameters, **settings, fused=True)
 
     @abstractmethod
     def _prepare(self, execution: ExecutionSpec) -> list[nn.Module]:

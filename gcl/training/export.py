@@ -25,7 +25,7 @@ from gcl.experiment.places import start_weights
 from gcl.experiment.runs import MemberSpec, RunSpec
 from gcl.experiment.weights import Weights
 from gcl.files import write_text
-from gcl.models.backbone import ADAPTER, load_trained
+from gcl.models.backbone import ADAPTER, load_model, load_trained
 from gcl.models.portable import make_portable
 from gcl.training.engine import Engine
 from gcl.training.member import PRECISIONS, Member
@@ -59,7 +59,7 @@ def export_member(
     dtype = PRECISIONS[run.training.precision]
     adapted = run.training.lora is not None and not member.spec.frozen
     weights = {}
-    for name, weight in engine.weights(member):
+    for name, weight in [] if member.spec.frozen else engine.weights(member):
         wanted = "lora_" in name if adapted else not adapters_alone
         if engine.world.main and wanted:  # one after the other, so that no device ever holds a whole divided model
             weights[name] = weight.to("cpu", torch.float32 if adapted else dtype, copy=True)
@@ -75,6 +75,8 @@ def export_member(
             member.backbone.config.save_pretrained(folder)
         elif adapted:
             load_trained(folder, base, dtype).save_pretrained(folder)
+        elif member.spec.frozen:  # it may be held in fewer bits than it started with
+            load_model(base, dtype).save_pretrained(folder)
         else:
             _save_whole(member, weights, folder, dtype)
     except SafetensorError as error:

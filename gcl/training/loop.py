@@ -202,10 +202,10 @@ def memory_explained(spec: RunSpec, execution: ExecutionSpec, when: str) -> Iter
         ]
         if not execution.gradient_checkpointing:
             remedies.insert(0, "set execution.gradient_checkpointing: true")
+        if not execution.offload:
+            remedies.append("set execution.offload: true")
         if execution.engine == "plain":
             remedies.append("use execution.engine: deepspeed with more processes")
-        elif not execution.offload:
-            remedies.append("set execution.offload: true")
         raise TrainingError(
             f"{spec.id}: out of memory {when}; {', or '.join(remedies)}. "
             f"`gcl plan --memory {spec.id}` shows what takes how much"

@@ -23,7 +23,7 @@ class Member(nn.Module):
     """Backbone and, where GSL is on, semantic head: all parameters that follow this member's learning rate.
 
     Weights that learn are float32. With a 16-bit precision the backbone runs under autocast. The semantic head does not: it
-    is small, and its softmax is not. Engines hold weights that do not learn in 16 bits (gcl/models/frozen.py).
+    is small, and its softmax is not. Engines hold weights that do not learn in fewer bits (gcl/models/frozen.py).
     """
 
     def __init__(
@@ -39,6 +39,8 @@ class Member(nn.Module):
         super().__init__()
         self.spec, self.encoder, self.backbone = spec, encoder, backbone
         self.precision = PRECISIONS[training.precision]
+        # Where some of a model's own weights learn, its frozen parts stay in 16 bits.
+        self.quantization = training.quantization if spec.frozen or training.lora else None
         hidden_size = backbone.config.text_config.hidden_size
         # A generator state of its own: the numbers that loading consumed must not matter, nor the number of processes.
         with torch.random.fork_rng(devices=[]):

@@ -1,7 +1,7 @@
 """The plain engine, without division of weights."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from gcl.experiment.execution import ExecutionSpec
 from gcl.models.frozen import hold
 from gcl.training.engine import Engine
 from gcl.training.member import Member
+from gcl.training.offload import at_hand, offload_layers
 
 
 class PlainEngine(Engine):
@@ -23,10 +24,14 @@ class PlainEngine(Engine):
     def _prepare(self, execution: ExecutionSpec) -> list[nn.Module]:
         # DDP's buckets are the gradients themselves, not copies of them.
         handler = DistributedDataParallelKwargs(gradient_as_bucket_view=True)
+        self.offloads = execution.offload
         self.accelerator = Accelerator(cpu=not torch.cuda.is_available(), kwargs_handlers=[handler])
         for member in self.members:
-            hold(member.backbone, member.precision)
-            member.to(self.world.device)
+            hold(member.backbone, member.precision, member.quantization)
+            if execution.offload and member.spec.frozen and member.quantization is None:
+                offload_layers(member, self.world.device)
+            else:  # 4 bits are few enough
+                member.to(self.world.device)
         return [self.accelerator.prepare_model(m) if m.trainable() else m for m in self.members]
 
     def _accumulating(self, last: bool) -> AbstractContextManager[Any]:
@@ -50,7 +55,8 @@ class PlainEngine(Engine):
         if all(norm is None or norm < float("inf") for norm in norms):
             for optimizer in self.optimizers:
                 if optimizer is not None:
-                    optimizer.step()
+                    with at_hand(optimizer) if self.offloads else nullcontext():
+                        optimizer.step()
         self._clear()
         return norms
 

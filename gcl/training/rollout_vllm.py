@@ -49,8 +49,8 @@ def rollout_backend(rollouts: str, spec: RunSpec) -> str:
     """
     if rollouts != "auto":
         return rollouts
-    adapted = spec.training.lora is not None and not spec.members[spec.feed.author].frozen
-    return "vllm" if available() and torch.cuda.is_available() and not adapted else "plain"
+    changed = spec.training.quantization if spec.members[spec.feed.author].frozen else spec.training.lora
+    return "vllm" if available() and torch.cuda.is_available() and not changed else "plain"
 
 
 class VLLM:
@@ -65,7 +65,7 @@ class VLLM:
         temperature, vocabulary, max_new_tokens: as `gcl.training.rollout.roll_out` has them.
 
     Raises:
-        ConfigError: if vLLM is not installed, or the member has adapters, which could not be pushed. Also if temperatures
+        ConfigError: if vLLM is not installed, or the member has weights that could not be pushed. Also if temperatures
             are so low that vLLM would raise them.
     """
 
@@ -81,8 +81,11 @@ class VLLM:
         vocabulary: int,
         max_new_tokens: int,
     ) -> None:
-        if any("lora_" in name for name, _ in member.named_parameters()):
-            raise ConfigError("execution.rollouts is vllm, which takes no LoRA adapters; choose plain")
+        if any("lora_" in name or p.is_meta or not p.is_floating_point() for name, p in member.named_parameters()):
+            raise ConfigError(
+                "execution.rollouts is vllm, which takes no LoRA adapters, and no weights that are in 4 bits or offloaded; "
+                "choose plain"
+            )
         if 0 < temperature < _COLDEST:
             raise ConfigError(f"execution.rollouts is vllm, which draws at {_COLDEST} or above; choose plain, or that")
         if not available():

@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -62,10 +63,20 @@ def train_run(
         asked: by role, the questions that the members learn to answer; they are kept in their folders.
 
     Raises:
-        TrainingError: if adapters alone are to be retained, and a member has none.
+        TrainingError: if adapters alone are to be retained, and a member has none. Also if bitsandbytes is needed, and is
+            not installed; or if 4-bit weights would have to be divided.
         ConfigError: if a logger is not installed.
     """
     check_installed(execution.loggers)
+    if (spec.training.quantization or spec.training.optimizer == "AdamW8bit") and not find_spec("bitsandbytes"):
+        raise TrainingError(
+            f"{spec.id}: training.quantization and AdamW8bit need the library bitsandbytes; pip install 'gcl[quantization]'"
+            ", or set quantization: null and optimizer: AdamW"
+        )
+    if spec.training.quantization and execution.engine == "deepspeed" and execution.zero_stage == 3:
+        raise TrainingError(
+            f"{spec.id}: ZeRO-3 cannot divide the 4-bit weights of training.quantization; use `--set zero_stage=2`"
+        )
     if execution.retain == "adapters" and spec.training.lora is None:
         raise TrainingError(
             f"{spec.id}: execution.retain is 'adapters', but this training has none (lora: null). Its weights would be "

@@ -91,7 +91,7 @@ class DeepSpeedEngine(Engine):
         self.engines: list[Any] = []
         modules: list[nn.Module] = []
         for member, optimizer in zip(self.members, self.optimizers, strict=True):
-            hold(member.backbone, member.precision)
+            hold(member.backbone, member.precision, member.quantization)
             if optimizer is None and self.stage < 3:
                 modules.append(member.to(self.world.device))
                 self.engines.append(None)

@@ -13,7 +13,8 @@ import pytest
 from group_case import make_run, write_cases
 
 WORKER = Path(__file__).parent / "worker.py"
-KILLS = 10
+LORA = {"rank": 4, "alpha": 8.0}
+ZERO3 = {"engine": "deepspeed", "processes": 2}
 
 
 def begin(folder: Path, processes: int) -> subprocess.Popen:
@@ -40,17 +41,21 @@ def kill_everything(started: subprocess.Popen) -> None:
 
 
 @pytest.mark.parametrize(
-    "processes, execution",
+    "kills, changes, execution",
     [
-        pytest.param(1, {}, id="one-process", marks=pytest.mark.slow),
-        pytest.param(2, {"engine": "deepspeed", "processes": 2}, id="two-processes", marks=pytest.mark.distributed),
+        pytest.param(10, {}, {}, id="one-process", marks=pytest.mark.slow),
+        pytest.param(10, {}, ZERO3, id="two-processes", marks=pytest.mark.distributed),
+        # Ways to need less memory.
+        pytest.param(3, {"precision": "bfloat16", "lora": LORA}, {}, id="adapters", marks=pytest.mark.slow),
+        pytest.param(3, {"quantization": "nf4", "lora": LORA}, {}, id="adapters-4-bits", marks=pytest.mark.slow),
+        pytest.param(3, {"optimizer": "AdamW8bit"}, {}, id="8-bit-AdamW", marks=pytest.mark.slow),
     ],
 )
 def test_killed_at_random_moments_a_training_ends_with_the_weights_of_an_undisturbed_one(
-    processes, execution, backbones, scenarios, tmp_path
+    kills, changes, execution, backbones, scenarios, tmp_path
 ):
-    spec = make_run(backbones, epochs=16, micro=4)
-    execution = execution | {"save_every": 2}
+    spec = make_run(backbones, epochs=16, micro=4, **changes)
+    processes, execution = execution.get("processes", 1), execution | {"save_every": 2}
     for name in ("killed", "undisturbed"):
         write_cases(tmp_path / name, scenarios[:4], {"case": {"run": spec.model_dump(), "execution": execution}})
     assert begin(tmp_path / "undisturbed", processes).wait(300) == 0, (tmp_path / "undisturbed/output.txt").read_text()
@@ -58,7 +63,7 @@ def test_killed_at_random_moments_a_training_ends_with_the_weights_of_an_undistu
     rng, log = random.Random(seed), tmp_path / "killed/scratch/case/losses.jsonl"
     print(f"moments drawn with seed {seed}")
     reached = []
-    for _ in range(KILLS):
+    for _ in range(kills):
         before = log.stat().st_mtime_ns if log.exists() else 0
         started = begin(tmp_path / "killed", processes)
         deadline = time.time() + 120

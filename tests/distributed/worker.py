@@ -49,7 +49,7 @@ def main() -> None:
     scenarios = read_scenarios(folder / "scenarios.json")
     for name, case in json.loads((folder / "cases.json").read_text()).items():
         spec, execution = RunSpec(**case["run"]), ExecutionSpec(**case["execution"])
-        trainer.make_engine = noting(folder / f"{name}.{os.environ['RANK']}.dtypes")
+        trainer.make_engine = noting(folder / f"{name}.{os.environ.get('RANK', 0)}.dtypes")
         precision.INITIAL = case.get("initial_scale", precision.INITIAL)
         try:
             train_scenes(
@@ -61,7 +61,7 @@ def main() -> None:
                 folder / "scratch" / name,
             )
         except Exception:
-            (folder / f"{name}.{os.environ['RANK']}.error").write_text(traceback.format_exc())
+            (folder / f"{name}.{os.environ.get('RANK', 0)}.error").write_text(traceback.format_exc())
             raise
         gc.collect()
 

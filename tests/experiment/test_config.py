@@ -134,14 +134,13 @@ def test_a_data_set_without_groups_is_named(config):
     assert "no groups for the data set 'muson'" in line
 
 
-def test_settings_of_execution_that_contradict_each_other_are_refused(config):
+def test_weights_in_4_bits_are_not_divided(config):
     config["execution"] |= {
-        "engine": {"value": "plain", "assumed": "test"},
-        "offload": {"value": True, "assumed": "test"},
+        "engine": {"value": "deepspeed", "assumed": "test"},
+        "zero_stage": {"value": 3, "assumed": "test"},
     }
-    with pytest.raises(
-        ConfigError, match=r"execution.offload.value: the plain engine cannot offload; use engine: deepspeed"
-    ):
+    config["training"] |= {"quantization": {"value": "nf4", "assumed": "test"}}
+    with pytest.raises(ConfigError, match=r"training.quantization.value: ZeRO-3 cannot divide 4-bit weights; use"):
         load_experiment(config, ROOT)
 
 
@@ -189,8 +188,8 @@ def test_execution_can_be_changed_for_one_training(experiment):
         update={"processes": 4, "engine": "deepspeed", "offload": True}
     )
     for bad, message in (("processes", "NAME=VALUE"), ("speed=1", "one of engine"), ("zero_stage=4", "1, 2 or 3"),
-        ("zero_stage=true", "not true or false"), ("workers=-1", "greater than or equal to 0"), ("keep=[", "is no value"),
-        ("offload=true", "cannot offload")):  # fmt: skip
+        ("zero_stage=true", "not true or false"), ("workers=-1", "greater than or equal to 0"),
+        ("keep=[", "is no value")):  # fmt: skip
         with pytest.raises(ConfigError, match=message):
             changed(spec, [bad])
 

@@ -7,6 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoConfig, AutoModelForImageTextToText, Qwen2_5_VLConfig, Qwen3VLConfig
+from transformers.modeling_layers import GradientCheckpointingLayer
 
 from gcl.errors import CheckpointError
 from gcl.experiment.execution import ExecutionSpec
@@ -21,6 +22,8 @@ from gcl.operations import member_memory, memory
 from gcl.operations.member_memory import MemberPlan
 from gcl.operations.memory import memory_plan
 from gcl.operations.model_sizes import model_configs, model_size
+from gcl.training.engines import make_engine
+from gcl.training.member import Member
 
 SMALL_TOWER = {"depth": 24, "hidden_size": 1024, "intermediate_size": 4096, "deepstack_visual_indexes": [5, 11, 17]}
 LARGE_TOWER = {"depth": 27, "hidden_size": 1152, "intermediate_size": 4304, "deepstack_visual_indexes": [8, 16, 24]}
@@ -95,8 +98,6 @@ def test_published_models_have_their_published_number_of_parameters(name):
     ids=str,
 )
 def test_counts_are_those_of_real_members(experiment, backbones, family, changes):
-    from gcl.training.member import Member
-
     run = find_run(experiment, f"snei/gcl/{MEMBERS[family]}+{MEMBERS[family]}/gco/seed0")
     training = {name: value for name, value in changes.items() if name != "lr"}
     spec = run.members[0].model_copy(
@@ -107,6 +108,62 @@ def test_counts_are_those_of_real_members(experiment, backbones, family, changes
     planned = _member(run, ExecutionSpec(), AutoConfig.from_pretrained(backbones[family])).parameters
     assert planned["total"] == sum(parameter.numel() for parameter in member.parameters())
     assert planned["trained"] == sum(parameter.numel() for parameter in member.trainable().values())
+
+
+@pytest.mark.parametrize("family", MEMBERS)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"precision": "bfloat16", "lora": Lora(rank=4, alpha=8.0)},
+        {"precision": "bfloat16", "lora": Lora(rank=4, alpha=8.0), "quantization": "nf4"},
+        {"precision": "float32", "lora": Lora(rank=4, alpha=8.0), "quantization": "nf4"},
+        {"precision": "bfloat16", "lr": 0.0, "offload": True},
+        {"optimizer": "AdamW8bit"},
+        {"optimizer": "AdamW8bit", "offload": True},
+    ],
+    ids=str,
+)
+def test_weights_and_moments_take_as_many_bytes_as_planned(experiment, family, changes):
+    """Models as wide as it takes for norms and small weights, which stay in 32 bits, to be few."""
+    name = MEMBERS[family]
+    tower = {"depth": 2, "hidden_size": 256, "intermediate_size": 768, "deepstack_visual_indexes": [1]}
+    config = _qwen(2.5 if "2.5" in name else 3, 256, 1024, 4, 8, 2, 640, True, tower)
+    config.vision_config.update({key: value for key, value in tower.items() if hasattr(config.vision_config, key)})
+    config.vision_config.num_position_embeddings = 16
+    rope = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [8, 4, 4], "mrope_interleaved": True}
+    config.text_config.rope_parameters = rope
+    model = AutoModelForImageTextToText.from_config(config)
+    for parameter in model.parameters():
+        parameter.data = parameter.data.bfloat16().float()  # as published
+    run = sft_run(experiment, "snei", name, 0)
+    execution = ExecutionSpec(offload=changes.get("offload", False))
+    spec = run.members[0].model_copy(update={"lr": changes.get("lr", 1e-3)})
+    training = {key: value for key, value in changes.items() if key not in ("lr", "offload")}
+    run = _changed(run.model_copy(update={"members": [spec]}), **training)
+    member = Member(spec, run.training, model, None, semantic_size=None, seed=0)
+    engine = make_engine([member], run.training, execution, 10)
+    planned = _member(run, execution, config)
+    found = sum(_bytes(tensor) for tensor in member.parameters() if not tensor.is_meta)
+    assert planned.keeps["weights"] == pytest.approx(found, rel=0.03)
+    if spec.frozen:
+        assert planned.host == 2 * sum(t.numel() for layer in _layers(model) for t in layer.parameters()) > 0
+        return
+    for parameter in member.trainable().values():
+        parameter.grad = torch.zeros_like(parameter)
+    engine.optimizers[0].step()
+    moments = {id(t): t for s in engine.optimizers[0].state.values() for k, t in s.items() if k != "step"}
+    assert planned.keeps["optimizer"] + planned.host == pytest.approx(sum(map(_bytes, moments.values())), rel=0.05)
+
+
+def _bytes(tensor: torch.Tensor) -> int:
+    """With the scales of a 4-bit weight."""
+    state = getattr(tensor, "quant_state", None)
+    scales = [] if state is None else [state.absmax, state.state2.absmax]
+    return sum(t.numel() * t.element_size() for t in (tensor, *scales))
+
+
+def _layers(model: torch.nn.Module) -> list[torch.nn.Module]:
+    return [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]
 
 
 @pytest.mark.parametrize("frozen", [[], ["vision"], ["vision", "projector"]], ids=str)
