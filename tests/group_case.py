@@ -60,13 +60,14 @@ def train_scenes(
     scratch: Path,
     asked: Mapping[str, object] | None = None,
     code: str = "code",
+    teachers: Path | None = None,
 ) -> None:
     """Train on every turn of some scenes."""
     from gcl.training.feeds import References
     from gcl.training.trainer import train_run
 
     feed = References([scene.exchange(turn) for scene in scenarios for turn in scene.turns])
-    train_run(spec, feed, data, code, execution, output, scratch, asked or {})
+    train_run(spec, feed, data, code, execution, output, scratch, asked or {}, teachers)
 
 
 def losses(folder) -> list[dict]:

@@ -42,6 +42,32 @@ def train(
     jobs.train(experiment, spec, execution, to, record, scratch)
 
 
+def cache(
+    run: str, /, *, file: File = None, scale: Scale = None, scratch: Scratch = Path("scratch"), changes: Changes = (),
+) -> None:  # fmt: skip
+    """Ask the teachers of a run once, and keep their hidden states on the disk.
+
+    A training with `--set teachers=cached` reads them, and needs no teacher in memory. If they are missing, it asks first.
+
+    For example:
+
+        gcl cache snei/gcl/qwen2.5-vl-3b+qwen3-vl-4b/teacher_jsd/seed0
+
+    Args:
+        run: Its id (see gcl runs).
+    """
+    from gcl.experiment.execution import changed, execution_spec
+    from gcl.experiment.methods.registry import find_run
+    from gcl.tasks import jobs
+    from gcl.training import launch
+
+    experiment = opened(file, scale)
+    spec, execution = find_run(experiment, run), changed(execution_spec(experiment.execution), changes)
+    launch.ensure(execution)
+    for role, folder, scenes, size in jobs.cache(experiment, spec, scratch):
+        print(f"{role}: {size / 2**20:.1f} MiB in {folder}, {size / scenes / 2**10:.1f} KiB a training scene")
+
+
 def generate(
     run: str, /, *, to: Path, pictures: Pictures = "own", file: File = None, scale: Scale = None,
     results: Results = Path("results"),
@@ -141,4 +167,4 @@ def _asked_as_configured(found: Any, dataset: str | None, scale: str | None) -> 
     return base_member(found, experiment, SocialTask(experiment.evaluation, data, Path()).all_turns())
 
 
-VERBS = (train, generate, score, predict)
+VERBS = (train, cache, generate, score, predict)

@@ -29,6 +29,8 @@ class ExecutionSpec(Strict):
         processes: how many in all, one per GPU.
         zero_stage: DeepSpeed divides among processes: 1 optimizer states, 2 also gradients, 3 also weights.
         offload: keep optimizer states in the host's memory; with the plain engine also the layers of teachers.
+        teachers: `live`, or `cached`. Each is then asked once before the training, and its hidden states are read.
+            Where members write the answers, and with GSL, teachers are live.
         gradient_checkpointing: compute activations again in the backward pass instead of keeping them.
         head_chunk: supervised tokens whose logits exist at once; None chooses from the device's memory.
         workers: processes that prepare batches, for each training process.
@@ -45,6 +47,7 @@ class ExecutionSpec(Strict):
     processes: Count = 1
     zero_stage: Literal[1, 2, 3] = 3
     offload: bool = False
+    teachers: Literal["live", "cached"] = "live"
     gradient_checkpointing: bool = False
     head_chunk: Count | None = None
     workers: Annotated[int, Field(ge=0, le=64)] = 0

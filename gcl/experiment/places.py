@@ -10,6 +10,8 @@ The workflow, jobs and reports use it.
     results/<scale>/tables|figures/<name>.*
     <data>/raw|manifests/<dataset>/                   social scenes
     <data>/planning/states.jsonl, pictures/           planning tasks
+    scratch/<run>/<hash>/                             an unfinished training
+    scratch/teachers/<hash>/                          hidden states of a teacher
 """
 
 from dataclasses import dataclass
@@ -20,6 +22,7 @@ from gcl.experiment.schema import Experiment
 from gcl.experiment.weights import Weights
 
 RESULTS, DATA, LOGS, SCRATCH = Path("results"), Path("data"), Path("logs"), Path("scratch")
+TEACHERS = "teachers"  # in the scratch folder
 PLANNING = "planning"  # the data set of planning tasks
 INSTRUCTIONS = "instructions"  # the data set that miniature base models learn from
 

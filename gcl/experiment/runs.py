@@ -174,6 +174,11 @@ class RunSpec(Spec):
         models = tuple(member.model for member in self.members)
         return str(RunId(self.dataset, self.method, models, self.variant, self.seed))
 
+    @property
+    def fixed_teachers(self) -> bool:
+        """Whether frozen members see the same tokens in every epoch, and their outputs alone are compared."""
+        return isinstance(self.feed, ReferenceFeed) and not self.objective.gsl_weight
+
     def evaluation(self, pictures: Pictures = "own") -> str:
         """Path of its answers and scores below results/<scale>/<predictions|metrics>/, without suffix."""
         return self.id if pictures == "own" else f"{self.id}/{pictures}"

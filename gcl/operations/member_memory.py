@@ -73,6 +73,8 @@ class MemberMemory:
         gathers = stage == 3 and self.execution.processes > 1
         learns_head = trained > 0 and not self.run.training.lora
         head = self.size.config.text_config.vocab_size * self.size.config.text_config.hidden_size
+        if self.member.frozen and self.execution.teachers == "cached" and self.run.fixed_teachers:
+            return self._cached(total, head)
         keeps = {
             # Weights that learn are float32 at any precision: products make 16-bit copies. The rest is held in fewer bits.
             "weights": -(-held // self.execution.processes) if stage == 3 else held,
@@ -96,6 +98,14 @@ class MemberMemory:
         host = (moments + (12 * updated if stage else away)) if offloads else 0
         parameters = {"total": total, "trained": trained, **self.size.parts}
         return MemberPlan(self.member.role, self.member.model, parameters, keeps, passing, host)
+
+    def _cached(self, total: int, head: int) -> MemberPlan:
+        """Of a teacher whose hidden states come from the disk, the head alone is there."""
+        keeps = dict.fromkeys(("weights", "gradients", "optimizer", "exchange", "activations", "head"), 0)
+        keeps["weights"] = self._product * head
+        passing = {"losses": 0, "backward": 0, "update": 0}
+        parameters = {"total": total, "trained": 0, **self.size.parts}
+        return MemberPlan(self.member.role, self.member.model, parameters, keeps, passing, 0)
 
     def _update(self, stage: int, updated: int, moments: int) -> int:
         """Bytes while weights are updated."""

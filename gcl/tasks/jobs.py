@@ -14,7 +14,7 @@ from gcl.errors import CheckpointError, ConfigError
 from gcl.experiment.asked import evaluation, score_spec
 from gcl.experiment.closure import evaluation_code, run_code
 from gcl.experiment.execution import ExecutionSpec
-from gcl.experiment.places import RESULTS, SCRATCH, Places, places
+from gcl.experiment.places import RESULTS, SCRATCH, TEACHERS, Places, places
 from gcl.experiment.runs import ReferenceFeed, RunSpec
 from gcl.experiment.schema import Experiment
 from gcl.experiment.types import Pictures
@@ -55,9 +55,44 @@ def train(
         execution = execution.model_copy(update={"rollouts": rollout_backend(execution.rollouts, run)})
     feed, data = make_feed(run, task, execution.rollouts), task.data_sha256("train")
     asked = {member.role: task.asked(run, number) for number, member in enumerate(run.members)}
-    train_run(run, feed, data, code, execution, output, scratch_folder(scratch, run, data, code), asked)
+    teachers = scratch / TEACHERS if execution.teachers == "cached" else None
+    train_run(run, feed, data, code, execution, output, scratch_folder(scratch, run, data, code), asked, teachers)
     if record and os.environ.get("RANK", "0") == "0":
         write_json(record, read_json(output / "run.json"))
+
+
+def cache(experiment: Experiment, run: RunSpec, scratch: Path = SCRATCH) -> list[tuple[str, Path, int, int]]:
+    """Ask a run's teachers about all training samples.
+
+    Args:
+        experiment: says where data lies.
+        run: in which they teach.
+        scratch: root of the caches, as of unfinished trainings.
+
+    Returns:
+        Of each teacher: role, folder, training items, bytes of hidden states. Of the main process alone.
+
+    Raises:
+        ConfigError: if the run has no teacher, or none that sees the same tokens in every epoch.
+    """
+    teachers = [member for member in run.members if member.frozen]
+    if not teachers or not run.fixed_teachers:
+        reason = (
+            "has no teacher" if not teachers else "has answers of its own, or GSL, so its teachers have to be there"
+        )
+        raise ConfigError(f"{run.id} {reason}; name a run such as gcl/<learner>+<guide>/teacher_jsd")
+    with unswept():
+        from gcl.tasks.samples import make_feed
+        from gcl.tasks.task import open_task
+        from gcl.training.teacher_cache import make_caches
+        from gcl.training.world import World
+    task, world = open_task(experiment, run.dataset), World()
+    feed = make_feed(run, task)
+    code = run_code("training", run)
+    folders = make_caches(run, feed.exchanges, task.data_sha256("train"), code, scratch / TEACHERS, world)
+    items = len(task.items("train"))
+    found = {role: sum(path.stat().st_size for path in folder.glob("part-*")) for role, folder in folders.items()}
+    return [(role, folders[role], items, found[role]) for role in folders] if world.main else []
 
 
 def generate(

@@ -8,7 +8,7 @@ import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing import forkserver, resource_tracker
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -72,17 +72,30 @@ class LocalBatch:
         return replace(self, members=moved)
 
 
+class Cache(Protocol):
+    """Hidden states of a teacher that is not here (teacher_cache.py)."""
+
+    def batch(self, indices: Sequence[int]) -> dict[str, Tensor]:
+        """The batch of these samples; of none, an empty one."""
+
+
+Source = tuple[Encoder, Cache | None]  # of a member's batches
+
+
 class LocalBatches(Dataset[LocalBatch]):
     """Turns the sample indices of a pass into this process's batch; used through `load`."""
 
-    def __init__(self, exchanges: Sequence[Exchange], encoders: Sequence[Encoder], rank: int, processes: int) -> None:
-        self.exchanges, self.encoders, self.rank, self.processes = exchanges, encoders, rank, processes
+    def __init__(self, exchanges: Sequence[Exchange], sources: Sequence[Source], rank: int, processes: int) -> None:
+        self.exchanges, self.sources, self.rank, self.processes = exchanges, sources, rank, processes
 
     def __getitem__(self, indices: Sequence[int]) -> LocalBatch:
         shares = [indices[rank :: self.processes] for rank in range(self.processes)]
         own = shares[self.rank] or indices[:1]
         members = []
-        for encoder in self.encoders:
+        for encoder, cache in self.sources:
+            if cache is not None:
+                members.append(cache.batch(shares[self.rank]))
+                continue
             samples = [encoder.sample(self.exchanges[i]) for i in own]
             if not shares[self.rank]:
                 samples = [replace(sample, labels=[IGNORED] * len(sample.labels)) for sample in samples]

@@ -72,7 +72,7 @@ def export_member(
 
             adapters.save(member.backbone, run.training.lora, base, weights, folder / ADAPTER)
         if adapters_alone:
-            member.backbone.config.save_pretrained(folder)
+            member.config.save_pretrained(folder)
         elif adapted:
             load_trained(folder, base, dtype).save_pretrained(folder)
         elif member.spec.frozen:  # it may be held in fewer bits than it started with

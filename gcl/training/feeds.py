@@ -92,8 +92,8 @@ class References(Feed):
     ) -> Iterator[Step]:
         lengths = answer_lengths(self.exchanges, engine.members, vocabulary)
         passes = [indices for batch in batches for indices in chunks(batch, spec.training.micro_batch)]
-        encoders = [member.encoder for member in engine.members]
-        loader = LocalBatches(self.exchanges, encoders, engine.world.rank, engine.world.size).load(passes, workers)
+        sources = [(member.encoder, member.cache) for member in engine.members]
+        loader = LocalBatches(self.exchanges, sources, engine.world.rank, engine.world.size).load(passes, workers)
         for batch in batches:
             yield Step(loader, sum(lengths[i] for i in batch))
 

@@ -8,13 +8,15 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
+from transformers import PretrainedConfig, PreTrainedModel
 
 from gcl.data.encoding import IGNORED, Encoder
 from gcl.experiment.runs import MemberSpec, TrainingSpec
 from gcl.experiment.weights import Weights
 from gcl.models.backbone import load_model, load_preprocessor
+from gcl.models.frozen import hold
 from gcl.objective.gsl import SemanticHead
+from gcl.training.offload import offload_layers
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -25,6 +27,8 @@ class Member(nn.Module):
     Weights that learn are float32. With a 16-bit precision the backbone runs under autocast. The semantic head does not: it
     is small, and its softmax is not. Engines hold weights that do not learn in fewer bits (gcl/models/frozen.py).
     """
+
+    cache = None  # unlike teachers of teacher_cache.py
 
     def __init__(
         self,
@@ -80,6 +84,26 @@ class Member(nn.Module):
         """Arguments of autocast under which the backbone runs."""
         # Casts are not cached: a cache would keep a 16-bit copy of every weight through the whole forward pass.
         return {"dtype": self.precision, "enabled": self.precision != torch.float32, "cache_enabled": False}
+
+    @property
+    def config(self) -> PretrainedConfig:
+        """The model's configuration."""
+        return self.backbone.config
+
+    def hold(self) -> None:
+        """Keep weights that do not learn in fewer bits."""
+        hold(self.backbone, self.precision, self.quantization)
+
+    def place(self, device: torch.device, *, offload: bool) -> None:
+        """Hold frozen weights in fewer bits, and put all on the device; with `offload` a teacher's layers stay away.
+
+        Weights in 4 bits are few enough to stay.
+        """
+        self.hold()
+        if offload and self.spec.frozen and self.quantization is None:
+            offload_layers(self, device)
+        else:
+            self.to(device)
 
     def trainable(self) -> dict[str, nn.Parameter]:
         """Parameters that learn, by name."""

@@ -10,10 +10,9 @@ from accelerate import Accelerator, DistributedDataParallelKwargs
 from torch import Tensor, nn
 
 from gcl.experiment.execution import ExecutionSpec
-from gcl.models.frozen import hold
 from gcl.training.engine import Engine
 from gcl.training.member import Member
-from gcl.training.offload import at_hand, offload_layers
+from gcl.training.offload import at_hand
 
 
 class PlainEngine(Engine):
@@ -27,11 +26,7 @@ class PlainEngine(Engine):
         self.offloads = execution.offload
         self.accelerator = Accelerator(cpu=not torch.cuda.is_available(), kwargs_handlers=[handler])
         for member in self.members:
-            hold(member.backbone, member.precision, member.quantization)
-            if execution.offload and member.spec.frozen and member.quantization is None:
-                offload_layers(member, self.world.device)
-            else:  # 4 bits are few enough
-                member.to(self.world.device)
+            member.place(self.world.device, offload=execution.offload)
         return [self.accelerator.prepare_model(m) if m.trainable() else m for m in self.members]
 
     def _accumulating(self, last: bool) -> AbstractContextManager[Any]:

@@ -36,6 +36,7 @@ from gcl.training.log import LossLog
 from gcl.training.loop import memory_explained, total_steps, train_group
 from gcl.training.member import Member
 from gcl.training.member_file import Questions
+from gcl.training.teacher_cache import CachedTeacher, make_caches
 from gcl.training.trackers import check_installed
 from gcl.training.world import World
 
@@ -49,6 +50,7 @@ def train_run(
     output: Path,
     scratch: Path,
     asked: Mapping[str, Questions],
+    teachers: Path | None = None,
 ) -> None:
     """Load the members, train the group, write everything; the output folder appears only when it is whole.
 
@@ -61,6 +63,7 @@ def train_run(
         output: folder to be made; an existing one with another content is replaced.
         scratch: this run's own folder for the log and for checkpoints to resume from; removed at the end.
         asked: by role, the questions that the members learn to answer; they are kept in their folders.
+        teachers: folder of teachers' caches; None: teachers are loaded. Without references, and with GSL, they always are.
 
     Raises:
         TrainingError: if adapters alone are to be retained, and a member has none. Also if bitsandbytes is needed, and is
@@ -83,7 +86,7 @@ def train_run(
             "lost; use `--set retain=final`, or set lora"
         )
     try:
-        _train(spec, feed, data, code, execution, output, scratch, asked)
+        _train(spec, feed, data, code, execution, output, scratch, asked, teachers if spec.fixed_teachers else None)
     except FinishedElsewhere as finished:
         if not already_trained(spec, data, code, execution, output):
             raise
@@ -110,11 +113,19 @@ def _train(
     output: Path,
     scratch: Path,
     asked: Mapping[str, Questions],
+    teachers: Path | None,
 ) -> None:
-    def load() -> list[Member]:
+    caches: dict[str, Path] = {}
+    if teachers:
+        with memory_explained(spec, execution, "while a teacher was asked"):
+            caches = make_caches(spec, feed.exchanges, data, code, teachers, World())
+
+    def load() -> list[Member | CachedTeacher]:
         size = spec.objective.semantic_size if spec.objective.gsl_weight else None
         return [
-            Member.load(
+            CachedTeacher(spec, member, caches[member.role], feed.exchanges)
+            if member.role in caches
+            else Member.load(
                 member, start_weights(spec, member), spec.training, semantic_size=size, seed=1000 * spec.seed + k
             )
             for k, member in enumerate(spec.members)
@@ -159,7 +170,7 @@ def scratch_folder(root: Path, spec: RunSpec, data: str, code: str) -> Path:
 
 @contextmanager
 def trained_group(
-    load: Callable[[], list[Member]],
+    load: Callable[[], list[Member | CachedTeacher]],
     feed: Feed,
     spec: RunSpec,
     data: str,

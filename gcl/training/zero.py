@@ -26,7 +26,6 @@ from transformers.integrations.deepspeed import HfDeepSpeedConfig, unset_hf_deep
 
 from gcl.experiment.execution import LIVE, PREFETCH, REDUCE_BUCKET, ExecutionSpec
 from gcl.experiment.runs import TrainingSpec
-from gcl.models.frozen import hold
 from gcl.training.engine import Engine
 from gcl.training.member import Member
 
@@ -61,6 +60,7 @@ def deepspeed_config(
         "gradient_clipping": training.clip_norm,
         "zero_optimization": zero,
         "zero_force_ds_cpu_optimizer": False,
+        "zero_allow_untested_optimizer": True,  # AdamW8bit; tests/distributed tries it
         "steps_per_print": 10**9,
     }
 
@@ -91,8 +91,8 @@ class DeepSpeedEngine(Engine):
         self.engines: list[Any] = []
         modules: list[nn.Module] = []
         for member, optimizer in zip(self.members, self.optimizers, strict=True):
-            hold(member.backbone, member.precision, member.quantization)
-            if optimizer is None and self.stage < 3:
+            member.hold()
+            if optimizer is None and (self.stage < 3 or member.cache is not None):
                 modules.append(member.to(self.world.device))
                 self.engines.append(None)
                 continue

@@ -64,6 +64,11 @@ def cases(folders) -> dict[str, tuple[RunSpec, dict]]:
             run(micro=2, precision="bfloat16", lr=(2e-3, 0.0), gsl=0.0),
             ZERO3 | {"zero_stage": 2},
         ),
+        "pair-cached-teacher": (run(micro=2, lr=(2e-3, 0.0), gsl=0.0), ZERO3 | {"teachers": "cached"}),
+        "pair-cached-teacher-idle-process": (
+            run(micro=1, lr=(2e-3, 0.0), gsl=0.0),
+            {"processes": 2, "teachers": "cached"},
+        ),
         "pair-float16": (run(micro=2, precision="float16", epochs=4), ZERO3),
         "pair-float16-never": (run(micro=2, precision="float16"), ZERO3),
         "pair-float16-offload-never": (run(micro=2, precision="float16"), ZERO3 | {"offload": True}),
@@ -208,6 +213,18 @@ def test_one_process_divides_among_itself(alone, backbones, scenarios, tmp_path)
         train_scenes(spec, scenarios[:4], "data", execution, tmp_path / name, tmp_path / "scratch" / name)
     ours, theirs = (losses(tmp_path / name) for name in plans)
     assert [pytest.approx(step, rel=1e-4) for step in ours] == theirs
+
+
+@pytest.mark.parametrize("stage", [1, 2, 3])
+@pytest.mark.parametrize("offload", [False, True])
+def test_moments_of_8_bits_can_be_divided(alone, backbones, scenarios, tmp_path, stage, offload):
+    """Scales are of 256 weights that follow each other, and DeepSpeed strings weights together: losses agree roughly."""
+    spec = make_run(backbones, micro=4, epochs=2, optimizer="AdamW8bit")
+    zero = ExecutionSpec(engine="deepspeed", zero_stage=stage, offload=offload)
+    for name, execution in {"plain": ExecutionSpec(), "zero": zero}.items():
+        train_scenes(spec, scenarios[:4], "data", execution, tmp_path / name, tmp_path / "scratch" / name)
+    ours, theirs = ([step["loss"] for step in losses(tmp_path / name)] for name in ("plain", "zero"))
+    assert ours == pytest.approx(theirs, rel=0.02) and ours[-1] < ours[0]
 
 
 def test_divided_weights_take_the_adapters_of_the_stage_before(alone, backbones, scenarios, tmp_path):

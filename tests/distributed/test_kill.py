@@ -45,6 +45,7 @@ def kill_everything(started: subprocess.Popen) -> None:
     [
         pytest.param(10, {}, {}, id="one-process", marks=pytest.mark.slow),
         pytest.param(10, {}, ZERO3, id="two-processes", marks=pytest.mark.distributed),
+        pytest.param(3, {"optimizer": "AdamW8bit"}, ZERO3, id="two-8-bit-AdamW", marks=pytest.mark.distributed),
         # Ways to need less memory.
         pytest.param(3, {"precision": "bfloat16", "lora": LORA}, {}, id="adapters", marks=pytest.mark.slow),
         pytest.param(3, {"quantization": "nf4", "lora": LORA}, {}, id="adapters-4-bits", marks=pytest.mark.slow),

@@ -59,6 +59,7 @@ def main() -> None:
                 execution,
                 folder / "two" / name,
                 folder / "scratch" / name,
+                teachers=folder / "teachers" if execution.teachers == "cached" else None,
             )
         except Exception:
             (folder / f"{name}.{os.environ.get('RANK', 0)}.error").write_text(traceback.format_exc())

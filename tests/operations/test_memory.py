@@ -247,6 +247,22 @@ def test_a_frozen_member_has_neither_gradients_nor_optimizer(pair):
     assert learner.host == plan.host > 0 == learner.keeps["optimizer"]
 
 
+def test_of_a_cached_teacher_the_head_alone_is_there(pair):
+    taught = _changed(pair, frozen_guide=True)
+    taught = taught.model_copy(update={"objective": taught.objective.model_copy(update={"gsl_weight": 0.0})})
+    head = 2 * 151936 * 2560
+    for execution in (ExecutionSpec(gradient_checkpointing=True), _zero(4)):
+        live, cached = (
+            memory_plan(taught, execution.model_copy(update={"teachers": teachers}), PAIR)
+            for teachers in ("live", "cached")
+        )
+        assert cached.members[0] == live.members[0] and cached.total < live.total
+        assert sum(cached.members[1].keeps.values()) == cached.members[1].keeps["weights"] == head
+    gsl = _changed(pair, frozen_guide=True)  # which needs the teacher itself
+    plans = [memory_plan(gsl, ExecutionSpec(teachers=teachers), PAIR).total for teachers in ("live", "cached")]
+    assert plans[0] == plans[1]
+
+
 def test_what_is_computed_again_or_not_learned_is_not_kept(pair):
     plain = ExecutionSpec(gradient_checkpointing=True)
     base = memory_plan(pair, plain, PAIR)

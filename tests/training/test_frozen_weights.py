@@ -8,7 +8,7 @@ from gcl.experiment.execution import ExecutionSpec
 from gcl.experiment.weights import Weights
 from gcl.models.backbone import load_backbone, load_preprocessor
 from gcl.models.frozen import hold
-from gcl.training import plain
+from gcl.training import member
 
 CASES = {
     "adapters": {"lora": {"rank": 4, "alpha": 8.0}},
@@ -38,12 +38,12 @@ def trained(tmp_path, scenarios, monkeypatch):
     def run(spec, held: bool):
         dtypes = set()
 
-        def watched(model, precision):
+        def watched(model, precision, quantization):
             if held:
                 hold(model, precision)
             dtypes.update(p.dtype for p in model.parameters() if not p.requires_grad and p.ndim > 1)
 
-        monkeypatch.setattr(plain, "hold", watched)
+        monkeypatch.setattr(member, "hold", watched)
         output = tmp_path / str(held)
         train_scenes(spec, scenarios[:8], "data", ExecutionSpec(), output, tmp_path / "scratch" / str(held))
         files = {path.relative_to(output): path.read_bytes() for path in output.rglob("*.safetensors")}
