@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, distributed, nn
 from transformers import PreTrainedModel
 
-_PRODUCTS = (nn.Linear, nn.Conv2d, nn.Conv3d)
+PRODUCTS = (nn.Linear, nn.Conv2d, nn.Conv3d)
 
 
 def hold(model: PreTrainedModel, precision: torch.dtype, quantization: str | None = None) -> None:
@@ -31,7 +31,7 @@ def hold(model: PreTrainedModel, precision: torch.dtype, quantization: str | Non
     words = model.get_input_embeddings()
     kept = set() if _exact(words.weight, precision) else {id(words.weight)}
     for module in model.modules():
-        if isinstance(module, _PRODUCTS) or module is words:
+        if isinstance(module, PRODUCTS) or module is words:
             for parameter in module.parameters(recurse=False):
                 learns, packed = parameter.requires_grad, not parameter.is_floating_point()
                 if not (learns or packed or id(parameter) in kept):

@@ -26,6 +26,7 @@ from transformers.integrations.deepspeed import HfDeepSpeedConfig, unset_hf_deep
 
 from gcl.experiment.execution import LIVE, PREFETCH, REDUCE_BUCKET, ExecutionSpec
 from gcl.experiment.runs import TrainingSpec
+from gcl.models.frozen import PRODUCTS
 from gcl.training.engine import Engine
 from gcl.training.member import Member
 
@@ -80,6 +81,20 @@ def divided_loading(training: TrainingSpec, execution: ExecutionSpec, members: i
         del config
 
 
+def _send_rounded(member: Member) -> None:
+    """Let processes send each other the weights of products in the precision of products, where it has 16 bits.
+
+    Autocast rounds these weights anyway. DeepSpeed's own `torch_autocast` would also add gradients up in 16 bits. The head
+    keeps 32: the fused objective adds its gradient up over chunks.
+    """
+    if member.precision == torch.float32:
+        return
+    for module in member.backbone.modules():
+        if isinstance(module, PRODUCTS) and module.weight is not member.head:
+            for parameter in module.parameters(recurse=False):
+                parameter.comm_dtype = member.precision
+
+
 class DeepSpeedEngine(Engine):
     """Members divided among processes. A frozen member is divided, too, with stage 3, and copied with 1 and 2."""
 
@@ -97,6 +112,7 @@ class DeepSpeedEngine(Engine):
                 self.engines.append(None)
                 continue
             if self.stage == 3:
+                _send_rounded(member)
                 deepspeed.zero.register_external_parameter(member, member.head)
             parameters = sum(getattr(one, "ds_numel", one.numel()) for one in member.parameters())
             config = deepspeed_config(self.training, execution, len(self.members), parameters)

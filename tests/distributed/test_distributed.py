@@ -92,13 +92,18 @@ def trained(backbones, scenarios, tmp_path_factory):
     few = scenarios[:4]
     runs = {n: {"run": r.model_dump(), "execution": e, "initial_scale": INITIAL_SCALE} for n, (r, e) in chosen.items()}
     write_cases(folder, few, runs)
+    run_worker(folder)
+    return folder, chosen, few
+
+
+def run_worker(folder: Path, variables: dict[str, str] | None = None) -> None:
+    """Train all cases of a folder with two processes."""
     worker = Path(__file__).parent / "worker.py"
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(worker)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"} | (variables or {})
     done = subprocess.run([*command, str(folder)], env=environment, capture_output=True, text=True, timeout=900)
     errors = "\n".join(path.read_text() for path in folder.glob("*.error"))
     assert done.returncode == 0, errors or done.stderr[-4000:]
-    return folder, chosen, few
 
 
 def update_of(folder: Path, spec: RunSpec, role: str, source: str) -> torch.Tensor:
@@ -140,7 +145,24 @@ def test_two_processes_make_the_updates_of_one(trained, name):
 def test_frozen_weights_are_held_in_sixteen_bits(trained, name):
     folder, _, _ = trained
     for process in (0, 1):
-        assert "torch.bfloat16" in json.loads((folder / f"{name}.{process}.dtypes").read_text())
+        assert "torch.bfloat16" in json.loads((folder / f"{name}.{process}.dtypes").read_text())["frozen"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_weights_of_products_are_sent_in_the_precision_of_products(trained, name):
+    """Autocast would round them at any rate. Embeddings and norms keep their digits."""
+    folder, chosen, _ = trained
+    spec, execution = chosen[name]
+    sent = json.loads((folder / f"{name}.0.dtypes").read_text())["sent"]
+    divided = execution.get("engine") == "deepspeed" and execution.get("zero_stage", 3) == 3
+    assert set(sent) == ({f"torch.{spec.training.precision}", "torch.float32"} if divided else set())
+
+
+def test_sending_fewer_bits_changes_no_digit(backbones, scenarios, tmp_path):
+    spec, execution = cases(backbones)["pair-bfloat16"]
+    write_cases(tmp_path, scenarios[:4], {name: {"run": spec.model_dump(), "execution": execution} for name in "ab"})
+    run_worker(tmp_path, {"GCL_SENT_WHOLE": "b"})
+    assert losses(tmp_path / "two" / "a") == losses(tmp_path / "two" / "b")
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if "float16" in name])

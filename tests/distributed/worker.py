@@ -13,14 +13,17 @@ os.environ.update(DS_ACCELERATOR="cpu", HF_HUB_OFFLINE="1")
 sys.path.insert(0, str(Path(__file__).parents[1]))  # torchrun starts it outside of pytest, which would do this
 
 import torch
+from deepspeed.runtime.zero import partition_parameters
 from group_case import train_scenes
 
 from gcl.data.scenario import Scenario, Turn
 from gcl.experiment.execution import ExecutionSpec
 from gcl.experiment.runs import RunSpec
-from gcl.training import precision, trainer
+from gcl.training import precision, trainer, zero
 from gcl.training.engine import Engine
 from gcl.training.engines import make_engine
+
+all_gather = partition_parameters._dist_allgather_fn
 
 
 def read_scenarios(path: Path) -> list[Scenario]:
@@ -32,12 +35,26 @@ def read_scenarios(path: Path) -> list[Scenario]:
 
 
 def noting(path: Path) -> Callable[..., Engine]:
-    """An engine's maker that also writes the dtypes in which frozen weights are held, or a process's share of them."""
+    """An engine's maker that also writes the dtypes in which frozen weights are held, and those that ZeRO-3 sends have."""
 
     def make(*arguments: Any) -> Engine:
         engine = make_engine(*arguments)
-        frozen = [p for member in engine.members for p in member.parameters() if not p.requires_grad]
-        path.write_text(json.dumps(sorted({str(getattr(p, "ds_tensor", p).dtype) for p in frozen})))
+        dtypes: dict[str, set[str]] = {"frozen": set(), "sent": set()}
+
+        def note(name: str, dtype: torch.dtype) -> None:
+            dtypes[name].add(str(dtype))
+            path.write_text(json.dumps({key: sorted(found) for key, found in dtypes.items()}))
+
+        for member in engine.members:
+            for parameter in member.parameters():
+                if not parameter.requires_grad:
+                    note("frozen", getattr(parameter, "ds_tensor", parameter).dtype)
+
+        def gather(shares: torch.Tensor, *rest: Any) -> Any:
+            note("sent", shares.dtype)
+            return all_gather(shares, *rest)
+
+        partition_parameters._dist_allgather_fn = gather
         return engine
 
     return make
@@ -49,6 +66,8 @@ def main() -> None:
     scenarios = read_scenarios(folder / "scenarios.json")
     for name, case in json.loads((folder / "cases.json").read_text()).items():
         spec, execution = RunSpec(**case["run"]), ExecutionSpec(**case["execution"])
+        if name == os.environ.get("GCL_SENT_WHOLE"):
+            zero._send_rounded = lambda member: None
         trainer.make_engine = noting(folder / f"{name}.{os.environ.get('RANK', 0)}.dtypes")
         precision.INITIAL = case.get("initial_scale", precision.INITIAL)
         try:
