@@ -6,10 +6,10 @@
     pip install --no-deps --target /tmp/peers trl==1.16.0 liger-kernel==0.8.5 triton==3.7.1
     PYTHONPATH=$PWD:/tmp/peers python benchmarks/head.py        # with Liger-Kernel and TRL
 
-Peak memory and accuracy: every candidate has a process of its own, so memory of one never counts for the next. Time: all
-take turns in one process, in changing order, so that other work on the machine affects all alike. The ratio within each
-round counts. Liger-Kernel and TRL have one temperature and give a gradient to the student only. So both temperatures are 1
-here, and accuracy is that of the student's gradient. Beside them the head's teacher is frozen.
+Every candidate has a process of its own for peak memory and accuracy. So memory of one never counts for the next. For
+times all take turns in one process, in changing order, so that other work on the machine affects all alike. The ratio
+within each round counts. Liger-Kernel and TRL have one temperature and give a gradient to the student only. So both
+temperatures are 1 here, and accuracy is that of the student's gradient. Beside them the head's teacher is frozen.
 """
 
 import argparse
