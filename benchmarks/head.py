@@ -7,8 +7,8 @@
     PYTHONPATH=$PWD:/tmp/peers python benchmarks/head.py        # with Liger-Kernel and TRL
 
 Every candidate has a process of its own for peak memory and accuracy. So memory of one never counts for the next. For
-times all take turns in one process, in changing order, so that other work on the machine affects all alike. The ratio
-within each round counts. Liger-Kernel and TRL have one temperature and give a gradient to the student only. So both
+times all take turns in one process, in changing order. So other work on the machine affects all alike. The ratio within
+each round counts. Liger-Kernel and TRL have one temperature and give a gradient to the student only. So both
 temperatures are 1 here, and accuracy is that of the student's gradient. Beside them the head's teacher is frozen.
 """
 
