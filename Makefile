@@ -3,7 +3,7 @@ PYTHON ?= python3
 CORES ?= 2
 BIN := .venv/bin
 
-.PHONY: headline all rates planning test test-all test-slurm lint schema docs-commands docs format clean
+.PHONY: headline all rates planning test test-all test-real test-slurm lint schema docs-commands docs format clean
 
 headline: .venv/ready
 	@$(BIN)/snakemake headline --config scale=miniature --cores $(CORES) --quiet host --rerun-incomplete --show-failed-logs
@@ -24,6 +24,9 @@ test: .venv/ready
 
 test-all: .venv/ready
 	$(BIN)/python -m pytest -m "not slurm and not gpu"
+
+test-real: .venv/ready
+	$(BIN)/python -m pytest -m real tests/real
 
 test-slurm: .venv/ready
 	$(BIN)/python -m pytest -m slurm tests/slurm

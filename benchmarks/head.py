@@ -1,15 +1,20 @@
 """Time, peak memory and accuracy of the competitive head beside plain torch, Liger-Kernel and TRL.
 
-    python benchmarks/head.py                                   # small, on the CPU, about two minutes
+    python benchmarks/head.py                                   # small, on the CPU, about three minutes
     python benchmarks/head.py --device cuda --rows 8192 --vocabulary 151936 --hidden 2048 2560 --to head.json
 
-Every candidate runs in its own process, so memory of one never counts for the next. Liger-Kernel and TRL run if they are
-installed. Their losses have one temperature and give a gradient to the student only. So both temperatures are 1 here, and
-accuracy is that of the student's gradient. The head also runs with a frozen teacher.
+    pip install --no-deps --target /tmp/peers trl==1.16.0 liger-kernel==0.8.5 triton==3.7.1
+    PYTHONPATH=$PWD:/tmp/peers python benchmarks/head.py        # with Liger-Kernel and TRL
+
+Every candidate has a process of its own for peak memory and accuracy. So memory of one never counts for the next. For
+times all take turns in one process, in changing order. So other work on the machine affects all alike. The ratio within
+each round counts. Liger-Kernel and TRL have one temperature and give a gradient to the student only. So both
+temperatures are 1 here, and accuracy is that of the student's gradient. Beside them the head's teacher is frozen.
 """
 
 import argparse
 import json
+import os
 import platform
 import resource
 import statistics
@@ -29,28 +34,37 @@ DRL_WEIGHT = 0.5
 NOTE = (
     "Liger-Kernel and TRL give gradients to the student only and have one temperature, so tau_1 = tau_2 = 1. Errors are "
     "those of the student's gradients against float64 on the same operands. bf16 candidates of Liger-Kernel and TRL return "
-    "bf16 gradients; all others return float32. Each error is that of the candidate's own loss, named in its column."
+    "bf16 gradients; all others return float32. Each error is that of the candidate's own loss, named in its column. Ratios "
+    "are medians over rounds in which all candidates take turns in one process. The head computes cross-entropy of both "
+    "members wherever DRL is asked for, so beside a rival it does as much or more. On a CPU Liger-Kernel and TRL run their "
+    "code in plain torch, uncompiled. Liger-Kernel's cross-entropy is Triton alone, which needs a GPU."
 )
 Leaves = tuple[Tensor, Tensor, Tensor, Tensor]  # student hidden and head, teacher hidden and head
 Loss = Callable[[Leaves, Tensor], Tensor]
 
 
-def head_loss(precision: torch.dtype) -> Loss:
+BOTH, STUDENT, CE, DRL = (2, DRL_WEIGHT), (1, DRL_WEIGHT), (1, 0.0), (0, DRL_WEIGHT)
+LOSSES = {BOTH: "2 CE + DRL", STUDENT: "CE + DRL", CE: "CE", DRL: "DRL"}  # members with L_SFT, weight of L_DRL
+
+
+def head_loss(precision: torch.dtype, terms: tuple[int, float] = BOTH) -> Loss:
     """The head under test; requires_grad of the leaves freezes the teacher."""
+    members, weight = terms
 
     def loss(leaves: Leaves, labels_N: Tensor) -> Tensor:
+        leaves = leaves if weight else leaves[:2]  # a group of one
         hidden_ND, head_VD = leaves[0::2], leaves[1::2]
         vocabulary, tokens = len(head_VD[0]), len(labels_N)
         return competitive_head(
-            hidden_ND, head_VD, labels_N, [1.0, 1.0],
-            drl_weight=DRL_WEIGHT, vocabulary=vocabulary, tokens=tokens, precision=precision,
+            hidden_ND, head_VD, labels_N, [1.0] * len(head_VD), supervised=members > 0,
+            drl_weight=weight, vocabulary=vocabulary, tokens=tokens, precision=precision,
         )[0]  # fmt: skip
 
     return loss
 
 
-def torch_loss(precision: torch.dtype, terms: tuple[int, float] = (2, DRL_WEIGHT)) -> Loss:
-    """Whole logits with autograd, in `precision`, then float32. Terms: members with L_SFT, weight of L_DRL."""
+def torch_loss(precision: torch.dtype, terms: tuple[int, float] = BOTH) -> Loss:
+    """Whole logits with autograd, in `precision`, then float32."""
     members, weight = terms
 
     def loss(leaves: Leaves, labels_N: Tensor) -> Tensor:
@@ -89,13 +103,22 @@ def trl_divergence(leaves: Leaves, labels_N: Tensor) -> Tensor:
     return DRL_WEIGHT * ChunkedDivergenceFunction.apply(*student, None, *teacher, None, 0.5)[0].mean()
 
 
-BOTH, STUDENT, CE, DRL = (2, DRL_WEIGHT), (1, DRL_WEIGHT), (1, 0.0), (0, DRL_WEIGHT)
-LOSSES = {BOTH: "2 CE + DRL", STUDENT: "CE + DRL", CE: "CE", DRL: "DRL"}
+def trl_whole_logits(leaves: Leaves, labels_N: Tensor) -> Tensor:
+    from trl.experimental.gkd.gkd_trainer import GKDTrainer
+
+    logits_NV = [h @ w.T for h, w in zip(leaves[0::2], leaves[1::2], strict=True)]
+    return DRL_WEIGHT / len(labels_N) * GKDTrainer.generalized_jsd_loss(*logits_NV, beta=0.5, reduction="sum")
+
+
 # name: (function, terms, dtype of the timed leaves, whether it takes float32 leaves, whether the teacher trains)
 CANDIDATES: dict[str, tuple[Loss, tuple[int, float], torch.dtype, bool, bool]] = {
     "head, bf16": (head_loss(torch.bfloat16), BOTH, torch.bfloat16, True, True),
     "head, fp32": (head_loss(torch.float32), BOTH, torch.float32, True, True),
     "head, bf16, frozen teacher": (head_loss(torch.bfloat16), BOTH, torch.bfloat16, True, False),
+    "head, fp32, frozen teacher": (head_loss(torch.float32), BOTH, torch.float32, True, False),
+    "head, bf16, DRL alone": (head_loss(torch.bfloat16, DRL), DRL, torch.bfloat16, True, False),
+    "head, fp32, DRL alone": (head_loss(torch.float32, DRL), DRL, torch.float32, True, False),
+    "head, bf16, CE alone": (head_loss(torch.bfloat16, CE), CE, torch.bfloat16, True, False),
     "torch, bf16 logits": (torch_loss(torch.bfloat16), BOTH, torch.bfloat16, True, True),
     "torch, fp32 logits": (torch_loss(torch.float32), BOTH, torch.float32, True, True),
     "Liger JSD, bf16": (liger_jsd, STUDENT, torch.bfloat16, False, False),
@@ -103,6 +126,18 @@ CANDIDATES: dict[str, tuple[Loss, tuple[int, float], torch.dtype, bool, bool]] =
     "Liger CE, bf16": (liger_cross_entropy, CE, torch.bfloat16, False, False),
     "TRL JSD, bf16": (trl_divergence, DRL, torch.bfloat16, False, False),
     "TRL JSD, fp32": (trl_divergence, DRL, torch.float32, True, False),
+    "TRL JSD, whole fp32 logits": (trl_whole_logits, DRL, torch.float32, True, False),
+}
+# Which head stands beside a rival: it computes at least the rival's terms, with gradients into the same members.
+BESIDE = {
+    "torch, bf16 logits": "head, bf16",
+    "torch, fp32 logits": "head, fp32",
+    "Liger JSD, bf16": "head, bf16, frozen teacher",
+    "Liger JSD, fp32": "head, fp32, frozen teacher",
+    "Liger CE, bf16": "head, bf16, CE alone",
+    "TRL JSD, bf16": "head, bf16, DRL alone",
+    "TRL JSD, fp32": "head, fp32, DRL alone",
+    "TRL JSD, whole fp32 logits": "head, fp32, DRL alone",
 }
 
 
@@ -141,57 +176,93 @@ def errors(options: argparse.Namespace, name: str) -> tuple[float, float]:
     return abs(value.double() / expected - 1).item(), max(gaps)
 
 
+def step(loss: Loss, leaves: Leaves, labels: Tensor) -> float:
+    """Seconds of forward and backward."""
+    for leaf in leaves:
+        leaf.grad = None
+    if labels.is_cuda:
+        torch.cuda.synchronize()
+    start = time.perf_counter()
+    loss(leaves, labels).backward()
+    if labels.is_cuda:
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
 def measure(options: argparse.Namespace, name: str) -> dict:
-    """Median time of forward and backward, peak memory above the inputs, and errors; in its own process."""
+    """Peak memory above the inputs, and errors; in its own process."""
     loss, terms, dtype, _, teacher_trains = CANDIDATES[name]
     cuda = options.device.startswith("cuda")
-
-    def step(leaves: Leaves, labels: Tensor) -> float:
-        for leaf in leaves:
-            leaf.grad = None
-        if cuda:
-            torch.cuda.synchronize()
-        start = time.perf_counter()
-        loss(leaves, labels).backward()
-        if cuda:
-            torch.cuda.synchronize()
-        return time.perf_counter() - start
-
     small = argparse.Namespace(**{**vars(options), "vocabulary": 256})
-    step(*inputs(small, 8, dtype, teacher_trains))  # imports and libraries do not count as the candidate's memory
+    step(loss, *inputs(small, 8, dtype, teacher_trains))  # imports and libraries do not count as the candidate's memory
     leaves, labels = inputs(options, options.rows, dtype, teacher_trains)
     if cuda:
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
     else:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    times = [step(leaves, labels) for _ in range(options.repeats)]
+    for _ in range(2):
+        step(loss, leaves, labels)
     after = torch.cuda.max_memory_allocated() if cuda else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     del leaves, labels
     value_error, gradient_error = errors(options, name)
     return {
         "candidate": name, "loss": LOSSES[terms], "gradients": "both" if teacher_trains else "student",
-        "seconds": statistics.median(times), "peak_bytes": after - before,
+        "peak_bytes": after - before,
         "value_error": value_error, "gradient_error": gradient_error,
     }  # fmt: skip
 
 
-def run_alone(name: str) -> dict:
-    """Measure one candidate in a fresh process, or return the reason why it cannot run."""
-    command = [sys.executable, __file__, *sys.argv[1:], "--candidate", name]
+def take_turns(options: argparse.Namespace, names: list[str]) -> dict[str, list[float]]:
+    """Seconds of every round for candidates that all work, in one process; each round begins with another one."""
+    cases = {name: inputs(options, options.rows, CANDIDATES[name][2], CANDIDATES[name][4]) for name in names}
+    seconds: dict[str, list[float]] = {name: [] for name in names}
+    for number in range(options.repeats + 1):
+        first = number * 5 % len(names)
+        for name in names[first:] + names[:first]:
+            taken = step(CANDIDATES[name][0], *cases[name])
+            for leaf in cases[name][0]:
+                leaf.grad = None
+            if number:  # the first round warms up
+                seconds[name].append(taken)
+    return seconds
+
+
+def ratios(seconds: dict[str, list[float]]) -> list[dict]:
+    """Time of each rival over that of the head beside it, within rounds."""
+    found = []
+    for name, head in BESIDE.items():
+        if name in seconds:
+            each = sorted(a / b for a, b in zip(seconds[name], seconds[head], strict=True))
+            found.append(
+                {
+                    "candidate": name,
+                    "beside": head,
+                    "ratio": statistics.median(each),
+                    "least": each[0],
+                    "most": each[-1],
+                }
+            )
+    return found
+
+
+def alone(*arguments: str) -> dict:
+    """The JSON that this program prints in a fresh process, or the reason why there is none."""
+    command = [sys.executable, __file__, *sys.argv[1:], *arguments]
     process = subprocess.run(command, capture_output=True, text=True, check=False)
     if process.returncode == 0:
         return json.loads(process.stdout.splitlines()[-1])
     reason = (process.stderr.strip().splitlines() or [f"ended with {process.returncode}"])[-1]
     missing = any(f"No module named '{library}" in reason for library in ("liger_kernel", "trl"))
-    return {"candidate": name, "skipped": "not installed" if missing else reason[:160]}
+    return {"skipped": "not installed" if missing else reason[:160]}
 
 
 def hardware(device: str) -> dict[str, str]:
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     cpu = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.processor())
     gpu = torch.cuda.get_device_name(device) if device.startswith("cuda") else "none"
-    return {"cpu": cpu, "threads": str(torch.get_num_threads()), "gpu": gpu, "torch": torch.__version__}
+    found = {"cpu": cpu, "threads": str(torch.get_num_threads()), "gpu": gpu, "torch": torch.__version__}
+    return found | {"load": f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"}
 
 
 def show(result: dict) -> None:
@@ -199,7 +270,7 @@ def show(result: dict) -> None:
         print(f"{result['candidate']:<28}{result['skipped']}", flush=True)
         return
     print(
-        f"{result['candidate']:<28}{result['loss']:<12}{result['gradients']:<10}{result['seconds']:>9.3f}"
+        f"{result['candidate']:<28}{result['loss']:<12}{result['gradients']:<10}"
         f"{result['peak_bytes'] / 2**20:>11.0f}{result['value_error']:>13.1e}{result['gradient_error']:>13.1e}",
         flush=True,
     )
@@ -211,29 +282,46 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=2048, help="supervised tokens (default: %(default)s)")
     parser.add_argument("--vocabulary", type=int, default=32768, help="height of both heads (default: %(default)s)")
     parser.add_argument("--hidden", type=int, nargs=2, default=[256, 320], help="width of student and teacher")
-    parser.add_argument("--repeats", type=int, default=3, help="timed runs, of which the median counts")
+    parser.add_argument("--repeats", type=int, default=5, help="timed rounds, of which the median counts")
     parser.add_argument(
         "--accuracy-rows", type=int, default=32, help="rows compared with float64 (default: %(default)s)"
     )
     parser.add_argument("--to", type=Path, help="write the results as JSON")
     parser.add_argument("--candidate", choices=CANDIDATES, help="measure this one in this process, print it as JSON")
+    parser.add_argument("--turns", choices=CANDIDATES, nargs="+", help="time these in this process, print it as JSON")
     options = parser.parse_args()
-    if options.candidate:
-        print(json.dumps(measure(options, options.candidate)))
+    if options.candidate or options.turns:
+        print(
+            json.dumps(measure(options, options.candidate) if options.candidate else take_turns(options, options.turns))
+        )
         return
     machine = hardware(options.device)
     print(f"{machine}\n{options.rows} rows, {options.vocabulary} ids, widths {options.hidden}\n{NOTE}\n")
-    titles = ("candidate", "loss", "gradients", "seconds", "peak MiB", "value error", "grad. error")
-    print("{:<28}{:<12}{:<10}{:>9}{:>11}{:>13}{:>13}".format(*titles))
+    titles = ("candidate", "loss", "gradients", "peak MiB", "value error", "grad. error")
+    print("{:<28}{:<12}{:<10}{:>11}{:>13}{:>13}".format(*titles))
     results = []
     for name in CANDIDATES:
-        results.append(run_alone(name))
+        results.append({"candidate": name} | alone("--candidate", name))
         show(results[-1])
+    working = [result for result in results if "skipped" not in result]
+    seconds = alone("--turns", *(result["candidate"] for result in working))
+    if "skipped" in seconds:
+        sys.exit(f"taking turns: {seconds['skipped']}")
+    print("\n{:<28}{:>9}".format("candidate", "seconds"))
+    for result in working:
+        result["seconds"] = statistics.median(seconds[result["candidate"]])
+        print(f"{result['candidate']:<28}{result['seconds']:>9.3f}")
+    print("\n{:<28}{:<28}{:>7}{:>16}".format("candidate", "beside", "times", "least to most"))
+    for each in ratios(seconds):
+        print("{candidate:<28}{beside:<28}{ratio:>7.2f}{least:>8.2f} to {most:.2f}".format(**each))
     if options.to:
         settings = {
             key: getattr(options, key) for key in ("device", "rows", "vocabulary", "hidden", "repeats", "accuracy_rows")
         }
-        text = json.dumps({"hardware": machine, "settings": settings, "note": NOTE, "results": results}, indent=2)
+        text = json.dumps(
+            {"hardware": machine, "settings": settings, "note": NOTE, "results": results, "ratios": ratios(seconds)},
+            indent=2,
+        )
         options.to.write_text(text + "\n")
 
 

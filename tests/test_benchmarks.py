@@ -63,6 +63,10 @@ def test_the_head_is_measured(tmp_path):
     assert {"head, bf16", "head, fp32", "torch, fp32 logits"} <= set(measured)
     for result in measured.values():
         assert result["seconds"] > 0 and result["peak_bytes"] >= 0 and 0 <= result["gradient_error"] < 1
+    beside = {ratio["candidate"]: ratio for ratio in found["ratios"]}
+    assert beside.keys() >= {"torch, bf16 logits", "torch, fp32 logits"} and beside.keys() <= measured.keys()
+    for ratio in beside.values():
+        assert 0 < ratio["least"] <= ratio["ratio"] <= ratio["most"] and ratio["beside"] in measured
 
 
 @pytest.mark.slow

@@ -20,6 +20,7 @@ from gcl.data.images import load_picture
 from gcl.data.scenario import Exchange
 from gcl.experiment.marks import marks
 from gcl.models.backbone import Preprocessor
+from gcl.models.shared_vocabulary import QWEN3_SPECIAL
 
 T = TypeVar("T")
 
@@ -103,13 +104,14 @@ class Encoder:
 
     @cached_property
     def _control_words(self) -> re.Pattern[str]:
-        """Words that the tokenizer takes for a sign of its own wherever they stand in a text.
+        """Words that a family's tokenizer takes for a sign of its own wherever they stand in a text.
 
-        Not all added tokens are such words. A miniature model for planning tasks may read a whole line as one word.
+        Not all added tokens are such words. A miniature model for planning tasks may read a whole line as one word. Words
+        of Qwen3 alone are cut for Qwen2.5, too. Else the families would split an answer differently.
         """
         added = self.preprocessor.tokenizer.added_tokens_decoder.values()
-        words = [token.content for token in added if token.special or marks(token.content) == [token.content]]
-        return re.compile("|".join(map(re.escape, sorted(words, key=len, reverse=True))) or "(?!)")
+        words = {token.content for token in added if token.special or marks(token.content) == [token.content]}
+        return re.compile("|".join(map(re.escape, sorted(words | {*QWEN3_SPECIAL}, key=len, reverse=True))))
 
     def _plain(self, text: str) -> str:
         """The text with every control word cut after its first letter, so that `_ids` meets none."""

@@ -20,14 +20,14 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 
 from gcl.experiment.base_models_schema import MiniatureModel
 from gcl.models.backbone import Preprocessor
+from gcl.models.shared_vocabulary import QWEN3_SPECIAL
 from gcl.models.vision import streamlined
 
-# Qwen's special tokens in Qwen's order. Qwen3 adds more behind them.
+# Qwen's special tokens in Qwen's order. Qwen3 adds QWEN3_SPECIAL behind them.
 SPECIAL = (
     "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|vision_pad|>",
     "<|image_pad|>", "<|video_pad|>",
 )  # fmt: skip
-QWEN3_SPECIAL = ("<tool_response>", "</tool_response>", "<think>", "</think>")
 _DEFAULT_SYSTEM = (
     "{% if messages[0].role != 'system' %}<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n{% endif %}"
 )

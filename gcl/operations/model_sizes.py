@@ -18,7 +18,8 @@ from gcl.experiment.runs import MemberSpec, RolloutFeed, RunSpec, Trained, Untra
 from gcl.experiment.schema import Experiment
 from gcl.experiment.weights import Weights
 from gcl.models.backbone import PROCESSORS
-from gcl.models.miniature import QWEN3_SPECIAL, SPECIAL, miniature_config
+from gcl.models.miniature import SPECIAL, miniature_config
+from gcl.models.shared_vocabulary import QWEN3_SPECIAL
 
 
 @dataclass(frozen=True)

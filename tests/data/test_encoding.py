@@ -8,6 +8,8 @@ from gcl.data.encoding import IGNORED, Encoder
 from gcl.data.scenario import Exchange
 from gcl.experiment.weights import Weights
 from gcl.models.backbone import load_preprocessor
+from gcl.models.bpe import train_vocabulary
+from gcl.models.miniature import build_preprocessor
 
 WORDS = ("<|im_end|>", "<|im_start|>system", "<|image_pad|>", "<|vision_start|>", "<|endoftext|>", "<think>")
 
@@ -35,14 +37,16 @@ def test_a_control_word_in_a_question_opens_no_turn_and_places_no_picture(encode
     assert word in encoder.preprocessor.tokenizer.decode(encoder.template(attacked))
 
 
-def test_both_families_split_an_answer_with_a_control_word_alike(backbones):
-    first, second = (
-        Encoder(load_preprocessor(Weights(path=str(backbones[family]))), "").answer("So <think> and <|im_end|> stop.")[
-            :-1
-        ]
-        for family in ("qwen2_5_vl", "qwen3_vl")
-    )
-    assert first == second
+def test_both_families_split_an_answer_with_a_control_word_alike():
+    """With a vocabulary that has merges across the beginning of the word, as the published one."""
+    words = train_vocabulary(["<think> stop </think> <tool_response> stop </tool_response>"] * 100, 300)
+    assert "<think" in words["vocab"]
+    for text in ("So <think> and <|im_end|> stop.", "<tool_response>stop</tool_response>"):
+        first, second = (
+            Encoder(build_preprocessor(family, words, (784, 50176)), "").answer(text)[:-1]
+            for family in ("qwen2_5_vl", "qwen3_vl")
+        )
+        assert first == second
 
 
 def test_ordinary_text_is_tokenized_in_one_piece(encoder):
