@@ -10,8 +10,10 @@ A run is data. Its id is its path below any results folder:
 import re
 from typing import NamedTuple
 
+from pydantic import Field
+
 from gcl.errors import ConfigError
-from gcl.experiment.types import Lora, Pictures, Spec, Strict
+from gcl.experiment.types import Lora, Pictures, Spec, Strict, ValidationSplit
 from gcl.experiment.weights import Weights
 from gcl.files import sha256_text
 
@@ -100,6 +102,7 @@ class TrainingSpec(Strict):
 
     Attributes:
         by_length: whether the samples of a pass have similar lengths.
+        validation: None has no trace in the specification, so that a run without one is the same as ever.
     """
 
     epochs: int
@@ -117,6 +120,7 @@ class TrainingSpec(Strict):
     pixels: list[int]
     system: str
     by_length: bool = False
+    validation: ValidationSplit | None = Field(None, exclude_if=lambda value: value is None)
 
 
 class Shown(Strict):

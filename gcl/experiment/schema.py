@@ -11,7 +11,7 @@ from gcl.experiment.base_models_schema import BaseModels
 from gcl.experiment.divergences import Divergence
 from gcl.experiment.execution import Execution
 from gcl.experiment.planning_schema import Planning
-from gcl.experiment.types import Count, Lora, NotNegative, Positive, Seed, Setting, Strict
+from gcl.experiment.types import Count, Lora, NotNegative, Positive, Seed, Setting, Strict, ValidationSplit
 from gcl.experiment.weights import Weights
 
 # The warning on every output of a scale with miniature models.
@@ -81,6 +81,7 @@ class Training(Strict):
     lr_sft: Setting[Positive]
     lr_guide: Setting[Positive]
     lr_ratio: Setting[Positive]
+    validation: Setting[ValidationSplit | None]
     precision: Setting[Literal["float32", "bfloat16", "float16"]]
     pixels: Setting[Annotated[list[Count], Field(min_length=2, max_length=2)]]
 
