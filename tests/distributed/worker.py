@@ -52,13 +52,15 @@ def main() -> None:
         trainer.make_engine = noting(folder / f"{name}.{os.environ['RANK']}.dtypes")
         precision.INITIAL = case.get("initial_scale", precision.INITIAL)
         try:
+            left = len(scenarios) - case.get("held_out", 0)
             train_scenes(
                 spec,
-                scenarios,
+                scenarios[:left],
                 "data",
                 execution,
                 folder / "two" / name,
                 folder / "scratch" / name,
+                held_out=scenarios[left:],
             )
         except Exception:
             (folder / f"{name}.{os.environ['RANK']}.error").write_text(traceback.format_exc())
