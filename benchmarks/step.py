@@ -53,7 +53,7 @@ from gcl.models.shared_vocabulary import shared_vocabulary
 from gcl.training.batches import LocalBatch, LocalBatches
 from gcl.training.engines import make_engine
 from gcl.training.feeds import Step
-from gcl.training.loop import accumulate, check_finite
+from gcl.training.losses import accumulate, check_finite
 from gcl.training.member import Member
 from gcl.training.trainer import seed_everything
 from gcl.training.world import World

@@ -23,6 +23,7 @@ def make_run(
     optimizer="AdamW",
     frozen=(),
     lora=None,
+    validation=None,
 ) -> RunSpec:
     roles, taus = ("learner", "guide", "third"), (3.0, 2.0, 1.0)
     paths = [str(path) for path in (folders["qwen2_5_vl"], folders["qwen3_vl"], folders["qwen2_5_vl"])]
@@ -47,6 +48,7 @@ def make_run(
             betas=[0.9, 0.95], eps=1e-8, weight_decay=0.0, clip_norm=1.0,
             precision=precision, quantization=quantization, optimizer=optimizer,
             frozen=list(frozen), lora=lora, pixels=[784, 50176], system="Be brief.",
+            validation=validation,
         ),
     )  # fmt: skip
 
@@ -61,12 +63,15 @@ def train_scenes(
     asked: Mapping[str, object] | None = None,
     code: str = "code",
     teachers: Path | None = None,
+    held_out=(),
 ) -> None:
-    """Train on every turn of some scenes."""
+    """Train on every turn of some scenes, with others held out."""
     from gcl.training.feeds import References
     from gcl.training.trainer import train_run
 
-    feed = References([scene.exchange(turn) for scene in scenarios for turn in scene.turns])
+    feed = References(
+        *([scene.exchange(turn) for scene in part for turn in scene.turns] for part in (scenarios, held_out))
+    )
     train_run(spec, feed, data, code, execution, output, scratch, asked or {}, teachers)
 
 
@@ -75,7 +80,7 @@ def losses(folder) -> list[dict]:
 
 
 def write_cases(folder: Path, scenarios, cases: dict[str, dict]) -> None:
-    """What distributed/worker.py reads: scenarios, and per case `run`, `execution` and perhaps `initial_scale`."""
+    """What distributed/worker.py reads: scenarios, and per case `run`, `execution`, maybe `initial_scale` and `held_out`."""
     records = [
         {
             "id": s.id,

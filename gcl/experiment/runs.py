@@ -10,8 +10,10 @@ A run is data. Its id is its path below any results folder:
 import re
 from typing import NamedTuple
 
+from pydantic import Field
+
 from gcl.errors import ConfigError
-from gcl.experiment.types import Lora, Optimizer, Pictures, Quantization, Spec, Strict
+from gcl.experiment.types import Lora, Optimizer, Pictures, Quantization, Spec, Strict, ValidationSplit
 from gcl.experiment.weights import Weights
 from gcl.files import sha256_text
 
@@ -102,6 +104,7 @@ class TrainingSpec(Strict):
         quantization: "nf4" for teachers, and for the weights that adapters adapt; None for 16 or 32 bits.
         optimizer: AdamW or AdamW8bit.
         by_length: whether the samples of a pass have similar lengths.
+        validation: None has no trace in the specification, so that a run without one is the same as ever.
     """
 
     epochs: int
@@ -121,6 +124,7 @@ class TrainingSpec(Strict):
     pixels: list[int]
     system: str
     by_length: bool = False
+    validation: ValidationSplit | None = Field(None, exclude_if=lambda value: value is None)
 
 
 class Shown(Strict):

@@ -21,6 +21,7 @@ from gcl.experiment.types import (
     Seed,
     Setting,
     Strict,
+    ValidationSplit,
 )
 from gcl.experiment.weights import Weights
 
@@ -92,6 +93,7 @@ class Training(Strict):
     lr_sft: Setting[Positive]
     lr_guide: Setting[Positive]
     lr_ratio: Setting[Positive]
+    validation: Setting[ValidationSplit | None]
     precision: Setting[Literal["float32", "bfloat16", "float16"]]
     pixels: Setting[Annotated[list[Count], Field(min_length=2, max_length=2)]]
 

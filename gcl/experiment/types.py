@@ -67,3 +67,17 @@ class Lora(Strict):
     rank: Count
     alpha: Positive
     vision: bool = False
+
+
+class ValidationSplit(Strict):
+    """Training scenes that are held out. Losses on them are computed during the training.
+
+    Attributes:
+        share: of the training scenes.
+        every: optimizer steps between two validations. The last step has one, too.
+        keep: the weights that the training leaves, those of the `best` validated step or the `last` ones.
+    """
+
+    share: Annotated[float, Field(gt=0, lt=1)]
+    every: Count
+    keep: Literal["best", "last"]

@@ -52,20 +52,26 @@ def _same_work(spec: Mapping[str, Any], run: RunSpec) -> bool:
 def _formula(run: RunSpec, experiment: Experiment) -> float:
     """Operations: 6 for each weight and token of an input, 8 with gradient checkpointing, 2 for frozen members.
 
-    An input has the image tokens of the largest picture, and `text_tokens` of text.
+    An input has the image tokens of the largest picture, and `text_tokens` of text. Every validation adds 2 for each weight
+    and token of the inputs that are held out.
     """
-    inputs = _samples(run, experiment) * run.training.epochs
+    items, validation = _items(run, experiment), run.training.validation
+    held_out = round(items * validation.share) if validation else 0
+    inputs = _samples(run, items - held_out) * run.training.epochs
+    validated = 0
+    if validation:
+        validated = _samples(run, held_out) * (inputs // run.training.global_batch // validation.every)
     tokens = run.training.pixels[1] // PIXELS_PER_TOKEN + text_tokens(run)
     trained = 8 if experiment.execution.gradient_checkpointing.value else 6
-    weights = sum(
-        (2 if member.frozen else trained) * experiment.models[member.model].size.value * 1e9 for member in run.members
-    )
-    return weights * tokens * inputs
+    operations = 0.0
+    for member in run.members:
+        weights, each = experiment.models[member.model].size.value * 1e9, 2 if member.frozen else trained
+        operations += weights * tokens * (each * inputs + 2 * validated)
+    return operations
 
 
-def _samples(run: RunSpec, experiment: Experiment) -> int:
-    """Inputs of one epoch."""
-    items = _items(run, experiment)
+def _samples(run: RunSpec, items: int) -> int:
+    """Inputs that show so many items once."""
     if not isinstance(run.feed, ReferenceFeed):
         return items
     return sum(

@@ -89,7 +89,7 @@ def cache(experiment: Experiment, run: RunSpec, scratch: Path = SCRATCH) -> list
     task, world = open_task(experiment, run.dataset), World()
     feed = make_feed(run, task)
     code = run_code("training", run)
-    folders = make_caches(run, feed.exchanges, task.data_sha256("train"), code, scratch / TEACHERS, world)
+    folders = make_caches(run, feed.samples, task.data_sha256("train"), code, scratch / TEACHERS, world)
     items = len(task.items("train"))
     found = {role: sum(path.stat().st_size for path in folder.glob("part-*")) for role, folder in folders.items()}
     return [(role, folders[role], items, found[role]) for role in folders] if world.main else []

@@ -4,8 +4,11 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from gcl.errors import DataError
-from gcl.experiment.runs import ReferenceFeed, RunSpec
+from gcl.data.held_out import hold_out
+from gcl.data.scenario import Exchange
+from gcl.errors import ConfigError, DataError
+from gcl.experiment.places import INSTRUCTIONS, PLANNING
+from gcl.experiment.runs import ReferenceFeed, RunSpec, Shown
 from gcl.tasks.task import Task
 from gcl.training.feeds import Feed, References
 
@@ -19,19 +22,23 @@ def make_feed(run: RunSpec, task: Task, rollouts: str = "plain") -> Feed:
         rollouts: "plain" or "vllm", the engine that draws answers where members answer.
 
     Raises:
-        DataError: if the training split is empty.
+        DataError: if the training split is empty, or cannot be divided for a validation.
+        ConfigError: if a validation is asked for, but not on scenes, or more scenes than it leaves.
     """
-    items, feed = task.items("train"), run.feed
+    feed, validation = run.feed, run.training.validation
+    if validation and run.dataset in (PLANNING, INSTRUCTIONS):
+        raise ConfigError(f"{run.id}: training.validation is for data sets of scenes; use null")
+    items = task.items("train")
     if not items:
         raise DataError(f"{run.id}: the training split is empty; check the data of {run.dataset}")
     if isinstance(feed, ReferenceFeed):
-        asked = (
-            task.exchange(item, question)
-            for shown in feed.shown
-            for item in _spread(items, shown.count)
-            for question in shown.questions
-        )
-        return References([exchange for exchange in asked if exchange is not None])
+        held_out = hold_out(items, validation.share) if validation else set()
+        left = [item for item in items if item.id not in held_out]
+        if validation and (more := [one.count for one in feed.shown if one.count and one.count > len(left)]):
+            raise ConfigError(f"{run.id}: {more[0]} scenes, but training.validation leaves {len(left)}; use fewer")
+        whole = [Shown(questions=one.questions) for one in feed.shown]
+        validated = _asked(task, whole, [item for item in items if item.id in held_out])
+        return References(_asked(task, feed.shown, left), validated)
     from gcl.training.on_policy import OnPolicy
 
     return OnPolicy(
@@ -43,6 +50,17 @@ def make_feed(run: RunSpec, task: Task, rollouts: str = "plain") -> Feed:
         rollouts=rollouts,
         judge=partial(_judged, task, items),
     )
+
+
+def _asked(task: Task, shown: Sequence[Shown], items: Sequence[Any]) -> list[Exchange]:
+    """The questions about these items, with their answers, item by item."""
+    asked = (
+        task.exchange(item, question)
+        for one in shown
+        for item in _spread(items, one.count)
+        for question in one.questions
+    )
+    return [exchange for exchange in asked if exchange is not None]
 
 
 def _judged(task: Task, items: Sequence[Any], index: int, text: str) -> Mapping[str, int]:

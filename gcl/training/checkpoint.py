@@ -5,6 +5,9 @@
 
 A checkpoint is written under a hidden name and renamed when every process is done. So a kill at any moment leaves the one
 before. All processes call every method.
+
+Where the best step of a validation counts, `note` compares steps. Every checkpoint knows the best step so far. That step's
+checkpoint stays for as long as a newer one may need it.
 """
 
 import errno
@@ -12,7 +15,7 @@ import secrets
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -24,6 +27,13 @@ from gcl.training.lease import Lease
 FORMAT = 1
 
 
+class Best(NamedTuple):
+    """The lowest validation loss so far, and the first step that has it."""
+
+    loss: float
+    step: int
+
+
 class Checkpoints:
     """The resume checkpoints of one run.
 
@@ -33,11 +43,15 @@ class Checkpoints:
         keep: how many of the newest stay.
         engine: whose state is saved.
         lease: says whether this copy of the run may still write.
+
+    Attributes:
+        best: of all steps that `note` was told; None before.
     """
 
     def __init__(self, folder: Path, identity: Mapping[str, str], keep: int, engine: Engine, lease: Lease) -> None:
         self.folder, self.keep, self.engine, self.lease = folder, keep, engine, lease
         self._log = folder.parent / "losses.jsonl"
+        self.best: Best | None = None
         # Plain engines hold everything in every process, so their number may change; ZeRO's parts fit only each other.
         divided = {"processes": str(engine.world.size)} if engine.divided else {}
         self.identity = {"format": str(FORMAT), "engine": engine.name, **divided, **identity}
@@ -49,10 +63,17 @@ class Checkpoints:
                 shutil.rmtree(unfinished, ignore_errors=True)
         engine.world.barrier()
 
+    def note(self, step: int, loss: float) -> bool:
+        """Take down the validation loss after a step; returns whether it is the lowest. Then `save` has to follow."""
+        if self.best is not None and loss >= self.best.loss:
+            return False
+        self.best = Best(loss, step)
+        return True
+
     def save(self, step: int) -> None:
         """Write the state after `step` steps; it exists once it is whole."""
         engine = self.engine
-        target, work = self.folder / f"step-{step:06d}", self.folder / f".step-{step:06d}.{self._name}"
+        target, work = self._path(step), self.folder / f".step-{step:06d}.{self._name}"
         if engine.world.main:
             work.mkdir()
         engine.world.barrier()
@@ -67,8 +88,13 @@ class Checkpoints:
             self.lease.check()
             shutil.rmtree(target, ignore_errors=True)
             work.replace(target)
-            for old in self.found()[: -self.keep]:
-                shutil.rmtree(old)
+            found = self.found()
+            newest = found[-self.keep :]
+            # Of every one that stays, since a damaged one is deleted and the one before continues.
+            bests = {self._path(best.step) for best in map(_best, newest) if best}
+            for old in found:
+                if old not in newest and old not in bests:
+                    shutil.rmtree(old)
         engine.world.barrier()
 
     def _write(self, work: Path, step: int) -> None:
@@ -84,25 +110,25 @@ class Checkpoints:
         hashes = {name: digest for part in engine.world.collect(own) for name, digest in part.items()}
         if engine.world.main:
             scale = engine.loss_scale.state()
-            write_json(
-                work / "state.json", {"step": step, "identity": self.identity, "loss_scale": scale, "files": hashes}
-            )
+            state = {"step": step, "identity": self.identity, "loss_scale": scale, "best": self.best, "files": hashes}
+            write_json(work / "state.json", state)
 
     def resume(self) -> int:
         """Load the newest checkpoint; returns its number of steps, 0 without one.
 
         Raises:
             TrainingError: if the checkpoint is damaged, or belongs to another run, code or arrangement of processes.
+                Also if that of the best step is.
         """
         found = self.engine.world.share(self.found())
         if not found:
             return 0
         newest = found[-1]
-        problem = self._problem(newest)
-        # Every process must come to the same decision.
-        if self.engine.world.any(problem is not None):
-            raise TrainingError(problem or f"{newest}: another process cannot use this checkpoint; see its message")
+        self._check(newest, f"delete {newest} to continue from the checkpoint before, or from the start")
         state = read_json(newest / "state.json")
+        self.best = _best(newest)
+        if self.best and self.best.step != state["step"]:
+            self._check_best()
         self.engine.load(newest)
         self.engine.loss_scale.restore(state["loss_scale"])
         path = newest / f"random-{self.engine.world.rank}.pt"
@@ -111,13 +137,34 @@ class Checkpoints:
             write_text(self._log, (newest / self._log.name).read_text(encoding="utf-8"))
         return state["step"]
 
+    def load_best(self) -> None:
+        """Give the members the weights of the best step.
+
+        Raises:
+            TrainingError: if its checkpoint is damaged.
+        """
+        self._check_best()
+        self.engine.load(self._path(self.best.step))
+
     def found(self) -> list[Path]:
         """Whole checkpoints, oldest first."""
         return sorted(self.folder.glob("step-*"), key=lambda path: int(path.name.removeprefix("step-")))
 
-    def _problem(self, path: Path) -> str | None:
-        """Why a checkpoint cannot be continued, or None."""
-        damaged = f"damaged; delete {path} to continue from the checkpoint before, or from the start"
+    def _path(self, step: int) -> Path:
+        return self.folder / f"step-{step:06d}"
+
+    def _check_best(self) -> None:
+        self._check(self._path(self.best.step), f"it has the best weights; delete {self.folder} to start over")
+
+    def _check(self, path: Path, remedy: str) -> None:
+        """Refuse a checkpoint that cannot be used, in all processes alike."""
+        problem = self._problem(path, remedy)
+        if self.engine.world.any(problem is not None):
+            raise TrainingError(problem or f"{path}: another process cannot use this checkpoint; see its message")
+
+    def _problem(self, path: Path, remedy: str) -> str | None:
+        """Why a checkpoint cannot be used, or None."""
+        damaged = f"damaged; {remedy}"
         try:
             state = read_json(path / "state.json")
             identity, files = state["identity"], sorted(state["files"].items())
@@ -135,6 +182,15 @@ class Checkpoints:
                 return f"{path}: {name} is missing; {damaged}"
             if sha256_file(path / name) != digest:
                 return f"{path}: {name} is not what was written; {damaged}"
+        return None
+
+
+def _best(path: Path) -> Best | None:
+    """The best step that a checkpoint knows; None without one, or if the checkpoint is damaged."""
+    try:
+        found = read_json(path / "state.json")["best"]
+        return found and Best(*found)
+    except (OSError, DataError, KeyError, TypeError):
         return None
 
 

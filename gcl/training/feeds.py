@@ -37,10 +37,17 @@ class Feed(ABC):
     Attributes:
         supervised: whether the tokens are references, so that their cross-entropy is to be lowered.
         exchanges: the samples; a step's indices count these.
+        held_out: samples of the validation, none of which is trained on.
     """
 
     supervised: bool = True
     exchanges: Sequence[Exchange]
+    held_out: Sequence[Exchange] = ()
+
+    @property
+    def samples(self) -> list[Exchange]:
+        """All of them, those that are held out at the end."""
+        return [*self.exchanges, *self.held_out]
 
     @property
     @abstractmethod
@@ -73,12 +80,13 @@ class Feed(ABC):
 class References(Feed):
     """Samples with reference answers."""
 
-    def __init__(self, exchanges: Sequence[Exchange]) -> None:
-        self.exchanges = exchanges
+    def __init__(self, exchanges: Sequence[Exchange], held_out: Sequence[Exchange] = ()) -> None:
+        self.exchanges, self.held_out = exchanges, held_out
 
     @property
     def about(self) -> str:
-        return f"{len(self.exchanges)} questions with answers"
+        validated = f", {len(self.held_out)} more for the validation," if self.held_out else ""
+        return f"{len(self.exchanges)} questions with answers{validated}"
 
     def steps(
         self,

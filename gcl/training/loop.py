@@ -8,25 +8,24 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from types import FrameType
 
 import torch
 from tqdm import tqdm
 
-from gcl.data.encoding import chunks, words
-from gcl.data.scenario import Exchange
+from gcl.data.encoding import words
 from gcl.errors import TrainingError
 from gcl.experiment.execution import ExecutionSpec
 from gcl.experiment.runs import RunSpec
 from gcl.models.shared_vocabulary import shared_vocabulary
-from gcl.objective.group import MemberOutput, Share, group_loss
 from gcl.training.batches import global_batches, steps_per_epoch
 from gcl.training.checkpoint import Checkpoints
 from gcl.training.engine import Engine, StepReport
-from gcl.training.feeds import Feed, Step
+from gcl.training.feeds import Feed
 from gcl.training.log import LossLog
-from gcl.training.member import PRECISIONS, Member, answers
+from gcl.training.losses import accumulate, check_finite
+from gcl.training.member import Member
+from gcl.training.validation import Validator
 
 
 class Stopped(SystemExit):
@@ -43,7 +42,7 @@ def total_steps(feed: Feed, spec: RunSpec) -> int:
 
 def train_group(
     engine: Engine, feed: Feed, spec: RunSpec, execution: ExecutionSpec, checkpoints: Checkpoints, log: LossLog | None
-) -> None:
+) -> int:
     """Fine-tune all members together, in place.
 
     Args:
@@ -53,6 +52,9 @@ def train_group(
         execution: how often to save, how to prepare batches.
         checkpoints: where to continue from and save to.
         log: takes the losses of every step; the main process alone has one.
+
+    Returns:
+        The step whose weights the members have in the end, the last or the best one.
 
     Raises:
         CheckpointError: if the members' tokenizers do not agree on the answers.
@@ -69,6 +71,7 @@ def train_group(
     )
     batches = list(order)[done:]
     upcoming = feed.steps(engine, spec, batches, done=done, vocabulary=vocabulary, workers=execution.workers)
+    validator = Validator(engine, feed, spec, vocabulary, execution.head_chunk) if training.validation else None
     for member in members:
         member.train(not member.spec.frozen)
     bar = tqdm(total=steps, initial=done, desc=spec.id, unit="step", mininterval=2, disable=not engine.world.main)
@@ -81,15 +84,21 @@ def train_group(
                 losses = accumulate(engine, prepared, batch, spec, vocabulary, feed.supervised, execution.head_chunk)
                 check_finite(losses, spec, step, [feed.exchanges[i] for i in batch])
                 report = engine.step()
+            validated, best = {}, False
+            if validator and (step % training.validation.every == 0 or step == steps):
+                with memory_explained(spec, execution, f"in the validation after step {step}"):
+                    validated = validator.losses(step)
+                if training.validation.keep == "best":
+                    best = checkpoints.note(step, validator.total(validated))
             if log:
-                log.write(step, losses | _norms(members, report) | prepared.facts)
+                log.write(step, losses | _norms(members, report) | prepared.facts | validated)
             bar.update()
             # One question to all processes, so that they stop, or save, together.
             stops, losts = engine.world.sum([stop_requested(), checkpoints.lease.lost])
             if losts:
                 raise TrainingError(checkpoints.lease.message)
             # After the last step, too: writing the results can still fail, for instance if the disk is full.
-            if stops or step % execution.save_every == 0 or step == steps:
+            if stops or best or step % execution.save_every == 0 or step == steps:
                 checkpoints.save(step)
             if stops:
                 if engine.world.main:
@@ -97,6 +106,10 @@ def train_group(
                 raise Stopped
     for member in members:
         member.eval()
+    if checkpoints.best is None:
+        return steps
+    checkpoints.load_best()
+    return checkpoints.best.step
 
 
 def _norms(members: Sequence[Member], report: StepReport) -> dict[str, float]:
@@ -104,83 +117,6 @@ def _norms(members: Sequence[Member], report: StepReport) -> dict[str, float]:
     if report.skipped:
         return {"skipped": 1.0}
     return {f"norm_{m.spec.role}": n for m, n in zip(members, report.norms, strict=True) if n is not None}
-
-
-def accumulate(
-    engine: Engine,
-    prepared: Step,
-    batch: Sequence[int],
-    spec: RunSpec,
-    vocabulary: int,
-    supervised: bool,
-    chunk: int | None,
-) -> dict[str, float]:
-    """Forward and backward passes of one global batch, after which `engine.step` may be called.
-
-    Args:
-        engine: holds the members.
-        prepared: the step.
-        batch: sample indices of the global batch.
-        spec: the run.
-        vocabulary: number of leading token ids that mean the same to every member.
-        supervised: whether the cross-entropy of these tokens counts.
-        chunk: supervised tokens whose logits exist at once.
-
-    Returns:
-        The objective and its components by role, over all processes.
-    """
-    objective, training = spec.objective, spec.training
-    sums: dict[str, torch.Tensor] = {}
-    sizes = [len(indices) for indices in chunks(batch, training.micro_batch)]
-    for number, size in enumerate(sizes, start=1):
-        last = number == len(sizes)
-        local = next(prepared.passes).to(engine.world.device)
-        outputs = [
-            MemberOutput(hidden, head, answers(inputs), semantic)
-            for (hidden, head, semantic), inputs in zip(
-                engine.forward(local.members, last=last), local.members, strict=True
-            )
-        ]
-        loss, components = group_loss(
-            outputs,
-            [member.tau for member in spec.members],
-            gsl_weight=objective.gsl_weight,
-            drl_weight=objective.drl_weight,
-            kappa=objective.kappa,
-            divergence=objective.divergence,
-            matching=objective.matching,
-            supervised=supervised,
-            vocabulary=vocabulary,
-            share=Share(inputs=size / len(batch), tokens=prepared.tokens),
-            precision=PRECISIONS[training.precision],
-            chunk=chunk,
-            gather=partial(engine.world.gather_rows, counts=local.counts),
-        )
-        engine.backward(loss, last=last)
-        for name, value in components.items():
-            sums[name] = sums.get(name, 0.0) + value
-    totals = dict(zip(sums, engine.world.sum([float(value) for value in sums.values()]), strict=True))
-    if "gsl" in totals:  # computed over all rows by every process
-        totals["gsl"] /= engine.world.size
-    weights = {"gsl": objective.gsl_weight, "drl": objective.drl_weight}
-    loss = sum(weights.get(name, float(supervised)) * value for name, value in totals.items())
-    roles = {f"sft_{k}": f"sft_{member.role}" for k, member in enumerate(spec.members)}
-    return {"loss": loss} | {roles.get(name, name): value for name, value in totals.items()}
-
-
-def check_finite(losses: dict[str, float], spec: RunSpec, step: int, batch: Sequence[Exchange]) -> None:
-    """Refuse to step on a loss that is no number.
-
-    Raises:
-        TrainingError: naming the samples of the batch.
-    """
-    bad = {name: value for name, value in losses.items() if not abs(value) < float("inf")}
-    if bad:
-        seen = ", ".join(exchange.id for exchange in batch)
-        raise TrainingError(
-            f"{spec.id}: the loss is not finite at step {step} ({bad}); its batch was {seen}. Look at these scenarios, "
-            "or lower the learning rates; the last checkpoint was made before"
-        )
 
 
 @contextmanager

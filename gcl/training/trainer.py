@@ -67,7 +67,8 @@ def train_run(
 
     Raises:
         TrainingError: if adapters alone are to be retained, and a member has none. Also if bitsandbytes is needed, and is
-            not installed; or if 4-bit weights would have to be divided.
+            not installed; if 4-bit weights would have to be divided, or a
+            validation comes too late.
         ConfigError: if a logger is not installed.
     """
     check_installed(execution.loggers)
@@ -80,6 +81,7 @@ def train_run(
         raise TrainingError(
             f"{spec.id}: ZeRO-3 cannot divide the 4-bit weights of training.quantization; use `--set zero_stage=2`"
         )
+    _check_validation(spec, feed)
     if execution.retain == "adapters" and spec.training.lora is None:
         raise TrainingError(
             f"{spec.id}: execution.retain is 'adapters', but this training has none (lora: null). Its weights would be "
@@ -118,12 +120,12 @@ def _train(
     caches: dict[str, Path] = {}
     if teachers:
         with memory_explained(spec, execution, "while a teacher was asked"):
-            caches = make_caches(spec, feed.exchanges, data, code, teachers, World())
+            caches = make_caches(spec, feed.samples, data, code, teachers, World())
 
     def load() -> list[Member | CachedTeacher]:
         size = spec.objective.semantic_size if spec.objective.gsl_weight else None
         return [
-            CachedTeacher(spec, member, caches[member.role], feed.exchanges)
+            CachedTeacher(spec, member, caches[member.role], feed.samples)
             if member.role in caches
             else Member.load(
                 member, start_weights(spec, member), spec.training, semantic_size=size, seed=1000 * spec.seed + k
@@ -132,17 +134,18 @@ def _train(
         ]
 
     done = partial(already_trained, spec, data, code, execution, output)
-    with trained_group(load, feed, spec, data, code, execution, scratch, done) as (engine, lease, log):
+    with trained_group(load, feed, spec, data, code, execution, scratch, done) as (engine, lease, log, step):
         if engine.world.main:
             for left in output.parent.glob(f".{output.name}.*"):  # of a copy that was killed while it wrote its models
                 shutil.rmtree(left, ignore_errors=True)
         with atomic_folder(output) if engine.world.main else nullcontext() as work:
             work = engine.world.share(work)
-            last = read_jsonl(scratch / "losses.jsonl")[-1] if engine.world.main else {}
+            losses = read_jsonl(scratch / "losses.jsonl")[step - 1] if engine.world.main else {}
+            which = "the last step" if step == total_steps(feed, spec) else f"step {step}, the best one"
             for member in engine.members:
                 facts = {
                     "data": f"{feed.about} of {spec.dataset} (manifest {data[:12]})",
-                    "loss at the last step": ", ".join(f"{k} {v:.4f}" for k, v in last.items() if k != "step"),
+                    f"loss at {which}": ", ".join(f"{k} {v:.4f}" for k, v in losses.items() if k != "step"),
                 }
                 role, adapters_alone = member.spec.role, execution.retain == "adapters"
                 kept = {"asked": asked.get(role), "adapters_alone": adapters_alone}
@@ -151,7 +154,10 @@ def _train(
             if log:
                 costs = _costs(attempts.finished(scratch), peak)
                 log.end(costs, work)
-                write_json(work / "run.json", _record(spec, data, code, execution, work) | {"costs": costs})
+                record = _record(spec, data, code, execution, work) | {"costs": costs}
+                if spec.training.validation:
+                    record["validation"] = {"step": step, "held_out": [sample.id for sample in feed.held_out]}
+                write_json(work / "run.json", record)
                 lease.check()
         engine.world.barrier()
 
@@ -178,8 +184,10 @@ def trained_group(
     execution: ExecutionSpec,
     scratch: Path,
     done: Callable[[], bool] = lambda: False,
-) -> Iterator[tuple[Engine, Lease, LossLog | None]]:
-    """Train the members that `load` gives; the block finds them trained. Scratch is removed when it ends well.
+) -> Iterator[tuple[Engine, Lease, LossLog | None, int]]:
+    """Train the members that `load` gives; the block finds them trained, with the weights of a step that it is told.
+
+    Scratch is removed when the block ends well.
 
     Raises:
         FinishedElsewhere: if another copy finished the run: while this one waited, or, by `done`, before.
@@ -207,16 +215,26 @@ def trained_group(
             engine = make_engine(members, spec.training, execution, total_steps(feed, spec))
         begun = canonical_json(starts(spec))
         identity = {"run": spec.fingerprint, "data": data, "start": begun, "code": code, **environment()}
+        if feed.held_out:  # chosen anew by every attempt
+            identity["held_out"] = sha256_text(canonical_json([sample.id for sample in feed.held_out]))
         checkpoints = Checkpoints(scratch / "checkpoints", identity, execution.keep, engine, lease)
         with log or nullcontext():
-            train_group(engine, feed, spec, execution, checkpoints, log)
-            yield engine, lease, log
+            step = train_group(engine, feed, spec, execution, checkpoints, log)
+            yield engine, lease, log, step
         if engine.world.main:
             lease.check()
             # At once for whoever waits for the lease in it.
             ended = scratch.rename(scratch.with_name(f".{scratch.name}.finished"))
             shutil.rmtree(ended, ignore_errors=True)
         engine.world.barrier()
+
+
+def _check_validation(spec: RunSpec, feed: Feed) -> None:
+    validation, steps = spec.training.validation, total_steps(feed, spec)
+    if validation and validation.every > steps:
+        raise TrainingError(
+            f"{spec.id}: training.validation.every is {validation.every}, and the training has {steps} steps; lower it"
+        )
 
 
 def _check_processes(world: World, execution: ExecutionSpec) -> None:

@@ -71,14 +71,16 @@ def main() -> None:
         trainer.make_engine = noting(folder / f"{name}.{os.environ.get('RANK', 0)}.dtypes")
         precision.INITIAL = case.get("initial_scale", precision.INITIAL)
         try:
+            left = len(scenarios) - case.get("held_out", 0)
             train_scenes(
                 spec,
-                scenarios,
+                scenarios[:left],
                 "data",
                 execution,
                 folder / "two" / name,
                 folder / "scratch" / name,
                 teachers=folder / "teachers" if execution.teachers == "cached" else None,
+                held_out=scenarios[left:],
             )
         except Exception:
             (folder / f"{name}.{os.environ.get('RANK', 0)}.error").write_text(traceback.format_exc())

@@ -18,7 +18,7 @@ from gcl.planning.state_pictures import render, save_picture
 from gcl.planning.states_file import solved
 from gcl.planning.views import prompt
 from gcl.training.engines import make_engine
-from gcl.training.loop import accumulate
+from gcl.training.losses import accumulate
 from gcl.training.member import Member
 from gcl.training.on_policy import OnPolicy
 from gcl.training.rollout import cut, roll_out

@@ -75,6 +75,27 @@ def test_what_a_student_writes_is_drawn_as_shares(tmp_path, monkeypatch):
     assert drawn[-1].axes[0].get_ylim() == (-0.02, 1.02)
 
 
+def test_losses_on_held_out_samples_are_dots_beside_the_members_line(tmp_path, monkeypatch):
+    def validated(records):
+        for k, record in enumerate(records):
+            if k % 20 == 19:
+                record |= {f"val_{name}": 4.0 for name in list(record) if name.startswith(("sft", "drl"))}
+        records[-1] |= {"val_sft_solo": 3.0, "val_sft_learner": 3.0}
+        return records
+
+    run = next(run for run in RUNS if run.objective.drl_weight)
+    drawn = kept(monkeypatch)
+    rows, missing = curves([run], written(tmp_path, [run], validated))
+    assert not missing and [panel.title for panel in rows[0].panels] == [COMPONENTS[n] for n in ("sft", "drl", "norm")]
+    sft = drawn[0]
+    dots = {figure: [line for line in figure.axes[0].lines if line.get_marker() == "."] for figure in drawn}
+    assert [len(dots[figure]) for figure in drawn] == [2, 1, 0]
+    assert [line.get_color() for line in dots[sft]] == ["#D55E00", "#0072B2"]
+    assert list(dots[sft][0].get_xdata()) == [20, 40, 60] and list(dots[sft][0].get_ydata()) == [4.0, 4.0, 3.0]
+    assert "held out from 4 to 3; guide from" in rows[0].panels[0].alt
+    assert "held out" in [text.get_text() for text in sft.axes[0].get_legend().get_texts()]
+
+
 def test_runs_without_losses_are_named(tmp_path):
     rows, missing = curves(RUNS, written(tmp_path, RUNS[:1]))
     assert len(rows) == 1 and missing == [run.id for run in RUNS[1:]]

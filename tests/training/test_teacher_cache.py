@@ -137,6 +137,19 @@ def test_a_teacher_in_4_bits_can_be_cached(backbones, train):
     assert cached[-1]["loss"] == pytest.approx(living[-1]["loss"], abs=1e-5)
 
 
+def test_validation_asks_the_cache_too(backbones, scenarios, tmp_path):
+    spec = make_run(
+        backbones, micro=4, lr=(2e-3, 0.0), gsl=0.0, validation={"share": 0.2, "every": 1, "keep": "last"}
+    )
+    found = []
+    for teachers in (None, tmp_path / "teachers"):
+        output, scratch = tmp_path / f"out-{bool(teachers)}", tmp_path / f"scratch-{bool(teachers)}"
+        parts = {"teachers": teachers, "held_out": scenarios[8:10]}
+        train_scenes(spec, scenarios[:8], "data", ExecutionSpec(), output, scratch, **parts)
+        found.append([step["val_drl"] for step in losses(output)])
+    assert found[1] == pytest.approx(found[0], abs=1e-6)
+
+
 def test_no_sample_gives_an_empty_batch(backbones, scenarios, train, tmp_path):
     train(make_run(backbones, lr=(2e-3, 0.0), gsl=0.0), "out", cached=True)
     spec = make_run(backbones, lr=(2e-3, 0.0), gsl=0.0)

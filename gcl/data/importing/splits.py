@@ -1,7 +1,7 @@
 """A drawn split into training and test scenes, where the data says none: `draw_split(...)`.
 
-It has exactly the sizes asked for. Scenes with near-identical pictures stay together. Actions are spread as evenly as that
-allows. The same input and seed give the same split.
+It has exactly the sizes asked for, or the nearest ones. Scenes with near-identical pictures stay together. Actions are
+spread as evenly as that allows. The same input and seed give the same split.
 """
 
 import random
@@ -17,7 +17,9 @@ from gcl.errors import DataError
 RARE = "rare"  # stratum of the labels of which a test of this size would not expect a single scene
 
 
-def draw_split(labels: Sequence[str], groups: Sequence[int], train: int, test: int, seed: int) -> list[str | None]:
+def draw_split(
+    labels: Sequence[str], groups: Sequence[int], train: int, test: int, seed: int, *, exact: bool = True
+) -> list[str | None]:
     """Draw a split.
 
     Args:
@@ -25,6 +27,7 @@ def draw_split(labels: Sequence[str], groups: Sequence[int], train: int, test: i
         groups: scenes with the same number stay together.
         train, test: number of scenes of each.
         seed: of all randomness.
+        exact: whether a split of other sizes is refused. If not, no scene is left out, and sizes are the nearest ones.
 
     Returns:
         "train", "test" or None (left out) for each scene.
@@ -42,7 +45,7 @@ def draw_split(labels: Sequence[str], groups: Sequence[int], train: int, test: i
     for scenes in members.values():
         by_size[len(scenes)].append(scenes)
     sizes = sorted(by_size, reverse=True)
-    quotas = _quotas(sizes, [len(by_size[size]) for size in sizes], {"train": train, "test": test})
+    quotas = _quotas(sizes, [len(by_size[size]) for size in sizes], {"train": train, "test": test}, exact)
     rng, result = random.Random(seed), [None] * len(labels)
     left = {size: rng.sample(by_size[size], len(by_size[size])) for size in sizes}
     for split, total in (("test", test), ("train", train)):
@@ -79,7 +82,9 @@ def _choose(
     return chosen, [scenes for rest in alike.values() for scenes in rest]
 
 
-def _quotas(sizes: Sequence[int], counts: Sequence[int], totals: dict[str, int]) -> dict[str, dict[int, int]]:
+def _quotas(
+    sizes: Sequence[int], counts: Sequence[int], totals: dict[str, int], exact: bool
+) -> dict[str, dict[int, int]]:
     """The number of groups of each size for each split. Sizes are exact, and each split gets its share of all.
 
     An integer program in few unknowns. A missed scene costs more than any choice out of proportion.
@@ -96,7 +101,7 @@ def _quotas(sizes: Sequence[int], counts: Sequence[int], totals: dict[str, int])
         "integrality": np.concatenate([np.ones(2 * kinds), np.zeros(2 * len(weights))]),
         "bounds": Bounds(lb=0),
         "constraints": [
-            LinearConstraint(inside, ub=counts),
+            LinearConstraint(inside, lb=0 if exact else counts, ub=counts),
             LinearConstraint(np.hstack([matrix, -misses, misses]), lb=[*goals, *share], ub=[*goals, *share]),
         ],
     }
@@ -106,7 +111,7 @@ def _quotas(sizes: Sequence[int], counts: Sequence[int], totals: dict[str, int])
             break
     numbers = solution.x[: 2 * kinds].round().astype(int)
     found = (sums @ numbers).round().astype(int).tolist()
-    if found != goals:
+    if exact and found != goals:
         raise DataError(
             f"{totals['train']} for training and {totals['test']} for the test are not possible while near-identical "
             f"pictures stay together ({sum(counts)} groups, the largest of {max(sizes)}); "

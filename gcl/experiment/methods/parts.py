@@ -68,6 +68,8 @@ def run_spec(
     """
     named = [name for name in TrainingSpec.model_fields if name in Training.model_fields]
     training = {name: getattr(experiment.training, name).value for name in named}
+    if feed is None or ref.dataset not in experiment.datasets:
+        training["validation"] = None  # planning tasks and instructions have splits of their own
     system = experiment.prompt.system.value
     if stage is not None:
         own = {name: getattr(stage, name).value for name in Stage.model_fields if name != "lr"}

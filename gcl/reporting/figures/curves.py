@@ -1,7 +1,8 @@
 """Losses of trainings: `curves(runs, results)` draws one small picture per run and component.
 
 It reads results/<scale>/checkpoints/<run>/losses.jsonl, which goes with the checkpoints if `execution.retain` is "none".
-All panels of one component share their scale, so that runs can be compared. One panel has all seeds of a run.
+All panels of one component share their scale, so that runs can be compared. One panel has all seeds of a run. Losses on
+held-out samples are dots in the panel of the same loss.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import matplotlib.style
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
@@ -28,6 +30,7 @@ COMPONENTS = {
     "norm": "gradient norm, before clipping",
     "rollout": "share of the student's answers",
 }
+_HELD_OUT = "val_"  # before the name of a component, on held-out samples
 _SHARES = "rollout"  # of plans, between 0 and 1; how long answers are is logged beside them
 POINTS = 200  # of a line: more than a small panel has pixels to show
 # A baseline's only member looks like none of a pair's.
@@ -116,7 +119,7 @@ def _limits(component: str, rows: Iterable[Sequence[Series]]) -> tuple[float, fl
         for seeds in rows
         for series in seeds
         for name, values in series.items()
-        if name.partition("_")[0] == component
+        if name.removeprefix(_HELD_OUT).partition("_")[0] == component
     ]
     if not values or not sum(map(len, values)):
         return 0.1, 1.0
@@ -138,6 +141,7 @@ def _panel(run: str, component: str, seeds: Sequence[Series], limits: tuple[floa
                 axes.plot(steps, _smooth(values), color=colour, linestyle=_LINES.get(role, ":"), label=role)
             first, last = (np.mean([_smooth(_thin(series, name)[1])[k] for series in seeds]) for k in (0, -1))
             words.append(f"{role + ' ' if role else ''}from {first:.3g} to {last:.3g}")
+            words += _held_out(axes, seeds, f"{_HELD_OUT}{name}", colour)
         if component == _SHARES:
             axes.set_ylim(-0.02, 1.02)
         else:
@@ -159,3 +163,16 @@ def _panel(run: str, component: str, seeds: Sequence[Series], limits: tuple[floa
         figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
     alt = f"{run}: {COMPONENTS[component]} over {len(seeds[0]['step'])} steps, smoothed: {'; '.join(words)}."
     return Panel(COMPONENTS[component], data_uri("image/svg+xml", stream.getvalue()), alt)
+
+
+def _held_out(axes: Axes, seeds: Sequence[Series], name: str, colour: str) -> list[str]:
+    """Draw the losses on held-out samples, if there are some; returns them in words."""
+    ends = []
+    for series in (series for series in seeds if name in series):
+        known = np.isfinite(series[name])
+        axes.plot(series["step"][known], series[name][known], ".", color=colour, markersize=3, label="held out")
+        ends.append(series[name][known][[0, -1]])
+    if not ends:
+        return []
+    first, last = np.mean(ends, axis=0)
+    return [f"held out from {first:.3g} to {last:.3g}"]
