@@ -22,7 +22,9 @@ Count = Annotated[int, Parameter(validator=validators.Number(gte=1))]
 CountOrNone = Annotated[int, Parameter(validator=validators.Number(gte=0))]
 Positive = Annotated[float, Parameter(validator=_finite)]
 Json = Annotated[bool, Parameter(name="--json", help="Machine-readable.")]
-Scale = Annotated[str | None, Parameter(help="Instead of the scale in config.yaml: miniature, rehearsal or paper.")]
+Scale = Annotated[
+    str | None, Parameter(help="Instead of the scale in config.yaml: miniature, rehearsal, paper or one-gpu.")
+]
 File = Annotated[
     Path | None,
     Parameter(

@@ -25,11 +25,12 @@ from gcl.experiment.types import (
 )
 from gcl.experiment.weights import Weights
 
-# The warning on every output of a scale with miniature models.
+# The warning on every output of a scale with miniature models; None where models are the published ones.
 SCALES = {
     "miniature": "Miniature scale: drawn scenes and tiny models; not comparable with the paper.",
     "rehearsal": "Rehearsal: real data and tiny models; not comparable with the paper.",
     "paper": None,
+    "one-gpu": None,
 }
 
 # Kinds of L_GSL, from gcl/objective/gsl.py, which imports torch.
@@ -237,7 +238,7 @@ class Drawing(Strict):
 class Experiment(Strict):
     """All settings of one scale."""
 
-    scale: Literal["miniature", "rehearsal", "paper"]
+    scale: Literal["miniature", "rehearsal", "paper", "one-gpu"]
     data: Setting[str]
     seeds: Setting[Annotated[list[Seed], Field(min_length=1)]]
     models: dict[str, Model]

@@ -23,6 +23,7 @@ from transformers import AutoModelForImageTextToText
 from gcl.errors import CheckpointError
 from gcl.experiment.places import start_weights
 from gcl.experiment.runs import MemberSpec, RunSpec
+from gcl.experiment.schema import SCALES
 from gcl.experiment.weights import Weights
 from gcl.files import write_text
 from gcl.models.backbone import ADAPTER, load_model, load_trained
@@ -118,7 +119,7 @@ def _card(member: MemberSpec, run: RunSpec, facts: Mapping[str, str]) -> ModelCa
         "seed": str(run.seed),
         **facts,
     }
-    warning = "**A miniature model, for testing the workflow only.**\n\n" if run.scale != "paper" else ""
+    warning = "**A miniature model, for testing the workflow only.**\n\n" if SCALES[run.scale] else ""
     table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
     data = ModelCardData(
         license=licence, base_model=base.path if base.revision else None, pipeline_tag="image-text-to-text"

@@ -51,7 +51,7 @@ def test_every_setting_has_an_origin_and_the_paper_ones_name_the_place(config):
         ("seeds.value", [0, 0], ["seeds.value: duplicate run"]),
         ("sweeps.fig2a.values.value", [0.5, 0.5], ["sweeps.fig2a.values.value: duplicate run: 0.5"]),
         ("sweeps.fig4.values.value", [0.0, 1.0], ["sweeps.fig4.values.value: 0.0 is not possible for tau"]),
-        ("scale", "huge", ["scale: 'huge' is not known", "rehearsal or paper"]),
+        ("scale", "huge", ["scale: 'huge' is not known", "rehearsal, paper or one-gpu"]),
         ("seeds.assumed", None, ["seeds", "exactly one origin"]),
     ],
 )  # fmt: skip

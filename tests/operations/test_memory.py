@@ -10,7 +10,7 @@ from transformers import AutoConfig, AutoModelForImageTextToText, Qwen2_5_VLConf
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from gcl.errors import CheckpointError
-from gcl.experiment.execution import ExecutionSpec
+from gcl.experiment.execution import ExecutionSpec, execution_spec
 from gcl.experiment.load import load_experiment
 from gcl.experiment.methods.fine_tuning import sft_run
 from gcl.experiment.methods.registry import find_run
@@ -245,6 +245,23 @@ def test_a_frozen_member_has_neither_gradients_nor_optimizer(pair):
     assert guide.parameters["trained"] == guide.keeps["gradients"] == guide.keeps["optimizer"] == guide.host == 0
     assert guide.keeps["activations"] == guide.passing["update"] == 0 < guide.keeps["weights"]
     assert learner.host == plan.host > 0 == learner.keeps["optimizer"]
+
+
+def test_one_gpu_of_24_gb_takes_every_pair_but_the_largest():
+    from conftest import ROOT
+
+    one = load_experiment({**read_yaml(ROOT / "config.yaml"), "scale": "one-gpu"}, ROOT)
+    execution, fits = execution_spec(one.execution), {}
+    for group in one.groups["snei"].value:
+        run = find_run(one, f"snei/gcl/{group.learner}+{group.guide}/full/seed0")
+        configs = [PUBLISHED[model][0] for model in group.models]
+        fits[group.models] = [
+            memory_plan(_changed(run, quantization=bits), execution, configs).total < memory.ROOM * size * memory.GIB
+            for bits, size in (("nf4", 24), (None, 24), (None, 48))
+        ]
+    assert [models for models, (nf4, _, _) in fits.items() if not nf4] == [("qwen3-vl-8b", "qwen2.5-vl-7b")]
+    assert fits["qwen2.5-vl-3b", "qwen3-vl-2b"] == [True, True, True]
+    assert fits["qwen2.5-vl-3b", "qwen3-vl-4b"] == [True, False, True]
 
 
 def test_of_a_cached_teacher_the_head_alone_is_there(pair):

@@ -138,9 +138,7 @@ def test_a_teacher_in_4_bits_can_be_cached(backbones, train):
 
 
 def test_validation_asks_the_cache_too(backbones, scenarios, tmp_path):
-    spec = make_run(
-        backbones, micro=4, lr=(2e-3, 0.0), gsl=0.0, validation={"share": 0.2, "every": 1, "keep": "last"}
-    )
+    spec = make_run(backbones, micro=4, lr=(2e-3, 0.0), gsl=0.0, validation={"share": 0.2, "every": 1, "keep": "last"})
     found = []
     for teachers in (None, tmp_path / "teachers"):
         output, scratch = tmp_path / f"out-{bool(teachers)}", tmp_path / f"scratch-{bool(teachers)}"

@@ -130,7 +130,7 @@ def test_one_pairing_can_be_named_by_its_path(project):
 @pytest.mark.parametrize(
     "arguments, expected",
     [
-        (["--config", "scale=huge"], "scale: 'huge' is not known; use miniature, rehearsal or paper"),
+        (["--config", "scale=huge"], "scale: 'huge' is not known; use miniature, rehearsal, paper or one-gpu"),
         (["--config", "sceds=1"], "command line (--config): sceds: unknown key; did you mean 'seeds'?"),
         (["--config", "training={lr_sft: {value: 1e-300, assumed: x}}"], "controls.rates.value: a rate of"),
         (["--configfile", "wrong.yaml"], "wrong.yaml:2: training.epocs: unknown key; did you mean 'epochs'?"),
