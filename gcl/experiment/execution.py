@@ -32,6 +32,8 @@ class ExecutionSpec(Strict):
         teachers: `live`, or `cached`. Each is then asked once before the training, and its hidden states are read.
             Where members write the answers, and with GSL, teachers are live.
         gradient_checkpointing: compute activations again in the backward pass instead of keeping them.
+        attention: the implementation: `sdpa` (torch's), `flash_attention_2` (the library flash-attn, 16-bit precision
+            on GPUs) or `eager`.
         head_chunk: supervised tokens whose logits exist at once; None chooses from the device's memory.
         workers: processes that prepare batches, for each training process.
         save_every: optimizer steps between checkpoints.
@@ -49,6 +51,7 @@ class ExecutionSpec(Strict):
     offload: bool = False
     teachers: Literal["live", "cached"] = "live"
     gradient_checkpointing: bool = False
+    attention: Literal["sdpa", "flash_attention_2", "eager"] = "sdpa"
     head_chunk: Count | None = None
     workers: Annotated[int, Field(ge=0, le=64)] = 0
     save_every: Count = 50

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel
 
 from gcl.data.encoding import IGNORED, Encoder
+from gcl.errors import ConfigError
 from gcl.experiment.runs import MemberSpec, TrainingSpec
 from gcl.experiment.weights import Weights
 from gcl.models.backbone import load_model, load_preprocessor
@@ -89,6 +90,18 @@ class Member(nn.Module):
     def config(self) -> PretrainedConfig:
         """The model's configuration."""
         return self.backbone.config
+
+    def attend(self, attention: str) -> None:
+        """Choose transformers' implementation of attention, in the vision tower, too.
+
+        Raises:
+            ConfigError: if it is not installed, or not for this device.
+        """
+        try:
+            self.backbone.set_attn_implementation(attention)
+        except (ImportError, ValueError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise ConfigError(f"execution.attention: {attention} is not possible here ({reason}); use sdpa") from error
 
     def hold(self) -> None:
         """Keep weights that do not learn in fewer bits."""

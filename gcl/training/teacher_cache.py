@@ -88,6 +88,9 @@ class CachedTeacher(nn.Module):
         self.head_rows = self.config.text_config.vocab_size
         self.head = nn.Parameter(load_file(folder / HEAD)["head"], requires_grad=False)
 
+    def attend(self, attention: str) -> None:
+        """It attended when its cache was made."""
+
     def hold(self) -> None:
         """The head has the precision of products already."""
 

@@ -212,6 +212,8 @@ def trained_group(
             loading = nullcontext()
         with memory_explained(spec, execution, "before the first step"), loading:
             members = load()
+            for member in members:
+                member.attend(execution.attention)
             engine = make_engine(members, spec.training, execution, total_steps(feed, spec))
         begun = canonical_json(starts(spec))
         identity = {"run": spec.fingerprint, "data": data, "start": begun, "code": code, **environment()}
