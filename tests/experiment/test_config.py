@@ -135,13 +135,9 @@ def test_a_data_set_without_groups_is_named(config):
 
 
 def test_weights_in_4_bits_are_not_divided(config):
-    config["execution"] |= {
-        "engine": {"value": "deepspeed", "assumed": "test"},
-        "zero_stage": {"value": 3, "assumed": "test"},
-    }
     config["training"] |= {"quantization": {"value": "nf4", "assumed": "test"}}
     with pytest.raises(ConfigError, match=r"training.quantization.value: ZeRO-3 cannot divide 4-bit weights; use"):
-        load_experiment(config, ROOT)
+        load_experiment(config | {"scale": "paper"}, ROOT)
 
 
 def test_frozen_parts_and_adapters_exclude_each_other(config):
