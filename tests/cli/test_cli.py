@@ -118,6 +118,11 @@ MISUSES = {
     "one number of two": (["compare", "a", "b", "--members", "solo"], "--members requires 2"),
     "two that exclude each other": (["plan", "--disk", "--memory", "x"], "Mutually exclusive arguments"),
     "no picture": (["predict", "--checkpoint", "x", "--image"], "--image requires at least 1 element"),
+    "no teacher": (["cache", SFT], "has no teacher; name a run such as gcl/<learner>+<guide>/teacher_jsd"),
+    "a teacher who must be there": (
+        ["cache", "planning/mgsd/qwen3-vl-4b+qwen3-vl-4b/full/seed0"],
+        "has answers of its own, or GSL",
+    ),
     "an argument too much": (["runs", "a", "b"], "Unused Tokens: ['b']"),
 }
 
@@ -316,7 +321,7 @@ def test_a_missing_backbone_is_named(capsys, raw, tmp_path):
     assert "nowhere: no config.json" in error
 
 
-def test_a_run_is_trained_asked_and_scored_by_its_id(raw, tmp_path):
+def test_a_run_is_trained_asked_and_scored_by_its_id(raw, tmp_path, monkeypatch, capsys):
     """What a person types; everything else follows from the id, the experiment and the folder of results."""
     _, here = raw
     experiment = load_resolved(tmp_path / "experiment.json")
@@ -334,6 +339,12 @@ def test_a_run_is_trained_asked_and_scored_by_its_id(raw, tmp_path):
     content = json.loads(made["metrics"].read_text())
     assert content["run"] == SFT and content["scale"] == "miniature"
     assert json.loads(record.read_text())["spec"] == content["provenance"]["spec"]
+    monkeypatch.chdir(tmp_path)  # starting weights are below the project's folder
+    guide = SFT.split("/")[2]
+    learner = next(model for model in experiment.models if model != guide)
+    assert main(["cache", f"snei/gcl/{learner}+{guide}/teacher_jsd/seed0", *here]) == 0
+    (line,) = capsys.readouterr().out.splitlines()[-1:]
+    assert re.fullmatch(r"guide: \d+\.\d MiB in scratch/teachers/[0-9a-f]{16}, \d+\.\d KiB a training scene", line)
 
 
 def in_a_small_disk(tmp_path, size: str, *arguments: str) -> subprocess.CompletedProcess[str]:
