@@ -54,7 +54,7 @@ def test_p_values_are_corrected_within_their_column(table):
 
 def by_rate(run, role):
     """The higher the learner's rate, the better; SFT is best at the middle one."""
-    rate = run.members[0].lr / 2e-3
+    rate = run.members[0].lr / EXPERIMENT.training.lr_sft.value
     return 0.5 + 0.01 * (-abs(rate - 1) if run.method == "sft" else rate)
 
 
