@@ -75,7 +75,7 @@ def losses(folder) -> list[dict]:
 
 
 def write_cases(folder: Path, scenarios, cases: dict[str, dict]) -> None:
-    """What distributed/worker.py reads: scenarios, and per case `run`, `execution` and perhaps `initial_scale`."""
+    """What distributed/worker.py reads: scenarios, and per case `run`, `execution` and perhaps more."""
     records = [
         {
             "id": s.id,

@@ -101,12 +101,12 @@ def _torch_state(state: dict[str, Any]) -> dict[str, Any]:
 
 def _vectors(state: dict[str, Any]) -> list[dict[str, Tensor]]:
     """A process's vectors: weights, and moments once there are any."""
-    weights, steps = (
-        state.get(FP32_FLAT_GROUPS, state.get(SINGLE_PARTITION_OF_FP32_GROUPS)),
-        _torch_state(state)["state"],
-    )
-    moments = [{key: steps[k][key] for key in MOMENTS} if steps else {} for k in range(len(weights))]
-    return [{WEIGHTS: vector.detach(), **moments[k]} for k, vector in enumerate(weights)]
+    weights = state.get(FP32_FLAT_GROUPS, state.get(SINGLE_PARTITION_OF_FP32_GROUPS))
+    moments = _torch_state(state)["state"]
+    return [
+        {WEIGHTS: vector.detach()} | ({key: moments[k][key] for key in MOMENTS} if moments else {})
+        for k, vector in enumerate(weights)
+    ]
 
 
 def _prepare(own: dict[str, Any], saved: dict[str, Any]) -> None:
