@@ -83,6 +83,8 @@ def test_every_process_gets_its_own_part_of_everything(before, after, processes)
                 for key in KEYS:
                     size = len(due[key])
                     assert torch.equal(found[key][:size], due[key]) and not found[key][size:].any()
+                # Of moments DeepSpeed wants the filling, too.
+                assert len(found["exp_avg"]) == len(due["weights"]) + state.get("group_paddings", [0])[0]
             inner = repartition._torch_state(own)
             assert inner["param_groups"] == repartition._torch_state(state)["param_groups"]
             steps = [moments["step"] for moments in inner["state"].values()]
