@@ -2,6 +2,7 @@
 
 import os
 import random
+import socket
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,19 @@ def backbones(vocabulary, tmp_path_factory) -> dict[str, Path]:
         build_model(spec, preprocessor, seed=1).save_pretrained(folders[family])
         preprocessor.save(folders[family])
     return folders
+
+
+@pytest.fixture
+def alone(monkeypatch):
+    """The variables of the environment that torchrun sets, for a single process in pytest's own."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    for name, value in {
+        "RANK": 0,
+        "LOCAL_RANK": 0,
+        "WORLD_SIZE": 1,
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": port,
+    }.items():
+        monkeypatch.setenv(name, str(value))

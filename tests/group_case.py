@@ -80,7 +80,7 @@ def losses(folder) -> list[dict]:
 
 
 def write_cases(folder: Path, scenarios, cases: dict[str, dict]) -> None:
-    """What distributed/worker.py reads: scenarios, and per case `run`, `execution`, maybe `initial_scale` and `held_out`."""
+    """What distributed/worker.py reads: scenarios, and per case `run`, `execution` and perhaps more."""
     records = [
         {
             "id": s.id,

@@ -96,3 +96,9 @@ def test_files_can_be_read_from_top_to_bottom():
     sizes = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in FILES}
     assert statistics.median(sizes.values()) <= 150
     assert [str(path) for path, size in sizes.items() if size > 350] == []
+
+
+def test_there_is_one_conftest_outside_of_packages():
+    """Tests import from it by its name, which a second one would take."""
+    found = [path for path in (ROOT / "tests").rglob("conftest.py") if not (path.parent / "__init__.py").exists()]
+    assert found == [ROOT / "tests/conftest.py"]

@@ -52,9 +52,7 @@ class Checkpoints:
         self.folder, self.keep, self.engine, self.lease = folder, keep, engine, lease
         self._log = folder.parent / "losses.jsonl"
         self.best: Best | None = None
-        # Plain engines hold everything in every process, so their number may change; ZeRO's parts fit only each other.
-        divided = {"processes": str(engine.world.size)} if engine.divided else {}
-        self.identity = {"format": str(FORMAT), "engine": engine.name, **divided, **identity}
+        self.identity = {"format": str(FORMAT), **engine.arrangement, **identity}
         # Another copy that is not quite dead must not write into the same unfinished folder.
         self._name = engine.world.share(secrets.token_hex(4))
         if engine.world.main:

@@ -40,12 +40,10 @@ class Engine(ABC):
 
     Attributes:
         name: its name in checkpoints.
-        divided: whether its checkpoints fit only the same number of processes.
         divided_weights: whether no process has all weights, so that all must call a member's modules in step.
     """
 
     name = ""
-    divided = False
     divided_weights = False
 
     def __init__(self, members: Sequence[Member], training: TrainingSpec, execution: ExecutionSpec, steps: int) -> None:
@@ -112,6 +110,11 @@ class Engine(ABC):
             if not overflow and norm is not None and not norm < float("inf"):
                 raise TrainingError(f"the gradient of the {member.spec.role} is not finite; lower its learning rate")
         return StepReport(norms, overflow)
+
+    @property
+    def arrangement(self) -> dict[str, str]:
+        """All about the division of work that a checkpoint has in common with an engine that can continue it."""
+        return {"engine": self.name}
 
     # Below: the differences of engines.
 

@@ -29,6 +29,7 @@ from gcl.experiment.runs import TrainingSpec
 from gcl.models.frozen import PRODUCTS
 from gcl.training.engine import Engine
 from gcl.training.member import Member
+from gcl.training.repartition import repartition, saved_by
 
 logging.getLogger("DeepSpeed").setLevel(logging.WARNING)
 # Its shared-memory collectives for CPUs would be compiled for two minutes at first use; gloo serves.
@@ -98,11 +99,19 @@ def _send_rounded(member: Member) -> None:
 class DeepSpeedEngine(Engine):
     """Members divided among processes. A frozen member is divided, too, with stage 3, and copied with 1 and 2."""
 
-    divided = True
+    name = "deepspeed"
+
+    @property
+    def arrangement(self) -> dict[str, str]:
+        if self.training.optimizer == "AdamW":
+            return super().arrangement
+        # A scale of 8-bit moments belongs to a block of one process's vector.
+        divided = {"zero_stage": str(self.stage), "processes": str(self.world.size)}
+        return super().arrangement | divided
 
     def _prepare(self, execution: ExecutionSpec) -> list[nn.Module]:
         self.divided_weights = execution.zero_stage == 3
-        self.stage, self.name = execution.zero_stage, f"deepspeed stage {execution.zero_stage}"
+        self.stage = execution.zero_stage
         self.engines: list[Any] = []
         modules: list[nn.Module] = []
         for member, optimizer in zip(self.members, self.optimizers, strict=True):
@@ -170,7 +179,11 @@ class DeepSpeedEngine(Engine):
     def load(self, folder: Path) -> None:
         for member, engine, schedule in zip(self.members, self.engines, self.schedules, strict=True):
             if engine is not None and schedule is not None:
-                _, state = engine.load_checkpoint(folder, tag=member.spec.role, load_module_strict=False)
+                role = member.spec.role
+                if saved_by(folder / role) == (self.stage, self.world.size):
+                    _, state = engine.load_checkpoint(folder, tag=role, load_module_strict=False)
+                else:
+                    state = repartition(engine, folder / role, self.world)
                 schedule.load_state_dict(state["schedule"])
 
     def weights(self, member: Member) -> Iterator[tuple[str, Tensor]]:

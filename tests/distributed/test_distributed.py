@@ -4,15 +4,11 @@ One torchrun trains all cases, since starting processes is what costs; each case
 """
 
 import json
-import os
-import socket
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 from group_case import losses, make_run, train_scenes, write_cases
+from process_cases import EPS, run_worker, update_of
 from safetensors.torch import load_file
 
 from gcl.experiment.execution import ExecutionSpec
@@ -24,8 +20,6 @@ from gcl.training.precision import LossScale
 pytestmark = pytest.mark.distributed
 
 ZERO3 = {"engine": "deepspeed", "processes": 2}
-# eps is large, so that updates follow gradients smoothly: Adam's first steps are signs, and the sign of nothing is noise.
-EPS = 1e-3
 
 
 def cases(folders) -> dict[str, tuple[RunSpec, dict]]:
@@ -96,22 +90,6 @@ def trained(backbones, scenarios, tmp_path_factory):
     return folder, chosen, few
 
 
-def run_worker(folder: Path, variables: dict[str, str] | None = None) -> None:
-    """Train all cases of a folder with two processes."""
-    worker = Path(__file__).parent / "worker.py"
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(worker)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"} | (variables or {})
-    done = subprocess.run([*command, str(folder)], env=environment, capture_output=True, text=True, timeout=900)
-    errors = "\n".join(path.read_text() for path in folder.glob("*.error"))
-    assert done.returncode == 0, errors or done.stderr[-4000:]
-
-
-def update_of(folder: Path, spec: RunSpec, role: str, source: str) -> torch.Tensor:
-    """How far training has moved all weights of a member, as one vector."""
-    after, before = load_file(folder / role / "model.safetensors"), load_file(f"{source}/model.safetensors")
-    return torch.cat([(after[name] - before[name]).double().flatten() for name in sorted(before)])
-
-
 INITIAL_SCALE = 2.0**24  # too large: some steps are skipped before it fits
 NAMES = list(cases({"qwen2_5_vl": "", "qwen3_vl": ""}))
 
@@ -127,7 +105,7 @@ def test_two_processes_make_the_updates_of_one(trained, name):
     for a, b in zip(ours, theirs, strict=True):
         assert a == pytest.approx(b, rel=2e-6), name
     for member in spec.members:
-        one, two = (update_of(path, spec, member.role, member.start.path) for path in (alone, folder / "two" / name))
+        one, two = (update_of(path, member) for path in (alone, folder / "two" / name))
         if member.frozen:
             assert not one.any() and not two.any()
             continue
@@ -192,22 +170,6 @@ def test_two_processes_follow_one_in_sixteen_bits(trained, name, monkeypatch):
                 folder / "two" / name / member.role / "model.safetensors", f"{member.start.path}/model.safetensors",
             ))  # fmt: skip
             assert all(torch.equal(after[key], before[key].half()) for key in before), "no step, no change"
-
-
-@pytest.fixture
-def alone(monkeypatch):
-    """What torchrun tells a single process."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    for name, value in {
-        "RANK": 0,
-        "LOCAL_RANK": 0,
-        "WORLD_SIZE": 1,
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": port,
-    }.items():
-        monkeypatch.setenv(name, str(value))
 
 
 @pytest.mark.parametrize("stage", [2, 3])

@@ -153,11 +153,12 @@ def test_checkpoints_of_other_runs_data_and_code_are_refused(spec, start, scratc
     assert len(list((scratch / "checkpoints").iterdir())) == 2, "a refusal loses nothing"
 
 
-def test_a_checkpoint_of_divided_weights_needs_as_many_processes(spec, start, scratch):
+def test_a_checkpoint_of_divided_weights_needs_an_engine_that_divides(spec, start, scratch):
     state = read_json(newest(scratch) / "state.json")
-    state["identity"] |= {"engine": "deepspeed stage 3", "processes": "2"}
+    state["identity"] |= {"engine": "deepspeed", "zero_stage": "3", "processes": "2"}
     write_json(newest(scratch) / "state.json", state)
-    with pytest.raises(TrainingError, match="engine: deepspeed stage 3 then, plain now; processes: 2 then, None now"):
+    then = "engine: deepspeed then, plain now; processes: 2 then, None now; zero_stage: 3 then, None now"
+    with pytest.raises(TrainingError, match=then):
         start(spec)
 
 
