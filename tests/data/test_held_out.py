@@ -17,7 +17,7 @@ from gcl.errors import DataError
 SCENES = st.lists(st.tuples(st.sampled_from(["Stop", "Go", "Turn Left"]), st.integers(0, 12)), min_size=2, max_size=40)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(scenes=SCENES, share=st.floats(0.02, 0.98), seed=st.integers(0, 9))
 def test_whole_groups_are_held_out_as_near_to_the_share_as_they_allow(scenes, share, seed):
     labels, groups = map(list, zip(*scenes, strict=True))

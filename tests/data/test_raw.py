@@ -268,7 +268,7 @@ SCENE = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     scenes=st.lists(st.sampled_from([_scene(0), _scene(2)]) | SCENE | JSON, max_size=4),
     junk=st.binary(max_size=20),

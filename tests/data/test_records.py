@@ -70,7 +70,7 @@ VALUE = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     values=st.lists(st.dictionaries(st.text(max_size=4), VALUE, max_size=4), min_size=1, max_size=5),
     indent=st.sampled_from([None, 0, 2]),
@@ -86,7 +86,7 @@ def test_records_are_what_the_whole_file_holds(
     assert problems == []
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @example(text="1e1")
 @example(text="-1.5e-1]")
 @given(text=st.text('[]{},:"\\ \n1ea-nul.+', max_size=30))

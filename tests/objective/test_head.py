@@ -39,7 +39,7 @@ def test_value_and_gradients_are_those_of_the_reference(taus, dtype, bound):
         assert relative_error(leaf.grad, gradient) <= bound
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 10**6),
     rows=st.integers(1, 12),

@@ -86,7 +86,7 @@ def test_larger_model_is_attracted_and_smaller_model_repelled():
         assert np.abs(shift - measured * direction).max() <= 1e-14, "there is no other force"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     seed=st.integers(0, 10**6),
     scale=st.floats(0.0, 200.0),
@@ -108,7 +108,7 @@ def test_drl_is_exactly_zero_with_its_gradient_when_members_agree(taus, dtype):
     assert all(gradient.abs().max() == 0.0 for gradient in gradients)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(seed=st.integers(0, 10**6), noise=st.floats(1e-4, 1e-2), taus=st.sampled_from([[1.0, 1.0], [2.0, 2.0, 2.0]]))
 def test_drl_keeps_its_digits_where_members_nearly_agree(seed, noise, taus):
     """At a noise of 1e-3, logsumexp - log K in float32 is wrong by as much as the value."""

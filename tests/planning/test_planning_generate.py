@@ -80,7 +80,7 @@ def test_too_few_states_are_an_error_that_says_how_many_there_are(monkeypatch):
         generate("frozenlake", 2, {"train": 7, "test": 2}, 0)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(3, 6), st.integers(0, 10**6))
 def test_lakes_have_start_and_goal_two_moves_apart_or_in_the_corners(level, seed):
     moved = draw_state("frozenlake", level, random.Random(seed))
@@ -90,7 +90,7 @@ def test_lakes_have_start_and_goal_two_moves_apart_or_in_the_corners(level, seed
     assert len(cornered.holes) == len(moved.holes)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.sampled_from(["maze", "minibehaviour"]), st.integers(3, 6), st.integers(0, 10**6))
 def test_every_draw_can_be_solved(task, level, seed):
     assert _plan(draw_state(task, level, random.Random(seed)))

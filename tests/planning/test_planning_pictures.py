@@ -50,7 +50,7 @@ def test_a_lake_for_the_model_is_the_native_picture_scaled():
     assert render(LAKE) == native(LAKE)  # 4 x 64 pixels already
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(lakes(5))
 def test_cells_of_one_kind_look_alike_and_others_do_not(lake):
     picture = np.asarray(native(lake))
@@ -68,7 +68,7 @@ def centre(state, cell, pixels):
     return int((column + 0.5) * pixels / state.size), int((row + 0.5) * pixels / state.size)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(mazes(), st.sampled_from([96, 100, 256]))
 def test_a_maze_is_white_where_it_is_open_and_black_where_it_is_not(maze, pixels):
     picture = render(maze, pixels)
@@ -96,7 +96,7 @@ def test_the_dots_of_a_maze_are_as_many_pixels_each():
     assert colours[YELLOW] == colours[BLUE] > 300
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(rooms(), st.sampled_from([96, 100, 256]))
 def test_a_room_has_the_colours_of_its_things(room, pixels):
     picture = render(room, pixels)

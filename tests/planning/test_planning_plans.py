@@ -1,7 +1,7 @@
 """Plans as models write them are read, what is none is not, and nothing makes the reader fail."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gcl.planning.plans import read_plan, spell
@@ -63,7 +63,6 @@ def test_a_text_behind_the_answer_changes_nothing():
     assert read_plan("<answer>RRD</answer>\nThis avoids (1,1).", "maze") == RRD
 
 
-@settings(deadline=None)
 @given(st.sampled_from(sorted(TASKS)), st.data())
 def test_what_is_spelt_is_read(task, data):
     plan = tuple(data.draw(st.lists(st.sampled_from(TASKS[task].actions), min_size=1, max_size=20)))

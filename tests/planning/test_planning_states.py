@@ -123,7 +123,7 @@ def shortest(state: PlanningState) -> int | None:
     return min(lengths, default=None)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(states(largest=5))
 def test_the_plan_is_as_short_as_any_and_works(state):
     plan = state.solve()
@@ -132,7 +132,7 @@ def test_the_plan_is_as_short_as_any_and_works(state):
         assert state.simulate(plan) == Outcome(True, len(plan), state.simulate(plan).end)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.one_of(lakes(3), mazes(3), rooms(3)))
 def test_of_all_shortest_plans_it_is_the_first_in_the_order_of_the_actions(state):
     plan = state.solve()

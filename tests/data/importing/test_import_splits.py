@@ -26,7 +26,7 @@ def _possible(sizes: list[int]) -> set[tuple[int, int]]:
     return reached
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(scenes=SCENES, data=st.data(), seed=st.integers(0, 9))
 def test_drawn_split_is_exact_or_impossible(scenes: list[tuple[str, int]], data: st.DataObject, seed: int) -> None:
     labels, groups = map(list, zip(*scenes, strict=True))
@@ -54,7 +54,7 @@ def test_a_program_that_the_solver_s_presolve_gives_up_on_is_solved() -> None:
         draw_split(["Stop"] * 7, [0, 0, 1, 1, 1, 1, 1], 6, 1, 0)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(labels=st.lists(st.sampled_from("abcdefg"), min_size=20, max_size=120), data=st.data(), seed=st.integers(0, 9))
 def test_each_action_gets_its_share_of_both_splits(labels: list[str], data: st.DataObject, seed: int) -> None:
     test = data.draw(st.integers(1, len(labels) // 2))
