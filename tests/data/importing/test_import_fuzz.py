@@ -134,14 +134,14 @@ def _import_or_refuse(download: tuple[dict[str, Any], dict[str, bytes]]) -> bool
         return True
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=300, suppress_health_check=list(HealthCheck))
 @given(download=downloads())
 def test_any_download_gives_a_valid_raw_folder_or_an_error(download: tuple[dict[str, Any], dict[str, bytes]]) -> None:
     _import_or_refuse(download)
 
 
 @pytest.mark.slow
-@settings(max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=10_000, suppress_health_check=list(HealthCheck))
 @given(download=downloads())
 def test_any_of_ten_thousand_downloads_gives_a_valid_raw_folder_or_an_error(
     download: tuple[dict[str, Any], dict[str, bytes]],
@@ -154,7 +154,7 @@ def test_sound_downloads_of_the_fuzz_can_be_imported() -> None:
         assert _import_or_refuse((mapping, {name: _written(name, records) for name, records in files.items()}))
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, suppress_health_check=list(HealthCheck))
 @given(download=downloads())
 def test_any_download_can_be_inspected_and_gets_a_proposal_in_yaml_or_a_reason(
     download: tuple[dict[str, Any], dict[str, bytes]],
@@ -175,7 +175,7 @@ def test_any_download_can_be_inspected_and_gets_a_proposal_in_yaml_or_a_reason(
             assert all("CHOOSE" in line or "turns" in line or "split" in line for line in str(error).split("\n")), error
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=300, suppress_health_check=list(HealthCheck))
 @given(
     mapping=st.sampled_from([mapping for mapping, _ in SOUND]).flatmap(changed),
     junk=st.binary(max_size=5),
