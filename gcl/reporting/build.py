@@ -10,6 +10,7 @@ from typing import Any
 from gcl.errors import ConfigError
 from gcl.experiment.schema import Experiment
 from gcl.reporting.figures.arm_figures import components_figure, planning_figure
+from gcl.reporting.figures.control_gains import control_gains_figure
 from gcl.reporting.figures.gains import gains_figure
 from gcl.reporting.figures.sweeps import line_figure, temperature_figure
 from gcl.reporting.metrics import Metrics, load_metrics, sources
@@ -44,6 +45,7 @@ TABLE_BUILDERS: dict[str, Callable[[Experiment, Metrics, Path], ResultTable]] = 
 }
 FIGURE_BUILDERS: dict[str, Callable[[Experiment, Metrics, Path], Any]] = {
     "components": lambda e, m, stem: components_figure(e, "snei", m, stem),
+    "control_gains": control_gains_figure,
     "gains": gains_figure,
     "fig2": lambda e, m, stem: line_figure(e, "fig2", m, stem),
     "fig3": lambda e, m, stem: line_figure(e, "fig3", m, stem),

@@ -101,7 +101,9 @@ def _sweeps(*names: str) -> Callable[["Experiment"], list["RunSpec"]]:
 
 _ON_SNEI = _with_grid(lambda grid, e: _components(grid, e, "snei"))
 _SCALING = _with_grid(lambda g, e: [r for kinds in g.scaling_runs(e).values() for runs in kinds.values() for r in runs])
-_CONTROLS = {"kind": "table", "settings": lambda e: [e.controls.model_dump()]}
+_CONTROLS = {"settings": lambda e: [e.controls.model_dump()]}
+_CONTROL_ARMS = _with_grid(lambda grid, e: [r for arm in e.controls.arms.value for r in grid.arm_runs(e, arm.run)])
+_BEST_ARMS = _with_grid(lambda grid, e: [r for runs in grid.best_runs(e).values() for r in runs])
 _MGSD = {
     "runs": _with_grid(lambda grid, e: grid.planning_runs(e)),
     "settings": lambda e: [e.planning.model_dump()],
@@ -123,17 +125,16 @@ TARGETS = {
         ),
         Target("table3", "GCL groups on MUSON (Table 3)", "table", _groups("muson")),
         Target(
-            "controls", "Where does the gain come from?", **_CONTROLS,
-            runs=_with_grid(lambda grid, e: [r for arm in e.controls.arms.value for r in grid.arm_runs(e, arm.run)]),
+            "controls", "Where does the gain come from?", "table", _CONTROL_ARMS, **_CONTROLS,
         ),
         Target(
-            "rates", "Action-F1 of every arm at a few rates, on data that is for choosing them alone", **_CONTROLS,
+            "rates", "Action-F1 of every arm at a few rates, on data that is for choosing them alone", "table", **_CONTROLS,
             runs=_with_grid(lambda grid, e: [r for points in grid.rate_runs(e).values() for r in points.values()]),
             possible=lambda e: bool(e.controls.tuning.value), needs="controls.tuning", apart="rates",
         ),
         Target(
-            "controls_best", "Where does the gain come from? Every arm at its own best rate", **_CONTROLS,
-            runs=_with_grid(lambda grid, e: [r for runs in grid.best_runs(e).values() for r in runs]),
+            "controls_best", "Where does the gain come from? Every arm at its own best rate", "table", _BEST_ARMS,
+            **_CONTROLS,
             possible=lambda e: bool(e.controls.best.value), needs="controls.best",
         ),
         Target(
@@ -146,6 +147,10 @@ TARGETS = {
         ),
         Target(PLANNING_TABLE, "MGSD: planning from pixels, taught by the symbolic state", "table", **_MGSD),
         Target("components", "What each part of the objective adds (Table 2 as a figure)", "figure", _ON_SNEI),
+        Target(
+            "control_gains", "Where does the gain come from? Both tables as a figure", "figure",
+            lambda e: [*_CONTROL_ARMS(e), *_BEST_ARMS(e)], **_CONTROLS,
+        ),
         Target(
             "gains", "How the gain depends on training scenes and on the guide's lead", "figure",
             lambda e: [*_SCALING(e), *_groups("snei")(e)],

@@ -9,12 +9,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 
 from gcl.errors import DataError
-from gcl.reporting.figures import arm_figures, gains, sweeps
+from gcl.reporting.figures import arm_figures, control_gains, gains, sweeps
 from gcl.reporting.figures.canvas import GREY, LOOKS, canvas
 
 MINIATURE = experiment_with()
 DRAW = {
     "components": lambda e, m, stem: arm_figures.components_figure(e, "snei", m, stem),
+    "control_gains": lambda e, m, stem: control_gains.control_gains_figure(e, m, stem),
     "gains": lambda e, m, stem: gains.gains_figure(e, m, stem),
     "weights": lambda e, m, stem: sweeps.line_figure(e, "fig2", m, stem),
     "ratios": lambda e, m, stem: sweeps.line_figure(e, "fig3", m, stem),
@@ -42,6 +43,7 @@ def drawn(tmp_path_factory):
         experiment = experiment_with(scale)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(arm_figures, "canvas", keeping)
+            patch.setattr(control_gains, "canvas", keeping)
             patch.setattr(gains, "canvas", keeping)
             patch.setattr(sweeps, "canvas", keeping)
             DRAW[name](experiment, typed(fake_metrics(experiment, score)), folder / name)
@@ -185,3 +187,16 @@ def test_runs_of_different_code_do_not_share_a_figure(tmp_path):
         with pytest.raises(DataError, match="training code"):
             DRAW[name](MINIATURE, typed(metrics), tmp_path / name)
         assert not list(tmp_path.iterdir())
+
+
+def test_every_control_has_its_gains_and_the_first_arm_none(drawn):
+    arms = [arm.name for arm in MINIATURE.controls.arms.value]
+    (axes,) = drawn("control_gains").axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == arms[1:]
+    marks = {line.get_label(): [] for line in axes.lines if line.get_marker() in "os"}
+    for line in axes.lines:
+        if line.get_marker() in "os":
+            marks[line.get_label()].append(round(float(line.get_ydata()[0])))
+    ours, best = marks["at the paper's rates"], marks["each at its own best rate"]
+    assert ours == list(range(len(arms) - 1))
+    assert [arms[1:][place] for place in best] == [arm for arm in arms[1:] if arm in MINIATURE.controls.best.value]

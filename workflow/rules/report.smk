@@ -188,6 +188,7 @@ rule controls:
     """Where does the gain come from? At the paper's rates, and each arm at its own best rate."""
     input:
         [PLAN.table(name) for name in PLAN.tables if name.startswith("controls")],
+        PLAN.figure("control_gains"),
 
 
 rule rates:

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from gcl.evaluation.metric_registry import ranking
 from gcl.experiment.schema import Experiment
 from gcl.reporting.estimates import METHODS, ROLES, PooledScore, check_used, member_score
-from gcl.reporting.figures.canvas import GREY, LOOKS, canvas, cross, cross_note
+from gcl.reporting.figures.canvas import GREY, LOOKS, arm_rows, canvas, cross, cross_note
 from gcl.reporting.metrics import Metrics
 from gcl.reporting.paper_values import paper_component, paper_values_shown
 from gcl.reporting.tables.planning_table import planning_arms
@@ -52,7 +52,7 @@ def components_figure(experiment: Experiment, dataset: str, metrics: Metrics, st
             axes.axvline(sft[role].mean, color=LOOKS[role].colour, linewidth=0.7, linestyle=(0, (4, 3)), zorder=0)
         _dots(axes, drawn)
         _label_baselines(axes, {role: f"{role} {getattr(pair, role)}, SFT" for role in ROLES}, sft)
-        _rows(axes, [METHODS[variant] for variant in variants])
+        arm_rows(axes, [METHODS[variant] for variant in variants])
         axes.set_xlabel(f"{ranking(experiment, dataset)[1]} on {dataset} (0 to 1)")
 
 
@@ -79,7 +79,7 @@ def planning_figure(experiment: Experiment, metrics: Metrics, stem: Path) -> Non
             axes.set_xlim(-0.02, 1.02)
             axes.grid(axis="x", color="0.9", linewidth=0.5)
             axes.tick_params(axis="y", length=0)
-        _rows(both[0], names)
+        arm_rows(both[0], names)
         handles, labels = both[0].get_legend_handles_labels()
         unique = dict(zip(labels, handles, strict=True))
         figure.legend(unique.values(), unique, loc="outside upper right", ncols=2, frameon=False, labelcolor=GREY)
@@ -95,13 +95,6 @@ def _dots(axes: Axes, drawn: Sequence[_Series]) -> None:
             axes.plot(score.mean, y, label=series.label, **look)
             if (published := series.published[place]) is not None:
                 cross(axes, published, y)
-
-
-def _rows(axes: Axes, names: Sequence[str]) -> None:
-    """One row per arm, the first on top."""
-    axes.set_yticks(range(len(names)), names)
-    axes.tick_params(axis="y", length=0)
-    axes.set_ylim(len(names) - 0.5, -0.5)
 
 
 def _label_baselines(axes: Axes, labels: dict[str, str], sft: dict[str, PooledScore]) -> None:

@@ -82,6 +82,13 @@ def error_bars(axes: Axes, x: Sequence[float], estimates: Sequence[PooledScore],
     axes.errorbar(x, means, yerr=spans, color=look.colour, marker=look.marker, capsize=2, elinewidth=0.8, capthick=0.8)
 
 
+def arm_rows(axes: Axes, names: Sequence[str]) -> None:
+    """One row per arm, the first on top."""
+    axes.set_yticks(range(len(names)), names)
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+
+
 def cross(axes: Axes, x: float, y: float) -> None:
     """A published value."""
     axes.plot(x, y, marker="x", color=GREY, markersize=4.5, markeredgewidth=1, linestyle="none", zorder=5)

@@ -57,7 +57,7 @@ def rates_table(experiment: Experiment, metrics: Metrics) -> ResultTable:
     taken, arms, others = experiment.controls.best.value, {}, []
     first, spelled = ranking(experiment, experiment.controls.tuning.value)
     for name, points in rate_runs(experiment).items():
-        scores = {ratio: _score(experiment, metrics, [run], first) for ratio, run in points.items()}
+        scores = {ratio: arm_score(experiment, metrics, [run], first) for ratio, run in points.items()}
         best = max(sorted(scores), key=lambda ratio: scores[ratio].mean)
         for ratio, score in scores.items():
             words = [word for word, which in (("best", best), ("taken", taken.get(name))) if which == ratio]
@@ -76,6 +76,12 @@ def rates_table(experiment: Experiment, metrics: Metrics) -> ResultTable:
     return arms_table(experiment, "rates", columns, arms, metrics, notes)
 
 
+def arm_score(experiment: Experiment, metrics: Metrics, runs: Sequence[RunSpec], metric: str) -> PooledScore:
+    """One score of an arm's first member, over its runs."""
+    names, role = [run.id for run in runs], runs[0].members[0].role
+    return pooled(metrics, names, role, metric, experiment.evaluation.bootstrap.value)
+
+
 def _compared(
     experiment: Experiment,
     name: str,
@@ -92,7 +98,7 @@ def _compared(
     arms = {
         arm: ArmRow(
             {"dataset": dataset, "arm": arm, "lr_ratio": _ratio(experiment, own[0])},
-            {metric: _score(experiment, metrics, own, metric) for metric in names},
+            {metric: arm_score(experiment, metrics, own, metric) for metric in names},
             seeds=len(own),
             against={label: by_arm.get(arm) for label, by_arm in against.items()},
         )
@@ -104,11 +110,6 @@ def _compared(
         "Holm over the arms of its column."
     )
     return arms_table(experiment, name, columns, arms, metrics, [note], tested=names[0])
-
-
-def _score(experiment: Experiment, metrics: Metrics, runs: Sequence[RunSpec], metric: str) -> PooledScore:
-    names, role = [run.id for run in runs], runs[0].members[0].role
-    return pooled(metrics, names, role, metric, experiment.evaluation.bootstrap.value)
 
 
 def _plain(run: RunSpec) -> bool:
