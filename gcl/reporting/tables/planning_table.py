@@ -57,9 +57,9 @@ def planning_table(experiment: Experiment, metrics: Metrics) -> ResultTable:
     columns = [
         *identity("dataset", "model", "arm"),
         ResultColumn(name="against", header="Compared with", kind="text"),
-        score_column("parsed", COMPARED["parsed"]),
         score_column("success", COMPARED["success"], paper=shown),
         score_column("optimal", COMPARED["optimal"]),
+        score_column("parsed", COMPARED["parsed"]),
         score_column("illegal", "Illegal"),
         *(score_column(task, _TASKS[task]) for task in experiment.planning.levels.value),
         score_column("reading", "Read right"),
