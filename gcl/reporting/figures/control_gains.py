@@ -31,7 +31,7 @@ def control_gains_figure(experiment: Experiment, metrics: Metrics, stem: Path) -
     estimates = [score for arms in scores.values() for score in arms.values()]
     check_used(metrics, estimates)
     notes = [f"Gains are over {control}, paired by scene and seed."]
-    with canvas(stem, (5.6, 0.9 + 0.2 * len(others)), experiment, estimates, notes) as figure:
+    with canvas(stem, (6.8, 0.9 + 0.2 * len(others)), experiment, estimates, notes) as figure:
         axes = figure.add_subplot()
         axes.axvline(0, color=GREY, linewidth=0.7, zorder=0)
         for (which, arms), (colour, marker), shift in zip(scores.items(), _LOOKS, (-0.14, 0.14), strict=False):

@@ -128,11 +128,12 @@ def _interval_notes(columns: Sequence[ResultColumn], rows: Sequence[ResultRow]) 
 
 
 def power_notes(columns: Sequence[ResultColumn], rows: Sequence[ResultRow]) -> Iterator[str]:
-    """How large a gain must be to be seen, of the first column that has gains."""
+    """How large a gain must be to be seen, of the first column that has gains. Equal trainings have none, and no power."""
     for column in columns:
         cells = [row.cells.get(column.name) for row in rows if not row.exchanged]
         gains = [cell.gain if isinstance(cell, Score) else cell for cell in cells]
-        sizes = [_DETECTED * (gain.high - gain.low) / 2 for gain in gains if isinstance(gain, Difference)]
+        known = [gain for gain in gains if isinstance(gain, Difference) and gain.high > gain.low]
+        sizes = [_DETECTED * (gain.high - gain.low) / 2 for gain in known]
         if sizes:
             least, most = min(sizes), max(sizes)
             words = "" if f"{least:.3f}" == f"{most:.3f}" else f" (the surest row) to {most:.3f} (the least sure)"
