@@ -5,6 +5,7 @@ Pages link to each other as files of the repository, so that links work on a for
 """
 
 import re
+from os.path import normpath, relpath
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
@@ -18,6 +19,7 @@ PAGES = {
     "index.md": Path("README.md"),
     "CONTRIBUTING.md": Path("CONTRIBUTING.md"),
     "CHANGELOG.md": Path("CHANGELOG.md"),
+    "base_models/README.md": Path("base_models/README.md"),
 }
 
 
@@ -27,7 +29,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         files.append(File.generated(config, uri, abs_src_path=str(ROOT / path)))
     for page in list(files.documentation_pages()):
         for found in LINK.finditer(page.content_string):
-            uri = _on_site(found[2], page.src_uri)
+            uri = normpath(Path(page.src_uri).parent / _on_site(found[2], page.src_uri))
             if (ROOT / uri).is_file() and files.get_file_from_path(uri) is None:
                 files.append(File.generated(config, uri, content=(ROOT / uri).read_bytes()))
     return files
@@ -39,11 +41,13 @@ def on_page_markdown(markdown: str, page: Page, **_) -> str:
 
 
 def _on_site(link: str, page: str) -> str:
-    """Where a page's link to a file of the repository leads on the site; other addresses stay."""
-    if ":" in link or page.startswith("results/"):
+    """Where a page's link to a file of the repository leads on the site, from that page; other addresses stay."""
+    if ":" in link or (page not in PAGES and page.startswith(("results/", "base_models/"))):
         return link
     folder = PAGES.get(page, DOCS / page).parent
     target = (ROOT / folder / link).resolve().relative_to(ROOT)
     if target == PAGES["index.md"]:
-        return "index.md"
-    return str(target.relative_to(DOCS) if target.is_relative_to(DOCS) else target)
+        target = Path("index.md")
+    elif target.is_relative_to(DOCS):
+        target = target.relative_to(DOCS)
+    return relpath(target, Path(page).parent)
