@@ -9,8 +9,8 @@ Claim: pair <= 1.10 x (learner + guide) on a CPU at miniature scale, <= 1.05 x o
 A step is that of the training loop: forward, losses, backward, clipping, AdamW, schedule. It leaves out reading data and
 writing the log. Learner, guide and pair have their own engines and weights, and see the same batches. They take turns in
 changing order, so that other work on the machine affects all alike. The ratio within each round counts. Peak memory is
-measured in one process each; with --sequential times as well. Weights are random. On a CPU miniature models see drawn
-scenes. On cuda models of published shapes see noise; weights and AdamW of 3B+2B take 88 GiB.
+measured in one process each; with --sequential times as well. On a CPU miniature base models see drawn scenes. On cuda
+models of published shapes and random weights see noise; weights and AdamW of 3B+2B take 88 GiB.
 """
 
 import argparse
@@ -34,11 +34,11 @@ import transformers
 from head import hardware
 from transformers import AutoModelForImageTextToText, PretrainedConfig, PreTrainedModel
 
-from gcl.data.drawing.datasets import text_corpus, write_dataset
+from gcl.data.drawing.datasets import write_dataset
 from gcl.data.encoding import IGNORED, EncodedImage, Encoder, Sample, chunks, collate
 from gcl.data.importing.importer import import_source
 from gcl.data.raw import read_raw
-from gcl.experiment.dialogue import all_questions, dialogue_of
+from gcl.experiment.dialogue import dialogue_of
 from gcl.experiment.execution import ExecutionSpec, changed, execution_spec
 from gcl.experiment.load import load_experiment
 from gcl.experiment.methods.competition import group_run
@@ -47,8 +47,7 @@ from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment
 from gcl.experiment.types import Lora
 from gcl.experiment.yaml_files import read_yaml
-from gcl.models.bpe import train_vocabulary
-from gcl.models.miniature import build_model, build_preprocessor
+from gcl.models.backbone import load_backbone, load_preprocessor
 from gcl.models.shared_vocabulary import shared_vocabulary
 from gcl.training.batches import LocalBatch, LocalBatches
 from gcl.training.engines import make_engine
@@ -98,25 +97,23 @@ def make_case(options: argparse.Namespace) -> Case:
 
 
 def miniature_inputs(run: RunSpec, experiment: Experiment) -> tuple[Callable, int, list[list[LocalBatch]]]:
-    """Miniature models, the number of ids that they share, and drawn scenes with questions and answers."""
-    training, asked, drawing = run.training, dialogue_of(experiment, "snei"), experiment.drawing
-    words = train_vocabulary(
-        text_corpus(drawing.seed.value, all_questions(experiment), training.system), drawing.vocabulary.value
-    )
-    specs = [experiment.models[member.model].backbone.value for member in run.members]
-    encoders = [Encoder(build_preprocessor(s.family, words, tuple(training.pixels)), training.system) for s in specs]
+    """Miniature base models, the number of ids that they share, and drawn scenes with questions and answers."""
+    training, asked = run.training, dialogue_of(experiment, "snei")
+    starts = [experiment.models[member.model].backbone.value for member in run.members]
+    encoders = [Encoder(load_preprocessor(start, tuple(training.pixels)), training.system) for start in starts]
 
     def build(k: int) -> tuple[PreTrainedModel, Encoder]:
-        return build_model(specs[k], encoders[k].preprocessor, seed=k), encoders[k]
+        return load_backbone(starts[k]), encoders[k]
 
-    rows = [build(k)[0].config.text_config.vocab_size for k in range(len(specs))]
+    rows = [build(k)[0].config.text_config.vocab_size for k in range(len(starts))]
     count, random_turns = STEPS * training.global_batch, random.Random(0)
     with tempfile.TemporaryDirectory() as folder:
         source, root = Path(folder) / "source", Path(folder) / "snei"
         write_dataset("snei", {"train": count, "test": 1}, asked.questions, 0, source)
         import_source("snei", source, Path("workflow/mappings/snei.yaml"), root, asked)
         scenarios = read_raw(root, asked, check_images=False)[:count]
-        local = LocalBatches([s.exchange(random_turns.choice(list(s.turns))) for s in scenarios], encoders, 0, 1)
+        exchanges = [scene.exchange(random_turns.choice(list(scene.turns))) for scene in scenarios]
+        local = LocalBatches(exchanges, [(encoder, None) for encoder in encoders], 0, 1)
         steps = [
             [local[i] for i in chunks(b, training.micro_batch)] for b in chunks(range(count), training.global_batch)
         ]

@@ -50,8 +50,12 @@ def noting(path: Path) -> Callable[..., Engine]:
 
         def note(name: str, dtype: torch.dtype) -> None:
             dtypes[name].add(str(dtype))
+            write()
+
+        def write() -> None:
             path.write_text(json.dumps({key: sorted(found) for key, found in dtypes.items()}))
 
+        write()
         for member in engine.members:
             for parameter in member.parameters():
                 if not parameter.requires_grad:
