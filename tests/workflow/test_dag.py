@@ -106,8 +106,8 @@ sweeps:
         # Two baselines and the pair on four numbers of scenes, and the groups of Table 1.
         ("scaling", 4 * 3 + 7),
         # Fig. 2: drl, gco, gsl. Fig. 3: full and one ratio, of two pairs. Fig. 4 and 7: three more points each. The
-        # components figure adds two baselines, that of gains the numbers of scenes and three more baselines. That of controls
-        # adds the arms that are not among these.
+        # components figure adds two baselines, that of gains the numbers of scenes and three more baselines, that of
+        # controls the other arms.
         ("figures", 3 + 4 + 6 + 2 + 4 * 3 + 3 + 7),
     ],
 )
