@@ -3,7 +3,7 @@ PYTHON ?= python3
 CORES ?= 2
 BIN := .venv/bin
 
-.PHONY: headline all rates planning test test-all test-real test-slurm lint schema docs-commands docs format clean
+.PHONY: headline all rates planning test test-all test-real test-slurm gpu lint schema docs-commands docs format clean
 
 headline: .venv/ready
 	@$(BIN)/snakemake headline --config scale=miniature --cores $(CORES) --quiet host --rerun-incomplete --show-failed-logs
@@ -30,6 +30,9 @@ test-real: .venv/ready
 
 test-slurm: .venv/ready
 	$(BIN)/python -m pytest -m slurm tests/slurm
+
+gpu: .venv/ready
+	$(BIN)/python benchmarks/gpu.py
 
 lint: .venv/ready
 	$(BIN)/ruff check .

@@ -24,7 +24,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -49,6 +48,7 @@ from gcl.experiment.types import Lora
 from gcl.experiment.yaml_files import read_yaml
 from gcl.models.backbone import load_backbone, load_preprocessor
 from gcl.models.shared_vocabulary import shared_vocabulary
+from gcl.operations.memory import ALLOWANCE, memory_plan
 from gcl.training.batches import LocalBatch, LocalBatches
 from gcl.training.engines import make_engine
 from gcl.training.feeds import Step
@@ -83,17 +83,29 @@ class Case(NamedTuple):
 
 def make_case(options: argparse.Namespace) -> Case:
     """The shipped configuration's runs of these models, with the options' changes, and their inputs."""
-    experiment = load_experiment({**read_yaml(ROOT / "config.yaml"), "scale": options.scale}, ROOT)
-    models = options.pair.split("+")
+    runs, execution = make_runs(options)
+    if options.scale == "paper":
+        inputs = published_inputs(runs["pair"], tiny=options.tiny, layers=options.layers)
+    else:
+        inputs = miniature_inputs(runs["pair"], _experiment(options))
+    return Case(runs, execution, *inputs)
+
+
+def make_runs(options: argparse.Namespace) -> tuple[dict[str, RunSpec], ExecutionSpec]:
+    """The runs of all subjects, and how they are carried out."""
+    experiment, models = _experiment(options), options.pair.split("+")
     pair = group_run(experiment, "snei", (models[0], models[-1]), options.variant, 0)
     alone = [sft_run(experiment, "snei", model, 0) for model in models]
-    changes = {name: getattr(options, name) for name in ("global_batch", "micro_batch", "precision")}
+    names = ("global_batch", "micro_batch", "precision", "quantization", "optimizer")
+    changes = {name: getattr(options, name) for name in names}
     changes["lora"] = options.lora and Lora(rank=options.lora, alpha=2.0 * options.lora)
     training = pair.training.model_copy(update={name: value for name, value in changes.items() if value})
     runs = {n: r.model_copy(update={"training": training}) for n, r in zip(SUBJECTS, [*alone, pair], strict=True)}
-    execution = changed(execution_spec(experiment.execution), ["engine=plain", "processes=1", *options.set])
-    inputs = partial(published_inputs, tiny=options.tiny) if options.scale == "paper" else miniature_inputs
-    return Case(runs, execution, *inputs(runs["pair"], experiment))
+    return runs, changed(execution_spec(experiment.execution), ["engine=plain", "processes=1", *options.set])
+
+
+def _experiment(options: argparse.Namespace) -> Experiment:
+    return load_experiment({**read_yaml(ROOT / "config.yaml"), "scale": options.scale}, ROOT)
 
 
 def miniature_inputs(run: RunSpec, experiment: Experiment) -> tuple[Callable, int, list[list[LocalBatch]]]:
@@ -120,11 +132,12 @@ def miniature_inputs(run: RunSpec, experiment: Experiment) -> tuple[Callable, in
     return build, shared_vocabulary([encoder.preprocessor.tokenizer for encoder in encoders], rows), steps
 
 
-def published_config(model: str, *, tiny: bool = False) -> PretrainedConfig:
-    """A published model's configuration, or a tiny one of its family with its vocabulary."""
+def published_config(model: str, *, tiny: bool = False, layers: int | None = None) -> PretrainedConfig:
+    """A published model's configuration, or a tiny one of its family with its vocabulary; `layers` keeps so many."""
     new, head_size = model.startswith("qwen3"), 32 if tiny else 128
-    width, mlp, layers, heads, key_heads = (128, 256, 2, 4, 2) if tiny else PUBLISHED[model]
-    depth, tower_width, tower_mlp = (2, 128, 256) if tiny else (24, 1024, 4096) if new else (32, 1280, 3420)
+    width, mlp, all_layers, heads, key_heads = (128, 256, 2, 4, 2) if tiny else PUBLISHED[model]
+    all_depth, tower_width, tower_mlp = (2, 128, 256) if tiny else (24, 1024, 4096) if new else (32, 1280, 3420)
+    layers, depth, cut = layers or all_layers, layers or all_depth, tiny or bool(layers)
     section = [size * head_size // 128 for size in ((24, 20, 20) if new else (16, 24, 24))]
     text = {
         "vocab_size": ROWS, "hidden_size": width, "intermediate_size": mlp, "num_hidden_layers": layers,
@@ -134,16 +147,16 @@ def published_config(model: str, *, tiny: bool = False) -> PretrainedConfig:
     vision = {
         "depth": depth, "hidden_size": tower_width, "intermediate_size": tower_mlp, "num_heads": 16,
         "out_hidden_size": width, "patch_size": 16 if new else 14,
-        "window_size": 112, "fullatt_block_indexes": [1] if tiny else [7, 15, 23, 31],  # Qwen2.5 only
-        "num_position_embeddings": 2304, "deepstack_visual_indexes": [0] if tiny else [5, 11, 17],  # Qwen3 only
+        "window_size": 112, "fullatt_block_indexes": [1] if cut else [7, 15, 23, 31],  # Qwen2.5 only
+        "num_position_embeddings": 2304, "deepstack_visual_indexes": [0] if cut else [5, 11, 17],  # Qwen3 only
     }  # fmt: skip
     family = transformers.Qwen3VLConfig if new else transformers.Qwen2_5_VLConfig  # they know the special ids
     return family(text_config=text, vision_config=vision, tie_word_embeddings=True)
 
 
-def published_inputs(run: RunSpec, _: Experiment, *, tiny: bool) -> tuple[Callable, int, list[list[LocalBatch]]]:
+def published_inputs(run: RunSpec, *, tiny: bool, layers: int | None) -> tuple[Callable, int, list[list[LocalBatch]]]:
     """Models of paper scale, the number of ids that they share, and inputs of noise and random words."""
-    configs = [published_config(member.model, tiny=tiny) for member in run.members]
+    configs = [published_config(member.model, tiny=tiny, layers=layers) for member in run.members]
     generator, encoder = torch.Generator().manual_seed(0), SimpleNamespace(pad_token=PAD, image_token=IMAGE)
 
     def build(k: int) -> tuple[PreTrainedModel, None]:
@@ -158,7 +171,7 @@ def published_inputs(run: RunSpec, _: Experiment, *, tiny: bool) -> tuple[Callab
         tower = config.vision_config
         grid, values = PICTURE // tower.patch_size, 3 * tower.temporal_patch_size * tower.patch_size**2
         image = EncodedImage(torch.randn(grid**2, values, generator=generator), torch.tensor([[1, grid, grid]]))
-        prompt = [START, *[IMAGE] * (grid // tower.spatial_merge_size) ** 2, END, *question]
+        prompt = [START, *[IMAGE] * family_tokens(config), END, *question]
         return Sample(prompt + answer, [IGNORED] * len(prompt) + answer, image)
 
     def one_pass(size: int) -> LocalBatch:
@@ -185,15 +198,19 @@ class Subject:
 
     def step(self, number: int) -> float:
         """One optimizer step on one of the global batches."""
+        start = clock()
+        self.gradients(number)
+        self.engine.step()
+        return clock() - start
+
+    def gradients(self, number: int) -> None:
+        """Forward and backward passes of one of the global batches."""
         passes, inputs = self.steps[number % STEPS], range(self.run.training.global_batch)
         tokens = sum(int((p.members[0]["labels"] != IGNORED).sum()) for p in passes)
-        start = clock()
         losses = accumulate(
             self.engine, Step(iter(passes), tokens), inputs, self.run, self.vocabulary, True, self.chunk
         )
         check_finite(losses, self.run, number, [])
-        self.engine.step()
-        return clock() - start
 
 
 def clock() -> float:
@@ -274,7 +291,25 @@ def report(options: argparse.Namespace) -> dict[str, Any]:
     )
     print(f"{first:.3f} to {third:.3f}; fastest steps {found['fastest']:.3f}; load {machine['load']}")
     settings = {"options": vars(options), **alone["settings"]}
-    return {"hardware": machine, "settings": settings, "results": results, "ratio": found}
+    return {"hardware": machine, "settings": settings, "results": results, "ratio": found} | planned(options)
+
+
+def planned(options: argparse.Namespace) -> dict[str, int]:
+    """The estimate of `gcl plan --memory` for the pair, without its allowance for libraries; of published shapes alone."""
+    if options.scale != "paper":
+        return {}
+    runs, execution = make_runs(options)
+    pair = runs["pair"]
+    run = pair.model_copy(update={"training": pair.training.model_copy(update={"pixels": [1, PICTURE**2]})})
+    configs = [published_config(member.model, tiny=options.tiny, layers=options.layers) for member in run.members]
+    tokens = 2 + PROMPT + ANSWERS[1] + max(family_tokens(config) for config in configs)
+    return {"planned_bytes": memory_plan(run, execution, configs, tokens).total - ALLOWANCE}
+
+
+def family_tokens(config: PretrainedConfig) -> int:
+    """Tokens of a picture."""
+    tower = config.vision_config
+    return (PICTURE // tower.patch_size // tower.spatial_merge_size) ** 2
 
 
 def main() -> None:
@@ -286,6 +321,9 @@ def main() -> None:
     parser.add_argument("--micro-batch", type=int, help="inputs of a pass (default: 16)")
     parser.add_argument("--precision", choices=("float32", "bfloat16", "float16"), help="default: the scale's")
     parser.add_argument("--lora", type=int, metavar="RANK", help="train adapters instead of all weights")
+    parser.add_argument("--quantization", choices=("nf4",), help="of frozen weights, under adapters")
+    parser.add_argument("--optimizer", choices=("AdamW", "AdamW8bit"), help="default: AdamW")
+    parser.add_argument("--layers", type=int, help="of published shapes: keep so many of each model")
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="change settings of `execution`")
     parser.add_argument("--threads", type=int, default=2, help="of a CPU (default: %(default)s)")
     parser.add_argument("--repeats", type=int, default=40, help="timed rounds (default: %(default)s)")

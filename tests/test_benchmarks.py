@@ -34,7 +34,7 @@ def _options(**changes) -> argparse.Namespace:
     values = {
         "device": "cpu", "scale": "paper", "pair": "qwen2.5-vl-3b+qwen3-vl-4b", "variant": "full", "engine": "plain",
         "global_batch": 2, "micro_batch": 1, "precision": "float32", "lora": None, "set": ["head_chunk=64"],
-        "warmup": 0, "tiny": True,
+        "quantization": None, "optimizer": None, "layers": None, "warmup": 0, "tiny": True,
     }  # fmt: skip
     return argparse.Namespace(**{**values, **changes})
 
@@ -67,6 +67,28 @@ def test_the_head_is_measured(tmp_path):
     assert beside.keys() >= {"torch, bf16 logits", "torch, fp32 logits"} and beside.keys() <= measured.keys()
     for ratio in beside.values():
         assert 0 < ratio["least"] <= ratio["ratio"] <= ratio["most"] and ratio["beside"] in measured
+
+
+@pytest.mark.slow
+def test_the_script_for_a_gpu_runs_at_tiny_shapes(tmp_path):
+    text = _run("gpu.py", "--device", "cpu", "--minutes", "15", "--to", str(tmp_path / "gpu.json"))
+    found = json.loads((tmp_path / "gpu.json").read_text())["sections"]
+    assert not {name for name, section in found.items() if "failed" in section}, text
+    assert all(0 < error < 0.1 for error in found["gradients"]["relative_errors"].values())
+    assert found["head"]["ratios"]
+    for name in ("adapters-4", "adapters-16", "adamw-8", "full", "zero-3"):
+        assert found[name]["results"]["pair"]["peak_bytes"] > 0 and found[name]["planned_bytes"] > 0
+    # At these shapes libraries and pictures count more than weights, so estimates are compared with each other.
+    assert found["adapters-4"]["planned_bytes"] < found["full"]["planned_bytes"]
+    assert text.count("\n") == 1 + len(found)
+
+
+def test_without_a_gpu_the_script_says_so(tmp_path):
+    if torch.cuda.is_available():
+        pytest.skip("there is one")
+    command = [sys.executable, str(ROOT / "benchmarks/gpu.py"), "--to", str(tmp_path / "gpu.json")]
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert process.returncode == 1 and "no GPU can be used here" in process.stderr
 
 
 @pytest.mark.slow
