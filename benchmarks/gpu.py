@@ -89,7 +89,7 @@ def run(section: str, options: Namespace, to: Path, seconds: float) -> dict[str,
 
 
 def _alone() -> dict[str, str]:
-    """What torchrun tells a single process; DeepSpeed asks for it."""
+    """The variables that torchrun gives a single process; DeepSpeed asks for them."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
