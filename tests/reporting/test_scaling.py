@@ -91,3 +91,4 @@ def test_every_model_is_compared_with_itself_before_sft():
     assert len(found) == 2 * 2 * len(EXPERIMENT.models)
     assert found["action_f1"].round(9).tolist() == [0.2, 0.6] * (len(found) // 2)
     assert found["action_f1_gain"].dropna().round(9).tolist() == [0.4] * (len(found) // 2)
+    assert any("worse than the same model untrained:" in note for note in table.notes)

@@ -85,12 +85,15 @@ def result_table(
     rows: Sequence[ResultRow],
     metrics: Metrics,
     notes: Sequence[str] = (),
+    control: str = "",
 ) -> ResultTable:
     """The table of a target, without its sources.
 
     Args:
         metrics: all that the table is made from.
         notes: printed after those that every table has.
+        control: in words, the other side of the comparisons that are marked; by default the same model's SFT control, or the
+            arm that a column names.
 
     Raises:
         DataError: if the runs behind it are not comparable.
@@ -104,13 +107,13 @@ def result_table(
         title=TARGETS[name].title,
         scale=experiment.scale,
         warning=warning,
-        notes=[*_interval_notes(columns, rows), *_floor_notes(metrics), *_answer_notes(metrics), *notes],
+        notes=[*_interval_notes(columns, rows, control), *_floor_notes(metrics), *_answer_notes(metrics), *notes],
         columns=list(columns),
         rows=list(rows),
     )
 
 
-def _interval_notes(columns: Sequence[ResultColumn], rows: Sequence[ResultRow]) -> Iterator[str]:
+def _interval_notes(columns: Sequence[ResultColumn], rows: Sequence[ResultRow], control: str) -> Iterator[str]:
     sizes = ", ".join(f"{dataset}: {n}" for dataset, n in {r.cells["dataset"]: r.scenarios for r in rows}.items())
     seeds = max(row.seeds for row in rows)
     pooled = (
@@ -121,7 +124,8 @@ def _interval_notes(columns: Sequence[ResultColumn], rows: Sequence[ResultRow]) 
     yield f"[low, high]: 95 % percentile bootstrap interval over test scenarios ({sizes}); {pooled}."
     if any(isinstance(cell, Score) and cell.gain for row in rows for cell in row.cells.values()):
         named = any(column.name == "against" for column in columns)
-        yield MARKS_NOTE.format(control="what the row is compared with" if named else "the same model's SFT control")
+        usual = "what the row is compared with" if named else "the same model's SFT control"
+        yield MARKS_NOTE.format(control=control or usual)
         if seeds == 1:
             yield ONE_SEED_NOTE
     yield from power_notes(columns, rows)

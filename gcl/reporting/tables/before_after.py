@@ -30,4 +30,4 @@ def before_after_table(experiment: Experiment, metrics: Metrics) -> ResultTable:
             }
             rows.append(row(cells | {"method": BASE["base"]} | first, base.values(), 1))
             rows.append(row(cells | {"method": METHODS["sft"]} | then, [*base.values(), *trained.values()], len(seeds)))
-    return result_table(experiment, "before_after", columns, rows, metrics)
+    return result_table(experiment, "before_after", columns, rows, metrics, control="the same model untrained")
