@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slurm
 # Takes the place of the training itself: each process notes what it was given.
 NOTING_TRAINING = """
 
-def train_run(spec, feed, data, code, execution, output, scratch, asked):
+def train_run(spec, feed, data, code, execution, output, *others):
     import os
     import time
     output.mkdir(parents=True, exist_ok=True)
