@@ -91,6 +91,7 @@ def _processes(folder: Path) -> int:
 def _part(folder: Path, rank: int) -> dict[str, Any]:
     """The state of the optimizer that one process saved; its vectors are read when they are used."""
     file = folder / f"zero_pp_rank_{rank}_mp_rank_00_optim_states.pt"
+    # Pickled by DeepSpeed, whose own loader trusts it, too: a training reads what it has written below scratch/ itself.
     return torch.load(file, map_location="cpu", weights_only=False, mmap=True)[OPTIMIZER_STATE_DICT]
 
 

@@ -14,7 +14,7 @@ _LOOKS = (("#D55E00", "o"), ("#0072B2", "s"))
 
 
 def control_gains_figure(experiment: Experiment, metrics: Metrics, stem: Path) -> None:
-    """A row for each arm of `controls`: its gain over the first arm, with the interval of paired differences.
+    """A row for each arm of `controls`: its gain over the first arm of its series, with the interval of paired differences.
 
     Each arm has a mark at the paper's rates, and one at the rate that `controls.best` gives it.
     """
@@ -35,9 +35,10 @@ def control_gains_figure(experiment: Experiment, metrics: Metrics, stem: Path) -
         axes = figure.add_subplot()
         axes.axvline(0, color=GREY, linewidth=0.7, zorder=0)
         for (which, arms), (colour, marker), shift in zip(scores.items(), _LOOKS, (-0.14, 0.14), strict=False):
+            against = next(iter(arms.values()))
             for place, arm in enumerate(others):
                 if arm in arms:
-                    gain, y = arms[arm].gain_over(arms[control], resamples), place + shift
+                    gain, y = arms[arm].gain_over(against, resamples), place + shift
                     axes.plot([gain.low, gain.high], [y, y], color=colour, linewidth=0.9)
                     axes.plot(gain.mean, y, color=colour, marker=marker, linestyle="none", label=which)
         arm_rows(axes, others)
