@@ -6,8 +6,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 from experiment_case import PAIR, on_small_backbones, write_experiment
 from raw_case import draw_raw
@@ -44,6 +46,13 @@ def start(command: list[str], log) -> subprocess.Popen:
     return subprocess.Popen(list(map(str, command)), env=environment, stdout=log, stderr=log, start_new_session=True)
 
 
+def wait_until(seen: Callable[[], object], process: subprocess.Popen, log: Path) -> None:
+    deadline = time.time() + 120
+    while not seen():
+        assert process.poll() is None and time.time() < deadline, log.read_text()[-3000:]
+        time.sleep(0.05)
+
+
 @pytest.mark.parametrize(
     "changes", [("engine=plain", "workers=1"), ("engine=deepspeed", "zero_stage=3")], ids=["copies", "zero"]
 )
@@ -51,10 +60,7 @@ def test_a_training_that_was_told_to_stop_continues(command, changes, tmp_path):
     with (tmp_path / "log.txt").open("w") as log:
         assert start(command("undisturbed", *changes), log).wait(200) == 0, (tmp_path / "log.txt").read_text()[-3000:]
         stopped = start(command("stopped", *changes), log)
-        deadline = time.time() + 120
-        while not list((tmp_path / "scratch/stopped").rglob("losses.jsonl")):
-            assert stopped.poll() is None and time.time() < deadline, (tmp_path / "log.txt").read_text()[-3000:]
-            time.sleep(0.05)
+        wait_until(lambda: list((tmp_path / "scratch/stopped").rglob("losses.jsonl")), stopped, tmp_path / "log.txt")
         time.sleep(1)
         os.killpg(stopped.pid, signal.SIGTERM)  # to all processes, as SLURM does; workers that prepare batches, too
         assert stopped.wait(60) != 0
@@ -68,12 +74,20 @@ def test_a_training_that_was_told_to_stop_continues(command, changes, tmp_path):
     assert record["execution"]["processes"] == 2
 
 
-@pytest.mark.parametrize("processes", [1, 2])
-def test_two_copies_at_once_end_well_with_one_result_and_a_third_finds_it(command, tmp_path, processes):
-    both = command("out", f"processes={processes}", "engine=plain")
+@pytest.mark.parametrize("count", [1, 2])
+def test_two_copies_at_once_end_well_with_one_result_and_a_third_finds_it(command, tmp_path, count):
+    both = command("out", f"processes={count}", "engine=plain")
     with (tmp_path / "log.txt").open("w") as log:
-        copies = [start(both, log), start(both, log)]
-        assert [copy.wait(200) for copy in copies] == [0, 0], (tmp_path / "log.txt").read_text()[-3000:]
+        first = start(both, log)
+        wait_until(lambda: list((tmp_path / "scratch/out").rglob("lease")), first, tmp_path / "log.txt")
+        processes = [psutil.Process(first.pid), *psutil.Process(first.pid).children(recursive=True)]
+        for process in processes:
+            process.suspend()  # or it might end before the second has looked
+        second = start(both, log)
+        wait_until(lambda: "waiting until" in (tmp_path / "log.txt").read_text(), second, tmp_path / "log.txt")
+        for process in processes:
+            process.resume()
+        assert [copy.wait(200) for copy in (first, second)] == [0, 0], (tmp_path / "log.txt").read_text()[-3000:]
         made = (tmp_path / "out/run.json").stat().st_mtime_ns
         assert start(both, log).wait(60) == 0
     text = (tmp_path / "log.txt").read_text()
