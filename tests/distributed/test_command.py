@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -82,11 +83,13 @@ def test_two_copies_at_once_end_well_with_one_result_and_a_third_finds_it(comman
         wait_until(lambda: list((tmp_path / "scratch/out").rglob("lease")), first, tmp_path / "log.txt")
         processes = [psutil.Process(first.pid), *psutil.Process(first.pid).children(recursive=True)]
         for process in processes:
-            process.suspend()  # or it might end before the second has looked
+            with suppress(psutil.NoSuchProcess):  # some live for a moment only
+                process.suspend()  # or it might end before the second has looked
         second = start(both, log)
         wait_until(lambda: "waiting until" in (tmp_path / "log.txt").read_text(), second, tmp_path / "log.txt")
         for process in processes:
-            process.resume()
+            with suppress(psutil.NoSuchProcess):
+                process.resume()
         assert [copy.wait(200) for copy in (first, second)] == [0, 0], (tmp_path / "log.txt").read_text()[-3000:]
         made = (tmp_path / "out/run.json").stat().st_mtime_ns
         assert start(both, log).wait(60) == 0
