@@ -40,6 +40,7 @@ def train(
     spec, execution = find_run(experiment, run), changed(execution_spec(experiment.execution), changes)
     launch.ensure(execution)
     jobs.train(experiment, spec, execution, to, record, scratch)
+    launch.leave()
 
 
 def cache(
@@ -66,6 +67,7 @@ def cache(
     launch.ensure(execution)
     for role, folder, scenes, size in jobs.cache(experiment, spec, scratch):
         print(f"{role}: {size / 2**20:.1f} MiB in {folder}, {size / scenes / 2**10:.1f} KiB a training scene")
+    launch.leave()
 
 
 def generate(

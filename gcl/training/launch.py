@@ -2,7 +2,7 @@
 
 torchrun runs this very command once per process. On one node it is enough. On several nodes this command first becomes srun,
 which starts it once on each node; there it becomes torchrun. So it has to be called in a SLURM job, outside of a step (`mpi`
-in workflow/rules/runs.smk).
+in workflow/rules/runs.smk). `leave()` ends the connection of the processes.
 """
 
 import os
@@ -41,6 +41,18 @@ def ensure(execution: ExecutionSpec) -> None:
     os.environ["OMP_NUM_THREADS"] = str(max(1, _threads(os.environ) // here))
     # The dashes keep torchrun from reading our options as short forms of its own.
     os.execv(sys.executable, [*torchrun(execution, os.environ), "-m", "--", *command[2:]])
+
+
+def leave() -> None:
+    """Part from the other processes, if there are any, at the end of the work.
+
+    A process that ends while its messenger threads run is sometimes aborted by the C++ runtime.
+    """
+    import torch.distributed as dist
+
+    if dist.is_initialized():
+        dist.barrier()
+        dist.destroy_process_group()
 
 
 def srun(execution: ExecutionSpec, environment: Mapping[str, str]) -> list[str]:
