@@ -4,7 +4,7 @@
     python benchmarks/step.py --device cuda --pair qwen2.5-vl-3b+qwen3-vl-2b --sequential --to step.json
     python benchmarks/step.py --device cuda --lora 16 --sequential  # 3B+4B: weights and AdamW alone take 122 GiB
 
-Claim: pair <= 1.20 x (learner + guide) on a CPU at miniature scale, <= 1.05 x on a GPU at real shapes.
+Claim: pair <= 1.15 x (learner + guide) on a CPU at miniature scale, <= 1.05 x on a GPU at real shapes.
 
 A step is that of the training loop: forward, losses, backward, clipping, AdamW, schedule. It leaves out reading data and
 writing the log. Learner, guide and pair have their own engines and weights, and see the same batches. They take turns in
