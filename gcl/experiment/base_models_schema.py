@@ -11,7 +11,6 @@ from gcl.experiment.types import Count, Seed, Setting, Strict
 class MiniatureModel(Strict):
     """Architecture of a small instance of a real model class."""
 
-    family: Literal["qwen2_5_vl", "qwen3_vl"]
     hidden_size: Count
     intermediate_size: Count
     layers: Count

@@ -1,4 +1,4 @@
-"""The vision towers with less overhead on a CPU and the same arithmetic: `streamlined(model)` after loading.
+"""The vision towers with less overhead on a CPU and the same arithmetic: `streamline(model)` after loading.
 
 Qwen-VL embeds patches with a `Conv3d` whose kernel covers exactly one patch. That is a matrix product. Qwen-VL also attends
 within pictures (or windows) one by one. Here pictures of equal size go together. This saves convolution kernels and hundreds
@@ -84,8 +84,8 @@ class _Grouped3(_Grouped, Qwen3VLVisionAttention):
 _GROUPED = {Qwen2_5_VLVisionAttention: _Grouped25, Qwen3VLVisionAttention: _Grouped3}
 
 
-def streamlined(model: PreTrainedModel) -> PreTrainedModel:
-    """Change classes in the model's vision tower, which then needs fewer calls on a CPU; return the model.
+def streamline(model: PreTrainedModel) -> None:
+    """Change classes in the model's vision tower, which then needs fewer calls on a CPU.
 
     Raises:
         CheckpointError: if its patch embedding is something else than a convolution over whole patches.
@@ -99,4 +99,3 @@ def streamlined(model: PreTrainedModel) -> PreTrainedModel:
     convolution.__class__ = PatchProjection
     for block in tower.blocks:
         block.attn.__class__ = _GROUPED[type(block.attn)]
-    return model

@@ -1,0 +1,72 @@
+"""InternVL in transformers' own form: a picture is cut into square tiles, and an overview is added. Qwen's tokenizer."""
+
+from collections.abc import Sequence
+
+from transformers import InternVLConfig, InternVLVisionConfig, PreTrainedTokenizerBase, Qwen2Config
+from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2ImageProcessorPil
+
+from gcl.experiment.base_models_schema import MiniatureModel
+from gcl.models.family import Activations, Family, Small
+from gcl.models.qwen_vl import INITIAL_STD, SPECIAL, text_sizes
+
+# Behind those of Qwen, by the names that its processor asks the tokenizer for.
+_OWN = {
+    "start_image_token": "<img>",
+    "end_image_token": "</img>",
+    "context_image_token": "<IMG_CONTEXT>",
+    "video_token": "<video>",
+}
+_CHAT = (
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n"
+    "{% if message.content is string %}{{ message.content }}{% else %}{% for part in message.content %}"
+    "{% if part.type == 'image' %}<IMG_CONTEXT>\n{% else %}{{ part.text }}{% endif %}"
+    "{% endfor %}{% endif %}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+# A tile of 32 pixels and patches of 8 have 16 patches, which the projector makes 4 tokens. A picture of 96 x 64 has 6 tiles
+# and an overview.
+_TILE, _PATCH, _MOST = 32, 8, 6
+
+
+class InternVL(Family):
+    """See the module."""
+
+    name = "internvl"
+    activations = Activations({2: (26, 8, 0, 8), 4: (24, 16, 0, 16)}, {2: (26, 4), 4: (44, 8)})
+
+    def special_tokens(self) -> Sequence[str]:
+        return (*SPECIAL, *_OWN.values())
+
+    def named_tokens(self) -> dict[str, str]:
+        return _OWN
+
+    def chat_template(self) -> str:
+        return _CHAT
+
+    def small(self, shape: MiniatureModel, tokenizer: PreTrainedTokenizerBase, pixels: tuple[int, int]) -> Small:
+        text = text_sizes(shape, len(tokenizer), tokenizer.pad_token_id, tokenizer.eos_token_id)
+        text |= {"rope_parameters": {"rope_type": "default", "rope_theta": 1000.0}, "bos_token_id": None}
+        vision = InternVLVisionConfig(
+            hidden_size=shape.vision_hidden_size,
+            intermediate_size=2 * shape.vision_hidden_size,
+            num_hidden_layers=shape.vision_layers,
+            num_attention_heads=4,
+            image_size=(_TILE, _TILE),
+            patch_size=(_PATCH, _PATCH),
+            initializer_range=INITIAL_STD,
+        )
+        count = (_TILE // _PATCH // 2) ** 2
+        config = InternVLConfig(
+            vision_config=vision,
+            text_config=Qwen2Config(**text, tie_word_embeddings=shape.tied_head),
+            image_token_id=tokenizer.convert_tokens_to_ids(_OWN["context_image_token"]),
+            image_seq_length=count,
+            tie_word_embeddings=shape.tied_head,
+        )
+        images = GotOcr2ImageProcessorPil(
+            size={"height": _TILE, "width": _TILE}, crop_to_patches=True, min_patches=1, max_patches=_MOST
+        )
+        return Small(config, images, {"image_seq_length": count})
+
+
+FAMILY = InternVL()
