@@ -172,7 +172,7 @@ def published_inputs(run: RunSpec, *, tiny: bool, layers: int | None) -> tuple[C
         grid, values = PICTURE // tower.patch_size, 3 * tower.temporal_patch_size * tower.patch_size**2
         image = EncodedImage(torch.randn(grid**2, values, generator=generator), torch.tensor([[1, grid, grid]]))
         prompt = [START, *[IMAGE] * family_tokens(config), END, *question]
-        return Sample(prompt + answer, [IGNORED] * len(prompt) + answer, image)
+        return Sample(prompt + answer, [IGNORED] * len(prompt) + answer, (image,))
 
     def one_pass(size: int) -> LocalBatch:
         lengths = torch.randint(ANSWERS[0], ANSWERS[1] + 1, (size,), generator=generator).tolist()

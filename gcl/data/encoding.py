@@ -1,7 +1,8 @@
 """From exchanges to tensors: `Encoder` makes one sample for one member, `collate` pads samples into a batch.
 
-A sample is one exchange: system message, image if there is one, question, and (for training) the answer. Each member has an
-encoder of its own, since patch sizes, templates and numbers of image tokens differ. The answer tokens are the same for all.
+A sample is one exchange: system message, images with their names, earlier turns, question, and (for training) the answer.
+Each member has an encoder of its own, since patch sizes, templates and numbers of image tokens differ. The answer tokens are
+the same for all.
 A text may hold control words of the model, such as <|im_end|>. They are encoded letter by letter. So only the chat template
 opens and ends turns, and only the encoder places the image.
 """
@@ -11,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -41,11 +42,11 @@ class EncodedImage:
 
 @dataclass(frozen=True)
 class Sample:
-    """One exchange for one member: token ids, labels (`IGNORED` outside the answer), image or None."""
+    """One exchange for one member: token ids, labels (`IGNORED` outside the answer), images in their order."""
 
     ids: list[int]
     labels: list[int]
-    image: EncodedImage | None
+    images: tuple[EncodedImage, ...]
 
 
 @dataclass
@@ -56,7 +57,7 @@ class Encoder:
     system: str  # system message, given to every family alike
     _images: dict[Path, EncodedImage] = field(default_factory=dict, repr=False)
     _cached_bytes: int = field(default=0, repr=False)
-    _prompts: dict[tuple[str, bool], list[int]] = field(default_factory=dict, repr=False)
+    _prompts: dict[tuple[Any, ...], list[int]] = field(default_factory=dict, repr=False)
     _answers: dict[str, list[int]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -67,9 +68,9 @@ class Encoder:
 
     def prompt(self, exchange: Exchange, answer: Sequence[int] = ()) -> Sample:
         """Encode the question alone, to be continued, or with the tokens of an answer as labels."""
-        image = None if exchange.image is None else self._image(exchange.image)
-        prompt = self._prompt(exchange, image)
-        return Sample([*prompt, *answer], [*[IGNORED] * len(prompt), *answer], image)
+        images = tuple(self._image(picture.path) for picture in exchange.pictures)
+        prompt = self._prompt(exchange, images)
+        return Sample([*prompt, *answer], [*[IGNORED] * len(prompt), *answer], images)
 
     def sample(self, exchange: Exchange) -> Sample:
         """Encode the question and, as labels, the reference answer."""
@@ -82,25 +83,38 @@ class Encoder:
         return self._answers[text]
 
     def template(self, exchange: Exchange) -> list[int]:
-        """Tokens of the question, with a single one in place of the image."""
-        key = (exchange.question, exchange.image is not None)
+        """Tokens of the question and all before it, with a single one in place of each image."""
+        names = tuple(picture.name for picture in exchange.pictures)
+        key = (names, exchange.earlier, exchange.question)
         if key not in self._prompts:
-            words = {"type": "text", "text": self._plain(exchange.question)}
-            messages = [
-                {"role": "system", "content": self._plain(self.system)},
-                {"role": "user", "content": [*[{"type": "image"}] * (exchange.image is not None), words]},
-            ]
+            messages = [{"role": "system", "content": self._plain(self.system)}, *self._dialogue(names, exchange)]
             template = self.preprocessor.tokenizer.apply_chat_template
             self._prompts[key] = self._ids(template(messages, tokenize=False, add_generation_prompt=True))
         return self._prompts[key]
 
-    def _prompt(self, exchange: Exchange, image: EncodedImage | None) -> list[int]:
-        ids = self.template(exchange)
-        if image is None:
-            return ids
-        where = ids.index(self.image_token)
-        count = int(image.grid_13.prod()) // self.preprocessor.image_processor.merge_size**2
-        return ids[:where] + [self.image_token] * count + ids[where + 1 :]
+    def _dialogue(self, names: Sequence[str | None], exchange: Exchange) -> Iterator[dict[str, Any]]:
+        """User and assistant in turn. The first message begins with the images, each after its name if it has one."""
+        shown = []
+        for name in names:
+            shown += [*([self._words(f"{name}:")] if name else []), {"type": "image"}]
+        for turn in exchange.earlier:
+            yield {"role": "user", "content": [*shown, self._words(turn.question)]}
+            yield {"role": "assistant", "content": [self._words(turn.answer)]}
+            shown = []
+        yield {"role": "user", "content": [*shown, self._words(exchange.question)]}
+
+    def _words(self, text: str) -> dict[str, str]:
+        return {"type": "text", "text": self._plain(text)}
+
+    def _prompt(self, exchange: Exchange, images: Sequence[EncodedImage]) -> list[int]:
+        """The template with as many tokens in place of each image as the member has features of it."""
+        ids, waiting = [], iter(images)
+        for token in self.template(exchange):
+            count = 1
+            if token == self.image_token:
+                count = int(next(waiting).grid_13.prod()) // self.preprocessor.image_processor.merge_size**2
+            ids += [token] * count
+        return ids
 
     @cached_property
     def _control_words(self) -> re.Pattern[str]:
@@ -140,9 +154,9 @@ def collate(samples: Sequence[Sample], encoder: Encoder, *, left_padded: bool) -
 
     Returns:
         input_ids, attention_mask, mm_token_type_ids, labels [B, T]; pixel_values [P, C]; image_grid_thw [images, 3].
-        The last two are absent if no sample has an image.
+        Images come sample by sample, in their order. The last two are absent if no sample has an image.
     """
-    images = [sample.image for sample in samples if sample.image is not None]
+    images = [image for sample in samples for image in sample.images]
     length = max(len(sample.ids) for sample in samples)
 
     def padded(rows: list[list[int]], filler: int) -> Tensor:

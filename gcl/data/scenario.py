@@ -20,13 +20,22 @@ class Turn:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """A picture and, among several, its name: a camera, such as "rear camera", or a time, such as "2 s before"."""
+
+    path: Path
+    name: str | None = None  # members read it before the picture
+
+
+@dataclass(frozen=True)
 class Exchange:
-    """A sample of training: a question to a member, its picture if it has one, and the reference answer."""
+    """A sample of training: a question to a member, its pictures in order, and the reference answer."""
 
     id: str  # for messages, "<scenario>/<turn>"
-    image: Path | None  # the picture's path; None for words alone
+    pictures: tuple[Picture, ...]  # none for words alone
     question: str
     answer: str
+    earlier: tuple[Turn, ...] = ()  # what was asked and answered before; the pictures stand in the first question
 
 
 class Query(NamedTuple):
@@ -50,7 +59,7 @@ class Scenario:
 
     def exchange(self, turn: str) -> Exchange:
         """One turn, asked alone."""
-        return Exchange(f"{self.id}/{turn}", self.image, self.turns[turn].question, self.turns[turn].answer)
+        return Exchange(f"{self.id}/{turn}", (Picture(self.image),), self.turns[turn].question, self.turns[turn].answer)
 
     @property
     def text_sha256(self) -> str:

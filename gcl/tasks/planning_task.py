@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from gcl.data.scenario import Exchange, Query
+from gcl.data.scenario import Exchange, Picture, Query
 from gcl.errors import ConfigError, DataError
 from gcl.experiment.planning_schema import VIEWS, PlanningEvaluation
 from gcl.experiment.runs import ReferenceFeed, RunSpec
@@ -57,12 +57,12 @@ class PlanningTask:
 
     def exchange(self, item: StateRecord, question: str) -> Exchange:
         """A state as a view shows it. "answer" asks for the plan alone, from the picture. "reading" asks for all in it."""
-        picture = self.pictures / f"{item.id}.png"
+        picture = (Picture(self.pictures / f"{item.id}.png"),)
         if question == "reading":
             return Exchange(f"{item.id}/reading", picture, perception_prompt(item).text, perception.answer(item.state))
         view, form = (question, "map, route, answer") if question in VIEWS else ("image", "answer")
         shown = prompt(item, view, form)
-        return Exchange(f"{item.id}/{view}", picture if shown.image else None, shown.text, response(item, form))
+        return Exchange(f"{item.id}/{view}", picture if shown.image else (), shown.text, response(item, form))
 
     def data_sha256(self, split: str) -> str:
         """Hash of all states and of the split's pictures.

@@ -107,7 +107,8 @@ class VLLM:
         self._sampling = vllm.SamplingParams
         images = encoder.preprocessor.image_processor
         picture = images.size["longest_edge"] // (images.patch_size * images.merge_size) ** 2
-        length = max(len(encoder.template(each)) for each in questions) + picture + max_new_tokens
+        most = max(len(each.pictures) for each in questions)
+        length = max(len(encoder.template(each)) + picture * len(each.pictures) for each in questions) + max_new_tokens
         self._copy = vllm.LLM(
             model=start.path,
             revision=start.revision,
@@ -122,7 +123,7 @@ class VLLM:
             kv_cache_memory_bytes=rows * (length + _SPARE) * _cache_bytes(member),
             gpu_memory_utilization=0.05,  # must be free at the start; the line above decides the use
             mm_processor_kwargs={"min_pixels": images.size["shortest_edge"], "max_pixels": images.size["longest_edge"]},
-            limit_mm_per_prompt={"image": 1, "video": 0},
+            limit_mm_per_prompt={"image": most, "video": 0},
             # Nothing is kept from step to step: it was computed with other weights.
             enable_prefix_caching=False,
             mm_processor_cache_gb=0,
@@ -172,8 +173,8 @@ class VLLM:
 
     def _question(self, exchange: Exchange) -> dict[str, Any]:
         asked: dict[str, Any] = {"prompt_token_ids": self.member.encoder.template(exchange)}
-        if exchange.image is not None:
-            asked["multi_modal_data"] = {"image": load_picture(exchange.image)[0]}
+        if exchange.pictures:
+            asked["multi_modal_data"] = {"image": [load_picture(picture.path)[0] for picture in exchange.pictures]}
         return asked
 
     @torch.no_grad()

@@ -9,7 +9,7 @@ from group_case import make_run
 from planning_cases import LAKE, MAZE
 
 from gcl.data.encoding import IGNORED, Encoder
-from gcl.data.scenario import Exchange
+from gcl.data.scenario import Exchange, Picture
 from gcl.experiment.execution import ExecutionSpec
 from gcl.experiment.runs import ObjectiveSpec
 from gcl.experiment.weights import Weights
@@ -36,7 +36,9 @@ def tasks(tmp_path_factory) -> list[list[Exchange]]:
         save_picture(render(record.state, 64), folder / f"{number}.png")
         seen = [prompt(record, view) for view in ("image", "symbols+plan")]
         path = folder / f"{number}.png"
-        views.append([Exchange(record.id, path if shown.image else None, shown.text[:90], "") for shown in seen])
+        views.append(
+            [Exchange(record.id, (Picture(path),) if shown.image else (), shown.text[:90], "") for shown in seen]
+        )
     return [list(view) for view in zip(*views, strict=True)]
 
 

@@ -8,7 +8,7 @@ import torch
 from group_case import make_run
 from planning_cases import LAKE, MAZE
 
-from gcl.data.scenario import Exchange
+from gcl.data.scenario import Exchange, Picture
 from gcl.errors import ConfigError, TrainingError
 from gcl.experiment.base_models_schema import MiniatureModel
 from gcl.experiment.methods.registry import find_run
@@ -35,7 +35,9 @@ def tasks(tmp_path_factory) -> list[list[Exchange]]:
         path = folder / f"{number}.png"
         save_picture(render(record.state, 64), path)
         seen = [prompt(record, view) for view in ("image", "symbols+plan")]
-        views.append([Exchange(record.id, path if shown.image else None, shown.text[:90], "") for shown in seen])
+        views.append(
+            [Exchange(record.id, (Picture(path),) if shown.image else (), shown.text[:90], "") for shown in seen]
+        )
     return [list(view) for view in zip(*views, strict=True)]
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 from transformers import AutoModelForImageTextToText, ProcessorMixin
 
 from gcl.data.encoding import IGNORED, Encoder, collate
-from gcl.data.scenario import Exchange
+from gcl.data.scenario import Exchange, Picture, Turn
 from gcl.experiment.weights import Weights
 from gcl.models.backbone import load_preprocessor
 from gcl.models.shared_vocabulary import shared_vocabulary
@@ -107,19 +107,33 @@ def test_members_share_the_ids_of_both_families_and_no_padding(encoders, pair):
     assert shared_vocabulary(tokenizers, [PUBLISHED[name].rows for name in pair]) == SHARED + 4 * of_one_family
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_named_pictures_and_earlier_turns_equal_the_processors(encoders, processors, picture, name):
+    named = [{"type": "text", "text": "front camera:"}, {"type": "image", "path": str(picture)}] * 2
+    first, then = (
+        messages(question, answer, None)[1:] for question, answer in (("Who?", "A man."), ("And now?", None))
+    )
+    first[0]["content"] = [*named, *first[0]["content"]]
+    conversation = [*messages("", None, None)[:1], *first, *then]
+    shown = (Picture(picture, "front camera"),) * 2
+    ours = encoders[name].prompt(Exchange("x", shown, "And now?", "", (Turn("Who?", "A man."),)))
+    assert ours.ids == question_by_processor(processors[name], conversation)
+
+
 @pytest.mark.parametrize(("text", "with_picture"), CASES, ids=str)
 @pytest.mark.parametrize("name", MODELS)
 def test_ids_labels_and_pixels_equal_the_processors(encoders, processors, picture, name, text, with_picture):
     image = picture if with_picture else None
     theirs = by_processor(processors[name], TEXTS[text], TEXTS[text].lstrip(), image)
-    ours = encoders[name].sample(Exchange("x", image, TEXTS[text], TEXTS[text].lstrip()))
+    shown = (Picture(picture),) if with_picture else ()
+    ours = encoders[name].sample(Exchange("x", shown, TEXTS[text], TEXTS[text].lstrip()))
     # The template writes a newline behind the last turn. Nothing follows it, and no model has to predict it.
     assert theirs["ids"][-1] == NEWLINE and theirs["labels"][-1] == IGNORED
     assert ours.ids == theirs["ids"][:-1] and ours.labels == theirs["labels"][:-1]
     assert ours.labels[-1] == END
     if with_picture:
-        assert torch.equal(ours.image.pixels_PC, theirs["pixel_values"])
-        assert torch.equal(ours.image.grid_13, theirs["image_grid_thw"])
+        assert torch.equal(ours.images[0].pixels_PC, theirs["pixel_values"])
+        assert torch.equal(ours.images[0].grid_13, theirs["image_grid_thw"])
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -140,7 +154,7 @@ def test_random_texts_have_the_processors_ids(encoders, processors, name):
     for _ in range(300):
         question, answer = ("".join(draw.choices(pieces, k=draw.randrange(1, 30))) for _ in range(2))
         theirs = by_processor(processors[name], question, answer.lstrip(), None)
-        ours = encoders[name].sample(Exchange("x", None, question, answer.lstrip()))
+        ours = encoders[name].sample(Exchange("x", (), question, answer.lstrip()))
         assert (ours.ids, ours.labels) == (theirs["ids"][:-1], theirs["labels"][:-1]), (question, answer)
 
 
@@ -148,7 +162,7 @@ def test_random_texts_have_the_processors_ids(encoders, processors, name):
 def test_an_answer_that_begins_with_a_line_break_is_split_as_a_model_generates_it(encoders, processors, name):
     """The processor reads the prompt's last newline and the answer's first as one token. A prompt ends with the first."""
     theirs = by_processor(processors[name], "x", "\nGo", None)
-    ours = encoders[name].sample(Exchange("x", None, "x", "\nGo"))
+    ours = encoders[name].sample(Exchange("x", (), "x", "\nGo"))
     tokenizer = encoders[name].preprocessor.tokenizer
     assert ours.ids != theirs["ids"][:-1] and tokenizer.decode(ours.ids) == tokenizer.decode(theirs["ids"][:-1])
     prompt = question_by_processor(processors[name], messages("x", None, None))
@@ -158,7 +172,7 @@ def test_an_answer_that_begins_with_a_line_break_is_split_as_a_model_generates_i
 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_system_message_is_given_because_only_one_family_has_a_default(encoders, processors, name):
-    ours = encoders[name].prompt(Exchange("x", None, "What now?", "")).ids
+    ours = encoders[name].prompt(Exchange("x", (), "What now?", "")).ids
     theirs = question_by_processor(processors[name], messages("What now?", None, None, system=None))
     own = len(ours) - len(theirs)
     assert theirs == ours[own:] and own == (0 if PUBLISHED[name].family == "qwen2_5_vl" else ours.index(END) + 2)
@@ -175,7 +189,7 @@ def test_control_words_differ_on_purpose(encoders, processors, picture, name, wo
         return [token for token in ids if token in added]
 
     text = f"Say {word} and go."
-    ours, usual = (encoder.sample(Exchange("x", picture, t, t)) for t in (text, "Say it and go."))
+    ours, usual = (encoder.sample(Exchange("x", (Picture(picture),), t, t)) for t in (text, "Say it and go."))
     assert control(ours.ids) == control(usual.ids)
     assert [label for label in control(ours.labels) if label != IGNORED] == [END]
     cut = text.index("<") + 1
@@ -216,7 +230,10 @@ def positions(sample_ids: list[int], grid: torch.Tensor | None, merge: int = 2) 
 def test_a_batch_and_its_positions_equal_the_processors(encoders, processors, picture, name, left_padded):
     encoder, questions = encoders[name], ["What now?", TEXTS["Chinese"] * 3, TEXTS["emoji"]]
     pictures = [picture, None, picture]
-    samples = [encoder.prompt(Exchange("x", p, q, "")) for p, q in zip(pictures, questions, strict=True)]
+    samples = [
+        encoder.prompt(Exchange("x", (Picture(p),) if p else (), q, ""))
+        for p, q in zip(pictures, questions, strict=True)
+    ]
     ours = collate(samples, encoder, left_padded=left_padded)
     theirs = processors[name].apply_chat_template(
         [messages(q, None, p) for p, q in zip(pictures, questions, strict=True)],
@@ -234,7 +251,7 @@ def test_a_batch_and_its_positions_equal_the_processors(encoders, processors, pi
         model = AutoModelForImageTextToText.from_config(published_config(name)).model
     found, _ = model.get_rope_index(**{key: ours[key] for key in theirs if key != "pixel_values"})
     for row, sample in enumerate(samples):
-        expected = positions(sample.ids, sample.image and sample.image.grid_13)
+        expected = positions(sample.ids, sample.images[0].grid_13 if sample.images else None)
         assert torch.equal(found[:, row, ours["attention_mask"][row].bool()], expected), row
 
 
@@ -264,11 +281,11 @@ SIZES = {
 @pytest.mark.parametrize(("name", "limits"), SIZES, ids=str)
 def test_pictures_become_the_patches_of_the_family(checkpoints, picture, name, limits):
     preprocessor = load_preprocessor(Weights(path=str(checkpoints[name])), limits)
-    sample = Encoder(preprocessor, SYSTEM).prompt(Exchange("x", picture, "What now?", ""))
+    sample = Encoder(preprocessor, SYSTEM).prompt(Exchange("x", (Picture(picture),), "What now?", ""))
     (width, height), side = SIZES[name, limits], PREPROCESSING[PUBLISHED[name].family]["patch_size"]
     assert limits is None or width * height <= limits[1]
-    assert sample.image.grid_13.tolist() == [[1, height // side, width // side]]
+    assert sample.images[0].grid_13.tolist() == [[1, height // side, width // side]]
     assert sample.ids.count(IMAGE) == width * height // (2 * side) ** 2
     assert sample.ids[sample.ids.index(IMAGE) - 1] == VISION_START and sample.ids[0] == START
     expected = patches(Image.open(picture), PUBLISHED[name].family, (width, height))
-    np.testing.assert_allclose(sample.image.pixels_PC.numpy(), expected, rtol=0, atol=2e-6)
+    np.testing.assert_allclose(sample.images[0].pixels_PC.numpy(), expected, rtol=0, atol=2e-6)

@@ -17,7 +17,7 @@ from transformers import AutoModelForImageTextToText, ProcessorMixin
 from transformers.loss.loss_utils import ForCausalLMLoss
 
 from gcl.data.encoding import IGNORED, Encoder, collate
-from gcl.data.scenario import Exchange
+from gcl.data.scenario import Exchange, Picture
 from gcl.experiment.weights import Weights
 from gcl.models.backbone import load_preprocessor
 from gcl.models.vision import streamlined
@@ -77,7 +77,7 @@ def ours(model: nn.Module, folder: Path, pictures: list[Path]) -> tuple[float, d
     encoder = Encoder(load_preprocessor(Weights(path=str(folder)), LIMITS), SYSTEM)
     run = make_run(dict.fromkeys(("qwen2_5_vl", "qwen3_vl"), folder), members=1)
     member = Member(run.members[0], run.training, streamlined(model), encoder, semantic_size=None, seed=0)
-    samples = [encoder.sample(Exchange("x", p, *turn)) for p, turn in zip(pictures, TURNS, strict=True)]
+    samples = [encoder.sample(Exchange("x", (Picture(p),), *turn)) for p, turn in zip(pictures, TURNS, strict=True)]
     batch = collate(samples, encoder, left_padded=False)
     hidden, head, _ = member(batch)
     labels = answers(batch)

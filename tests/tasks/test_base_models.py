@@ -120,7 +120,7 @@ def test_every_text_comes_back_as_it_was(project, experiment):
 
 def test_the_frame_of_a_chat_is_cut_as_published_tokenizers_cut_it(project, experiment):
     preprocessor, system = load_preprocessor(Weights(path=str(project / "published"))), experiment.prompt.system.value
-    ids = Encoder(preprocessor, system).prompt(Exchange("e", None, "1", "")).ids
+    ids = Encoder(preprocessor, system).prompt(Exchange("e", (), "1", "")).ids
     tokens = [preprocessor.tokenizer.decode([token]) for token in ids]
     start, end = "<|im_start|>", "<|im_end|>"
     turns = [[start, role, "\n", text, end, "\n"] for role, text in (("system", system), ("user", "1"))]

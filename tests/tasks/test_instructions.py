@@ -186,10 +186,11 @@ def test_a_set_is_read_as_it_was_written(folder):
         items, written = read_instructions(folder, split), lines(folder, split)
         assert len(items) == len(written)
         for item, line in zip(items, written, strict=True):
-            image = item.exchange.image
+            paths = [picture.path for picture in item.exchange.pictures]
             assert (item.id, item.kind) == (item.exchange.id, line["kind"]) == (line["id"], item.kind)
             assert (item.exchange.question, item.exchange.answer) == (line["question"], line["answer"])
-            assert image is None if line["image"] is None else image == folder / line["image"] and image.is_file()
+            assert paths == ([] if line["image"] is None else [folder / line["image"]])
+            assert all(path.is_file() for path in paths)
 
 
 GOOD = {"id": "a/0", "kind": "text/say", "image": None, "question": "Say yes.", "answer": "Yes."}

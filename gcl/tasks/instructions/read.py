@@ -7,7 +7,7 @@ from typing import Any
 
 from gcl.data.annotations import kind, read_json, text_field
 from gcl.data.problem import Problem
-from gcl.data.scenario import Exchange
+from gcl.data.scenario import Exchange, Picture
 from gcl.errors import raise_all
 
 
@@ -34,22 +34,22 @@ def read_instructions(folder: Path, split: str) -> list[InstructionItem]:
         id, name, question, answer = (
             text_field(line.fields, field, line.where, problems) for field in ("id", "kind", "question", "answer")
         )
-        image = _image(folder, line.fields, line.where, problems)
+        pictures = _pictures(folder, line.fields, line.where, problems)
         if len(problems) == before:
-            items.append(InstructionItem(id, name, Exchange(id, image, question, answer)))
+            items.append(InstructionItem(id, name, Exchange(id, pictures, question, answer)))
     raise_all(problems, f"{path}: damaged or incomplete; write the instructions again")
     return items
 
 
-def _image(folder: Path, fields: Mapping[str, Any], where: str, problems: list[Problem]) -> Path | None:
-    """The picture's path, or None for words alone."""
+def _pictures(folder: Path, fields: Mapping[str, Any], where: str, problems: list[Problem]) -> tuple[Picture, ...]:
+    """The picture, or nothing for words alone."""
     image = fields.get("image", False)
     if image is None:
-        return None
+        return ()
     if not isinstance(image, str):
         what = "missing" if image is False else f"{kind(image)} instead of a path"
         problems.append(Problem(where, "image", what, "write the picture's path, or null"))
-        return None
+        return ()
     if not (folder / image).is_file():
         problems.append(Problem(where, "image", f"no such picture as {image}", "write the instructions again"))
-    return folder / image
+    return (Picture(folder / image),)
