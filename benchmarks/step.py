@@ -34,7 +34,7 @@ from head import hardware
 from transformers import AutoModelForImageTextToText, PretrainedConfig, PreTrainedModel
 
 from gcl.data.drawing.datasets import write_dataset
-from gcl.data.encoding import IGNORED, EncodedImage, Encoder, Sample, chunks, collate
+from gcl.data.encoding import IGNORED, Encoder, Sample, chunks, collate
 from gcl.data.importing.importer import import_source
 from gcl.data.raw import read_raw
 from gcl.experiment.dialogue import dialogue_of
@@ -46,7 +46,8 @@ from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment
 from gcl.experiment.types import Lora
 from gcl.experiment.yaml_files import read_yaml
-from gcl.models.backbone import load_backbone, load_preprocessor
+from gcl.models.backbone import load_backbone
+from gcl.models.preprocessor import EncodedPictures, Preprocessor, load_preprocessor
 from gcl.models.shared_vocabulary import shared_vocabulary
 from gcl.operations.memory import ALLOWANCE, memory_plan
 from gcl.training.batches import LocalBatch, LocalBatches
@@ -157,7 +158,9 @@ def published_config(model: str, *, tiny: bool = False, layers: int | None = Non
 def published_inputs(run: RunSpec, *, tiny: bool, layers: int | None) -> tuple[Callable, int, list[list[LocalBatch]]]:
     """Models of paper scale, the number of ids that they share, and inputs of noise and random words."""
     configs = [published_config(member.model, tiny=tiny, layers=layers) for member in run.members]
-    generator, encoder = torch.Generator().manual_seed(0), SimpleNamespace(pad_token=PAD, image_token=IMAGE)
+    generator = torch.Generator().manual_seed(0)
+    names = SimpleNamespace(type_ids="mm_token_type_ids", picture_tokens=[IMAGE], joined=Preprocessor.joined)
+    encoder = SimpleNamespace(pad_token=PAD, preprocessor=names)
 
     def build(k: int) -> tuple[PreTrainedModel, None]:
         torch.manual_seed(k)
@@ -170,9 +173,10 @@ def published_inputs(run: RunSpec, *, tiny: bool, layers: int | None) -> tuple[C
     def sample(config: PretrainedConfig, question: list[int], answer: list[int]) -> Sample:
         tower = config.vision_config
         grid, values = PICTURE // tower.patch_size, 3 * tower.temporal_patch_size * tower.patch_size**2
-        image = EncodedImage(torch.randn(grid**2, values, generator=generator), torch.tensor([[1, grid, grid]]))
+        features = {"pixel_values": torch.randn(grid**2, values, generator=generator)}
+        pictures = EncodedPictures(features | {"image_grid_thw": torch.tensor([[1, grid, grid]])}, ())
         prompt = [START, *[IMAGE] * family_tokens(config), END, *question]
-        return Sample(prompt + answer, [IGNORED] * len(prompt) + answer, (image,))
+        return Sample(prompt + answer, [IGNORED] * len(prompt) + answer, pictures)
 
     def one_pass(size: int) -> LocalBatch:
         lengths = torch.randint(ANSWERS[0], ANSWERS[1] + 1, (size,), generator=generator).tolist()

@@ -51,31 +51,68 @@ def scenarios(experiment, tmp_path_factory) -> list[Scenario]:
 
 
 @pytest.fixture(scope="session")
-def vocabulary(experiment):
-    """The miniature tokenizer's vocabulary, trained on fewer scenes."""
+def corpus(experiment) -> list[str]:
+    """Texts of drawn scenes, from which vocabularies are made."""
     from gcl.data.drawing.datasets import text_corpus
+
+    return list(text_corpus(7, all_questions(experiment), experiment.prompt.system.value, scenes=100))
+
+
+@pytest.fixture(scope="session")
+def vocabulary(corpus):
+    """The miniature tokenizer's vocabulary, trained on fewer scenes."""
     from gcl.models.bpe import train_vocabulary
 
-    corpus = text_corpus(7, all_questions(experiment), experiment.prompt.system.value, scenes=100)
     return train_vocabulary(corpus, 400)
+
+
+def tiny(**changes) -> MiniatureModel:
+    """The shape of a model for tests."""
+    usual = {
+        "hidden_size": 32, "intermediate_size": 64, "layers": 2, "heads": 2, "kv_heads": 1,
+        "vision_hidden_size": 32, "vision_layers": 2, "tied_head": True, "head_padding": 0,
+    }  # fmt: skip
+    return MiniatureModel(**usual | changes)
+
+
+def write_backbone(folder: Path, family: str, vocabulary, shape: MiniatureModel) -> Path:
+    """Write an untrained model."""
+    from gcl.models.family import get_family
+    from gcl.models.miniature import build_small
+
+    model, preprocessor = build_small(get_family(family), shape, vocabulary, (784, 50176), seed=1)
+    model.save_pretrained(folder)
+    preprocessor.save(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")
 def backbones(vocabulary, tmp_path_factory) -> dict[str, Path]:
-    """Two untrained backbones on disk, one per family, with heads of different height."""
-    from gcl.models.miniature import build_model, build_preprocessor
+    """Two untrained backbones on disk, one of each of the paper's families, with heads of different height."""
+    shapes = {"qwen2_5_vl": tiny(tied_head=False, head_padding=64), "qwen3_vl": tiny()}
+    return {
+        family: write_backbone(tmp_path_factory.mktemp(family), family, vocabulary, shape)
+        for family, shape in shapes.items()
+    }
 
-    folders = {}
-    for family, padding, tied in (("qwen2_5_vl", 64, False), ("qwen3_vl", 0, True)):
-        spec = MiniatureModel(
-            family=family, hidden_size=32, intermediate_size=64, layers=2, heads=2, kv_heads=1,
-            vision_hidden_size=32, vision_layers=2, tied_head=tied, head_padding=padding,
-        )  # fmt: skip
-        preprocessor = build_preprocessor(family, vocabulary, (784, 50176))
-        folders[family] = tmp_path_factory.mktemp(family)
-        build_model(spec, preprocessor, seed=1).save_pretrained(folders[family])
-        preprocessor.save(folders[family])
-    return folders
+
+@pytest.fixture(scope="session")
+def all_backbones(corpus, vocabulary, backbones, tmp_path_factory) -> dict[str, Path]:
+    """An untrained backbone of every family on disk; each has the tokenizer of its family."""
+    from gcl.models.bpe import train_vocabulary
+    from gcl.models.family import get_family, listed
+
+    words = {
+        "qwen": vocabulary,
+        "gpt2": train_vocabulary(corpus, 420, "gpt2"),
+        "gemma": train_vocabulary(corpus, 600, "gemma"),
+    }
+    others = {
+        family: write_backbone(tmp_path_factory.mktemp(family), family, words[get_family(family).spelling], tiny())
+        for family in listed()
+        if family not in backbones
+    }
+    return backbones | others
 
 
 @pytest.fixture

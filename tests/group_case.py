@@ -24,9 +24,10 @@ def make_run(
     frozen=(),
     lora=None,
     validation=None,
+    families=("qwen2_5_vl", "qwen3_vl", "qwen2_5_vl"),
 ) -> RunSpec:
     roles, taus = ("learner", "guide", "third"), (3.0, 2.0, 1.0)
-    paths = [str(path) for path in (folders["qwen2_5_vl"], folders["qwen3_vl"], folders["qwen2_5_vl"])]
+    paths = [str(folders[family]) for family in families]
     return RunSpec(
         scale="miniature",
         dataset="snei",
@@ -34,7 +35,7 @@ def make_run(
         variant="full",
         seed=0,
         members=[
-            MemberSpec(role=roles[k], model=f"m{k}", start=Weights(path=paths[k]), lr=lr[k], tau=taus[k])
+            MemberSpec(role=roles[k], model=f"m{k}", family=families[k], start=Weights(path=paths[k]), lr=lr[k], tau=taus[k])
             for k in range(members)
         ],
         feed=ReferenceFeed(shown=[Shown(questions=["perception", "action"])]),

@@ -89,7 +89,8 @@ def build(model: str, /, *, vocabulary: Path, to: Path, file: File = None, scale
         known = ", ".join(settings.models.value)
         raise ConfigError(f"base_models.models has no {model!r}; use one of {known}, or add it there")
     architecture = settings.models.value[model]
-    untrained.build(architecture, vocabulary, (pixels[0], pixels[1]), settings.seed.value, to)
+    family = experiment.models[model].family.value
+    untrained.build(family, architecture, vocabulary, (pixels[0], pixels[1]), settings.seed.value, to)
 
 
 def publish(

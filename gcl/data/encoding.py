@@ -1,8 +1,8 @@
 """From exchanges to tensors: `Encoder` makes one sample for one member, `collate` pads samples into a batch.
 
 A sample is one exchange: system message, images with their names, earlier turns, question, and (for training) the answer.
-Each member has an encoder of its own, since patch sizes, templates and numbers of image tokens differ. The answer tokens are
-the same for all.
+Each member has an encoder of its own, since families differ in templates, tokenizers and numbers of picture tokens.
+
 A text may hold control words of the model, such as <|im_end|>. They are encoded letter by letter. So only the chat template
 opens and ends turns, and only the encoder places the image.
 """
@@ -20,8 +20,8 @@ from torch import Tensor
 from gcl.data.images import load_picture
 from gcl.data.scenario import Exchange
 from gcl.experiment.marks import marks
-from gcl.models.backbone import Preprocessor
-from gcl.models.shared_vocabulary import QWEN3_SPECIAL
+from gcl.models.preprocessor import EncodedPictures, Preprocessor
+from gcl.models.qwen_vl import QWEN3_SPECIAL
 
 T = TypeVar("T")
 
@@ -33,20 +33,12 @@ IMAGE_CACHE_BYTES = 512 * 2**20
 
 
 @dataclass(frozen=True)
-class EncodedImage:
-    """Patches [P, C] of one picture and its grid [1, 3] (time, height, width in patches)."""
-
-    pixels_PC: Tensor
-    grid_13: Tensor
-
-
-@dataclass(frozen=True)
 class Sample:
-    """One exchange for one member: token ids, labels (`IGNORED` outside the answer), images in their order."""
+    """One exchange for one member: token ids, labels (`IGNORED` outside the answer), pictures or None."""
 
     ids: list[int]
     labels: list[int]
-    images: tuple[EncodedImage, ...]
+    pictures: EncodedPictures | None
 
 
 @dataclass
@@ -55,22 +47,22 @@ class Encoder:
 
     preprocessor: Preprocessor  # the member's tokenizer and image processor
     system: str  # system message, given to every family alike
-    _images: dict[Path, EncodedImage] = field(default_factory=dict, repr=False)
+    _pictures: dict[tuple[Path, ...], EncodedPictures] = field(default_factory=dict, repr=False)
     _cached_bytes: int = field(default=0, repr=False)
     _prompts: dict[tuple[Any, ...], list[int]] = field(default_factory=dict, repr=False)
     _answers: dict[str, list[int]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        tokenizer = self.preprocessor.tokenizer
-        self.image_token = tokenizer.convert_tokens_to_ids("<|image_pad|>")
-        self.end_token = tokenizer.convert_tokens_to_ids("<|im_end|>")
+        tokenizer, turns = self.preprocessor.tokenizer, self.preprocessor.turns
+        self.lead = turns.lead  # between the words that ask for an answer and the answer
+        self.end_token = tokenizer.convert_tokens_to_ids(turns.end)
         self.pad_token = tokenizer.pad_token_id
 
     def prompt(self, exchange: Exchange, answer: Sequence[int] = ()) -> Sample:
         """Encode the question alone, to be continued, or with the tokens of an answer as labels."""
-        images = tuple(self._image(picture.path) for picture in exchange.pictures)
-        prompt = self._prompt(exchange, images)
-        return Sample([*prompt, *answer], [*[IGNORED] * len(prompt), *answer], images)
+        pictures = self._encoded(tuple(picture.path for picture in exchange.pictures)) if exchange.pictures else None
+        prompt = self._prompt(exchange, pictures.signs if pictures else None)
+        return Sample([*prompt, *answer], [*[IGNORED] * len(prompt), *answer], pictures)
 
     def sample(self, exchange: Exchange) -> Sample:
         """Encode the question and, as labels, the reference answer."""
@@ -79,17 +71,24 @@ class Encoder:
     def answer(self, text: str) -> list[int]:
         """The supervised tokens: those of an answer and the end of the turn."""
         if text not in self._answers:
-            self._answers[text] = [*self._ids(self._plain(text)), self.end_token]
+            self._answers[text] = [*self._ids(self.lead + self._plain(text)), self.end_token]
         return self._answers[text]
 
     def template(self, exchange: Exchange) -> list[int]:
-        """Tokens of the question and all before it, with a single one in place of each image."""
+        """Tokens of the question and all before it, with a single sign in place of each picture."""
+        return self._prompt(exchange, None)
+
+    def _prompt(self, exchange: Exchange, signs: tuple[str, ...] | None) -> list[int]:
+        """Tokens of a question; each picture has the signs that its features will take the places of."""
         names = tuple(picture.name for picture in exchange.pictures)
-        key = (names, exchange.earlier, exchange.question)
+        key = (names, exchange.earlier, exchange.question, signs)
         if key not in self._prompts:
-            messages = [{"role": "system", "content": self._plain(self.system)}, *self._dialogue(names, exchange)]
-            template = self.preprocessor.tokenizer.apply_chat_template
-            self._prompts[key] = self._ids(template(messages, tokenize=False, add_generation_prompt=True))
+            messages = [{"role": "system", "content": [self._words(self.system)]}, *self._dialogue(names, exchange)]
+            text = self.preprocessor.render(messages, ask=True)
+            if signs is not None:
+                first, *others = text.split(self.preprocessor.picture_sign)
+                text = first + "".join(sign + after for sign, after in zip(signs, others, strict=True))
+            self._prompts[key] = self._ids(text)
         return self._prompts[key]
 
     def _dialogue(self, names: Sequence[str | None], exchange: Exchange) -> Iterator[dict[str, Any]]:
@@ -105,16 +104,6 @@ class Encoder:
 
     def _words(self, text: str) -> dict[str, str]:
         return {"type": "text", "text": self._plain(text)}
-
-    def _prompt(self, exchange: Exchange, images: Sequence[EncodedImage]) -> list[int]:
-        """The template with as many tokens in place of each image as the member has features of it."""
-        ids, waiting = [], iter(images)
-        for token in self.template(exchange):
-            count = 1
-            if token == self.image_token:
-                count = int(next(waiting).grid_13.prod()) // self.preprocessor.image_processor.merge_size**2
-            ids += [token] * count
-        return ids
 
     @cached_property
     def _control_words(self) -> re.Pattern[str]:
@@ -136,27 +125,24 @@ class Encoder:
         parts = self.preprocessor.tokenizer(text.split(_CUT), add_special_tokens=False)["input_ids"]
         return [token for part in parts for token in part]
 
-    def _image(self, path: Path) -> EncodedImage:
-        if path in self._images:
-            return self._images[path]
-        picture, _ = load_picture(path)
-        features = self.preprocessor.image_processor(images=[picture], return_tensors="pt")
-        image = EncodedImage(features["pixel_values"], features["image_grid_thw"])
-        size = image.pixels_PC.numel() * image.pixels_PC.element_size()
+    def _encoded(self, paths: tuple[Path, ...]) -> EncodedPictures:
+        if paths in self._pictures:
+            return self._pictures[paths]
+        pictures = self.preprocessor.pictures([load_picture(path)[0] for path in paths])
+        size = sum(tensor.numel() * tensor.element_size() for tensor in pictures.inputs.values())
         if self._cached_bytes + size <= IMAGE_CACHE_BYTES:
-            self._images[path] = image
+            self._pictures[paths] = pictures
             self._cached_bytes += size
-        return image
+        return pictures
 
 
 def collate(samples: Sequence[Sample], encoder: Encoder, *, left_padded: bool) -> dict[str, Tensor]:
     """Pad samples into one batch: on the right for training, on the left for generation.
 
     Returns:
-        input_ids, attention_mask, mm_token_type_ids, labels [B, T]; pixel_values [P, C]; image_grid_thw [images, 3].
-        Images come sample by sample, in their order. The last two are absent if no sample has an image.
+        input_ids, attention_mask, labels [B, T]; the mask of picture tokens [B, T], if the family has a name for it;
+        the features of pictures, sample by sample. The last are absent if no sample has a picture.
     """
-    images = [image for sample in samples for image in sample.images]
     length = max(len(sample.ids) for sample in samples)
 
     def padded(rows: list[list[int]], filler: int) -> Tensor:
@@ -165,17 +151,12 @@ def collate(samples: Sequence[Sample], encoder: Encoder, *, left_padded: bool) -
         )
 
     ids_BT = padded([sample.ids for sample in samples], encoder.pad_token)
-    batch = {
-        "input_ids": ids_BT,
-        "attention_mask": padded([[1] * len(sample.ids) for sample in samples], 0),
-        # The Qwen families build their 3-D positions from this mask: 1 where an image token stands.
-        "mm_token_type_ids": (ids_BT == encoder.image_token).long(),
-        "labels": padded([sample.labels for sample in samples], IGNORED),
-    }
-    if images:
-        batch["pixel_values"] = torch.cat([image.pixels_PC for image in images])
-        batch["image_grid_thw"] = torch.cat([image.grid_13 for image in images])
-    return batch
+    batch = {"input_ids": ids_BT, "attention_mask": padded([[1] * len(sample.ids) for sample in samples], 0)}
+    preprocessor = encoder.preprocessor
+    if preprocessor.type_ids:  # 1 where a token stands for a picture; Qwen-VL builds its 3-D positions from this
+        batch[preprocessor.type_ids] = torch.isin(ids_BT, torch.tensor(preprocessor.picture_tokens)).long()
+    batch["labels"] = padded([sample.labels for sample in samples], IGNORED)
+    return batch | preprocessor.joined([sample.pictures for sample in samples if sample.pictures is not None])
 
 
 def words(encoder: Encoder, exchanges: Sequence[Exchange]) -> list[int]:

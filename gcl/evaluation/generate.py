@@ -18,7 +18,8 @@ from gcl.data.scenario import Exchange, Query
 from gcl.experiment.places import Places
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.weights import Weights
-from gcl.models.backbone import load_model, load_preprocessor, load_trained
+from gcl.models.backbone import load_model, load_trained
+from gcl.models.preprocessor import load_preprocessor
 
 
 class Answer(NamedTuple):

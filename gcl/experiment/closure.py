@@ -62,6 +62,7 @@ INCLUDED = ("gcl.experiment.actions", "gcl.experiment.marks", "gcl.experiment.ya
 VERIFIED = {"gcl.data.manifest": ("training", "generation", "scoring")}
 # Modules that only some runs use.
 ON_POLICY = "gcl.training.on_policy"
+FAMILIES = "gcl.models.family"  # loads the files of gcl/models/families by their names
 SCENES = "scenes"  # stands for all other data sets
 ONLY = {
     PLANNING: ("gcl.tasks.planning_task", "gcl.evaluation.planning_scores"),
@@ -71,17 +72,36 @@ ONLY = {
 
 
 def run_code(step: str, run: RunSpec) -> str:
-    """Hash of the code behind one step of a run."""
+    """The code behind one step of a run: the hash of what all such runs share, and one for each family of its models."""
+    return _with_families(_common_code(step, run), run if FAMILIES in modules(step) else None)
+
+
+def evaluation_code(run: RunSpec) -> str:
+    """The code behind answers and scores of a run, in parts as `run_code` has them."""
+    return _with_families(sha256_text(_common_code("generation", run) + _common_code("scoring", run)), run)
+
+
+def code_parts(code: str) -> dict[str, str]:
+    """The hashes of a run's code, by family; that of "" is shared by all. Runs of other families share parts alone."""
+    common, *families = code.split()
+    return {"": common} | dict(one.split(":") for one in families)
+
+
+def _with_families(common: str, run: RunSpec | None) -> str:
+    families = sorted({member.family for member in run.members}) if run else []
+    own = [(family, f"gcl.models.families.{family}") for family in families]
+    # A family without a file has no code of its own.
+    return " ".join(
+        [common, *(f"{name}:{_source(module).sha256[:16]}" for name, module in own if _path(module).is_file())]
+    )
+
+
+def _common_code(step: str, run: RunSpec) -> str:
     own = run.dataset if run.dataset in ONLY else SCENES
     unused = {module for kind, modules in ONLY.items() if kind != own for module in modules}
     if not isinstance(run.feed, RolloutFeed):
         unused.add(ON_POLICY)
     return code_sha256(step, without=frozenset(unused))
-
-
-def evaluation_code(run: RunSpec) -> str:
-    """Hash of the code behind answers and scores of a run."""
-    return sha256_text(run_code("generation", run) + run_code("scoring", run))
 
 
 @cache

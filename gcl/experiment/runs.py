@@ -69,6 +69,7 @@ class MemberSpec(Strict):
     Attributes:
         role: solo, learner, guide, guide2, student, teacher, ...
         model: its name in config.yaml.
+        family: of the model, as transformers names it.
         start: its weights at the start.
         lr: peak learning rate.
         tau: temperature in DRL.
@@ -76,6 +77,7 @@ class MemberSpec(Strict):
 
     role: str
     model: str
+    family: str
     start: Start
     lr: float
     tau: float = 1.0

@@ -38,9 +38,16 @@ Matching = Literal["infonce", "cosine"]
 
 
 class Model(Strict):
-    """A vision-language model that can be a member."""
+    """A vision-language model that can be a member.
+
+    Attributes:
+        size: billions of parameters.
+        family: its `model_type` in transformers; gcl/models/families has a file for each that is tested.
+        backbone: its weights.
+    """
 
     size: Setting[Positive]
+    family: Setting[Annotated[str, Field(pattern="^[a-z0-9_]+$")]]
     backbone: Setting[Weights]
 
 

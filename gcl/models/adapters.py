@@ -15,16 +15,12 @@ from transformers import PreTrainedModel
 
 from gcl.experiment.types import Lora
 from gcl.experiment.weights import Weights
-
-# Every linear layer of attention and MLP, in both families.
-_MLP = "gate_proj|up_proj|down_proj"
-LANGUAGE = rf".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|{_MLP})"
-VISION = rf".*visual\.blocks\..*\.(qkv|proj|linear_fc1|linear_fc2|{_MLP})"
+from gcl.models.family import get_family
 
 
 def inject(backbone: PreTrainedModel, lora: Lora) -> None:
     """Put adapters into the model and freeze everything else; torch's generator draws them."""
-    inject_adapter_in_model(_config(lora), backbone)
+    inject_adapter_in_model(_config(lora, backbone), backbone)
 
 
 def save(backbone: PreTrainedModel, lora: Lora, base: Weights, weights: dict[str, Tensor], folder: Path) -> None:
@@ -38,7 +34,7 @@ def save(backbone: PreTrainedModel, lora: Lora, base: Weights, weights: dict[str
         folder: where to write.
     """
     adapters = get_peft_model_state_dict(backbone, state_dict=weights)
-    config = _config(lora)
+    config = _config(lora, backbone)
     config.base_model_name_or_path, config.revision = base.path, base.revision
     config.inference_mode = True
     config.save_pretrained(folder)
@@ -73,6 +69,7 @@ def _whole(weight: nn.Parameter) -> AbstractContextManager[object]:
     return deepspeed.zero.GatheredParameters([weight], modifier_rank=0)
 
 
-def _config(lora: Lora) -> LoraConfig:
-    targets = f"({LANGUAGE})|({VISION})" if lora.vision else LANGUAGE
+def _config(lora: Lora, backbone: PreTrainedModel) -> LoraConfig:
+    adapted = get_family(backbone.config.model_type).adapted
+    targets = f"({adapted['language']})|({adapted['vision']})" if lora.vision else adapted["language"]
     return LoraConfig(r=lora.rank, lora_alpha=lora.alpha, lora_dropout=0.0, target_modules=targets)

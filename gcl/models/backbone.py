@@ -11,7 +11,7 @@ from transformers import AutoModelForImageTextToText, PreTrainedModel
 from gcl.errors import CheckpointError
 from gcl.experiment.weights import Weights
 from gcl.models.family import get_family
-from gcl.models.sources import check_source, guarded
+from gcl.models.checkpoint_source import check_source, guarded
 
 ADAPTER = "adapter"  # folder of LoRA adapters in a member's folder
 
@@ -38,7 +38,7 @@ def load_backbone(source: Weights, dtype: torch.dtype = torch.float32) -> PreTra
         CheckpointError: if a file is missing or unreadable, a weight is missing, or the family is unknown. Also if
             the weights have another hash than `source.sha256`.
     """
-    check_source(source)
+    family = get_family(check_source(source))
     model, info = guarded(
         source,
         lambda: AutoModelForImageTextToText.from_pretrained(**source.arguments, dtype=dtype, output_loading_info=True),
@@ -49,7 +49,7 @@ def load_backbone(source: Weights, dtype: torch.dtype = torch.float32) -> PreTra
         raise CheckpointError(
             f"{source}: the checkpoint lacks weights ({', '.join(absent)}, ...); make or download it again"
         )
-    get_family(model.config.model_type).streamline(model)
+    family.streamline(model)
     return model.eval()
 
 
@@ -76,5 +76,3 @@ def load_trained(folder: Path, base: Weights, dtype: torch.dtype = torch.float32
         parameter.data = parameter.data.to(dtype)
     model.config.dtype = dtype
     return model.eval()
-
-

@@ -56,7 +56,7 @@ def build_tokenizer(
 
     Args:
         spelling: of the vocabulary.
-        vocabulary: from `train_vocabulary`.
+        vocabulary: from `train_vocabulary`; perhaps with "phrases", longer texts that are one token each.
         special: special tokens in their order, padding first. Gemma's padding is followed by its end and its beginning of a
             text, and by those for unknown and masked words.
         named: those that a processor asks for, by attribute.
@@ -79,4 +79,5 @@ def build_tokenizer(
     tokenizer = kind(extra_special_tokens=dict(named) or others, **options)
     if named:
         tokenizer.add_special_tokens({"additional_special_tokens": [t for t in others if t not in named.values()]})
+    tokenizer.add_tokens(vocabulary.get("phrases", []))
     return tokenizer

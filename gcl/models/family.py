@@ -6,11 +6,12 @@ works by its name, too, if it follows them. Nobody has tested it then, and a war
 
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -51,7 +52,6 @@ class Family:
     Attributes:
         name: the `model_type` of its configurations.
         tested: whether this repository tests it.
-        control_words: words that this family's tokenizer alone takes for signs of its own.
         packages: other libraries that its processor needs, by the name that pip knows.
         vision, projector: patterns of the names of these parameters. All others are the language model.
         adapted: patterns of the linear layers that adapters can be on, by part.
@@ -62,14 +62,15 @@ class Family:
 
     name = ""
     tested = True
-    control_words: Sequence[str] = ()
-    packages: dict[str, str] = {}
+    packages: Mapping[str, str] = MappingProxyType({})
     vision = r"(^|\.)(visual|vision_tower|vision_model)\."
     projector = r"(^|\.)(merger|multi_modal_projector|connector|projector|image_newline)(\.|$)"
-    adapted = {
-        "language": rf".*(language_model|text_model).*\.(q_proj|k_proj|v_proj|o_proj|{_MLP})",
-        "vision": r".*(vision_tower|vision_model).*\.(q_proj|k_proj|v_proj|out_proj|o_proj|projection_layer|fc1|fc2)",
-    }
+    adapted: Mapping[str, str] = MappingProxyType(
+        {
+            "language": rf".*(language_model|text_model).*\.(q_proj|k_proj|v_proj|o_proj|{_MLP})",
+            "vision": r".*(vision_tower|vision_model).*\.(q_proj|k_proj|v_proj|out_proj|o_proj|projection_layer|fc1|fc2)",
+        }
+    )
     area = False
     spelling = "qwen"
     activations = Activations({2: (26, 14, 6, 8), 4: (24, 24, 8, 16)}, {2: (22, 4), 4: (44, 8)})
@@ -145,7 +146,7 @@ def get_family(name: str) -> Family:
             f"text; use one of {', '.join(listed())}"
         )
     warnings.warn(
-        f"nobody has tested model family {name!r} with this program; it may work, since it follows transformers' conventions",
+        f"nobody has tested model family {name!r} here; it may work, since it follows transformers' conventions",
         stacklevel=2,
     )
     family = Family(name)

@@ -19,14 +19,21 @@ def make_portable(folder: Path) -> None:
         write_json(folder / name, change(read_json(folder / name)))
     processor = read_json(folder / "processor_config.json")
     for part, name in (("image", "preprocessor_config.json"), ("video", "video_preprocessor_config.json")):
-        write_json(folder / name, _pictures(processor[f"{part}_processor"]))
+        if f"{part}_processor" in processor:
+            write_json(folder / name, _pictures(processor[f"{part}_processor"]))
 
 
 def _config(config: dict[str, Any]) -> dict[str, Any]:
-    """4.57 splits `rope_parameters` into `rope_theta` and `rope_scaling`; the text model has the flag for tied heads."""
+    """4.57 splits `rope_parameters` into `rope_theta` and `rope_scaling`; the text model has the flag for tied heads.
+
+    Gemma 3 has two kinds of layers, and 4.57 a name for the base of each.
+    """
     text = config["text_config"]
     rope = dict(text["rope_parameters"])
-    older = {"rope_theta": rope.pop("rope_theta"), "rope_scaling": rope}
+    local = rope.get("sliding_attention")
+    older = {"rope_local_base_freq": local["rope_theta"]} if local else {}
+    rope = dict(rope.get("full_attention", rope))
+    older |= {"rope_theta": rope.pop("rope_theta"), "rope_scaling": rope}
     older["tie_word_embeddings"] = config.get("tie_word_embeddings", False)
     return _without_machine(config) | {"text_config": text | older}
 
@@ -41,7 +48,9 @@ def _tokenizer(config: dict[str, Any]) -> dict[str, Any]:
 
 def _pictures(config: dict[str, Any]) -> dict[str, Any]:
     """4.57 reads a picture's area from `min_pixels` and `max_pixels`, and ignores `size`."""
-    size = config["size"]
+    size = config.get("size", {})
+    if not {"shortest_edge", "longest_edge"} <= size.keys():  # of a family that does not go by the area
+        return config
     return config | {"min_pixels": size["shortest_edge"], "max_pixels": size["longest_edge"]}
 
 

@@ -23,7 +23,7 @@ from transformers.models.auto.processing_auto import PROCESSOR_MAPPING_NAMES
 from gcl.experiment.weights import Weights
 from gcl.files import write_json
 from gcl.models.family import Family, get_family
-from gcl.models.sources import check_source, guarded
+from gcl.models.checkpoint_source import check_source, guarded
 
 _TYPES = ("mm_token_type_ids", "token_type_ids")  # names for: 1 where a token stands for a picture
 _OF_VIDEOS = ("patch_size", "merge_size", "temporal_patch_size", "image_mean", "image_std", "size", "max_image_size")
@@ -101,9 +101,7 @@ class Preprocessor:
         whole = self.render([*asked, {"role": "assistant", "content": [{"type": "text", "text": answer}]}], ask=False)
         before, after = whole[: whole.rindex(answer)], whole[whole.rindex(answer) + len(answer) :]
         ids = self.tokenizer(after, add_special_tokens=False)["input_ids"]
-        end = next(
-            (token for token in map(self.tokenizer.convert_ids_to_tokens, ids) if token in self._special), None
-        )
+        end = next((token for token in map(self.tokenizer.convert_ids_to_tokens, ids) if token in self._special), None)
         if end is None:
             raise ValueError("its chat template has no special token at the end of an answer")
         asking = self.render(asked, ask=True)
@@ -134,7 +132,8 @@ class Preprocessor:
         words = {*self.tokenizer.model_input_names, *_TYPES, "text_replacement_offsets"}
         return EncodedPictures({n: _tensor(value) for n, value in given.items() if n not in words}, signs)
 
-    def joined(self, pictures: Sequence[EncodedPictures]) -> dict[str, Tensor]:
+    @staticmethod
+    def joined(pictures: Sequence[EncodedPictures]) -> dict[str, Tensor]:
         """The inputs of a batch. Where pictures have unlike numbers of tiles, zeros are added, as processors do."""
         names = pictures[0].inputs if pictures else {}
         return {name: _joined([one.inputs[name] for one in pictures]) for name in names}

@@ -4,7 +4,7 @@ Miniature models keep the differences of the real pairs. Patch sizes are 14 and 
 Pictures are normalised with CLIP's values or 0.5.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -19,6 +19,8 @@ SPECIAL = (
     "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|vision_pad|>",
     "<|image_pad|>", "<|video_pad|>",
 )  # fmt: skip
+# Words that are tokens in Qwen3 alone. Qwen2.5 reads them as letters.
+QWEN3_SPECIAL = ("<tool_response>", "</tool_response>", "<think>", "</think>")
 CHAT = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n"
     "{% if message.content is string %}{{ message.content }}{% else %}{% for part in message.content %}"
@@ -44,7 +46,7 @@ class QwenVL(Family):
 
     projector = r"\.visual\..*merger"
     vision = r"(^|\.)visual\."
-    adapted = Family.adapted | {
+    adapted: Mapping[str, str] = Family.adapted | {
         "vision": r".*visual\.blocks\..*\.(qkv|proj|linear_fc1|linear_fc2|gate_proj|up_proj|down_proj)"
     }
     area = True
@@ -56,7 +58,7 @@ class QwenVL(Family):
         streamline(model)
 
     def special_tokens(self) -> Sequence[str]:
-        return SPECIAL + tuple(self.control_words)
+        return SPECIAL
 
     def chat_template(self) -> str:
         return CHAT
@@ -74,7 +76,9 @@ class QwenVL(Family):
             image_std=std,
             size={"shortest_edge": pixels[0], "longest_edge": pixels[1]},
         )
-        return Small(self.config(shape, len(tokenizer), tokenizer.pad_token_id, tokenizer.eos_token_id, ids), images, {})
+        return Small(
+            self.config(shape, len(tokenizer), tokenizer.pad_token_id, tokenizer.eos_token_id, ids), images, {}
+        )
 
     def config(self, shape: MiniatureModel, tokens: int, pad: int, end: int, ids: dict[str, int]) -> PretrainedConfig:
         """The configuration of a small instance with so many tokens; `ids` names those of pictures."""

@@ -7,9 +7,6 @@ from transformers import PreTrainedTokenizerBase
 
 from gcl.errors import CheckpointError
 
-# Words that are tokens in Qwen3 alone; Qwen2.5 reads them as letters.
-QWEN3_SPECIAL = ("<tool_response>", "</tool_response>", "<think>", "</think>")
-
 
 def shared_vocabulary(tokenizers: Sequence[PreTrainedTokenizerBase], head_rows: Sequence[int]) -> int:
     """Number of leading token ids that mean the same token to every member and have a row in every head.

@@ -9,6 +9,7 @@ from operator import mul
 
 from gcl.experiment.execution import LIVE, PREFETCH, REDUCE_BUCKET, ExecutionSpec
 from gcl.experiment.runs import MemberSpec, RunSpec
+from gcl.models.family import get_family
 from gcl.operations.model_sizes import ModelSize
 
 SUB_GROUP = 10**9  # elements that DeepSpeed updates at a time by default
@@ -17,16 +18,6 @@ NF4 = 1 / 2 + 1 / 64 + 4 / (64 * 256)  # bytes of a weight: itself; a scale for 
 MOMENTS = {"AdamW": 8, "AdamW8bit": 2 + 2 * 4 / 256}  # bytes of a weight's two moments; in 8 bits 256 share a scale
 MERGER = 16  # bytes per patch and vision width that one merger keeps
 BACKWARD = 1.5  # a layer's activations, and gradients that stand beside them
-# Bytes that autograd keeps per token of a layer, by family and bytes of a product. The language model has factors of hidden
-# width D, query width A, key width K and MLP width I. The vision tower has factors of D and I.
-# Example: Qwen2.5 with 16 bits. 26 D: two residuals, two normed ones (4 x 4), operands of q, k, v, gate, up (5 x 2).
-# 8 A: q, k and v repeated to width A, output (4 x 2). 8 I: gate, its activation, up, their product (4 x 2).
-# Fused attention keeps no T x T scores, only the mask of a padded batch.
-LANGUAGE = {
-    "qwen2_5_vl": {2: (26, 8, 0, 8), 4: (24, 16, 0, 16)},
-    "qwen3_vl": {2: (26, 14, 6, 8), 4: (24, 24, 8, 16)},
-}
-VISION = {"qwen2_5_vl": {2: (32, 8), 4: (52, 16)}, "qwen3_vl": {2: (22, 4), 4: (44, 8)}}
 
 
 @dataclass(frozen=True)
@@ -154,12 +145,13 @@ class MemberMemory:
 
     def _per_layer(self) -> tuple[int, int]:
         """Bytes that a layer keeps per token of the language model, and per patch of the vision tower."""
-        text, tower, family = self.size.config.text_config, self.size.config.vision_config, self.size.config.model_type
+        text, tower = self.size.config.text_config, self.size.config.vision_config
+        keeps = get_family(self.size.config.model_type).activations
         # Qwen3 names the size of its attention heads; Qwen2.5's share the hidden width.
         head_size = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
         attention = (head_size * text.num_attention_heads, head_size * text.num_key_value_heads)
-        token = sum(map(mul, LANGUAGE[family][self._product], (text.hidden_size, *attention, text.intermediate_size)))
-        patch = sum(map(mul, VISION[family][self._product], (tower.hidden_size, tower.intermediate_size)))
+        token = sum(map(mul, keeps.language[self._product], (text.hidden_size, *attention, text.intermediate_size)))
+        patch = sum(map(mul, keeps.vision[self._product], (tower.hidden_size, tower.intermediate_size)))
         return token + self._product * self.length, patch  # each token has a row of the mask
 
     def _activations(self) -> int:

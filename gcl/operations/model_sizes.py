@@ -3,6 +3,7 @@
 `model_configs(run, experiment)` finds the configurations. `model_size(config)` counts on torch's meta device.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,9 +18,7 @@ from gcl.experiment.places import start_weights
 from gcl.experiment.runs import MemberSpec, RolloutFeed, RunSpec, Trained, Untrained
 from gcl.experiment.schema import Experiment
 from gcl.experiment.weights import Weights
-from gcl.models.backbone import PROCESSORS
-from gcl.models.miniature import SPECIAL, miniature_config
-from gcl.models.shared_vocabulary import QWEN3_SPECIAL
+from gcl.models.family import get_family
 
 
 @dataclass(frozen=True)
@@ -56,8 +55,9 @@ def model_configs(run: RunSpec, experiment: Experiment) -> tuple[list[Pretrained
         if isinstance(member.start, Untrained) and not Path(start.path).is_dir():
             settings = experiment.base_models
             shape = settings.models.value[member.model]
-            special = SPECIAL + (QWEN3_SPECIAL if shape.family == "qwen3_vl" else ())
-            configs.append(miniature_config(shape, _Tokens(range(settings.vocabulary.value + len(special))), {}))
+            family = get_family(member.family)
+            tokens = _Tokens(range(settings.vocabulary.value + len(family.special_tokens())))
+            configs.append(family.small(shape, tokens, tuple(run.training.pixels)).config)
             notes.append(f"{member.model} is not built yet: its vocabulary, and so its size, is approximate")
         else:
             configs.append(_read_config(start))
@@ -80,8 +80,10 @@ def model_size(config: PretrainedConfig) -> ModelSize:
     with torch.device("meta"):
         model = AutoModelForImageTextToText.from_config(config)
     counts = {name: parameter.numel() for name, parameter in model.named_parameters()}
-    projector = sum(count for name, count in counts.items() if ".visual." in name and "merger" in name)
-    vision = sum(count for name, count in counts.items() if ".visual." in name) - projector
+    family = get_family(config.model_type)
+    vision, projector = (
+        sum(count for name, count in counts.items() if family.part(name) == part) for part in ("vision", "projector")
+    )
     embedding, output = model.get_input_embeddings().weight, model.get_output_embeddings().weight
     head, total = 0 if output is embedding else output.numel(), sum(counts.values())
     parts = {"vision": vision, "projector": projector, "embedding": embedding.numel(), "head": head}
@@ -90,10 +92,10 @@ def model_size(config: PretrainedConfig) -> ModelSize:
     in_layers = [sum(parameter.numel() for parameter in layer.parameters()) for layer in layers]
     head_layer = model.get_output_embeddings()
     linear = sum(m.weight.numel() for m in model.modules() if isinstance(m, nn.Linear) and m is not head_layer)
-    adaptable = {"language": model.model.language_model, "vision": model.model.visual.blocks}
+    linears = {name: module for name, module in model.named_modules() if isinstance(module, nn.Linear)}
     lora_width = {
-        part: sum(one.in_features + one.out_features for one in module.modules() if isinstance(one, nn.Linear))
-        for part, module in adaptable.items()
+        part: sum(m.in_features + m.out_features for name, m in linears.items() if re.fullmatch(pattern, name))
+        for part, pattern in family.adapted.items()
     }
     return ModelSize(config, total, parts, max(in_layers), sum(in_layers), max(counts.values()), linear, lora_width)
 
@@ -107,13 +109,15 @@ def _read_config(source: Weights) -> PretrainedConfig:
         raise CheckpointError(
             f"{source}: no model configuration ({' '.join(str(error).split())[:150]}); {remedy}"
         ) from error
-    if config.model_type not in PROCESSORS:
-        known = ", ".join(PROCESSORS)
-        raise CheckpointError(f"{source}: model family {config.model_type!r} is not supported; use one of {known}")
+    get_family(config.model_type)
     return config
 
 
 class _Tokens(list[int]):
-    """Stands in for a tokenizer: a miniature configuration needs its length and two ids."""
+    """Stands in for a tokenizer: a small configuration needs its length, and ids of some tokens."""
 
-    pad_token_id = eos_token_id = 0
+    pad_token_id = eos_token_id = bos_token_id = 0
+
+    def convert_tokens_to_ids(self, token: str) -> int:
+        """Any id serves."""
+        return 0

@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from gcl.errors import DataError, raise_all
+from gcl.experiment.closure import code_parts
 from gcl.experiment.places import results_at
 from gcl.experiment.runs import RunSpec
 from gcl.files import canonical_json, read_jsonl, sha256_file
@@ -132,8 +133,10 @@ def _feed(provenance: Provenance) -> str:
 def _versions(run: str, provenance: Provenance) -> Iterator[tuple[str, str | None]]:
     """The properties that must agree within a table: name and value."""
     dataset = run.split("/")[0]
-    yield f"training code ({_feed(provenance)})", provenance.code_sha256.training
-    yield "evaluation code", provenance.code_sha256.evaluation
+    made = provenance.code_sha256
+    for what, code in ((f"training code ({_feed(provenance)})", made.training), ("evaluation code", made.evaluation)):
+        for family, digest in code_parts(code).items() if code else ():
+            yield f"{what} of family {family}" if family else what, digest
     yield "metric models", canonical_json(provenance.metric_models)
     for part, digest in provenance.manifests.items():
         yield f"{part} manifest of {dataset}", digest

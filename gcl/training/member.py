@@ -14,8 +14,10 @@ from gcl.data.encoding import IGNORED, Encoder
 from gcl.errors import ConfigError
 from gcl.experiment.runs import MemberSpec, TrainingSpec
 from gcl.experiment.weights import Weights
-from gcl.models.backbone import load_model, load_preprocessor
+from gcl.models.backbone import load_model
+from gcl.models.family import get_family
 from gcl.models.frozen import hold
+from gcl.models.preprocessor import load_preprocessor
 from gcl.objective.gsl import SemanticHead
 from gcl.training.offload import offload_layers
 
@@ -46,7 +48,7 @@ class Member(nn.Module):
         self.precision = PRECISIONS[training.precision]
         # Where some of a model's own weights learn, its frozen parts stay in 16 bits.
         self.quantization = training.quantization if spec.frozen or training.lora else None
-        hidden_size = backbone.config.text_config.hidden_size
+        hidden_size = backbone.config.get_text_config().hidden_size
         # A generator state of its own: the numbers that loading consumed must not matter, nor the number of processes.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -55,8 +57,9 @@ class Member(nn.Module):
 
                 adapters.inject(backbone, training.lora)
             self.semantic_head = None if semantic_size is None else SemanticHead(hidden_size, semantic_size)
+        family = get_family(backbone.config.model_type)
         for name, parameter in backbone.named_parameters():
-            if _part(name) in training.frozen:
+            if family.part(name) in training.frozen:
                 parameter.requires_grad_(False)
         if spec.frozen:
             self.requires_grad_(False)
@@ -78,7 +81,7 @@ class Member(nn.Module):
     @property
     def head_rows(self) -> int:
         """Rows of the output head, padding included."""
-        return self.backbone.config.text_config.vocab_size
+        return self.backbone.config.get_text_config().vocab_size
 
     @property
     def mixed(self) -> dict[str, Any]:
@@ -144,10 +147,3 @@ def answers(batch: dict[str, Any]) -> Tensor:
     """The answer tokens [N] that the rows of `Member.forward` predict."""
     labels_BT = batch["labels"][:, 1:]
     return labels_BT[labels_BT != IGNORED]
-
-
-def _part(name: str) -> str:
-    """The part of the model that a weight of either family belongs to."""
-    if ".visual." not in f".{name}":
-        return "language"
-    return "projector" if "merger" in name else "vision"

@@ -15,9 +15,6 @@ from gcl.data.encoding import Encoder, collate
 from gcl.data.scenario import Exchange
 from gcl.training.member import Member
 
-# No answer may hold these: the model would look for a picture behind them.
-PLACEHOLDERS = ("<|image_pad|>", "<|video_pad|>")
-
 
 class _Draw(LogitsProcessor):
     """Leaves one token of each row: a draw from the softmax, by inverting its distribution function.
@@ -75,8 +72,7 @@ def roll_out(
     encoder, backbone = member.encoder, member.backbone
     batch = collate([encoder.prompt(exchange) for exchange in exchanges], encoder, left_padded=True)
     inputs = {name: tensor.to(backbone.device) for name, tensor in batch.items() if name != "labels"}
-    tokenizer = encoder.preprocessor.tokenizer
-    shut_out = [token for token in tokenizer.convert_tokens_to_ids(list(PLACEHOLDERS)) if token < vocabulary]
+    shut_out = [token for token in encoder.preprocessor.placeholders if token < vocabulary]
     draw = LogitsProcessorList([_Draw(seeds, max_new_tokens, temperature, vocabulary, shut_out)])
     config = greedy(encoder, max_new_tokens)
     training = backbone.training

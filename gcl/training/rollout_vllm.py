@@ -23,7 +23,7 @@ from gcl.errors import ConfigError, TrainingError
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.weights import Weights
 from gcl.training.member import Member
-from gcl.training.rollout import PLACEHOLDERS, cut
+from gcl.training.rollout import cut
 
 # Mean difference of log p, in nats, up to which two computations count as the same model. In float32 it is about 1e-6. For
 # 16 bits this bound is assumed: no GPU has measured it.
@@ -95,7 +95,7 @@ class VLLM:
         import vllm
 
         self.member, encoder = member, member.encoder
-        shut_out = set(encoder.preprocessor.tokenizer.convert_tokens_to_ids(list(PLACEHOLDERS)))
+        shut_out = set(encoder.preprocessor.placeholders)
         self._settings = {
             "temperature": temperature,
             "max_tokens": max_new_tokens,

@@ -31,7 +31,7 @@ from gcl.experiment.places import start_weights
 from gcl.experiment.provenance import environment, starts
 from gcl.experiment.runs import MemberSpec, RunSpec
 from gcl.files import atomic_folder, canonical_json, read_json, sha256_file, sha256_text, write_json
-from gcl.models.backbone import load_preprocessor
+from gcl.models.preprocessor import load_preprocessor
 from gcl.training.member import PRECISIONS, Member
 from gcl.training.world import World
 

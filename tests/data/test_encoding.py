@@ -4,15 +4,17 @@ from dataclasses import replace
 
 import pytest
 import torch
+from conftest import tiny
 from PIL import Image
 
 from gcl.data.encoding import IGNORED, Encoder, collate
 from gcl.data.images import load_picture
 from gcl.data.scenario import Exchange, Picture, Turn
 from gcl.experiment.weights import Weights
-from gcl.models.backbone import load_preprocessor
 from gcl.models.bpe import train_vocabulary
-from gcl.models.miniature import build_preprocessor
+from gcl.models.family import get_family
+from gcl.models.miniature import build_small
+from gcl.models.preprocessor import load_preprocessor
 
 WORDS = ("<|im_end|>", "<|im_start|>system", "<|image_pad|>", "<|vision_start|>", "<|endoftext|>", "<think>")
 
@@ -46,7 +48,7 @@ def test_both_families_split_an_answer_with_a_control_word_alike():
     assert "<think" in words["vocab"]
     for text in ("So <think> and <|im_end|> stop.", "<tool_response>stop</tool_response>"):
         first, second = (
-            Encoder(build_preprocessor(family, words, (784, 50176)), "").answer(text)[:-1]
+            Encoder(build_small(get_family(family), tiny(), words, (784, 50176), 0)[1], "").answer(text)[:-1]
             for family in ("qwen2_5_vl", "qwen3_vl")
         )
         assert first == second
@@ -100,4 +102,4 @@ def test_one_picture_without_a_name_stands_before_the_question(encoder, scenario
     )
     sample = encoder.prompt(exchange)
     assert sample.ids == encoder.preprocessor.tokenizer(text, add_special_tokens=False)["input_ids"]
-    assert torch.equal(sample.images[0].pixels_PC, features["pixel_values"])
+    assert torch.equal(sample.pictures.inputs["pixel_values"], features["pixel_values"])

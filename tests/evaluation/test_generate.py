@@ -15,7 +15,8 @@ from gcl.experiment.data_spec import data_spec
 from gcl.experiment.places import Places
 from gcl.experiment.weights import Weights
 from gcl.files import sha256_file
-from gcl.models.backbone import load_backbone, load_preprocessor
+from gcl.models.backbone import load_backbone
+from gcl.models.preprocessor import load_preprocessor
 from gcl.tasks.social_task import SocialTask, with_exchanged_pictures
 
 

@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from conftest import ROOT
@@ -12,6 +13,7 @@ from conftest import ROOT
 from gcl.cli.fork_server import LIBRARIES
 from gcl.cli.main import app
 from gcl.cli.reference import verbs as all_verbs
+from gcl.experiment import closure
 from gcl.experiment.closure import (
     EXCLUDED,
     FOUND,
@@ -21,6 +23,8 @@ from gcl.experiment.closure import (
     STEPS,
     VERIFIED,
     code_files,
+    code_parts,
+    evaluation_code,
     is_excluded,
     modules,
     run_code,
@@ -29,10 +33,10 @@ from gcl.experiment.closure import (
 from gcl.experiment.load import load_experiment
 from gcl.experiment.methods.registry import find_run
 
-# They import modules of a folder that the closure knows; the last one imports libraries alone.
+# They import modules of a folder that the closure knows; or `run_code` names them; the last one imports libraries alone.
 FINDERS = [
     (ROOT / name.replace(".", "/")).with_suffix(".py")
-    for name in (*FOUND, "gcl.experiment.methods.registry", "gcl.cli.fork_server")
+    for name in (*FOUND, "gcl.experiment.methods.registry", "gcl.models.family", "gcl.cli.fork_server")
 ]
 
 
@@ -116,6 +120,23 @@ def test_each_step_has_the_code_that_its_name_promises():
     assert not [name for name in modules("training", SOCIAL) if name.startswith(("gcl.planning", "gcl.evaluation"))]
 
 
+def test_a_family_is_part_of_the_code_of_its_runs_alone(monkeypatch):
+    experiment = load_experiment(None, ROOT)
+    sft, pair, unlisted = (
+        find_run(experiment, f"snei/{name}/default/seed0")
+        for name in ("sft/qwen3-vl-4b", "sft/qwen2.5-vl-3b", "sft/qwen3-vl-2b")
+    )
+    unlisted = unlisted.model_copy(update={"members": [unlisted.members[0].model_copy(update={"family": "idefics3"})]})
+    before = [(run_code("training", run), evaluation_code(run)) for run in (sft, pair, unlisted)]
+    assert code_parts(before[2][0]).keys() == {""}
+    assert before[0][0] != before[1][0] and len({code_parts(code)[""] for codes in before for code in codes[:1]}) == 1
+    real = closure._source
+    changed = lambda name: SimpleNamespace(sha256="0" * 64) if name.endswith("families.qwen3_vl") else real(name)  # noqa: E731
+    monkeypatch.setattr(closure, "_source", changed)
+    after = [(run_code("training", run), evaluation_code(run)) for run in (sft, pair, unlisted)]
+    assert [a == b for a, b in zip(before, after, strict=True)] == [False, True, True]
+
+
 def test_a_run_depends_on_the_code_that_it_uses():
     experiment = load_experiment(None, ROOT)
     sft, stage, mgsd = (
@@ -127,6 +148,9 @@ def test_a_run_depends_on_the_code_that_it_uses():
         )
     )
     assert len({run_code("training", run) for run in (sft, stage, mgsd)}) == 3
+    assert code_parts(run_code("training", sft)).keys() == {"", "qwen3_vl"} and code_parts(
+        run_code("scoring", sft)
+    ).keys() == {""}
     for step in ("generation", "scoring"):  # else a table of planning tasks would refuse its own runs
         assert run_code(step, sft) != run_code(step, stage) == run_code(step, mgsd), step
     for step in ("training", "generation", "scoring"):

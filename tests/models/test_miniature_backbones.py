@@ -7,7 +7,7 @@ import shutil
 import pytest
 import torch
 import yaml
-from conftest import ROOT
+from conftest import ROOT, tiny
 from transformers import AutoModelForImageTextToText
 
 from gcl.data.encoding import Encoder, collate
@@ -15,8 +15,10 @@ from gcl.errors import CheckpointError
 from gcl.evaluation.generate import _continue
 from gcl.experiment.load import load_experiment
 from gcl.experiment.weights import Weights
-from gcl.models.backbone import load_backbone, load_preprocessor
-from gcl.models.miniature import build_model, build_preprocessor
+from gcl.models.backbone import load_backbone
+from gcl.models.family import get_family
+from gcl.models.miniature import build_small
+from gcl.models.preprocessor import load_preprocessor
 from gcl.models.shared_vocabulary import shared_vocabulary
 
 SYSTEM = "You are a helpful assistant."
@@ -24,31 +26,6 @@ SYSTEM = "You are a helpful assistant."
 
 def encoder(folder) -> Encoder:
     return Encoder(load_preprocessor(Weights(path=str(folder)), (784, 50176)), SYSTEM)
-
-
-@pytest.mark.parametrize("family", ["qwen2_5_vl", "qwen3_vl"])
-def test_own_encoding_equals_the_familys_processor(backbones, scenarios, family):
-    from PIL import Image
-
-    from gcl.models.backbone import PROCESSORS, _image_only
-
-    own = encoder(backbones[family])
-    parts = own.preprocessor
-    processor = _image_only(PROCESSORS[family])(parts.image_processor, parts.tokenizer, parts.tokenizer.chat_template)
-    for turn in ("perception", "action"):
-        mine = collate([own.prompt(s.exchange(turn)) for s in scenarios[:4]], own, left_padded=True)
-        messages = [
-            [
-                {"role": "system", "content": SYSTEM},
-                {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": s.turns[turn].question}]},
-            ]
-            for s in scenarios[:4]
-        ]
-        text = [parts.tokenizer.apply_chat_template(m, tokenize=False, add_generation_prompt=True) for m in messages]
-        images = [Image.open(s.image).convert("RGB") for s in scenarios[:4]]
-        theirs = processor(images=images, text=text, return_tensors="pt", padding=True, padding_side="left")
-        for key in ("input_ids", "attention_mask", "mm_token_type_ids", "pixel_values", "image_grid_thw"):
-            assert torch.equal(mine[key], theirs[key]), key
 
 
 def test_supervised_tokens_are_the_answer_and_its_end(backbones, scenarios):
@@ -84,7 +61,8 @@ def test_unrelated_tokenizers_cannot_compete(backbones, vocabulary):
     swapped = dict(vocabulary["vocab"])
     first, second = list(swapped)[:2]
     swapped[first], swapped[second] = swapped[second], swapped[first]
-    other = build_preprocessor("qwen3_vl", {**vocabulary, "vocab": swapped}, (784, 50176)).tokenizer
+    changed = {**vocabulary, "vocab": swapped}
+    other = build_small(get_family("qwen3_vl"), tiny(), changed, (784, 50176), 0)[1].tokenizer
     with pytest.raises(CheckpointError, match="differ from id"):
         shared_vocabulary([tokenizer, other], [1000, 1000])
 
@@ -101,8 +79,8 @@ def test_batched_left_padded_generation_equals_one_by_one(backbones, scenarios):
 
 def test_the_seed_decides_the_weights(experiment, vocabulary):
     spec = experiment.base_models.models.value["qwen3-vl-2b"]
-    preprocessor = build_preprocessor(spec.family, vocabulary, (784, 50176))
-    one, same, other = (build_model(spec, preprocessor, seed).state_dict() for seed in (1, 1, 2))
+    family = get_family("qwen3_vl")
+    one, same, other = (build_small(family, spec, vocabulary, (784, 50176), seed)[0].state_dict() for seed in (1, 1, 2))
     assert all(torch.equal(one[key], same[key]) for key in one)
     assert not all(torch.equal(one[key], other[key]) for key in one)
 
@@ -112,8 +90,7 @@ def test_miniature_sizes_are_ordered_as_the_real_ones(experiment, vocabulary):
     assert specs.keys() == experiment.models.keys()
     for name, model in experiment.models.items():
         spec = specs[name]
-        preprocessor = build_preprocessor(spec.family, vocabulary, (784, 50176))
-        built = build_model(spec, preprocessor, 0)
+        built, _ = build_small(get_family(model.family.value), spec, vocabulary, (784, 50176), 0)
         counts[model.size.value] = sum(p.numel() for p in built.parameters())
         tied = built.get_output_embeddings().weight is built.get_input_embeddings().weight
         assert tied == (name in ("qwen3-vl-2b", "qwen2.5-vl-3b", "qwen3-vl-4b"))

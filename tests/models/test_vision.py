@@ -10,7 +10,7 @@ from transformers import AutoModelForImageTextToText
 from gcl.errors import CheckpointError
 from gcl.experiment.weights import Weights
 from gcl.models.backbone import load_backbone
-from gcl.models.vision import PatchProjection, streamlined
+from gcl.models.vision import PatchProjection, streamline
 
 
 def around(convolution: nn.Module) -> SimpleNamespace:
@@ -30,7 +30,8 @@ def test_product_equals_convolution(bias):
     expected_gradients = torch.autograd.grad((expected * weighting).sum(), learned)
 
     names = list(convolution.state_dict())
-    model = streamlined(around(convolution))
+    model = around(convolution)
+    streamline(model)
     product = model.model.visual.patch_embed.proj
     assert isinstance(product, PatchProjection) and list(product.state_dict()) == names
     found = product(patches)
@@ -44,7 +45,7 @@ def test_product_equals_convolution(bias):
 )
 def test_another_patch_embedding_is_refused(other):
     with pytest.raises(CheckpointError, match="not a convolution over whole patches"):
-        streamlined(around(other))
+        streamline(around(other))
 
 
 def seen(tower: nn.Module, grids: list[list[int]]) -> list[Tensor]:

@@ -355,7 +355,8 @@ def test_absent_configurations_are_explained(paper, pair, monkeypatch, tmp_path)
 
 @pytest.mark.parametrize("model", ["qwen2.5-vl-7b", "qwen3-vl-2b"])
 def test_miniature_models_are_planned_before_they_are_built(experiment, vocabulary, model, monkeypatch, tmp_path):
-    from gcl.models.miniature import build_model, build_preprocessor
+    from gcl.models.family import get_family
+    from gcl.models.miniature import build_small
 
     monkeypatch.chdir(tmp_path)
     settings = experiment.base_models
@@ -364,7 +365,7 @@ def test_miniature_models_are_planned_before_they_are_built(experiment, vocabula
     run = find_run(same, f"instructions/pretraining/{model}/default/seed11")
     (config,), (note,) = model_configs(run, same)
     spec = settings.models.value[model]
-    built = build_model(spec, build_preprocessor(spec.family, vocabulary, (784, 50176)), seed=0)
+    built, _ = build_small(get_family(experiment.models[model].family.value), spec, vocabulary, (784, 50176), seed=0)
     assert model_size(config).total == sum(parameter.numel() for parameter in built.parameters())
     assert f"{model} is not built yet" in note and "approximate" in note
 

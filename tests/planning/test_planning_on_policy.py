@@ -13,7 +13,8 @@ from gcl.data.scenario import Exchange, Picture
 from gcl.experiment.execution import ExecutionSpec
 from gcl.experiment.runs import ObjectiveSpec
 from gcl.experiment.weights import Weights
-from gcl.models.backbone import load_backbone, load_preprocessor
+from gcl.models.backbone import load_backbone
+from gcl.models.preprocessor import load_preprocessor
 from gcl.planning.state_pictures import render, save_picture
 from gcl.planning.states_file import solved
 from gcl.planning.views import prompt

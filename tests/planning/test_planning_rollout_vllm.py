@@ -5,16 +5,15 @@ from dataclasses import replace
 
 import pytest
 import torch
+from conftest import tiny, write_backbone
 from group_case import make_run
 from planning_cases import LAKE, MAZE
 
 from gcl.data.scenario import Exchange, Picture
 from gcl.errors import ConfigError, TrainingError
-from gcl.experiment.base_models_schema import MiniatureModel
 from gcl.experiment.methods.registry import find_run
 from gcl.experiment.types import Lora
 from gcl.experiment.weights import Weights
-from gcl.models.miniature import build_model, build_preprocessor
 from gcl.planning.state_pictures import render, save_picture
 from gcl.planning.states_file import solved
 from gcl.planning.views import prompt
@@ -43,11 +42,7 @@ def tasks(tmp_path_factory) -> list[list[Exchange]]:
 
 def make(folder, vocabulary, backbones, tied: bool) -> Member:
     """A member whose attention heads are wide enough for vLLM's kernels for CPUs."""
-    shape = {"hidden_size": 64, "intermediate_size": 64, "layers": 2, "heads": 2, "kv_heads": 1}
-    shape |= {"vision_hidden_size": 128, "vision_layers": 2, "tied_head": tied, "head_padding": 0}
-    preprocessor = build_preprocessor("qwen3_vl", vocabulary, (784, 50176))
-    build_model(MiniatureModel(family="qwen3_vl", **shape), preprocessor, seed=1).save_pretrained(folder)
-    preprocessor.save(folder)
+    write_backbone(folder, "qwen3_vl", vocabulary, tiny(hidden_size=64, vision_hidden_size=128, tied_head=tied))
     run = make_run(backbones, members=2, lr=(1e-3, 0.0, 0.0))
     spec = run.members[0].model_copy(update={"start": Weights(path=str(folder))})
     return Member.load(spec, spec.start, run.training, semantic_size=None, seed=0)

@@ -4,13 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import transformers
 from PIL import Image
 from transformers import AutoTokenizer, ProcessorMixin
+from transformers.models.auto.processing_auto import PROCESSOR_MAPPING_NAMES
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from gcl.data.encoding import Encoder
 from gcl.experiment.weights import Weights
-from gcl.models.backbone import PROCESSORS, _image_only, load_preprocessor
+from gcl.models.preprocessor import _image_only, load_preprocessor
 from real.real_case import PUBLISHED, SYSTEM, fetch_tokenizer, write_checkpoint
 
 
@@ -42,7 +44,8 @@ def processors(checkpoints) -> dict[str, ProcessorMixin]:
     for name, folder in checkpoints.items():
         tokenizer = AutoTokenizer.from_pretrained(folder)
         images = Qwen2VLImageProcessorPil.from_pretrained(folder)
-        family = _image_only(PROCESSORS[PUBLISHED[name].family])  # the part for videos needs torchvision
+        # The part for videos needs torchvision.
+        family = _image_only(getattr(transformers, PROCESSOR_MAPPING_NAMES[PUBLISHED[name].family]))
         loaded[name] = family(images, tokenizer, tokenizer.chat_template)
     return loaded
 

@@ -16,7 +16,7 @@ from transformers import AutoModelForImageTextToText, ProcessorMixin
 from gcl.data.encoding import IGNORED, Encoder, collate
 from gcl.data.scenario import Exchange, Picture, Turn
 from gcl.experiment.weights import Weights
-from gcl.models.backbone import load_preprocessor
+from gcl.models.preprocessor import load_preprocessor
 from gcl.models.shared_vocabulary import shared_vocabulary
 from real.real_case import (
     END,
@@ -132,8 +132,8 @@ def test_ids_labels_and_pixels_equal_the_processors(encoders, processors, pictur
     assert ours.ids == theirs["ids"][:-1] and ours.labels == theirs["labels"][:-1]
     assert ours.labels[-1] == END
     if with_picture:
-        assert torch.equal(ours.images[0].pixels_PC, theirs["pixel_values"])
-        assert torch.equal(ours.images[0].grid_13, theirs["image_grid_thw"])
+        assert torch.equal(ours.pictures.inputs["pixel_values"], theirs["pixel_values"])
+        assert torch.equal(ours.pictures.inputs["image_grid_thw"], theirs["image_grid_thw"])
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -251,7 +251,7 @@ def test_a_batch_and_its_positions_equal_the_processors(encoders, processors, pi
         model = AutoModelForImageTextToText.from_config(published_config(name)).model
     found, _ = model.get_rope_index(**{key: ours[key] for key in theirs if key != "pixel_values"})
     for row, sample in enumerate(samples):
-        expected = positions(sample.ids, sample.images[0].grid_13 if sample.images else None)
+        expected = positions(sample.ids, sample.pictures.inputs["image_grid_thw"] if sample.pictures else None)
         assert torch.equal(found[:, row, ours["attention_mask"][row].bool()], expected), row
 
 
@@ -284,8 +284,8 @@ def test_pictures_become_the_patches_of_the_family(checkpoints, picture, name, l
     sample = Encoder(preprocessor, SYSTEM).prompt(Exchange("x", (Picture(picture),), "What now?", ""))
     (width, height), side = SIZES[name, limits], PREPROCESSING[PUBLISHED[name].family]["patch_size"]
     assert limits is None or width * height <= limits[1]
-    assert sample.images[0].grid_13.tolist() == [[1, height // side, width // side]]
+    assert sample.pictures.inputs["image_grid_thw"].tolist() == [[1, height // side, width // side]]
     assert sample.ids.count(IMAGE) == width * height // (2 * side) ** 2
     assert sample.ids[sample.ids.index(IMAGE) - 1] == VISION_START and sample.ids[0] == START
     expected = patches(Image.open(picture), PUBLISHED[name].family, (width, height))
-    np.testing.assert_allclose(sample.images[0].pixels_PC.numpy(), expected, rtol=0, atol=2e-6)
+    np.testing.assert_allclose(sample.pictures.inputs["pixel_values"].numpy(), expected, rtol=0, atol=2e-6)

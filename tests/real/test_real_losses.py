@@ -19,8 +19,8 @@ from transformers.loss.loss_utils import ForCausalLMLoss
 from gcl.data.encoding import IGNORED, Encoder, collate
 from gcl.data.scenario import Exchange, Picture
 from gcl.experiment.weights import Weights
-from gcl.models.backbone import load_preprocessor
-from gcl.models.vision import streamlined
+from gcl.models.preprocessor import load_preprocessor
+from gcl.models.vision import streamline
 from gcl.objective.group import MemberOutput, Share, group_loss
 from gcl.training.member import Member, answers
 from real.real_case import PUBLISHED, SHARED, SYSTEM, published_config
@@ -76,7 +76,8 @@ def ours(model: nn.Module, folder: Path, pictures: list[Path]) -> tuple[float, d
     """The group's loss of one member on the same conversations, and its batch; gradients go to the parameters."""
     encoder = Encoder(load_preprocessor(Weights(path=str(folder)), LIMITS), SYSTEM)
     run = make_run(dict.fromkeys(("qwen2_5_vl", "qwen3_vl"), folder), members=1)
-    member = Member(run.members[0], run.training, streamlined(model), encoder, semantic_size=None, seed=0)
+    streamline(model)
+    member = Member(run.members[0], run.training, model, encoder, semantic_size=None, seed=0)
     samples = [encoder.sample(Exchange("x", (Picture(p),), *turn)) for p, turn in zip(pictures, TURNS, strict=True)]
     batch = collate(samples, encoder, left_padded=False)
     hidden, head, _ = member(batch)

@@ -18,7 +18,8 @@ from gcl.experiment.weights import Weights
 from gcl.experiment.yaml_files import Document
 from gcl.files import read_json, write_json
 from gcl.models import untrained
-from gcl.models.backbone import load_backbone, load_preprocessor
+from gcl.models.backbone import load_backbone
+from gcl.models.preprocessor import load_preprocessor
 from gcl.planning.plans import TAGS
 from gcl.tasks import jobs
 from gcl.tasks.instructions.publish import publish_base_model

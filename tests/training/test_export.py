@@ -13,7 +13,8 @@ from gcl.data.encoding import collate
 from gcl.errors import CheckpointError
 from gcl.experiment.execution import ExecutionSpec
 from gcl.experiment.weights import Weights
-from gcl.models.backbone import load_preprocessor, load_trained
+from gcl.models.backbone import load_trained
+from gcl.models.preprocessor import load_preprocessor
 from gcl.operations.model_sizes import model_size
 from gcl.training.engines import make_engine
 from gcl.training.export import export_member

@@ -6,8 +6,9 @@ from group_case import losses, make_run, train_scenes
 
 from gcl.experiment.execution import ExecutionSpec
 from gcl.experiment.weights import Weights
-from gcl.models.backbone import load_backbone, load_preprocessor
+from gcl.models.backbone import load_backbone
 from gcl.models.frozen import hold
+from gcl.models.preprocessor import load_preprocessor
 from gcl.training import member
 
 CASES = {

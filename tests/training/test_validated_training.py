@@ -14,7 +14,7 @@ from gcl.errors import TrainingError
 from gcl.experiment.execution import ExecutionSpec
 from gcl.experiment.weights import Weights
 from gcl.files import read_json
-from gcl.models.backbone import load_preprocessor
+from gcl.models.preprocessor import load_preprocessor
 from gcl.training import validation as module
 from gcl.training.checkpoint import Checkpoints
 from gcl.training.log import LossLog

@@ -43,7 +43,8 @@ def member(
 ) -> MemberSpec:
     """A member; without `start` it begins with the weights that the configuration gives its model."""
     start = start or experiment.models[model].backbone.value
-    return MemberSpec(role=role, model=model, start=start, lr=lr, tau=tau)
+    family = experiment.models[model].family.value
+    return MemberSpec(role=role, model=model, family=family, start=start, lr=lr, tau=tau)
 
 
 def run_spec(

@@ -14,7 +14,7 @@ from gcl.models.qwen_vl import INITIAL_STD, text_sizes
 
 _IMAGE, _VIDEO = "<image>", "<video>"
 _CHAT = (
-    "{% for message in messages %}<|im_start|>{{ message.role }} "
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n"
     "{% for part in message.content %}{% if part.type == 'image' %}<image>\n{% endif %}{% endfor %}"
     "{% for part in message.content %}{% if part.type == 'text' %}{{ part.text }}{% endif %}{% endfor %}"
     "<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"

@@ -1,12 +1,12 @@
 """Qwen3.5: the processor of Qwen3-VL, no DeepStack, and linear attention in most layers of the language model."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from transformers import PretrainedConfig, PreTrainedModel, Qwen3_5Config
 
 from gcl.experiment.base_models_schema import MiniatureModel
-from gcl.models.families.qwen3_vl import WORDS
-from gcl.models.qwen_vl import QwenVL
+from gcl.models.qwen_vl import QWEN3_SPECIAL, SPECIAL, QwenVL
 
 _EVERY = 2  # layer of a small instance has full attention; of the published ones every fourth
 
@@ -15,13 +15,15 @@ class Qwen35(QwenVL):
     """See the module."""
 
     name = "qwen3_5"
-    control_words = WORDS
     patch = 16
     rope_theta = 100.0
     normalisation = ([0.5, 0.5, 0.5], [4 * 0.5, 4 * 0.5, 4 * 0.5])
     adapted = QwenVL.adapted | {
         "language": r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|in_proj_\w+|out_proj|gate_proj|up_proj|down_proj)"
     }
+
+    def special_tokens(self) -> Sequence[str]:
+        return SPECIAL + QWEN3_SPECIAL
 
     def streamline(self, model: PreTrainedModel) -> None:
         """Nothing: its vision tower is its own."""

@@ -1,24 +1,24 @@
 """Qwen3-VL: DeepStack, learned positions in pictures, and more tokens than Qwen2.5-VL."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from transformers import PretrainedConfig, Qwen3VLConfig
 
 from gcl.experiment.base_models_schema import MiniatureModel
-from gcl.models.qwen_vl import QwenVL
-
-# Words that are tokens in Qwen3 alone. Qwen2.5 reads them as letters.
-WORDS = ("<tool_response>", "</tool_response>", "<think>", "</think>")
+from gcl.models.qwen_vl import QWEN3_SPECIAL, SPECIAL, QwenVL
 
 
 class Qwen3VL(QwenVL):
     """See the module."""
 
     name = "qwen3_vl"
-    control_words = WORDS
     patch = 16
     rope_theta = 100.0
     normalisation = ([0.5, 0.5, 0.5], [4 * 0.5, 4 * 0.5, 4 * 0.5])
+
+    def special_tokens(self) -> Sequence[str]:
+        return SPECIAL + QWEN3_SPECIAL
 
     def make_config(
         self, text: dict[str, Any], vision: dict[str, Any], shape: MiniatureModel, **others: Any

@@ -3,7 +3,8 @@
 An answer begins with a blank behind "Assistant:".
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from transformers import LlamaConfig, PreTrainedTokenizerBase, SmolVLMConfig, SmolVLMVisionConfig
 from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
@@ -32,7 +33,7 @@ class SmolVLM(Family):
     """See the module."""
 
     name = "smolvlm"
-    packages = {"num2words": "num2words"}
+    packages: Mapping[str, str] = MappingProxyType({"num2words": "num2words"})
     spelling = "gpt2"
     activations = Activations({2: (26, 8, 0, 8), 4: (24, 16, 0, 16)}, {2: (26, 4), 4: (44, 8)})
 

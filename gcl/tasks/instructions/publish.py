@@ -11,8 +11,9 @@ from gcl.experiment.places import Places
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.weights import Weights
 from gcl.files import atomic_folder, read_json, read_jsonl, write_json, write_text
-from gcl.models.backbone import load_backbone, load_preprocessor
+from gcl.models.backbone import load_backbone
 from gcl.models.portable import make_portable
+from gcl.models.preprocessor import load_preprocessor
 
 TRAINING_FILE = "training.json"
 _POINTS = 100  # of the curve of losses

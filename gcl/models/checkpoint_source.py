@@ -1,4 +1,4 @@
-"""Checkpoints as sources: `check_source(source)` refuses one that is not whole, `guarded(source, load)` explains failures."""
+"""Checkpoints as sources: `check_source(source)` refuses one that is not whole, `guarded` explains failures."""
 
 from collections.abc import Callable
 from pathlib import Path
