@@ -28,6 +28,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gcl.objective.events import Slice
 from gcl.objective.head import competitive_head
 
 DRL_WEIGHT = 0.5
@@ -56,8 +57,9 @@ def head_loss(precision: torch.dtype, terms: tuple[int, float] = BOTH) -> Loss:
         hidden_ND, head_VD = leaves[0::2], leaves[1::2]
         vocabulary, tokens = len(head_VD[0]), len(labels_N)
         return competitive_head(
-            hidden_ND, head_VD, labels_N, [1.0] * len(head_VD), supervised=members > 0,
-            drl_weight=weight, vocabulary=vocabulary, tokens=tokens, precision=precision,
+            hidden_ND, head_VD, [labels_N] * len(head_VD), [1.0] * len(head_VD), supervised=members > 0,
+            drl_weight=weight, compared=Slice(vocabulary), tokens=[tokens] * len(head_VD), positions=tokens,
+            precision=precision,
         )[0]  # fmt: skip
 
     return loss

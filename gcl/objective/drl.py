@@ -2,13 +2,14 @@
 
     P_k = softmax(z_k / tau_k),   M = mean_k P_k,   L_DRL = 1/K sum_k tau_k^2 KL(P_k || M)
 
-`head.py` calls `divergence` on each chunk of logits. Gradients are closed forms, without autograd. They reach each member
-twice, as Eq. 13 and 14 require: through its own P_k and through M. The other divergences are controls:
+`events.py` calls `divergence_` on each chunk of log-probabilities. Gradients are closed forms, without autograd. They reach
+each member twice, as Eq. 13 and 14 require: through its own P_k and through M. The other divergences are controls:
 
     jsd-detached         same value; its gradient takes M as a constant, which differs where temperatures differ
     forward-kl           sum_k tau_k^2 mean_{j != k} KL(P_j || P_k), every P_j a constant. Deep mutual learning (Zhang et al.
                          2018, arXiv 1706.00384); with a frozen guide, distillation (Hinton et al. 2015, arXiv 1503.02531)
     reverse-kl           same with KL(P_k || P_j), as MiniLLM distils (Gu et al. 2024, arXiv 2306.08543)
+    jsd+uld              jsd, and where tokenizers differ the sorted matching of `uld.py` over tokens that are not shared
     sampled-reverse-kl   k1 estimate of reverse-kl: tau_k^2 mean_j log(P_k(y) / P_j(y)) (MGSD, arXiv 2606.06076, stage 2)
 
 The last one uses one token y a row, which the learning member drew from its own P_k. Its values can be negative. Its
@@ -25,8 +26,14 @@ from torch import Tensor
 from gcl.experiment.divergences import Divergence, SampledDivergence
 
 
-def divergence(
-    logits_KNV: Sequence[Tensor],
+def log_probabilities(logits_NV: Tensor, tau: float) -> Tensor:
+    """log softmax(z / tau), in float32 at least."""
+    # In probability space a token that all members rule out would give 0 * -inf.
+    return F.log_softmax(logits_NV.to(torch.promote_types(logits_NV.dtype, torch.float32)) / tau, dim=-1)
+
+
+def divergence_(
+    logp_KNV: Sequence[Tensor],
     taus: Sequence[float],
     wanted: Sequence[bool],
     kind: Divergence | SampledDivergence = "jsd",
@@ -35,25 +42,21 @@ def divergence(
     """Divergence of K members, summed over N rows, and its gradients by the logits.
 
     Args:
-        logits_KNV: one tensor [N, V] per member, left unchanged. Rows are the same supervised positions. Columns are the
-            shared vocabulary only, so that padding rows of a head get no probability.
+        logp_KNV: one tensor [N, V] per member, as `log_probabilities` gives. They may be overwritten (hence the underscore).
+            Rows are the same supervised positions. Columns are events that mean the same to every member.
         taus: one temperature per member, > 0.
         wanted: per member, whether it needs a gradient. KL divergences sum over these members, or over all if none does.
         kind: see the module.
-        labels_N: the drawn tokens; only the sampled divergence uses them.
+        labels_N: the drawn events; only the sampled divergence uses them.
 
     Returns:
-        The sum as a float64 scalar, and one gradient [N, V] or None per member. Both are computed in float32 at least. The
-        sum is never negative unless sampled.
+        The sum as a float64 scalar, and one gradient [N, V] or None per member. The sum is never negative unless sampled.
 
     Raises:
         ValueError: if the divergence is unknown, or a sampled one has no labels or labels outside the shared vocabulary.
     """
     if kind not in DIVERGENCES | SAMPLED:
         raise ValueError(f"unknown divergence {kind!r}; use one of {', '.join(DIVERGENCES | SAMPLED)}")
-    dtype = torch.promote_types(logits_KNV[0].dtype, torch.float32)
-    # In probability space a token that all members rule out would give 0 * -inf.
-    logp_KNV = [F.log_softmax(z_NV.to(dtype) / tau, dim=-1) for z_NV, tau in zip(logits_KNV, taus, strict=True)]
     if kind in DIVERGENCES:
         return DIVERGENCES[kind](logp_KNV, taus, wanted)
     if labels_N is None or (
@@ -183,5 +186,6 @@ DIVERGENCES = {
     "jsd-detached": partial(_from_mean, detached=True),
     "forward-kl": partial(_from_each_other, forward=True),
     "reverse-kl": partial(_from_each_other, forward=False),
+    "jsd+uld": partial(_from_mean, detached=False),  # the second term belongs to `Events.compare`
 }
 SAMPLED = {"sampled-reverse-kl": _from_samples}

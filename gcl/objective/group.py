@@ -14,6 +14,7 @@ from torch import Tensor
 
 from gcl.experiment.divergences import Divergence, SampledDivergence
 from gcl.experiment.schema import Matching
+from gcl.objective.events import Compared, Slice
 from gcl.objective.gsl import semantic_loss
 from gcl.objective.head import competitive_head
 
@@ -27,20 +28,29 @@ class MemberOutput:
         head_VD: weight of the member's output head, over its own vocabulary.
         labels_N: the answer tokens.
         semantic_BE: pooled unit vectors, or None when GSL is off.
+        compared_R: rows that are compared with those of the other members, in the same order for all; None: all rows.
     """
 
     hidden_ND: Tensor
     head_VD: Tensor
     labels_N: Tensor
     semantic_BE: Tensor | None
+    compared_R: Tensor | None = None
 
 
 @dataclass(frozen=True)
 class Share:
-    """A micro-batch's share of the inputs of the global batch, and the supervised tokens of the whole global batch."""
+    """Sizes that make means of the whole global batch from a micro-batch.
+
+    Attributes:
+        inputs: the micro-batch's share of the inputs.
+        tokens: per member, supervised tokens of the global batch.
+        positions: compared rows of the global batch; one member's tokens, if all rows are compared.
+    """
 
     inputs: float
-    tokens: int
+    tokens: tuple[int, ...]
+    positions: int
 
 
 def group_loss(
@@ -50,7 +60,7 @@ def group_loss(
     gsl_weight: float,
     drl_weight: float,
     kappa: float,
-    vocabulary: int,
+    compared: Compared,
     share: Share,
     divergence: Divergence | SampledDivergence = "jsd",
     supervised: bool = True,
@@ -61,15 +71,15 @@ def group_loss(
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Return the micro-batch's part of the objective and its unweighted components.
 
-    The parts of all micro-batches add up to the objective of the global batch. Token losses are means over its supervised
-    tokens. GSL is the mean over its inputs. Its negatives come from this micro-batch, or from `gather`.
+    The parts of all micro-batches add up to the objective of the global batch. L_SFT is a mean over a member's supervised
+    tokens, L_DRL over compared positions, L_GSL over inputs. Its negatives come from this micro-batch, or from `gather`.
 
     Args:
         outputs: one per member, the same inputs in the same order.
         taus: DRL temperature per member.
         gsl_weight, drl_weight: lambda_GSL and lambda_DRL; weight 0 skips the loss.
         kappa: InfoNCE temperature.
-        vocabulary: number of leading token ids that mean the same to every member.
+        compared: the tokens or events that L_DRL compares, see `events.py`.
         share: see `Share`.
         divergence, matching: kinds of L_DRL and L_GSL, see `drl.py` and `gsl.py`.
         supervised: whether L_SFT counts; false for tokens that a member drew itself.
@@ -78,19 +88,21 @@ def group_loss(
             order. None keeps [B, E].
 
     Raises:
-        ValueError: if members have different answer tokens; also as `competitive_head`.
+        ValueError: if members have different answer tokens, though a slice is compared; also as `competitive_head`.
     """
-    labels_N = outputs[0].labels_N
-    if any(not labels_N.equal(output.labels_N) for output in outputs[1:]):
+    if isinstance(compared, Slice) and any(not outputs[0].labels_N.equal(output.labels_N) for output in outputs[1:]):
         raise ValueError("members see different answer tokens; their tokenizers split the same answer differently")
+    rows_KR = [o.compared_R for o in outputs]
     total, components = competitive_head(
         [o.hidden_ND for o in outputs],
         [o.head_VD for o in outputs],
-        labels_N,
+        [o.labels_N for o in outputs],
         taus,
         drl_weight=drl_weight,
-        vocabulary=vocabulary,
+        compared=compared,
         tokens=share.tokens,
+        positions=share.positions,
+        rows_KR=None if all(rows_R is None for rows_R in rows_KR) else rows_KR,
         kind=divergence,
         supervised=supervised,
         precision=precision,

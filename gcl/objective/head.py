@@ -1,12 +1,15 @@
 """The competitive head: output heads, L_SFT and L_DRL of a whole group in one pass that never holds all logits.
 
-    total, components = competitive_head(hidden_ND, head_VD, labels_N, taus, drl_weight=0.4, vocabulary=v, tokens=n)
+    counts = {"tokens": [n, n], "positions": n}
+    total, components = competitive_head(hidden_ND, head_VD, labels_KN, taus, drl_weight=0.4, compared=Slice(v), **counts)
     total.backward()
 
 Logits of 8,192 tokens over 151,936 ids take 5 GB per member in float32, and autograd keeps several copies. So this head
 walks over the tokens in chunks. One product per member gives the logits of a chunk. L_SFT (GCL paper, arXiv 2603.11447,
 Eq. 2) and L_DRL (Eq. 4, 6, 11) share them. Gradients by hidden states and heads follow at once in closed form (Eq. 13, 14,
 19). Backward only multiplies them by the upstream scalar.
+
+Members whose tokenizers differ have rows of their own, and only some correspond. Each member's walk begins with those.
 """
 
 import os
@@ -19,7 +22,7 @@ from torch.autograd.function import FunctionCtx
 
 from gcl.experiment.divergences import Divergence, SampledDivergence
 from gcl.objective import products
-from gcl.objective.drl import divergence
+from gcl.objective.events import Compared, Events
 from gcl.objective.sft import supervised_loss_
 
 # Share of the device's memory for the buffers of one chunk: 2.2 GiB of 139, 1.3 of 80.
@@ -30,59 +33,71 @@ CHUNK_STEP, CHUNK_MAX = 64, 4096
 def competitive_head(
     hidden_ND: Sequence[Tensor],
     head_VD: Sequence[Tensor],
-    labels_N: Tensor,
+    labels_KN: Sequence[Tensor],
     taus: Sequence[float],
     *,
     drl_weight: float,
-    vocabulary: int,
-    tokens: int,
+    compared: Compared,
+    tokens: Sequence[int],
+    positions: int,
+    rows_KR: Sequence[Tensor] | None = None,
     kind: Divergence | SampledDivergence = "jsd",
     supervised: bool = True,
     precision: torch.dtype = torch.float32,
     chunk: int | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Return (sum_k L_SFT(k) + drl_weight L_DRL) / tokens and its unweighted components.
+    """Return this batch's part of sum_k L_SFT(k) + drl_weight L_DRL and its unweighted components.
+
+    L_SFT(k) is a mean over member k's supervised tokens of the global batch. L_DRL is one over the compared positions.
 
     The call itself computes the gradients, for the inputs that need one; none under `torch.no_grad`. A frozen member costs
     one product. Backward hands the gradients over, so it can run once.
 
     Args:
-        hidden_ND: per member, the hidden states [N, D_k] of the rows that predict an answer token.
+        hidden_ND: per member, the hidden states [N_k, D_k] of the rows that predict an answer token.
         head_VD: per member, the weight [V_k, D_k] of its output head.
-        labels_N: the answer tokens, the same for every member.
+        labels_KN: per member, the answer tokens [N_k].
         taus: DRL temperature per member, > 0.
         drl_weight: lambda_DRL; 0 or a group of one skips L_DRL.
-        vocabulary: number of leading token ids that mean the same to every member; L_DRL compares only these.
-        tokens: supervised tokens of the whole global batch.
+        compared: the tokens or events that L_DRL compares on a row.
+        tokens: per member, supervised tokens of the whole global batch.
+        positions: compared rows of the whole global batch.
+        rows_KR: per member, the rows [R] that are compared; row i of every list belongs to the same text. None: all rows.
         kind: the divergence of L_DRL, see `drl.py`.
         supervised: whether L_SFT counts in the total; its components are always reported.
         precision: dtype of the products' operands. Sums, losses and logits are float32; float64 inputs stay float64.
         chunk: rows at a time; None takes `chunk_rows`.
 
     Returns:
-        The differentiable total (float32, or float64 for float64 inputs). And detached sft_0, sft_1, ... and, if computed,
-        drl. All are divided by `tokens`. If N is 0, they are zeros connected to every input.
+        The differentiable total (float32, or float64 for float64 inputs). And detached sft_0, sft_1, ..., divided by the
+        member's tokens. If L_DRL is computed, drl and, with `Events`, compared_0, compared_1, ... They are divided by
+        `positions`. compared_k is the probability at tau_k that member k gives to its shared tokens. Parts of all batches
+        add up to the global batch's. Without rows they are zeros connected to every input.
 
     Raises:
         ValueError: if a member lacks a tau > 0, a hidden state or a head, or if shapes do not match. Also if a label or the
-            shared vocabulary lies outside a head.
+            shared vocabulary lies outside a head, or compared rows do not correspond.
         RuntimeError: on a second backward through the same call.
     """
-    _check(hidden_ND, head_VD, labels_N, taus, vocabulary, tokens)
+    _check(hidden_ND, head_VD, labels_KN, taus, tokens, positions, rows_KR)
+    drl_weight = drl_weight if len(taus) > 1 else 0.0
+    compared.check([len(head) for head in head_VD], kind)
     settings = _Settings(
         taus=tuple(taus),
-        drl_weight=drl_weight if len(taus) > 1 else 0.0,
-        vocabulary=vocabulary,
-        tokens=tokens,
+        drl_weight=drl_weight,
+        compared=compared,
+        tokens=tuple(tokens),
+        positions=max(positions, 1),  # without compared rows the sum is 0
         kind=kind,
         supervised=supervised,
         precision=precision,
-        chunk=chunk or chunk_rows([len(head) for head in head_VD], labels_N.device),
+        chunk=chunk or chunk_rows([len(head) for head in head_VD], labels_KN[0].device),
         # Decided before apply: inside it a tensor looks the same with and without torch.no_grad.
         wanted=tuple(torch.is_grad_enabled() and tensor.requires_grad for tensor in (*hidden_ND, *head_VD)),
     )
-    total, *parts = _CompetitiveHead.apply(settings, labels_N, *hidden_ND, *head_VD)
-    names = [f"sft_{k}" for k in range(len(taus))] + ["drl"]
+    total, *parts = _CompetitiveHead.apply(settings, labels_KN, rows_KR, *hidden_ND, *head_VD)
+    members = range(len(taus))
+    names = [*(f"sft_{k}" for k in members), "drl", *(f"compared_{k}" for k in members)]
     return total, dict(zip(names, parts, strict=False))
 
 
@@ -111,8 +126,9 @@ class _Settings:
 
     taus: tuple[float, ...]
     drl_weight: float
-    vocabulary: int
-    tokens: int
+    compared: Compared
+    tokens: tuple[int, ...]
+    positions: int
     kind: Divergence | SampledDivergence
     supervised: bool
     precision: torch.dtype
@@ -124,16 +140,27 @@ class _CompetitiveHead(torch.autograd.Function):
     """The walk over chunks in forward, a multiplication in backward."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, settings: _Settings, labels_N: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
+    def forward(
+        ctx: FunctionCtx,
+        settings: _Settings,
+        labels_KN: Sequence[Tensor],
+        rows_KR: Sequence[Tensor] | None,
+        *tensors: Tensor,
+    ) -> tuple[Tensor, ...]:
+        members = len(settings.taus)
         # Autocast would round the float32 products to the precision of the region.
-        with torch.autocast(labels_N.device.type, enabled=False):
-            sums, gradients = _walk(settings, labels_N, tensors[: len(tensors) // 2], tensors[len(tensors) // 2 :])
+        with torch.autocast(tensors[0].device.type, enabled=False):
+            sums, gradients = _walk(settings, labels_KN, rows_KR, tensors[:members], tensors[members:])
         ctx.gradients, ctx.tokens = gradients, settings.tokens
         ctx.dtypes = [tensor.dtype for tensor in tensors]
         dtype = torch.float64 if tensors[0].dtype == torch.float64 else torch.float32
-        parts = [(value / settings.tokens).to(dtype) for value in sums]
-        weights = [float(settings.supervised)] * len(settings.taus) + [settings.drl_weight]
-        total = sum(weight * value for weight, value in zip(weights, sums, strict=False)) / settings.tokens
+        counts = [*settings.tokens, *[settings.positions] * (len(sums) - members)]
+        parts = [(value / count).to(dtype) for value, count in zip(sums, counts, strict=True)]
+        # One division at the end: where all counts are the same, each of these quotients is exactly 1.
+        first = settings.tokens[0]
+        weights = [settings.supervised * (first / own) for own in settings.tokens]
+        weights.append(settings.drl_weight * (first / settings.positions))
+        total = sum(weight * value for weight, value in zip(weights, sums, strict=False)) / first
         ctx.mark_non_differentiable(*parts)
         return total.to(dtype), *parts
 
@@ -145,24 +172,28 @@ class _CompetitiveHead(torch.autograd.Function):
             raise RuntimeError(
                 "second backward through the same competitive_head: the first has taken its gradients; call the head again"
             )
-        # Multiply before the cast: a loss scaler's factor keeps float16 gradients from underflow.
-        scale = upstream / ctx.tokens
         scaled: list[Tensor | None] = []
-        for dtype in ctx.dtypes:
+        for dtype, tokens in zip(ctx.dtypes, ctx.tokens * 2, strict=True):
             # Popped, so that only one float32 gradient at a time stands beside its copy in the input's dtype.
             gradient = gradients.pop(0)
-            scaled.append(None if gradient is None else gradient.mul_(scale).to(dtype))
-        return None, None, *scaled
+            # Multiply before the cast: a loss scaler's factor keeps float16 gradients from underflow.
+            scaled.append(None if gradient is None else gradient.mul_(upstream / tokens).to(dtype))
+        return None, None, None, *scaled
 
 
 def _walk(
-    settings: _Settings, labels_N: Tensor, hidden_ND: Sequence[Tensor], head_VD: Sequence[Tensor]
+    settings: _Settings,
+    labels_KN: Sequence[Tensor],
+    rows_KR: Sequence[Tensor] | None,
+    hidden_ND: Sequence[Tensor],
+    head_VD: Sequence[Tensor],
 ) -> tuple[list[Tensor], list[Tensor | None]]:
-    """Return sums over all rows in float64 (sft per member, then drl), and gradients by hidden states, then by heads.
+    """Return sums over all rows in float64, and gradients by hidden states, then by heads.
 
-    The gradients are those of sum_k L_SFT(k) + lambda L_DRL, or of the last term. Nothing is divided by the tokens yet.
+    The sums are those of sft per member, then drl, then compared probability per member. Nothing is divided by a count yet,
+    but L_DRL's part in a member's gradient has the weight that makes a division by the member's tokens right.
     """
-    members = len(settings.taus)
+    members, compared = len(settings.taus), settings.compared
     want_hidden, want_head = settings.wanted[:members], settings.wanted[members:]
     trainable = [a or b for a, b in zip(want_hidden, want_head, strict=True)]
     weights_VD = [products.operand(head, settings.precision) for head in head_VD]
@@ -171,67 +202,99 @@ def _walk(
         [torch.zeros_like(t, dtype=exact) if needed else None for t, needed in zip(tensors, flags, strict=True)]
         for tensors, flags in ((hidden_ND, want_hidden), (head_VD, want_head))
     )
-    sums = [
-        torch.zeros((), dtype=torch.float64, device=labels_N.device) for _ in range(members + bool(settings.drl_weight))
-    ]
-    for start in range(0, len(labels_N), settings.chunk):
-        rows = slice(start, start + settings.chunk)
-        states_ND = [products.operand(hidden[rows], settings.precision) for hidden in hidden_ND]
+    count = members + bool(settings.drl_weight) * (1 + members * isinstance(compared, Events))
+    sums = [torch.zeros((), dtype=torch.float64, device=hidden_ND[0].device) for _ in range(count)]
+    orders = None if rows_KR is None else [_first(r, len(n)) for r, n in zip(rows_KR, labels_KN, strict=True)]
+    common = len(labels_KN[0] if rows_KR is None else rows_KR[0])
+    for start in range(0, max(map(len, labels_KN)), settings.chunk):
+        part = slice(start, start + settings.chunk)
+        rows = [part] * members if orders is None else [order[part] for order in orders]
+        labels = [labels_N[own] for labels_N, own in zip(labels_KN, rows, strict=True)]
+        states_ND = [products.operand(h[own], settings.precision) for h, own in zip(hidden_ND, rows, strict=True)]
         logits_NV = [products.multiply(h, w.T) for h, w in zip(states_ND, weights_VD, strict=True)]
-        d_shared_NV: list[Tensor | None] = [None] * members
-        if settings.drl_weight:
-            shared_NV = [logits[:, : settings.vocabulary] for logits in logits_NV]
-            value, d_shared_NV = divergence(shared_NV, settings.taus, trainable, settings.kind, labels_N[rows])
-            sums[members] += value
-            del shared_NV
+        together = slice(min(max(common - start, 0), settings.chunk))
+        d_compared_NV: list[Tensor | None] = [None] * members
+        if settings.drl_weight and together.stop:
+            value, probabilities, d_compared_NV = compared.compare(
+                [z[together] for z in logits_NV], settings.taus, trainable, settings.kind, labels[0][together]
+            )
+            for total, found in zip(sums[members:], [value, *probabilities], strict=True):
+                total += found
         for k in range(members):
             # Popped, so that the member's buffers are free before the next member's products.
-            value, d_logits_NV = supervised_loss_(logits_NV.pop(0), labels_N[rows], wanted=trainable[k])
+            z_NV, d_drl_NV = logits_NV.pop(0), d_compared_NV.pop(0)
+            if not len(z_NV):
+                continue
+            value, d_logits_NV = supervised_loss_(z_NV, labels[k], wanted=trainable[k])
             sums[k] += value
-            d_drl_NV = d_shared_NV.pop(0)
+            del z_NV
             if d_logits_NV is None:
                 continue
             if not settings.supervised:
                 d_logits_NV.zero_()
             if d_drl_NV is not None:
-                d_logits_NV[:, : settings.vocabulary].add_(d_drl_NV, alpha=settings.drl_weight)
+                weight = settings.drl_weight * (settings.tokens[k] / settings.positions)
+                compared.add_(k, d_logits_NV[together], d_drl_NV, weight)
                 del d_drl_NV
             if d_hidden[k] is not None:
-                d_hidden[k][rows] = products.hidden_gradient(d_logits_NV, weights_VD[k])
+                d_hidden[k][rows[k]] = products.hidden_gradient(d_logits_NV, weights_VD[k])
             if d_head[k] is not None:
                 products.add_head_gradient(d_head[k], d_logits_NV, states_ND[k])
             del d_logits_NV
     return sums, [*d_hidden, *d_head]
 
 
+def _first(rows_R: Tensor, count: int) -> Tensor:
+    """An order of so many rows in which these come first."""
+    others_N = torch.ones(count, dtype=torch.bool, device=rows_R.device)
+    others_N[rows_R] = False
+    return torch.cat([rows_R, others_N.nonzero()[:, 0]])
+
+
 def _check(
     hidden_ND: Sequence[Tensor],
     head_VD: Sequence[Tensor],
-    labels_N: Tensor,
+    labels_KN: Sequence[Tensor],
     taus: Sequence[float],
-    vocabulary: int,
-    tokens: int,
+    tokens: Sequence[int],
+    positions: int,
+    rows_KR: Sequence[Tensor] | None,
 ) -> None:
     """Refuse inputs on which the walk would fail late or silently; see `competitive_head`."""
-    if not len(taus) == len(hidden_ND) == len(head_VD) >= 1:
-        raise ValueError(
-            f"every member needs hidden states, a head and one tau; got {len(hidden_ND)}, {len(head_VD)} and {len(taus)}"
-        )
+    counts = [len(each) for each in (hidden_ND, head_VD, labels_KN, taus, tokens)]
+    if not counts[0] or len(set(counts)) > 1:
+        needs = "hidden states, a head, labels, one tau and its number of tokens"
+        raise ValueError(f"every member needs {needs}; got {', '.join(map(str, counts))}")
     if min(taus) <= 0:
         raise ValueError(f"every tau must be > 0; got {list(taus)}")
-    if tokens < 1:
-        raise ValueError(f"tokens must be >= 1; got {tokens}")
-    for k, (hidden, head) in enumerate(zip(hidden_ND, head_VD, strict=True)):
+    if min(tokens) < 1 or positions < 0:
+        raise ValueError(f"tokens must be >= 1 and positions >= 0; got {list(tokens)} and {positions}")
+    if not positions and len((rows_KR or labels_KN)[0]):
+        raise ValueError("rows are compared here, so the global batch cannot have 0 compared positions")
+    for k, (hidden, head, labels) in enumerate(zip(hidden_ND, head_VD, labels_KN, strict=True)):
         if hidden.ndim != 2 or head.ndim != 2 or hidden.shape[1] != head.shape[1]:
             raise ValueError(
                 f"member {k}: hidden states {tuple(hidden.shape)} and head {tuple(head.shape)} must be [N, D] and [V, D]"
             )
-        if len(hidden) != len(labels_N):
-            raise ValueError(f"member {k}: {len(hidden)} rows of hidden states for {len(labels_N)} labels")
-    height = min(len(head) for head in head_VD)
-    if not 1 <= vocabulary <= height:
-        raise ValueError(f"the shared vocabulary of {vocabulary} ids does not fit a head of {height} rows")
-    if len(labels_N):
-        lowest, highest = (int(label) for label in labels_N.aminmax())
-        if lowest < 0 or highest >= height:
-            raise ValueError(f"a label lies outside a head of {height} rows: they go from {lowest} to {highest}")
+        if len(hidden) != len(labels):
+            raise ValueError(f"member {k}: {len(hidden)} rows of hidden states for {len(labels)} labels")
+        if not _inside(labels, len(head)):
+            raise ValueError(f"member {k}: a label lies outside a head of {len(head)} rows")
+    if rows_KR is None:
+        if len({len(labels) for labels in labels_KN}) > 1:
+            raise ValueError(f"members have {[len(labels) for labels in labels_KN]} rows; say which ones are compared")
+        return
+    lengths = [rows if rows is None else len(rows) for rows in rows_KR]
+    if len(rows_KR) != len(taus) or len(set(lengths)) > 1:
+        raise ValueError(f"{lengths} compared rows for {len(taus)} members; all need the same number")
+    for k, (rows, labels) in enumerate(zip(rows_KR, labels_KN, strict=True)):
+        if not _inside(rows, len(labels)) or len(rows.unique()) < len(rows):
+            raise ValueError(f"member {k}: each compared row must be one of its {len(labels)} rows, and only once")
+
+
+def _inside(numbers: Tensor, limit: int) -> bool:
+    """Whether all numbers lie in [0, limit)."""
+    if not len(numbers):
+        return True
+    lowest, highest = (int(number) for number in numbers.aminmax())
+    return lowest >= 0 and highest < limit

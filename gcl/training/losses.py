@@ -12,6 +12,7 @@ from gcl.data.encoding import chunks
 from gcl.data.scenario import Exchange
 from gcl.errors import TrainingError
 from gcl.experiment.runs import RunSpec
+from gcl.objective.events import Slice
 from gcl.objective.group import MemberOutput, Share, group_loss
 from gcl.training.engine import Engine
 from gcl.training.feeds import Step
@@ -64,8 +65,8 @@ def accumulate(
             divergence=objective.divergence,
             matching=objective.matching,
             supervised=supervised,
-            vocabulary=vocabulary,
-            share=Share(inputs=size / len(batch), tokens=prepared.tokens),
+            compared=Slice(vocabulary),
+            share=Share(size / len(batch), (prepared.tokens,) * len(outputs), prepared.tokens),
             precision=PRECISIONS[training.precision],
             chunk=chunk,
             gather=partial(engine.world.gather_rows, counts=local.counts),

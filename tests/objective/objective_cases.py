@@ -1,5 +1,6 @@
 """Random logits, hidden states and heads for the tests of the objective, and how their results are compared."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,10 +8,18 @@ import objective_reference as reference
 import torch
 from torch import Tensor
 
+from gcl.objective.drl import divergence_, log_probabilities
+from gcl.objective.events import Slice
+
 
 def random_logits(members: int, rows: int, columns: int, seed: int = 0, scale: float = 3.0) -> list[Tensor]:
     generator = torch.Generator().manual_seed(seed)
     return [scale * torch.randn(rows, columns, generator=generator, dtype=torch.float64) for _ in range(members)]
+
+
+def divergence(logits_KNV: Sequence[Tensor], taus: Sequence[float], *arguments) -> tuple[Tensor, list[Tensor | None]]:
+    """Divergence of members with these logits; arguments as `divergence_` has them."""
+    return divergence_([log_probabilities(z, tau) for z, tau in zip(logits_KNV, taus, strict=True)], taus, *arguments)
 
 
 def relative_error(value: Tensor, expected: np.ndarray) -> float:
@@ -46,7 +55,13 @@ class HeadCase:
         return HeadCase(hidden, heads, self.labels, self.taus, self.drl_weight, self.vocabulary, self.tokens)
 
     def options(self) -> dict:
-        return {"drl_weight": self.drl_weight, "vocabulary": self.vocabulary, "tokens": self.tokens}
+        counts = {"tokens": [self.tokens] * len(self.taus), "positions": self.tokens}
+        return {"drl_weight": self.drl_weight, "compared": Slice(self.vocabulary), **counts}
+
+    @property
+    def all_labels(self) -> list[Tensor]:
+        """The labels of every member."""
+        return [self.labels] * len(self.taus)
 
     def reference(self) -> tuple[float, list[np.ndarray]]:
         """Value, and derivatives by hidden states, then heads."""

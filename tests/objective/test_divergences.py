@@ -6,11 +6,12 @@ import numpy as np
 import objective_reference as reference
 import pytest
 import torch
-from objective_cases import head_case, numeric_gradient, random_logits, relative_error
+from objective_cases import divergence, head_case, numeric_gradient, random_logits, relative_error
 
 from gcl.experiment.divergences import Divergence, SampledDivergence
 from gcl.experiment.planning_schema import PlanningVariant
-from gcl.objective.drl import DIVERGENCES, SAMPLED, divergence
+from gcl.objective.drl import DIVERGENCES, SAMPLED
+from gcl.objective.events import Events, Slice
 from gcl.objective.group import MemberOutput, Share, group_loss
 from gcl.objective.gsl import semantic_loss
 from gcl.objective.head import competitive_head
@@ -83,7 +84,7 @@ def test_the_head_gives_what_autograd_gives_for_each_divergence(kind, taus):
     """Autograd through plain logits, the constants detached by hand: no line is shared with the closed forms."""
     case = head_case(taus)
     fused, plain = case.leaves(), case.leaves()
-    total, _ = competitive_head(fused.hidden, fused.heads, case.labels, taus, **case.options(), kind=kind, chunk=3)
+    total, _ = competitive_head(fused.hidden, fused.heads, case.all_labels, taus, **case.options(), kind=kind, chunk=3)
     logits = [h @ w.T for h, w in zip(plain.hidden, plain.heads, strict=True)]
     loss = sum(torch.nn.functional.cross_entropy(z, case.labels, reduction="sum") for z in logits)
     ps = [torch.softmax(z[:, : case.vocabulary] / tau, dim=-1) for z, tau in zip(logits, taus, strict=True)]
@@ -96,7 +97,7 @@ def test_the_head_gives_what_autograd_gives_for_each_divergence(kind, taus):
             "forward-kl": lambda p=p, qs=others: sum((q * (q / p).log()).sum() for q in qs) / len(qs),
             "reverse-kl": lambda p=p, qs=others: sum((p * (p / q).log()).sum() for q in qs) / len(qs),
         }
-        loss = loss + case.drl_weight * tau**2 * parts[kind]()
+        loss = loss + case.drl_weight * tau**2 * parts[kind.removesuffix("+uld")]()  # no token is left to match
     loss = loss / case.tokens
     assert total.item() == pytest.approx(loss.item(), rel=1e-12)
     leaves = [fused.hidden + fused.heads, plain.hidden + plain.heads]
@@ -116,7 +117,13 @@ def test_the_group_passes_both_choices_on():
     case = head_case([2.0, 2.0])
     vectors = [torch.eye(7, dtype=torch.float64), torch.eye(7, dtype=torch.float64).roll(1, 0)]
     outputs = [MemberOutput(*one, case.labels, v) for *one, v in zip(case.hidden, case.heads, vectors, strict=True)]
-    options = {"gsl_weight": 1.0, "drl_weight": 1.0, "kappa": 1.0, "vocabulary": 11, "share": Share(1.0, 7)}
+    options = {
+        "gsl_weight": 1.0,
+        "drl_weight": 1.0,
+        "kappa": 1.0,
+        "compared": Slice(11),
+        "share": Share(1.0, (7, 7), 7),
+    }
     _, parts = group_loss(outputs, case.taus, **options, divergence="forward-kl", matching="cosine")
     logits = [(h @ w.T)[:, :11] for h, w in zip(case.hidden, case.heads, strict=True)]
     assert parts["gsl"].item() == pytest.approx(1.0)
@@ -146,10 +153,15 @@ def test_an_unknown_name_is_refused():
 
 @pytest.mark.parametrize("kind", DIVERGENCES)
 def test_every_divergence_is_another_one(kind):
-    """Told apart by value or gradient, so that no name stands for another's function."""
-    logits = list(random_logits(2, 3, 5))
-    value, gradients = divergence(logits, [1.0, 2.0], [True, True], kind)
+    """Told apart by value or gradient, so that no name stands for another's function. Two tokens are not shared."""
+    logits, events = random_logits(2, 3, 5), Events((torch.arange(3), torch.arange(3)), (5, 5))
+
+    def compare(name: str) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        value, _, gradients = events.compare(logits, [1.0, 2.0], [True, True], name, torch.arange(3))
+        return value, gradients
+
+    value, gradients = compare(kind)
     for other in set(DIVERGENCES) - {kind}:
-        else_value, else_gradients = divergence(logits, [1.0, 2.0], [True, True], other)
+        else_value, else_gradients = compare(other)
         same = torch.isclose(value, else_value) and all(map(torch.allclose, gradients, else_gradients))
         assert not same, other

@@ -15,7 +15,7 @@ GROUPS = [[1.0], [1.0, 1.0], [3.0, 2.0], [1.0, 2.0, 3.0]]
 
 
 def run(case: HeadCase, **options):
-    return competitive_head(case.hidden, case.heads, case.labels, case.taus, **case.options(), **options)
+    return competitive_head(case.hidden, case.heads, case.all_labels, case.taus, **case.options(), **options)
 
 
 def gradients(case: HeadCase, **options) -> list[torch.Tensor]:
@@ -233,7 +233,7 @@ def test_without_weight_the_divergence_is_not_computed(monkeypatch):
     def refuse(*_):
         raise AssertionError("divergence was computed")
 
-    monkeypatch.setattr("gcl.objective.head.divergence", refuse)
+    monkeypatch.setattr("gcl.objective.events.divergence_", refuse)
     pair, one = head_case([3.0, 2.0]), head_case([2.0])
     pair.drl_weight = 0.0
     assert set(run(pair)[1]) == {"sft_0", "sft_1"}

@@ -7,6 +7,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from gcl.objective.events import Slice
 from gcl.objective.head import CHUNK_MAX, CHUNK_MEMORY, chunk_rows, competitive_head
 
 
@@ -47,7 +48,15 @@ def peak_bytes(rows: int, chunk: int, members: int = 2) -> int:
     labels = torch.randint(0, 4096, (rows,), generator=generator)
     with _LiveBytes() as memory:
         total, _ = competitive_head(
-            hidden, heads, labels, [3.0, 2.0, 1.0][:members], drl_weight=0.5, vocabulary=4000, tokens=rows, chunk=chunk
+            hidden,
+            heads,
+            [labels] * members,
+            [3.0, 2.0, 1.0][:members],
+            drl_weight=0.5,
+            compared=Slice(4000),
+            tokens=[rows] * members,
+            positions=rows,
+            chunk=chunk,
         )
         total.backward()
     return memory.peak

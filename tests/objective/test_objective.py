@@ -6,13 +6,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from objective_cases import HeadCase, head_case, numeric_gradient, random_logits, relative_error
+from objective_cases import HeadCase, divergence, head_case, numeric_gradient, random_logits, relative_error
 
-from gcl.objective.drl import divergence
+from gcl.objective.events import Slice
 from gcl.objective.group import MemberOutput, Share, group_loss
 from gcl.objective.gsl import SemanticHead, semantic_loss
 from gcl.objective.sft import supervised_loss_
 
+SHARE = Share(1.0, (6, 6), 6)
 TAUS = [
     [1.0],
     [2.0],
@@ -196,9 +197,9 @@ def outputs_of(case: HeadCase, vectors=None, rows: slice = slice(None)) -> list[
 def test_group_objective_matches_the_reference_over_unequal_vocabularies(taus):
     case, vectors = group_case(taus)
     leaves = case.leaves(torch.float32)
-    weights = {"gsl_weight": 0.5, "drl_weight": 0.4, "kappa": 0.07, "vocabulary": 11}
+    weights = {"gsl_weight": 0.5, "drl_weight": 0.4, "kappa": 0.07, "compared": Slice(11)}
     outputs = outputs_of(leaves, [v.float() for v in vectors])
-    total, components = group_loss(outputs, taus, **weights, share=Share(inputs=1.0, tokens=6))
+    total, components = group_loss(outputs, taus, **weights, share=Share(1.0, (6,) * len(taus), 6))
     hidden, heads = [z.numpy() for z in case.hidden], [z.numpy() for z in case.heads]
     labels, units = case.labels.tolist(), [v.numpy() for v in vectors]
 
@@ -219,7 +220,7 @@ def test_group_objective_matches_the_reference_over_unequal_vocabularies(taus):
 def test_rows_outside_the_shared_vocabulary_get_no_gradient_from_drl():
     case, _vectors = group_case([3.0, 2.0])
     leaves = case.leaves(torch.float32)
-    shared = {"gsl_weight": 0.0, "kappa": 0.07, "vocabulary": 11, "share": Share(1.0, 6)}
+    shared = {"gsl_weight": 0.0, "kappa": 0.07, "compared": Slice(11), "share": SHARE}
     with_drl, without = (
         torch.autograd.grad(group_loss(outputs_of(leaves), [3.0, 2.0], drl_weight=weight, **shared)[0], leaves.heads)
         for weight in (1.0, 0.0)
@@ -230,11 +231,11 @@ def test_rows_outside_the_shared_vocabulary_get_no_gradient_from_drl():
 
 def test_micro_batches_add_up_to_the_global_batch():
     case, _vectors = group_case([3.0, 2.0])
-    settings_ = {"gsl_weight": 0.0, "drl_weight": 0.4, "kappa": 0.07, "vocabulary": 11}
+    settings_ = {"gsl_weight": 0.0, "drl_weight": 0.4, "kappa": 0.07, "compared": Slice(11)}
 
     def loss(rows: slice, inputs: float):
         leaves = case.leaves()
-        total, _ = group_loss(outputs_of(leaves, rows=rows), [3.0, 2.0], **settings_, share=Share(inputs, tokens=6))
+        total, _ = group_loss(outputs_of(leaves, rows=rows), [3.0, 2.0], **settings_, share=Share(inputs, (6, 6), 6))
         return total.item(), torch.autograd.grad(total, leaves.hidden + leaves.heads)
 
     (first, d_first), (second, d_second), (whole, d_whole) = (
@@ -248,7 +249,13 @@ def test_micro_batches_add_up_to_the_global_batch():
 
 def test_gathered_vectors_are_the_negatives_of_gsl():
     case, vectors = group_case([1.0, 1.0])
-    settings_ = {"gsl_weight": 1.0, "drl_weight": 0.0, "kappa": 0.07, "vocabulary": 11, "share": Share(0.5, 6)}
+    settings_ = {
+        "gsl_weight": 1.0,
+        "drl_weight": 0.0,
+        "kappa": 0.07,
+        "compared": Slice(11),
+        "share": Share(0.5, (6, 6), 6),
+    }
     others = [torch.nn.functional.normalize(z, dim=-1) for z in random_logits(2, 3, 8, seed=9)]
     pending = iter(others)
 
@@ -265,4 +272,4 @@ def test_members_with_different_answer_tokens_are_refused():
     first, second = outputs_of(case)
     outputs = [first, MemberOutput(second.hidden_ND, second.head_VD, second.labels_N.flip(0), None)]
     with pytest.raises(ValueError, match="different answer tokens"):
-        group_loss(outputs, [1.0, 1.0], gsl_weight=0, drl_weight=1, kappa=1, vocabulary=11, share=Share(1.0, 6))
+        group_loss(outputs, [1.0, 1.0], gsl_weight=0, drl_weight=1, kappa=1, compared=Slice(11), share=SHARE)

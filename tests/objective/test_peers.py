@@ -11,10 +11,10 @@ Some of their functions give a gradient to one member alone, the student. Then o
 import objective_reference as reference
 import pytest
 import torch
-from objective_cases import relative_error
+from objective_cases import divergence, relative_error
 from torch import Tensor
 
-from gcl.objective.drl import divergence
+from gcl.objective.events import Slice
 from gcl.objective.head import competitive_head
 
 ROWS, VOCABULARY, WIDTHS = 6, 151936, (24, 40)
@@ -49,7 +49,15 @@ def head_gradients(case) -> tuple[Tensor, list[Tensor]]:
     """Mean DRL of the fused head, and its gradients by the first member's hidden states and head."""
     hidden, heads = ([x.clone().requires_grad_(k == 0) for k, x in enumerate(tensors)] for tensors in case[:2])
     total, parts = competitive_head(
-        hidden, heads, case[2], [1.0, 1.0], drl_weight=1.0, vocabulary=VOCABULARY, tokens=ROWS, supervised=False
+        hidden,
+        heads,
+        [case[2]] * 2,
+        [1.0, 1.0],
+        drl_weight=1.0,
+        compared=Slice(VOCABULARY),
+        tokens=[ROWS] * 2,
+        positions=ROWS,
+        supervised=False,
     )
     total.backward()
     return parts["drl"], [hidden[0].grad, heads[0].grad]

@@ -71,7 +71,7 @@ def check_at_real_size(taus, noise, std, dtype, *, rows: int = 16) -> None:
     expected, by_tensor = case.reference()
     leaves = case.leaves(torch.float32)
     total, components = competitive_head(
-        leaves.hidden, leaves.heads, leaves.labels, taus, **case.options(), precision=dtype, chunk=rows
+        leaves.hidden, leaves.heads, leaves.all_labels, taus, **case.options(), precision=dtype, chunk=rows
     )
     total.backward()
     assert all(value.item() >= 0 for value in components.values())

@@ -2,9 +2,8 @@
 
 import pytest
 import torch
-from objective_cases import head_case, numeric_gradient, random_logits, relative_error
+from objective_cases import divergence, head_case, numeric_gradient, random_logits, relative_error
 
-from gcl.objective.drl import divergence
 from gcl.objective.head import competitive_head
 
 KIND = "sampled-reverse-kl"
@@ -86,7 +85,7 @@ def test_without_supervision_the_head_gives_the_divergence_alone(kind, chunk):
     fused = case.leaves()
     frozen = [fused.hidden[1].detach(), fused.heads[1].detach()]
     total, parts = competitive_head(
-        [fused.hidden[0], frozen[0]], [fused.heads[0], frozen[1]], case.labels, case.taus,
+        [fused.hidden[0], frozen[0]], [fused.heads[0], frozen[1]], case.all_labels, case.taus,
         **case.options(), kind=kind, supervised=False, chunk=chunk,
     )  # fmt: skip
     plain = case.leaves()

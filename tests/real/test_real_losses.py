@@ -21,6 +21,7 @@ from gcl.data.scenario import Exchange, Picture
 from gcl.experiment.weights import Weights
 from gcl.models.preprocessor import load_preprocessor
 from gcl.models.vision import streamline
+from gcl.objective.events import Slice
 from gcl.objective.group import MemberOutput, Share, group_loss
 from gcl.training.member import Member, answers
 from real.real_case import PUBLISHED, SHARED, SYSTEM, published_config
@@ -43,8 +44,8 @@ def _freed():
 
 def alone(tokens: int) -> dict:
     """Arguments of `group_loss` for a group of one and a batch of so many answer tokens."""
-    weights = {"gsl_weight": 0.0, "drl_weight": 0.0, "kappa": 1.0, "vocabulary": SHARED}
-    return weights | {"share": Share(1.0, tokens)}
+    weights = {"gsl_weight": 0.0, "drl_weight": 0.0, "kappa": 1.0, "compared": Slice(SHARED)}
+    return weights | {"share": Share(1.0, (tokens,), tokens)}
 
 
 def theirs(model: nn.Module, processor: ProcessorMixin, pictures: list[Path]) -> float:

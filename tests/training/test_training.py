@@ -79,6 +79,7 @@ def test_weights_of_zero_train_members_exactly_as_alone(backbones, train):
 
 def test_each_loss_reaches_every_parameter_of_both_members(backbones, scenarios):
     from gcl.data.encoding import collate
+    from gcl.objective.events import Slice
     from gcl.objective.group import MemberOutput, Share, group_loss
 
     for gsl, drl in ((1.0, 0.0), (0.0, 1.0)):
@@ -90,8 +91,10 @@ def test_each_loss_reaches_every_parameter_of_both_members(backbones, scenarios)
             batch = collate(samples, member.encoder, left_padded=False)
             hidden, head, semantic = member(batch)
             outputs.append(MemberOutput(hidden, head, answers(batch), semantic))
-        weights = {"gsl_weight": gsl, "drl_weight": drl, "kappa": 0.07, "vocabulary": 300}
-        total, parts = group_loss(outputs, [3.0, 2.0], **weights, share=Share(1.0, len(outputs[0].labels_N)))
+        weights = {"gsl_weight": gsl, "drl_weight": drl, "kappa": 0.07, "compared": Slice(300)}
+        tokens = len(outputs[0].labels_N)
+        share = Share(1.0, (tokens, tokens), tokens)
+        total, parts = group_loss(outputs, [3.0, 2.0], **weights, share=share)
         (total - parts["sft_0"] - parts["sft_1"]).backward()  # parts are detached; gradients are those of the sum
         for member in members:
             for name, parameter in member.named_parameters():
