@@ -1,4 +1,4 @@
-"""Social navigation: scenes with a picture and a dialogue of several turns."""
+"""Social navigation: scenes with pictures and a dialogue of several turns."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -78,19 +78,20 @@ class SocialTask:
 
 
 def with_exchanged_pictures(scenarios: Sequence[Scenario]) -> list[Scenario]:
-    """The same scenes, each with the picture of another one. Only a model that looks can notice this control.
+    """The same scenes, each with the pictures of another one. Only a model that looks can notice this control.
 
-    Pictures move on by about half of the scenes, since neighbours may be frames of one moment.
+    All pictures of a scene move together. They move on by about half of the scenes, since neighbours may be frames of one
+    moment.
 
     Raises:
-        DataError: if some scene would keep its picture however far they move.
+        DataError: if some scene would keep its pictures however far they move.
     """
-    count, hashes = len(scenarios), [sha256_file(scenario.image) for scenario in scenarios]
+    count, hashes = len(scenarios), [scenario.pictures_sha256 for scenario in scenarios]
     for distance in range(count // 2, count):
         others = [(k + distance) % count for k in range(count)]
         if all(hashes[k] != hashes[other] for k, other in enumerate(others)):
             return [
-                replace(scenario, image=scenarios[other].image)
+                replace(scenario, pictures=scenarios[other].pictures)
                 for scenario, other in zip(scenarios, others, strict=True)
             ]
     raise DataError("pictures cannot be exchanged: too many scenes share one; give the test scenes their own pictures")

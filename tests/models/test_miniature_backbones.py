@@ -34,7 +34,9 @@ def test_own_encoding_equals_the_familys_processor(backbones, scenarios, family)
 
     own = encoder(backbones[family])
     parts = own.preprocessor
-    processor = _image_only(PROCESSORS[family])(parts.image_processor, parts.tokenizer, parts.tokenizer.chat_template)
+    processor = _image_only(PROCESSORS[family])(
+        parts.pictures[0].path_processor, parts.tokenizer, parts.tokenizer.chat_template
+    )
     for turn in ("perception", "action"):
         mine = collate([own.prompt(s.exchange(turn)) for s in scenarios[:4]], own, left_padded=True)
         messages = [
@@ -45,7 +47,7 @@ def test_own_encoding_equals_the_familys_processor(backbones, scenarios, family)
             for s in scenarios[:4]
         ]
         text = [parts.tokenizer.apply_chat_template(m, tokenize=False, add_generation_prompt=True) for m in messages]
-        images = [Image.open(s.image).convert("RGB") for s in scenarios[:4]]
+        images = [Image.open(s.pictures[0].path).convert("RGB") for s in scenarios[:4]]
         theirs = processor(images=images, text=text, return_tensors="pt", padding=True, padding_side="left")
         for key in ("input_ids", "attention_mask", "mm_token_type_ids", "pixel_values", "image_grid_thw"):
             assert torch.equal(mine[key], theirs[key]), key
