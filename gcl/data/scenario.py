@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from gcl.experiment.types import Context
 from gcl.files import canonical_json, sha256_file, sha256_text
 
 SPLITS = ("train", "test")
@@ -44,6 +45,7 @@ class Query(NamedTuple):
     id: str  # of the item
     exchange: Exchange  # the question as members see it, with the reference answer
     facts: Mapping[str, Any] = {}  # for scoring; kept in the answer's record
+    earlier: tuple[str, ...] = ()  # names of the turns that stand before the question
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,18 @@ class Scenario:
     split: str  # "train" or "test"
     action: str | None = None  # label from the data set's closed list, or None where actions are free text
 
-    def exchange(self, turn: str) -> Exchange:
-        """One turn, asked alone."""
-        return Exchange(f"{self.id}/{turn}", self.pictures, self.turns[turn].question, self.turns[turn].answer)
+    def exchange(self, turn: str, context: Context = "none") -> Exchange:
+        """One turn, asked alone, after the questions before it in words, or after the whole dialogue before it."""
+        asked, before = self.turns[turn], tuple(self.turns[name] for name in self.before(turn))
+        question, earlier = asked.question, before if context == "full" else ()
+        if context == "questions" and before:
+            question = "\n".join(["Asked before:", *(turn.question for turn in before), f"Asked now: {question}"])
+        return Exchange(f"{self.id}/{turn}", self.pictures, question, asked.answer, earlier)
+
+    def before(self, turn: str) -> tuple[str, ...]:
+        """Names of the turns before one."""
+        names = tuple(self.turns)
+        return names[: names.index(turn)]
 
     @property
     def text_sha256(self) -> str:

@@ -142,6 +142,7 @@ def base_member(found: Found, experiment: Experiment, asked: Questions) -> Found
         system=experiment.prompt.system.value,
         pixels=training.pixels.value,
         precision=training.precision.value,
+        context=experiment.prompt.context.value,
         asked=asked,
     )
     return Found(source, file)

@@ -11,7 +11,7 @@ from gcl.errors import DataError
 from gcl.experiment.data_spec import DataSpec
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Evaluation
-from gcl.experiment.types import Pictures
+from gcl.experiment.types import Context, Pictures
 from gcl.files import sha256_file
 from gcl.training.member_file import Questions
 
@@ -23,10 +23,11 @@ class SocialTask:
         settings: how members are asked.
         data: how the raw folder is read.
         manifests: folder of its manifests.
+        context: what a question says of those before it.
     """
 
-    def __init__(self, settings: Evaluation, data: DataSpec, manifests: Path) -> None:
-        self.settings, self.data, self.manifests = settings, data, manifests
+    def __init__(self, settings: Evaluation, data: DataSpec, manifests: Path, context: Context = "none") -> None:
+        self.settings, self.data, self.manifests, self.context = settings, data, manifests, context
         self.items = cache(self._items)
 
     def _items(self, split: str) -> Sequence[Scenario]:
@@ -42,7 +43,15 @@ class SocialTask:
         if pictures == "exchanged":
             scenes = with_exchanged_pictures(scenes)
         return [
-            Query(turn, scene.id, scene.exchange(turn), self._facts(scene, turn)) for turn in turns for scene in scenes
+            Query(
+                turn,
+                scene.id,
+                self.exchange(scene, turn),
+                self._facts(scene, turn),
+                scene.before(turn) if self.context == "full" else (),
+            )
+            for turn in turns
+            for scene in scenes
         ]
 
     def _facts(self, scene: Scenario, turn: str) -> dict[str, str]:
@@ -50,8 +59,8 @@ class SocialTask:
         return {"label": scene.action} if turn == self.data.action and scene.action is not None else {}
 
     def exchange(self, item: Scenario, question: str) -> Exchange:
-        """A turn of a scene."""
-        return item.exchange(question)
+        """A turn of a scene, in its context."""
+        return item.exchange(question, self.context)
 
     def data_sha256(self, split: str) -> str:
         """Hash of the manifest, which has the hashes of all pictures and texts."""
