@@ -9,7 +9,7 @@ from gcl.files import canonical_json
 ORIGINS = ("paper", "inferred", "assumed")
 # The picture that members see with a test scene: its own, or that of another scene, as a control.
 Pictures = Literal["own", "exchanged"]
-# What members read of the turns before a question: nothing, the questions, or the answers, too.
+# The turns before a question, as members read them: not at all, the questions alone, or with answers.
 Context = Literal["none", "questions", "full"]
 # Whose answers these are when a member is tested: its own ones, or those of the data.
 Earlier = Literal["own", "reference"]
