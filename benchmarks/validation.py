@@ -62,7 +62,9 @@ def write(root: Path, count: int, size: tuple[int, int]) -> int:
             "explanation": language.explain(scene, words),
         }
         split = "test" if k < TEST_SHARE * count else "train"
-        records.append(scene_record(str(k), image, split, {turn: (None, text) for turn, text in turns.items()}, None))
+        records.append(
+            scene_record(str(k), [(image, None)], split, {turn: (None, text) for turn, text in turns.items()}, None)
+        )
     write_jsonl(root / "scenarios.jsonl", records)
     return sum(path.stat().st_size for path in (root / "images").iterdir())
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import settings
 from turns_case import TURNS
 
-from gcl.data.scenario import Scenario, Turn
+from gcl.data.scenario import Picture, Scenario, Turn
 from gcl.experiment.base_models_schema import MiniatureModel
 from gcl.experiment.dialogue import all_questions, dialogue_of
 from gcl.experiment.load import load_experiment
@@ -46,7 +46,7 @@ def scenarios(experiment, tmp_path_factory) -> list[Scenario]:
             patch.setattr(render, "PIXELS", (140, 84))
             render.render(scene, rng).save(folder / f"{k}.png")
         turns = {turn: Turn(questions[turn], say(scene, rng)) for turn, say in zip(TURNS, speak, strict=True)}
-        result.append(Scenario(f"s{k:02d}", folder / f"{k}.png", turns, "train", scene.action))
+        result.append(Scenario(f"s{k:02d}", (Picture(folder / f"{k}.png"),), turns, "train", scene.action))
     return result
 
 

@@ -85,7 +85,7 @@ def write_cases(folder: Path, scenarios, cases: dict[str, dict]) -> None:
     records = [
         {
             "id": s.id,
-            "image": str(s.image),
+            "image": str(s.pictures[0].path),
             "turns": {turn: [words.question, words.answer] for turn, words in s.turns.items()},
             "action": s.action,
         }

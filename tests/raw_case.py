@@ -13,7 +13,7 @@ from gcl.experiment.data_spec import DataSpec
 def raw_record(scenario, split: str) -> dict:
     """One line, with the picture under images/."""
     turns = {turn: (words.question, words.answer) for turn, words in scenario.turns.items()}
-    return scene_record(scenario.id, f"images/{scenario.id}.png", split, turns, scenario.action)
+    return scene_record(scenario.id, [(f"images/{scenario.id}.png", None)], split, turns, scenario.action)
 
 
 def draw_raw(data: DataSpec, counts: dict[str, int], seed: int, to: Path) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from gcl.data.images import load_picture
 from gcl.data.importing.splits import draw_split
 from gcl.data.scenario import Scenario
-from gcl.data.similar import near_groups, perceptual_hash
+from gcl.data.similar import perceptual_hash, scene_groups
 from gcl.errors import DataError
 
 
@@ -20,7 +20,7 @@ def hold_out(scenes: Sequence[Scenario], share: float) -> set[str]:
         DataError: if no scene would be held out, or none would be left; also if a picture cannot be read.
     """
     ordered = sorted(scenes, key=lambda scene: scene.id)
-    groups = near_groups([perceptual_hash(load_picture(scene.image)[0]) for scene in ordered])
+    groups = scene_groups([[perceptual_hash(load_picture(p.path)[0]) for p in scene.pictures] for scene in ordered])
     return drawn([scene.id for scene in ordered], [scene.action or "" for scene in ordered], groups, share)
 
 

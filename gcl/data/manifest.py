@@ -13,21 +13,25 @@ from gcl.data.raw import read_raw
 from gcl.data.scenario import SPLITS, Scenario
 from gcl.errors import DataError, raise_all
 from gcl.experiment.dialogue import Dialogue
-from gcl.files import sha256_file, write_text
+from gcl.files import write_text
 
 HEADER = ("id", "image", "image_sha256", "text_sha256")
 
 
 def write_manifests(scenarios: Sequence[Scenario], root: Path, folder: Path) -> None:
-    """Write train.tsv and test.tsv into `folder`. Image paths are relative to the raw folder `root`."""
-    images = {scenario.id: scenario.image.relative_to(root).as_posix() for scenario in scenarios}
+    """Write train.tsv and test.tsv into `folder`. Paths of pictures are relative to the raw folder `root`."""
     for split in SPLITS:
         rows = [
-            (scenario.id, images[scenario.id], sha256_file(scenario.image), scenario.text_sha256)
+            (scenario.id, _paths(scenario, root), scenario.pictures_sha256, scenario.text_sha256)
             for scenario in sorted(scenarios, key=lambda scenario: scenario.id)
             if scenario.split == split
         ]
         write_text(folder / f"{split}.tsv", "".join("\t".join(row) + "\n" for row in (HEADER, *rows)))
+
+
+def _paths(scenario: Scenario, root: Path) -> str:
+    """The pictures of a scene, for people: only their hash is read again."""
+    return ", ".join(picture.path.relative_to(root).as_posix() for picture in scenario.pictures)
 
 
 def check_counts(scenarios: Sequence[Scenario], expected: Mapping[str, int], dataset: str) -> None:
@@ -83,15 +87,18 @@ def load_split(root: Path, manifest_path: Path, dialogue: Dialogue, *, trusted_u
 def _changes(scenario: Scenario, image_sha256: str, text_sha256: str, trusted_until: float) -> list[str]:
     changes = []
     try:
-        status = scenario.image.stat()
         # A picture that was moved here keeps its old mtime, but not its ctime.
-        newest = max(status.st_mtime, status.st_ctime)
-        if newest >= trusted_until and sha256_file(scenario.image) != image_sha256:
-            changes.append(f"image_sha256: {scenario.image} has changed")
+        statuses = [picture.path.stat() for picture in scenario.pictures]
+        newest = max(
+            (time for status in statuses for time in (status.st_mtime, status.st_ctime)), default=trusted_until
+        )
+        if newest >= trusted_until and scenario.pictures_sha256 != image_sha256:
+            paths = " or ".join(str(picture.path) for picture in scenario.pictures) or "the list of pictures"
+            changes.append(f"image_sha256: {paths} has changed")
     except OSError as error:
-        changes.append(f"image: {scenario.image} cannot be read ({error.strerror})")
+        changes.append(f"image: {error.filename} cannot be read ({error.strerror})")
     if scenario.text_sha256 != text_sha256:
-        changes.append("text_sha256: a question, an answer or the action has changed")
+        changes.append("text_sha256: a question, an answer, a picture's name or the action has changed")
     return changes
 
 

@@ -5,6 +5,10 @@
     {"id": "17", "image": "images/17.png", "split": "train", "action": "Stop",
      "turns": {"perception": {"question": "What do you see?", "answer": "..."}, "prediction": ..., ...}}
 
+A scene of several pictures has "images" instead, in their order. Names say which is which. An empty list means no picture:
+
+    "images": [{"path": "images/17/0.png", "name": "2 s before"}, {"path": "images/17/2.png", "name": "now"}]
+
 The turns are those of the data set in config.yaml. "action" is a label from its closed list. Without it the answer in the
 turn that names actions must name one label. gcl/experiment/actions.py says how such a sentence is read.
 A turn without "question" takes the wording of config.yaml. Every mistake is a `Problem`. Its line reads
@@ -13,7 +17,7 @@ A turn without "question" takes the wording of config.yaml. Every mistake is a `
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -22,7 +26,7 @@ from tqdm import tqdm
 from gcl.data.annotations import Record, kind, read_json, shown, text_field
 from gcl.data.images import PictureError, load_picture
 from gcl.data.problem import Problem
-from gcl.data.scenario import SPLITS, Scenario, Turn
+from gcl.data.scenario import SPLITS, Picture, Scenario, Turn
 from gcl.errors import DataError, raise_all
 from gcl.experiment.actions import label_of, named_action
 from gcl.experiment.dialogue import Dialogue
@@ -34,7 +38,7 @@ FILE = "scenarios.jsonl"
 PLACEHOLDERS = frozenset(
     ("nan", "na", "n/a", "#n/a", "nil", "none", "null", "nat", "undefined", "tbd", "todo", "-", "--", "?", "")
 )
-FIELDS = ("id", "image", "split", "action", "turns")
+FIELDS = ("id", "image", "images", "split", "action", "turns")
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ class Draft:
 
     where: str
     id: str | None
-    image: PurePosixPath | None
+    pictures: tuple[Picture, ...]  # relative to the raw folder
     split: str | None
     action: str | None
     turns: Mapping[str, Turn]
@@ -66,7 +70,13 @@ def read_raw(root: Path, dialogue: Dialogue, *, check_images: bool = True) -> li
         _check_images(root, drafts, problems)
     raise_all(problems, str(root))
     return [
-        Scenario(draft.id, root / draft.image, draft.turns, draft.split, draft.action if dialogue.actions else None)
+        Scenario(
+            draft.id,
+            tuple(replace(picture, path=root / picture.path) for picture in draft.pictures),
+            draft.turns,
+            draft.split,
+            draft.action if dialogue.actions else None,
+        )
         for draft in drafts
     ]
 
@@ -85,17 +95,30 @@ def read_drafts(root: Path, dialogue: Dialogue, problems: list[Problem]) -> list
 
 
 def scene_record(
-    id: str, image: str, split: str, turns: Mapping[str, tuple[str | None, str]], action: str | None
+    id: str,
+    pictures: Sequence[tuple[str, str | None]],
+    split: str,
+    turns: Mapping[str, tuple[str | None, str]],
+    action: str | None,
 ) -> dict[str, Any]:
     """One line of scenarios.jsonl.
 
-    A question is None where it is as in config.yaml. The action is a label beside the answer, if the data has one.
+    Args:
+        id: of the scene.
+        pictures: path and name of each. A single one without a name is written as "image".
+        split: "train" or "test".
+        turns: question and answer. A question is None where it is as in config.yaml.
+        action: a label beside the answer, if the data has one.
     """
+    if len(pictures) == 1 and pictures[0][1] is None:
+        shown: dict[str, Any] = {"image": pictures[0][0]}
+    else:
+        shown = {"images": [{"path": path} | ({"name": name} if name else {}) for path, name in pictures]}
     words = {
         turn: ({} if question is None else {"question": question}) | {"answer": answer}
         for turn, (question, answer) in turns.items()
     }
-    return {"id": id, "image": image, "split": split, **({"action": action} if action else {}), "turns": words}
+    return {"id": id, **shown, "split": split, **({"action": action} if action else {}), "turns": words}
 
 
 def unfit(text: str | None, field: str, where: str) -> list[Problem]:
@@ -121,7 +144,7 @@ def _draft(record: Record, root: Path, dialogue: Dialogue, problems: list[Proble
     label = text_field(fields, "action", where, problems) if fields.get("action") is not None else None
     answer = turns[dialogue.action].answer if dialogue.action in turns and fields.get("action") is None else None
     action = action_of(label, answer, dialogue.actions, where, problems)
-    return Draft(where, id, _image(record, root, problems), split, action, turns)
+    return Draft(where, id, tuple(_pictures(record, root, problems)), split, action, turns)
 
 
 def _turns(value: Any, questions: Mapping[str, str], where: str, problems: list[Problem]) -> Iterator[tuple[str, Turn]]:
@@ -155,15 +178,52 @@ def _turns(value: Any, questions: Mapping[str, str], where: str, problems: list[
             yield turn, Turn(question, answer)
 
 
-def _image(record: Record, root: Path, problems: list[Problem]) -> PurePosixPath | None:
-    text = text_field(record.fields, "image", record.where, problems)
+def _pictures(record: Record, root: Path, problems: list[Problem]) -> Iterator[Picture]:
+    """The pictures whose paths could be read."""
+    fields, where = record.fields, record.where
+    if "images" not in fields:
+        if path := _path(text_field(fields, "image", where, problems), "image", where, root, problems):
+            yield Picture(path)
+        return
+    value = fields["images"]
+    if "image" in fields:
+        problems.append(Problem(where, "images", "stands beside image", "keep one of them"))
+    if not isinstance(value, list):
+        problems.append(Problem(where, "images", f"{kind(value)} instead of a list", 'write [{"path": ...}, ...]'))
+        return
+    for number, entry in enumerate(value, start=1):
+        field = f"images: {number}"
+        if not isinstance(entry, dict):
+            problems.append(Problem(where, field, f"{kind(entry)} instead of an object", 'write {"path": ...}'))
+            continue
+        problems += [
+            Problem(where, field, f"{shown(name)}: unknown field", "use path and name")
+            for name in entry
+            if name not in ("path", "name")
+        ]
+        name = text_field(entry, "name", where, problems, field) if entry.get("name") is not None else None
+        problems += picture_name_problems(name, field, where)
+        if path := _path(text_field(entry, "path", where, problems, field), f"{field}: path", where, root, problems):
+            yield Picture(path, name)
+
+
+def _path(text: str | None, field: str, where: str, root: Path, problems: list[Problem]) -> Path | None:
     if text is None:
         return None
-    problems += unfit(text, "image", record.where)
+    problems += unfit(text, field, where)
     if out := leads_out(text, root):
-        problems.append(Problem(record.where, "image", f"{shown(text)}: {out[0]}", out[1]))
+        problems.append(Problem(where, field, f"{shown(text)}: {out[0]}", out[1]))
         return None
-    return PurePosixPath(text)
+    return Path(text)
+
+
+def picture_name_problems(name: str | None, field: str, where: str) -> list[Problem]:
+    """One problem for each sign in a picture's name that models do not read as text."""
+    remedy = "call the picture in plain words"
+    return [
+        Problem(where, field, f"name: {mark!r} is a sign that models do not read as text", remedy)
+        for mark in marks(name or "")
+    ]
 
 
 def leads_out(text: str, root: Path) -> tuple[str, str] | None:
@@ -228,19 +288,17 @@ def _check_ids(drafts: Sequence[Draft], problems: list[Problem]) -> None:
 def _check_images(root: Path, drafts: Sequence[Draft], problems: list[Problem]) -> None:
     seen: dict[tuple[str, str | None], Draft] = {}
     for draft in tqdm(drafts, desc=f"{root}: pictures", unit="scene", mininterval=2):
-        if draft.image is None:
-            continue
-        try:
-            load_picture(root / draft.image)
-        except PictureError as error:
-            what = f"{shown(str(draft.image))}: {error.what}"
-            problems.append(Problem(draft.where, "image", what, error.remedy))
-            continue
-        picture = sha256_file(root / draft.image)
-        seen.setdefault((picture, draft.split), draft)
-        # A test picture that was trained on makes the test worthless, whatever name it has.
-        for split in SPLITS:
-            other = seen.get((picture, split))
-            if other and draft.split and split != draft.split and other.id != draft.id:
-                what = f"{shown(str(draft.image))} is the same picture as in the {split} split (see {other.where})"
-                problems.append(Problem(draft.where, "image", what, "keep the scene in one split"))
+        for path in dict.fromkeys(picture.path for picture in draft.pictures):
+            try:
+                load_picture(root / path)
+            except PictureError as error:
+                problems.append(Problem(draft.where, "image", f"{shown(str(path))}: {error.what}", error.remedy))
+                continue
+            picture = sha256_file(root / path)
+            seen.setdefault((picture, draft.split), draft)
+            # A test picture that was trained on makes the test worthless, whatever name it has.
+            for split in SPLITS:
+                other = seen.get((picture, split))
+                if other and draft.split and split != draft.split and other.id != draft.id:
+                    what = f"{shown(str(path))} is the same picture as in the {split} split (see {other.where})"
+                    problems.append(Problem(draft.where, "image", what, "keep the scene in one split"))

@@ -1,4 +1,4 @@
-"""Pictures that show nearly the same: `perceptual_hash(picture)`, `near_across(tests, trains)`, `near_groups(hashes)`.
+"""Pictures that show nearly the same: `perceptual_hash(picture)`, `near_across(tests, trains)`, `scene_groups(scenes)`.
 
 Frames of one recording a moment apart differ in most pixels, but in few bits of the hash. If training sees one of them, the
 other tests little. All hashes are compared with all others.
@@ -42,12 +42,24 @@ def near_across(
 
 
 def near_groups(hashes: Sequence[int], distance: int = NEAR) -> list[int]:
-    """A group number for every position. Near pictures share it, and so do those near to them."""
-    values, inverse = np.unique(np.array(hashes, dtype=np.uint64), return_inverse=True)
+    """A group number for every picture. Near pictures share it, and so do those near to them."""
+    return scene_groups([[value] for value in hashes], distance)
+
+
+def scene_groups(scenes: Sequence[Sequence[int]], distance: int = NEAR) -> list[int]:
+    """A group number for every scene, from the hashes of its pictures. Scenes share it if some of their pictures are near.
+
+    A scene without pictures is a group of its own.
+    """
+    owners = np.repeat(np.arange(len(scenes)), [len(hashes) for hashes in scenes])
+    flat = np.array([value for hashes in scenes for value in hashes], dtype=np.uint64)
+    values, inverse = np.unique(flat, return_inverse=True)
     near = [
         k + 1 + np.flatnonzero(np.bitwise_count(values[k + 1 :] ^ value) <= distance) for k, value in enumerate(values)
     ]
-    rows = np.repeat(np.arange(len(values)), [len(others) for others in near])
-    columns = np.concatenate([*near, np.empty(0, dtype=int)])
-    graph = coo_array((np.ones(len(rows)), (rows, columns)), shape=(len(values), len(values)))
-    return connected_components(graph, directed=False)[1][inverse].tolist()
+    # Nodes are the different hashes, then the scenes. A scene is joined with its pictures.
+    count = len(values) + len(scenes)
+    rows = np.concatenate([np.repeat(np.arange(len(values)), [len(others) for others in near]), inverse])
+    columns = np.concatenate([*near, len(values) + owners])
+    graph = coo_array((np.ones(len(rows)), (rows, columns)), shape=(count, count))
+    return connected_components(graph, directed=False)[1][len(values) :].tolist()

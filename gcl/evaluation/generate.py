@@ -1,10 +1,13 @@
 """Let members answer questions about the test split: `predictions(run, here, queries, ...)`.
 
-Greedy, batched, left-padded, each turn asked alone with its image. Batch size and order are fixed, since in low precision
-the text can depend on which prompts share a batch. gcl/evaluation/predict.py shares the steps `load_member` and `answers`.
+Greedy, batched, left-padded, each turn with its pictures and its context. Batch size and order are fixed, since in low
+precision the text can depend on which prompts share a batch. Where a member reads its own earlier answers, all scenes get
+their first turn, then their second. gcl/evaluation/predict.py shares the steps `load_member`, `answers` and `after`.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +20,7 @@ from gcl.data.encoding import Encoder, chunks, collate
 from gcl.data.scenario import Exchange, Query
 from gcl.experiment.places import Places
 from gcl.experiment.runs import RunSpec
+from gcl.experiment.types import Earlier
 from gcl.experiment.weights import Weights
 from gcl.models.backbone import load_model, load_trained
 from gcl.models.preprocessor import load_preprocessor
@@ -30,9 +34,17 @@ class Answer(NamedTuple):
 
 
 def predictions(
-    run: RunSpec, here: Places, queries: Sequence[Query], *, batch_size: int, max_new_tokens: int
+    run: RunSpec,
+    here: Places,
+    queries: Sequence[Query],
+    *,
+    batch_size: int,
+    max_new_tokens: int,
+    earlier: Earlier | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Yield one record per member and query: role, turn, id, question, reference, the query's facts, text, ended.
+
+    Where there were earlier turns in the context, it has them as it was read: `earlier`, pairs of question and answer.
 
     Args:
         run: whose members answer.
@@ -40,8 +52,15 @@ def predictions(
         queries: all questions, in order.
         batch_size: prompts per batch.
         max_new_tokens: longest answer.
+        earlier: whose answers stand in the context of a question, the member's own ones or the references.
     """
     training = run.training
+    batches = list(chunks(queries, batch_size))
+    if earlier == "own":
+        # A question waits for the answers before it.
+        batches = [
+            batch for _, turn in groupby(queries, lambda query: query.turn) for batch in chunks(list(turn), batch_size)
+        ]
     for member in run.asked:
         model, encoder = load_member(
             here.answering(run, member.role),
@@ -51,19 +70,32 @@ def predictions(
             training.system,
         )
         with tqdm(total=len(queries), desc=f"{run.id} {member.role}", unit="answer", mininterval=2) as bar:
-            for batch in chunks(queries, batch_size):
-                said = answers(model, encoder, [query.exchange for query in batch], max_new_tokens)
-                for query, answer in zip(batch, said, strict=True):
+            given: dict[tuple[str, str], str] = {}  # by item and turn
+            for batch in batches:
+                asked = [query.exchange for query in batch]
+                if earlier == "own":
+                    asked = [after(q.exchange, [given[q.id, turn] for turn in q.earlier]) for q in batch]
+                said = answers(model, encoder, asked, max_new_tokens)
+                for query, exchange, answer in zip(batch, asked, said, strict=True):
+                    given[query.id, query.turn] = answer.text
+                    seen = {"earlier": [[turn.question, turn.answer] for turn in exchange.earlier]}
                     yield {
                         "role": member.role,
                         "turn": query.turn,
                         "id": query.id,
-                        "question": query.exchange.question,
-                        "reference": query.exchange.answer,
+                        **(seen if exchange.earlier else {}),
+                        "question": exchange.question,
+                        "reference": exchange.answer,
                         **query.facts,
                         **answer._asdict(),
                     }
                 bar.update(len(batch))
+
+
+def after(exchange: Exchange, said: Sequence[str]) -> Exchange:
+    """The same question after other answers to the earlier ones."""
+    turns = zip(exchange.earlier, said, strict=True)
+    return replace(exchange, earlier=tuple(replace(turn, answer=answer) for turn, answer in turns))
 
 
 def load_member(

@@ -21,7 +21,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from gcl.data.encoding import Encoder
 from gcl.data.images import PictureError
-from gcl.data.scenario import Scenario, Turn
+from gcl.data.scenario import Picture, Scenario, Turn
 from gcl.errors import CheckpointError, ConfigError, DataError
 from gcl.evaluation.generate import Answer, answers, load_member
 from gcl.evaluation.scorers.accuracy import NO_ACTION
@@ -142,6 +142,7 @@ def base_member(found: Found, experiment: Experiment, asked: Questions) -> Found
         system=experiment.prompt.system.value,
         pixels=training.pixels.value,
         precision=training.precision.value,
+        context=experiment.prompt.context.value,
         asked=asked,
     )
     return Found(source, file)
@@ -213,7 +214,7 @@ def predict(
     while batch := list(islice(images, batch_size)):
         # An encoder keeps pictures for the next turn. Those of other batches are not needed again.
         encoder = Encoder(encoder.preprocessor, encoder.system)
-        scenes = [Scenario(image, Path(image), turns, "test") for image in batch]
+        scenes = [Scenario(image, (Picture(Path(image)),), turns, "test") for image in batch]
         problems = [_problem(encoder, scene) for scene in scenes]
         good = [scene for scene, problem in zip(scenes, problems, strict=True) if problem is None]
         texts = {turn: iter(_answers(model, encoder, turn, good, max_new_tokens)) for turn in turns}

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from pydantic import Field
 
 from gcl.errors import ConfigError
-from gcl.experiment.types import Lora, Optimizer, Pictures, Quantization, Spec, Strict, ValidationSplit
+from gcl.experiment.types import Context, Lora, Optimizer, Pictures, Quantization, Spec, Strict, ValidationSplit
 from gcl.experiment.weights import Weights
 from gcl.files import sha256_text
 
@@ -107,6 +107,7 @@ class TrainingSpec(Strict):
         optimizer: AdamW or AdamW8bit.
         by_length: whether the samples of a pass have similar lengths.
         validation: None has no trace in the specification, so that a run without one is the same as ever.
+        context: of earlier turns; "none" has no trace either.
     """
 
     epochs: int
@@ -127,6 +128,7 @@ class TrainingSpec(Strict):
     system: str
     by_length: bool = False
     validation: ValidationSplit | None = Field(None, exclude_if=lambda value: value is None)
+    context: Context = Field("none", exclude_if=lambda value: value == "none")
 
 
 class Shown(Strict):

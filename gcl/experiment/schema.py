@@ -12,7 +12,9 @@ from gcl.experiment.divergences import Divergence
 from gcl.experiment.execution import Execution
 from gcl.experiment.planning_schema import Planning
 from gcl.experiment.types import (
+    Context,
     Count,
+    Earlier,
     Lora,
     NotNegative,
     Optimizer,
@@ -76,9 +78,10 @@ class Dataset(Strict):
 
 
 class Prompt(Strict):
-    """Words around every sample."""
+    """Words around every sample. `context` is for data sets of scenes."""
 
     system: Setting[str]
+    context: Setting[Context]
 
 
 class Training(Strict):
@@ -216,6 +219,7 @@ class Evaluation(Strict):
 
     batch_size: Setting[Count]
     max_new_tokens: Setting[Count]
+    earlier: Setting[Earlier]
     bert_encoder: Setting[Weights]
     bert_layer: Setting[Count]
     encoders: Setting[Annotated[list[MetricEncoder], Field(min_length=1)]]

@@ -9,6 +9,10 @@ from gcl.files import canonical_json
 ORIGINS = ("paper", "inferred", "assumed")
 # The picture that members see with a test scene: its own, or that of another scene, as a control.
 Pictures = Literal["own", "exchanged"]
+# The turns before a question, as members read them: not at all, the questions alone, or with answers.
+Context = Literal["none", "questions", "full"]
+# Whose answers these are when a member is tested: its own ones, or those of the data.
+Earlier = Literal["own", "reference"]
 # 4-bit weights of teachers, and of models that adapters adapt.
 Quantization = Literal["nf4"] | None
 # AdamW8bit keeps the two moments of each weight in 8 bits (bitsandbytes).

@@ -48,7 +48,7 @@ def train(
         from gcl.tasks.samples import make_feed
         from gcl.tasks.task import open_task
         from gcl.training.trainer import scratch_folder, train_run
-    task, code = open_task(experiment, run.dataset), run_code("training", run)
+    task, code = open_task(experiment, run.dataset, run.training.context), run_code("training", run)
     if not isinstance(run.feed, ReferenceFeed):
         from gcl.training.rollout_vllm import rollout_backend
 
@@ -86,7 +86,7 @@ def cache(experiment: Experiment, run: RunSpec, scratch: Path = SCRATCH) -> list
         from gcl.tasks.task import open_task
         from gcl.training.teacher_cache import make_caches
         from gcl.training.world import World
-    task, world = open_task(experiment, run.dataset), World()
+    task, world = open_task(experiment, run.dataset, run.training.context), World()
     feed = make_feed(run, task)
     code = run_code("training", run)
     folders = make_caches(run, feed.samples, task.data_sha256("train"), code, scratch / TEACHERS, world)
@@ -111,9 +111,9 @@ def generate(
         from gcl.evaluation.generate import predictions
         from gcl.tasks.task import open_task
     asked = evaluation(experiment, run)
-    queries = open_task(experiment, run.dataset).queries("test", asked.turns, pictures)
-    sizes = {"batch_size": asked.batch_size, "max_new_tokens": asked.max_new_tokens}
-    write_jsonl(output, predictions(run, places(experiment, results), queries, **sizes))
+    queries = open_task(experiment, run.dataset, run.training.context).queries("test", asked.turns, pictures)
+    how = {name: getattr(asked, name) for name in ("batch_size", "max_new_tokens", "earlier")}
+    write_jsonl(output, predictions(run, places(experiment, results), queries, **how))
 
 
 def score(

@@ -1,4 +1,4 @@
-"""Social navigation: scenes with a picture and a dialogue of several turns."""
+"""Social navigation: scenes with pictures and a dialogue of several turns."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,7 +11,7 @@ from gcl.errors import DataError
 from gcl.experiment.data_spec import DataSpec
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Evaluation
-from gcl.experiment.types import Pictures
+from gcl.experiment.types import Context, Pictures
 from gcl.files import sha256_file
 from gcl.training.member_file import Questions
 
@@ -23,10 +23,11 @@ class SocialTask:
         settings: how members are asked.
         data: how the raw folder is read.
         manifests: folder of its manifests.
+        context: what a question says of those before it.
     """
 
-    def __init__(self, settings: Evaluation, data: DataSpec, manifests: Path) -> None:
-        self.settings, self.data, self.manifests = settings, data, manifests
+    def __init__(self, settings: Evaluation, data: DataSpec, manifests: Path, context: Context = "none") -> None:
+        self.settings, self.data, self.manifests, self.context = settings, data, manifests, context
         self.items = cache(self._items)
 
     def _items(self, split: str) -> Sequence[Scenario]:
@@ -42,7 +43,15 @@ class SocialTask:
         if pictures == "exchanged":
             scenes = with_exchanged_pictures(scenes)
         return [
-            Query(turn, scene.id, scene.exchange(turn), self._facts(scene, turn)) for turn in turns for scene in scenes
+            Query(
+                turn,
+                scene.id,
+                self.exchange(scene, turn),
+                self._facts(scene, turn),
+                scene.before(turn) if self.context == "full" else (),
+            )
+            for turn in turns
+            for scene in scenes
         ]
 
     def _facts(self, scene: Scenario, turn: str) -> dict[str, str]:
@@ -50,8 +59,8 @@ class SocialTask:
         return {"label": scene.action} if turn == self.data.action and scene.action is not None else {}
 
     def exchange(self, item: Scenario, question: str) -> Exchange:
-        """A turn of a scene."""
-        return item.exchange(question)
+        """A turn of a scene, in its context."""
+        return item.exchange(question, self.context)
 
     def data_sha256(self, split: str) -> str:
         """Hash of the manifest, which has the hashes of all pictures and texts."""
@@ -78,19 +87,20 @@ class SocialTask:
 
 
 def with_exchanged_pictures(scenarios: Sequence[Scenario]) -> list[Scenario]:
-    """The same scenes, each with the picture of another one. Only a model that looks can notice this control.
+    """The same scenes, each with the pictures of another one. Only a model that looks can notice this control.
 
-    Pictures move on by about half of the scenes, since neighbours may be frames of one moment.
+    All pictures of a scene move together. They move on by about half of the scenes, since neighbours may be frames of one
+    moment.
 
     Raises:
-        DataError: if some scene would keep its picture however far they move.
+        DataError: if some scene would keep its pictures however far they move.
     """
-    count, hashes = len(scenarios), [sha256_file(scenario.image) for scenario in scenarios]
+    count, hashes = len(scenarios), [scenario.pictures_sha256 for scenario in scenarios]
     for distance in range(count // 2, count):
         others = [(k + distance) % count for k in range(count)]
         if all(hashes[k] != hashes[other] for k, other in enumerate(others)):
             return [
-                replace(scenario, image=scenarios[other].image)
+                replace(scenario, pictures=scenarios[other].pictures)
                 for scenario, other in zip(scenarios, others, strict=True)
             ]
     raise DataError("pictures cannot be exchanged: too many scenes share one; give the test scenes their own pictures")

@@ -12,7 +12,7 @@ from gcl.experiment.data_spec import data_spec
 from gcl.experiment.places import INSTRUCTIONS, PLANNING, places
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment
-from gcl.experiment.types import Pictures
+from gcl.experiment.types import Context, Pictures
 from gcl.training.member_file import Questions
 
 
@@ -41,8 +41,14 @@ class Task(Protocol):
         """The questions to a member about any picture after its training."""
 
 
-def open_task(experiment: Experiment, dataset: str) -> Task:
-    """The task of a data set of config.yaml, planning tasks, or instructions."""
+def open_task(experiment: Experiment, dataset: str, context: Context = "none") -> Task:
+    """The task of a data set of config.yaml, planning tasks, or instructions.
+
+    Args:
+        experiment: says where data lies.
+        dataset: its name.
+        context: what a question about a scene says of those before it.
+    """
     here = places(experiment)
     if dataset == PLANNING:
         from gcl.tasks.planning_task import PlanningTask
@@ -54,4 +60,4 @@ def open_task(experiment: Experiment, dataset: str) -> Task:
         return InstructionTask(experiment.evaluation, here.instructions)
     from gcl.tasks.social_task import SocialTask
 
-    return SocialTask(experiment.evaluation, data_spec(experiment, dataset), here.manifests(dataset))
+    return SocialTask(experiment.evaluation, data_spec(experiment, dataset), here.manifests(dataset), context)

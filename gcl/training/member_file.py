@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from gcl.errors import CheckpointError
 from gcl.experiment.places import start_weights
 from gcl.experiment.runs import RunSpec
-from gcl.experiment.types import Strict
+from gcl.experiment.types import Context, Strict
 from gcl.files import read_json, write_json
 
 MEMBER_FILE = "gcl.json"
@@ -47,7 +47,7 @@ class MemberFile(Strict):
         role, model: its names there.
         base, revision: where its starting weights lie; adapters alone need them again.
         lr: its learning rate; 0 for a teacher, which is its base.
-        system, pixels, precision: as in the training.
+        system, pixels, precision, context: as in the training.
         asked: the questions that it was trained to answer.
     """
 
@@ -61,6 +61,7 @@ class MemberFile(Strict):
     system: str
     pixels: list[int]
     precision: str
+    context: Context = "none"
     asked: Questions
 
 
@@ -86,6 +87,7 @@ def write_member_file(folder: Path, run: RunSpec, role: str, asked: Questions) -
         system=training.system,
         pixels=training.pixels,
         precision=training.precision,
+        context=training.context,
         asked=asked,
     )
     write_json(folder / MEMBER_FILE, content.model_dump())

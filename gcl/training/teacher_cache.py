@@ -136,7 +136,7 @@ def _causes(run: RunSpec, spec: MemberSpec, exchanges: Sequence[Exchange], data:
         "start": starts(run)[spec.role],
         "data": data,
         "samples": sha256_text(canonical_json([[one.id, one.question, one.answer] for one in exchanges])),
-        "shown": [training.pixels, training.system],
+        "shown": [training.pixels, training.system, *([] if training.context == "none" else [training.context])],
         "held": [training.precision, training.quantization],
         "code": code,
         "environment": environment(),

@@ -214,7 +214,7 @@ def raw(tmp_path, experiment, scenarios, backbones):
     root = tmp_path / "raw/snei"
     (root / "images").mkdir(parents=True)
     for scenario in scenarios[:5]:
-        shutil.copy(scenario.image, root / "images" / f"{scenario.id}.png")
+        shutil.copy(scenario.pictures[0].path, root / "images" / f"{scenario.id}.png")
     splits = ["train"] * 3 + ["test"] * 2
     store(root, [raw_record(scenario, split) for scenario, split in zip(scenarios, splits, strict=False)])
     return root, ["--experiment", str(file)]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gcl.data.held_out import drawn, hold_out
-from gcl.data.scenario import Scenario, Turn
+from gcl.data.scenario import Picture, Scenario, Turn
 from gcl.errors import DataError
 
 SCENES = st.lists(st.tuples(st.sampled_from(["Stop", "Go", "Turn Left"]), st.integers(0, 12)), min_size=2, max_size=40)
@@ -43,7 +43,7 @@ def scene(folder, name: str, number: int, frame: int = 0) -> Scenario:
     """A scene whose picture is blocks of colour; frames of one number differ a little."""
     pixels = np.random.default_rng(number).integers(0, 200, (8, 8, 3)).repeat(8, 0).repeat(8, 1) + 4 * frame
     Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{name}.png")
-    return Scenario(name, folder / f"{name}.png", {"action": Turn("?", "Go.")}, "train", None)
+    return Scenario(name, (Picture(folder / f"{name}.png"),), {"action": Turn("?", "Go.")}, "train", None)
 
 
 def test_the_order_of_scenes_does_not_matter(tmp_path):

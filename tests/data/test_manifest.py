@@ -116,7 +116,7 @@ def test_removed_picture_is_named(root: Path, manifests: Path) -> None:
 @pytest.mark.parametrize("field", ["perception", "action"])
 def test_changed_words_are_named(root: Path, manifests: Path, field: str) -> None:
     _annotate(root, _row("b"), _row("a", **{field: "stop"}), _row("c"))
-    expected = "'a': text_sha256: a question, an answer or the action has changed"
+    expected = "'a': text_sha256: a question, an answer, a picture's name or the action has changed"
     assert _mismatch(root, manifests / "train.tsv") == [expected]
 
 

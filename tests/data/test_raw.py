@@ -13,7 +13,7 @@ from PIL import Image
 from turns_case import TURNS, dialogue
 
 from gcl.data.raw import read_raw, scene_record
-from gcl.data.scenario import Scenario, Turn
+from gcl.data.scenario import Picture, Scenario, Turn
 from gcl.errors import DataError
 
 ACTIONS = ["Move Forward", "Stop"]
@@ -22,7 +22,7 @@ SPLITS = ("train", "train", "test")
 
 def _scene(number: int) -> dict[str, Any]:
     answers = {turn: (None, f"{turn} {number}") for turn in TURNS} | {"action": ("What now?", "Stop.")}
-    return scene_record(f"s{number}", f"images/{number}.png", SPLITS[number], answers, None)
+    return scene_record(f"s{number}", [(f"images/{number}.png", None)], SPLITS[number], answers, None)
 
 
 def _images(root: Path) -> None:
@@ -58,7 +58,7 @@ def test_line_becomes_a_scenario_with_its_own_questions_or_those_of_the_configur
     _write(root, _scene(0), _scene(2))
     train, test = _read(root)
     answers = {turn: Turn(f"{turn}?", f"{turn} 0") for turn in TURNS} | {"action": Turn("What now?", "Stop.")}
-    assert train == Scenario("s0", root / "images/0.png", answers, "train")
+    assert train == Scenario("s0", (Picture(root / "images/0.png"),), answers, "train")
     assert list(train.turns) == list(TURNS)
     assert (test.id, test.split) == ("s2", "test")
 
@@ -134,7 +134,7 @@ BROKEN = {
     "no object": ("x", "text instead of an object; write the fields between { and }"),
     "unknown field": (
         _changed(mood="x"),
-        "'mood': unknown field; remove it, or use one of id, image, split, action, turns",
+        "'mood': unknown field; remove it, or use one of id, image, images, split, action, turns",
     ),
     "null id": (_changed(id=None), "id: null instead of text; write text in double quotes"),
     "empty id": (_changed(id=" "), "id: empty; fill it in"),
@@ -234,7 +234,7 @@ def test_data_set_behind_a_symbolic_link_is_read(root: Path, tmp_path_factory: p
     _write(root, _scene(0), _scene(2))
     link = tmp_path_factory.mktemp("links") / "data"
     link.symlink_to(root)
-    assert _read(link)[0].image == link / "images/0.png"
+    assert _read(link)[0].pictures[0].path == link / "images/0.png"
 
 
 def test_damaged_picture_is_named_unless_pictures_are_not_checked(root: Path) -> None:

@@ -18,7 +18,7 @@ import torch
 from deepspeed.runtime.zero import partition_parameters
 from group_case import train_scenes
 
-from gcl.data.scenario import Scenario, Turn
+from gcl.data.scenario import Picture, Scenario, Turn
 from gcl.experiment.execution import ExecutionSpec
 from gcl.experiment.runs import RunSpec
 from gcl.files import write_json
@@ -36,7 +36,13 @@ write, resume, prepare = LossLog.write, Checkpoints.resume, repartition._prepare
 def read_scenarios(path: Path) -> list[Scenario]:
     """What `write_cases` of group_case.py wrote."""
     return [
-        Scenario(s["id"], Path(s["image"]), {t: Turn(*words) for t, words in s["turns"].items()}, "train", s["action"])
+        Scenario(
+            s["id"],
+            (Picture(Path(s["image"])),),
+            {t: Turn(*words) for t, words in s["turns"].items()},
+            "train",
+            s["action"],
+        )
         for s in json.loads(path.read_text())
     ]
 

@@ -8,13 +8,12 @@ from group_case import make_run
 from turns_case import TURNS
 
 from gcl.data.encoding import Encoder
-from gcl.data.scenario import Query, Turn
+from gcl.data.scenario import Picture, Query, Turn
 from gcl.errors import DataError
 from gcl.evaluation.generate import answers, predictions
 from gcl.experiment.data_spec import data_spec
 from gcl.experiment.places import Places
 from gcl.experiment.weights import Weights
-from gcl.files import sha256_file
 from gcl.models.backbone import load_backbone
 from gcl.models.preprocessor import load_preprocessor
 from gcl.tasks.social_task import SocialTask, with_exchanged_pictures
@@ -75,24 +74,37 @@ def test_the_label_goes_with_the_turn_that_names_actions(experiment, scenarios, 
 
 def test_every_scene_gets_the_picture_of_another_and_keeps_its_words(scenarios):
     exchanged = with_exchanged_pictures(scenarios)
-    assert sorted(s.image for s in exchanged) == sorted(s.image for s in scenarios)
+    assert sorted(s.pictures[0].path for s in exchanged) == sorted(s.pictures[0].path for s in scenarios)
     for before, after in zip(scenarios, exchanged, strict=True):
-        assert replace(after, image=before.image) == before
-        assert sha256_file(after.image) != sha256_file(before.image)
+        assert replace(after, pictures=before.pictures) == before
+        assert after.pictures_sha256 != before.pictures_sha256
     assert with_exchanged_pictures(scenarios) == exchanged
+
+
+def test_all_pictures_of_a_scene_move_together_with_their_names(scenarios):
+    """Frames overlap, so that neighbours share most of theirs."""
+    frames = [scene.pictures[0].path for scene in scenarios]
+    scenes = [
+        replace(scene, pictures=tuple(Picture(path, f"{n} s before") for n, path in enumerate(frames[k : k + 3])))
+        for k, scene in enumerate(scenarios[:8])
+    ]
+    moved = with_exchanged_pictures(scenes)
+    assert [scene.pictures for scene in moved] == [scenes[(k + 4) % 8].pictures for k in range(8)]
+    with pytest.raises(DataError, match="pictures cannot be exchanged"):
+        with_exchanged_pictures([replace(scene, pictures=()) for scene in scenes])
 
 
 def test_scenes_that_share_a_picture_do_not_get_it_back(scenarios, tmp_path):
     copy = tmp_path / "copy.png"
-    shutil.copy(scenarios[0].image, copy)
+    shutil.copy(scenarios[0].pictures[0].path, copy)
     # By half of the scenes, the first would get its own picture under another name.
-    shared = [replace(s, image=copy) if k == 6 else s for k, s in enumerate(scenarios)]
+    shared = [replace(s, pictures=(Picture(copy),)) if k == 6 else s for k, s in enumerate(scenarios)]
     for before, after in zip(shared, with_exchanged_pictures(shared), strict=True):
-        assert sha256_file(after.image) != sha256_file(before.image)
+        assert after.pictures_sha256 != before.pictures_sha256
 
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_one_picture_for_all_cannot_be_exchanged(scenarios, count):
-    same = [replace(scenario, image=scenarios[0].image) for scenario in scenarios[:count]]
+    same = [replace(scenario, pictures=scenarios[0].pictures) for scenario in scenarios[:count]]
     with pytest.raises(DataError, match="pictures cannot be exchanged"):
         with_exchanged_pictures(same)

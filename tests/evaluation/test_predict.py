@@ -49,7 +49,7 @@ def trained(experiment, backbones, scenarios, tmp_path_factory):
     (root / "images").mkdir(parents=True)
     splits = ["train"] * 8 + ["test"] * 4
     for scenario in scenarios:
-        shutil.copy(scenario.image, root / "images" / f"{scenario.id}.png")
+        shutil.copy(scenario.pictures[0].path, root / "images" / f"{scenario.id}.png")
     lines = [raw_record(scenario, split) for scenario, split in zip(scenarios, splits, strict=True)]
     write_jsonl(root / "scenarios.jsonl", lines)
     data = data_spec(load_resolved(file), "snei")

@@ -84,7 +84,7 @@ def test_question_and_answer_are_the_familys_chat(all_backbones, scenarios, fami
 @pytest.mark.parametrize("family", FAMILIES)
 def test_several_named_pictures_and_earlier_turns(all_backbones, scenarios, family):
     own = encoder(all_backbones[family])
-    pictures = (Picture(scenarios[0].image, "front camera"), Picture(scenarios[1].image, "rear camera"))
+    pictures = (Picture(scenarios[0].pictures[0].path, "front camera"), Picture(scenarios[1].pictures[0].path, "rear camera"))
     one = Exchange("x", pictures, "What now?", "Stop.", (Turn("What do you see?", "A person."),))
     theirs = by_processor(own.preprocessor.processor, [one])
     mine = collate([own.prompt(one)], own, left_padded=True)
@@ -100,9 +100,9 @@ def test_several_named_pictures_and_earlier_turns(all_backbones, scenarios, fami
 def test_samples_with_and_without_pictures_share_a_batch(all_backbones, scenarios, family):
     """As long as no input depends on another one, a model computes what it would alone."""
     own, model = encoder(all_backbones[family]), load_backbone(Weights(path=str(all_backbones[family])))
-    picture = Picture(scenarios[0].image)
+    picture = Picture(scenarios[0].pictures[0].path)
     shown = (Exchange("a", (picture,), "What now?", "Stop."), Exchange("b", (), "Why?", "It is free."))
-    two = Exchange("c", (picture, Picture(scenarios[1].image)), "And now?", "Go.")
+    two = Exchange("c", (picture, Picture(scenarios[1].pictures[0].path)), "And now?", "Go.")
     if family != "llava_onevision":  # whose model takes one number of pictures for all
         shown = (*shown, two)
     samples = [own.sample(one) for one in shown]

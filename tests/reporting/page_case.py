@@ -124,7 +124,7 @@ def draw_scenes(experiment: Experiment, dataset: str) -> None:
         (root / "images").mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (140, 84), (40 + 5 * k, 90, 120)).save(root / "images" / f"{id}.png")
         turns = {turn: (None, action if turn == "action" else "One thing.") for turn in TURNS}
-        records.append(scene_record(id, f"images/{id}.png", split, turns, None))
+        records.append(scene_record(id, [(f"images/{id}.png", None)], split, turns, None))
     write_jsonl(root / "scenarios.jsonl", records)
     write_manifests(read_raw(root, data), root, places(experiment).manifests(dataset))
 

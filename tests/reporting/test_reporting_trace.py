@@ -48,7 +48,7 @@ def project(tmp_path, monkeypatch, scenarios) -> Path:
     root = Path(data.root)
     (root / "images").mkdir(parents=True)
     for scenario in scenarios[:4]:
-        shutil.copy(scenario.image, root / "images" / f"{scenario.id}.png")
+        shutil.copy(scenario.pictures[0].path, root / "images" / f"{scenario.id}.png")
     lines = [raw_record(scenario, "train" if k < 2 else "test") for k, scenario in enumerate(scenarios[:4])]
     write_jsonl(root / "scenarios.jsonl", lines)
     write_text(root / "import.yaml", "sources: {annotations.json: abcdefabcdefabcdef}\n")

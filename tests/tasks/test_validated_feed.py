@@ -88,3 +88,12 @@ def test_other_data_than_scenes_is_refused(project, name):
     run = run.model_copy(update={"training": run.training.model_copy(update={"validation": validation})})
     with pytest.raises(ConfigError, match=r"training.validation is for data sets of scenes; use null"):
         make_feed(run, open_task(project, run.dataset))
+
+
+def test_in_a_full_context_references_stand_before_each_question(project):
+    task = open_task(project, "snei", "full")
+    feed, scenes = make_feed(find_run(project, PAIR), task), {scene.id: scene for scene in task.items("train")}
+    for sample in [*feed.exchanges, *feed.held_out]:
+        scene, _, turn = sample.id.rpartition("/")
+        turns = scenes[scene].turns
+        assert sample.earlier == tuple(turns.values())[: list(turns).index(turn)]

@@ -95,7 +95,7 @@ def collect(found: Iterable[ImportedScene], reading: Reading, pictures: Pictures
             problems.append(Problem(scene.where, "id", what, "give each scene its own id"))
         if not problems and not scenes.failures:
             own = label if scene.label is not None else None
-            record = raw.scene_record(scene.id, pictures.names[picture], "", turns, own)
+            record = raw.scene_record(scene.id, [(pictures.names[picture], None)], "", turns, own)
             path = scene.picture.path
             scenes.kept.append(Kept(scene.where, scene.id, label or "", picture, path, scene.split, record))
     if void:

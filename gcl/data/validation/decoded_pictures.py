@@ -14,7 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from PIL import Image
 from tqdm import tqdm
@@ -49,13 +49,13 @@ def inspect(path: Path) -> DecodedPicture:
     return DecodedPicture(None, hashlib.sha256(data).hexdigest(), perceptual_hash(picture), picture.size, changes)
 
 
-def visit(root: Path, paths: Sequence[PurePosixPath], processes: int, name: str) -> dict[PurePosixPath, DecodedPicture]:
+def visit(root: Path, paths: Sequence[Path], processes: int, name: str) -> dict[Path, DecodedPicture]:
     """Visit all files of `paths`, relative to `root`. `name` is the data set's. One process stays in this one.
 
     Raises:
         DataError: if it is interrupted, or a process is killed.
     """
-    found: dict[PurePosixPath, DecodedPicture] = {}
+    found: dict[Path, DecodedPicture] = {}
     files = [root / path for path in paths]
     try:
         with (

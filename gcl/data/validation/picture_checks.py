@@ -1,11 +1,10 @@
 """Findings about pictures that were visited: `picture_errors(shots)` and `picture_warnings(root, shots)`.
 
-A `Shot` is a scene with its picture. A scene whose path could not be read is none.
+A `Shot` is one picture of a scene. A path that could not be read gives none.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 from gcl.data.annotations import shown
@@ -22,15 +21,20 @@ _NAMED = 5  # examples in a line that counts
 
 
 class Shot(NamedTuple):
-    """A scene and its picture."""
+    """A scene and one of its pictures."""
 
     draft: Draft
+    path: Path  # relative to the raw folder
     picture: DecodedPicture
 
 
-def shots(drafts: Sequence[Draft], pictures: Mapping[PurePosixPath, DecodedPicture]) -> list[Shot]:
-    """The scenes whose picture was visited."""
-    return [Shot(draft, pictures[draft.image]) for draft in drafts if draft.image is not None]
+def shots(drafts: Sequence[Draft], pictures: Mapping[Path, DecodedPicture]) -> list[Shot]:
+    """The pictures of all scenes, each once a scene."""
+    return [
+        Shot(draft, path, pictures[path])
+        for draft in drafts
+        for path in dict.fromkeys(picture.path for picture in draft.pictures)
+    ]
 
 
 def picture_errors(shots: Sequence[Shot]) -> list[Problem]:
@@ -40,7 +44,7 @@ def picture_errors(shots: Sequence[Shot]) -> list[Problem]:
 
 def picture_warnings(root: Path, shots: Sequence[Shot]) -> list[Problem]:
     """Findings that do not stop training, but that people should look at."""
-    used = {shot.draft.image for shot in shots}
+    used = {shot.path for shot in shots}
     sound = [shot for shot in shots if shot.picture.problem is None]
     return [
         *_near_across(sound),
@@ -52,17 +56,17 @@ def picture_warnings(root: Path, shots: Sequence[Shot]) -> list[Problem]:
 
 
 def _refused(shots: Sequence[Shot]) -> Iterator[Problem]:
-    for draft, picture in shots:
+    for draft, path, picture in shots:
         if picture.problem is not None:
-            yield _problem(draft, f"{shown(str(draft.image))}: {picture.problem}", picture.remedy, "picture")
+            yield _problem(draft, f"{shown(str(path))}: {picture.problem}", picture.remedy, "picture")
 
 
 def _leaks(shots: Sequence[Shot]) -> Iterator[Problem]:
     trained = {shot.picture.sha256: shot.draft for shot in reversed(_of(shots, "train")) if shot.picture.sha256}
-    for draft, picture in _of(shots, "test"):
+    for draft, path, picture in _of(shots, "test"):
         other = trained.get(picture.sha256)
         if other:
-            what = f"{shown(str(draft.image))} is the same picture as in the train split (see {other.where})"
+            what = f"{shown(str(path))} is the same picture as in the train split (see {other.where})"
             yield _problem(draft, what, "keep the scene in one split", "leak")
 
 
@@ -73,12 +77,15 @@ def _near_across(shots: Sequence[Shot]) -> list[Problem]:
     for position, near in near_across(
         [test.picture.looks for test in tests], [train.picture.looks for train in trains]
     ):
-        draft, picture = tests[position]
-        # The same bytes are an error, said elsewhere.
+        draft, path, picture = tests[position]
+        # The same bytes are an error, said elsewhere. Of a scene's pictures the nearest counts.
         others = [(trains[other], bits) for other, bits in near if trains[other].picture.sha256 != picture.sha256]
         if others:
-            places = _listed([f"{other.draft.where} (bits: {bits})" for other, bits in others])
-            what = f"{shown(str(draft.image))} nearly repeats the picture of {places}"
+            nearest: dict[str, int] = {}
+            for other, bits in others:
+                nearest.setdefault(other.draft.where, bits)
+            places = _listed([f"{where} (bits: {bits})" for where, bits in nearest.items()])
+            what = f"{shown(str(path))} nearly repeats the picture of {places}"
             remedy = "keep scenes of one recording in one split"
             found.append((others[0][1], _problem(draft, what, remedy, "near across")))
     return [problem for _, problem in sorted(found, key=lambda pair: pair[0])]
@@ -86,25 +93,31 @@ def _near_across(shots: Sequence[Shot]) -> list[Problem]:
 
 def _near_within(shots: Sequence[Shot]) -> Iterator[Problem]:
     for split in SPLITS:
-        pictures = {shot.draft.image: shot.picture.looks for shot in _of(shots, split)}
-        sizes = Counter(near_groups(list(pictures.values()))).values()
-        alike = [size for size in sizes if size > 1]
+        pictures = {shot.path: shot.picture.looks for shot in _of(shots, split)}
+        users: dict[Path, set[str]] = {}
+        for shot in _of(shots, split):
+            users.setdefault(shot.path, set()).add(shot.draft.where)
+        groups: dict[int, list[Path]] = {}
+        for path, group in zip(pictures, near_groups(list(pictures.values())), strict=True):
+            groups.setdefault(group, []).append(path)
+        # The frames of one scene are alike, and it is one scene.
+        alike = [len(paths) for paths in groups.values() if not set.intersection(*(users[path] for path in paths))]
         if alike:
             what = f"{split}: {sum(alike)} of {len(pictures)} pictures nearly repeat another (groups: {len(alike)})"
             yield Problem(FILE, "image", what, "think of them as fewer scenes than they are", "near within")
 
 
 def _small(shots: Sequence[Shot]) -> Iterator[Problem]:
-    for draft, picture in shots:
+    for draft, path, picture in shots:
         if min(picture.size) < SMALL:
             width, height = picture.size
-            what = f"{shown(str(draft.image))} has {width} x {height} pixels, fewer than {SMALL} a side"
+            what = f"{shown(str(path))} has {width} x {height} pixels, fewer than {SMALL} a side"
             yield _problem(draft, what, "check that it is no thumbnail", "small")
 
 
 def _changed(shots: Sequence[Shot]) -> Iterator[Problem]:
     files: dict[str, list[str]] = {}
-    for path, picture in {shot.draft.image: shot.picture for shot in shots}.items():
+    for path, picture in {shot.path: shot.picture for shot in shots}.items():
         for change in picture.changes:
             files.setdefault(change, []).append(shown(str(path)))
     for change, paths in files.items():
@@ -112,8 +125,8 @@ def _changed(shots: Sequence[Shot]) -> Iterator[Problem]:
         yield Problem(FILE, "image", what, "look whether they still show what they should", "changed")
 
 
-def _unused(root: Path, used: set[PurePosixPath]) -> Iterator[Problem]:
-    present = (PurePosixPath(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+def _unused(root: Path, used: set[Path]) -> Iterator[Problem]:
+    present = (path.relative_to(root) for path in root.rglob("*") if path.is_file())
     visible = (path for path in present if not any(part.startswith(".") for part in path.parts))
     files = sorted(str(path) for path in visible if path not in used and str(path) not in (FILE, RECORD))
     if files:

@@ -4,7 +4,7 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -39,7 +39,7 @@ class Summary:
     sizes: Mapping[str, int]  # pictures by "width x height", most frequent first
 
 
-def summarize(drafts: Sequence[Draft], pictures: Mapping[PurePosixPath, DecodedPicture], dialogue: Dialogue) -> Summary:
+def summarize(drafts: Sequence[Draft], pictures: Mapping[Path, DecodedPicture], dialogue: Dialogue) -> Summary:
     """Count the scenes as far as they could be read."""
     frequent = Counter(draft.action for draft in drafts if draft.action is not None)
     names = list(dialogue.actions) if dialogue.actions else [action for action, _ in frequent.most_common(FREQUENT)]
@@ -126,7 +126,7 @@ class Validation:
             summary=self.summary,
             splits=SPLITS,
             uncounted=self.uncounted,
-            scenes=[(drafts[k], _thumbnail(self.root, drafts[k]), flags.get(drafts[k].where, [])) for k in sample],
+            scenes=[(drafts[k], _thumbnails(self.root, drafts[k]), flags.get(drafts[k].where, [])) for k in sample],
             problems=[("errors", len(self.errors), errors), ("warnings", len(self.warnings), warnings)],
         )
 
@@ -162,13 +162,12 @@ def _problems(word: str, problems: Sequence[Problem]) -> Iterator[str]:
             yield f"    ... and {len(group) - SHOWN} more"
 
 
-def _thumbnail(root: Path, draft: Draft) -> str | None:
-    """A small JPEG as a data URI, or None where the picture cannot be used."""
-    if draft.image is None:
-        return None
-    try:
-        picture, _ = load_picture(root / draft.image)
-    except PictureError:
-        return None
-    picture.thumbnail((_PIXELS, _PIXELS))
-    return picture_uri(picture, _QUALITY)
+def _thumbnails(root: Path, draft: Draft) -> Iterator[tuple[str, str]]:
+    """Name or path of each picture, and a small JPEG as a data URI. Pictures that cannot be used are left out."""
+    for shot in draft.pictures:
+        try:
+            picture, _ = load_picture(root / shot.path)
+        except PictureError:
+            continue
+        picture.thumbnail((_PIXELS, _PIXELS))
+        yield shot.name or str(shot.path), picture_uri(picture, _QUALITY)

@@ -43,7 +43,7 @@ def validate(
     """
     errors: list[Problem] = []
     drafts = read_drafts(root, dialogue, errors)
-    paths = list(dict.fromkeys(draft.image for draft in drafts if draft.image is not None))
+    paths = list(dict.fromkeys(picture.path for draft in drafts for picture in draft.pictures))
     pictures = visit(root, paths, processes, name)
     scenes = shots(drafts, pictures)
     summary = summarize(drafts, pictures, dialogue)

@@ -71,7 +71,9 @@ def run_spec(
     training = {name: getattr(experiment.training, name).value for name in named}
     if feed is None or ref.dataset not in experiment.datasets:
         training["validation"] = None  # planning tasks and instructions have splits of their own
-    system = experiment.prompt.system.value
+    system, context = experiment.prompt.system.value, experiment.prompt.context.value
+    if ref.dataset not in experiment.datasets:
+        context = "none"  # their questions do not build on each other
     if stage is not None:
         own = {name: getattr(stage, name).value for name in Stage.model_fields if name != "lr"}
         passed = getattr(stage, "micro_batch", experiment.training.micro_batch).value
@@ -85,7 +87,7 @@ def run_spec(
         seed=ref.seed,
         members=list(members),
         objective=objective or ObjectiveSpec(),
-        training=TrainingSpec(**training | {"system": system} | changes),
+        training=TrainingSpec(**training | {"system": system, "context": context} | changes),
         feed=feed,
     )
 

@@ -57,7 +57,7 @@ class GalleryScene:
         actions: by ground truth, SFT and GCL, with the label where the words are more than that. Where no turn names
             actions, their answers in the turn of the score.
         turns: name, question and the three answers of every turn.
-        picture: with the actions drawn in; None where the picture is not there.
+        picture: the last one, with the actions drawn in; None where it is not there, or the scene has none.
     """
 
     dataset: str
@@ -199,9 +199,9 @@ def _scene(
 
 
 def _images(experiment: Experiment, dataset: str) -> dict[str, Path]:
-    """Pictures by scene, verified; none where the data is not here, for instance where only results were copied."""
+    """The last picture of each scene, verified; none where the data is not here, as where only results were copied."""
     data, manifest = data_spec(experiment, dataset), places(experiment).manifests(dataset) / "test.tsv"
     if not manifest.is_file() or not Path(data.root).is_dir():
         return {}
     scenes = load_split(Path(data.root), manifest, data)
-    return {scene.id: scene.image for scene in scenes}
+    return {scene.id: scene.pictures[-1].path for scene in scenes if scene.pictures}

@@ -124,7 +124,7 @@ def test_same_content_gives_the_same_scenes(tmp_path: Path, mapping: dict[str, A
     ]
     assert [scenario.action for scenario in scenarios] == [answers(k)["action"] for k in range(3)]
     for k, scenario in enumerate(scenarios):
-        assert scenario.image.read_bytes() == (source / "images" / f"{k}.png").read_bytes()
+        assert scenario.pictures[0].path.read_bytes() == (source / "images" / f"{k}.png").read_bytes()
 
 
 def _parquet(source: Path, rows: Any) -> dict[str, Any]:

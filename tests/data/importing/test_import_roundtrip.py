@@ -44,8 +44,8 @@ def test_drawn_dialogues_keep_texts_order_ids_and_pictures(imported: tuple[Path,
         assert (scene.id, scene.split) == (record["id"], split)
         texts = [text for turn in TURNS for text in (scene.turns[turn].question, scene.turns[turn].answer)]
         assert texts == [m["value"].removeprefix("<image>\n") for m in record["conversations"]]
-        assert scene.image.read_bytes() == (source / record["image"]).read_bytes()
-        assert scene.image.parts[-2:] == Path(record["image"]).parts
+        assert scene.pictures[0].path.read_bytes() == (source / record["image"]).read_bytes()
+        assert scene.pictures[0].path.parts[-2:] == Path(record["image"]).parts
 
 
 @pytest.mark.parametrize("imported", ["muson"], indirect=True)
@@ -57,7 +57,7 @@ def test_drawn_table_keeps_texts_order_ids_and_pictures(imported: tuple[Path, li
         assert (scene.id, scene.split, scene.action) == (row["id"], row["split"], row["action"])
         assert {turn: scene.turns[turn].answer for turn in TURNS} == {turn: row[turn] for turn in TURNS}
         assert scene.turns["action"].question == dialogue_of(experiment, "muson").questions["action"]
-        assert scene.image.read_bytes() == (source / row["image"]).read_bytes()
+        assert scene.pictures[0].path.read_bytes() == (source / row["image"]).read_bytes()
 
 
 @pytest.mark.slow

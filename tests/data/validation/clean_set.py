@@ -46,7 +46,9 @@ def write_clean(folder: Path) -> None:
             "explanation": explain(scene, rng),
         }
         split = "train" if k < COUNTS["train"] else "test"
-        records.append(scene_record(f"s{k}", f"images/{k}.png", split, {t: (None, answers[t]) for t in TURNS}, None))
+        records.append(
+            scene_record(f"s{k}", [(f"images/{k}.png", None)], split, {t: (None, answers[t]) for t in TURNS}, None)
+        )
     assert len(records) == sum(COUNTS.values())
     write_jsonl(folder / FILE, records)
 

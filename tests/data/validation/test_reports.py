@@ -181,7 +181,7 @@ def test_the_page_of_800_real_pictures_with_many_findings_stays_below_a_megabyte
     for k in range(800):
         picture = Image.effect_noise((160, 90), 80).convert("RGB").resize((1280, 720), Image.Resampling.BILINEAR)
         picture.save(tmp_path / f"images/{k}.jpg")
-        records.append(scene_record(str(k), f"images/{k}.jpg", "train" if k % 5 else "test", long, None))
+        records.append(scene_record(str(k), [(f"images/{k}.jpg", None)], "train" if k % 5 else "test", long, None))
     write_jsonl(tmp_path / FILE, records)
     for k in range(0, 800, 2):
         (tmp_path / f"images/{k}.jpg").write_bytes(b"damaged")

@@ -3,7 +3,7 @@
 import os
 import random
 import shutil
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pytest
 from clean_set import change, check, say, write_clean
@@ -187,7 +187,7 @@ def test_a_file_that_two_scenes_of_a_split_share_repeats_nothing(folder):
 
 def test_test_pictures_stand_in_order_of_their_nearest_training_picture():
     scenes = [
-        Shot(Draft(f"{FILE}:{line}", f"{line}", PurePosixPath(f"{line}.png"), split, None, {}), picture)
+        Shot(Draft(f"{FILE}:{line}", f"{line}", (), split, None, {}), Path(f"{line}.png"), picture)
         for line, (split, looks) in enumerate(
             [("train", 0), ("train", 0b111), ("test", 0b1), ("test", 0), ("test", 2**64 - 1)], start=1
         )
