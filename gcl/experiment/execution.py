@@ -38,6 +38,8 @@ class ExecutionSpec(Strict):
         workers: processes that prepare batches, for each training process.
         save_every: optimizer steps between checkpoints.
         keep: newest checkpoints that are kept.
+        gradient_shares_every: optimizer steps between two measurements of how strongly each loss pulls at each member. The
+            last step has one, too. None: none is made. Each takes a step's time once more for every loss.
         rollouts: the engine that draws the answers of MGSD's second stage: `plain` (the training engine), `vllm`, or `auto`.
             `auto` is vLLM where it is installed and there is a GPU.
         retain: the weights that stay once a training is scored: `none`, LoRA `adapters`, or `final` (all).
@@ -56,6 +58,7 @@ class ExecutionSpec(Strict):
     workers: Annotated[int, Field(ge=0, le=64)] = 0
     save_every: Count = 50
     keep: Count = 2
+    gradient_shares_every: Count | None = None
     rollouts: Literal["auto", "plain", "vllm"] = "plain"
     retain: Literal["none", "adapters", "final"] = "final"
     loggers: list[Literal["tensorboard", "wandb", "mlflow", "trackio", "dvclive"]] = Field(["tensorboard"])

@@ -111,6 +111,17 @@ class Engine(ABC):
                 raise TrainingError(f"the gradient of the {member.spec.role} is not finite; lower its learning rate")
         return StepReport(norms, overflow)
 
+    def discard(self) -> list[float | None]:
+        """Throw the gradients away as if they had never been, without a step.
+
+        Returns:
+            Their norms, as a step would report them; None of frozen members, and where some overflowed in float16.
+        """
+        overflow = self.loss_scale.dynamic and self.world.any(self.loss_scale.overflow)
+        norms = self._skip()
+        self.loss_scale.forget()
+        return [None] * len(norms) if overflow else norms
+
     @property
     def arrangement(self) -> dict[str, str]:
         """All about the division of work that a checkpoint has in common with an engine that can continue it."""
@@ -148,7 +159,7 @@ class Engine(ABC):
 
     @abstractmethod
     def _skip(self) -> list[float | None]:
-        """Throw the gradients away; returns norms."""
+        """Throw the gradients away; returns the norms that they had after unscaling."""
 
     @abstractmethod
     def save(self, folder: Path) -> None:

@@ -25,6 +25,7 @@ from gcl.training.feeds import Feed
 from gcl.training.log import LossLog
 from gcl.training.losses import accumulate, check_finite
 from gcl.training.member import Member
+from gcl.training.pulls import Pulls
 from gcl.training.validation import Validator
 
 
@@ -72,6 +73,7 @@ def train_group(
     batches = list(order)[done:]
     upcoming = feed.steps(engine, spec, batches, done=done, vocabulary=vocabulary, workers=execution.workers)
     validator = Validator(engine, feed, spec, vocabulary, execution.head_chunk) if training.validation else None
+    pulls = Pulls(engine, feed, spec, vocabulary, execution.head_chunk)
     for member in members:
         member.train(not member.spec.frozen)
     bar = tqdm(total=steps, initial=done, desc=spec.id, unit="step", mininterval=2, disable=not engine.world.main)
@@ -80,7 +82,9 @@ def train_group(
     with _stop_requests() as stop_requested, bar:
         for step, batch in enumerate(batches, start=done + 1):
             with memory_explained(spec, execution, f"at step {step}"):
-                prepared = next(upcoming)
+                prepared, pulled = next(upcoming), {}
+                if execution.gradient_shares_every and (step % execution.gradient_shares_every == 0 or step == steps):
+                    prepared, pulled = pulls.measure(prepared, batch)
                 losses = accumulate(engine, prepared, batch, spec, vocabulary, feed.supervised, execution.head_chunk)
                 check_finite(losses, spec, step, [feed.exchanges[i] for i in batch])
                 report = engine.step()
@@ -91,7 +95,7 @@ def train_group(
                 if training.validation.keep == "best":
                     best = checkpoints.note(step, validator.total(validated))
             if log:
-                log.write(step, losses | _norms(members, report) | prepared.facts | validated)
+                log.write(step, losses | _norms(members, report) | prepared.facts | validated | pulled)
             bar.update()
             # One question to all processes, so that they stop, or save, together.
             stops, losts = engine.world.sum([stop_requested(), checkpoints.lease.lost])

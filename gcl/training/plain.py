@@ -56,8 +56,12 @@ class PlainEngine(Engine):
         return norms
 
     def _skip(self) -> list[float | None]:
+        norms: list[float | None] = []
+        for member, optimizer in zip(self.members, self.optimizers, strict=True):
+            gradients = [parameter.grad for parameter in member.trainable().values()]
+            norms.append(None if optimizer is None else float(nn.utils.get_total_norm(gradients)) / self.unscale)
         self._clear()
-        return [None if optimizer is None else float("inf") for optimizer in self.optimizers]
+        return norms
 
     def _clear(self) -> None:
         for optimizer in self.optimizers:

@@ -42,13 +42,17 @@ class LossScale:
         """Whether this process saw an overflow since the last update."""
         return self._overflow is not None and bool(self._overflow)
 
+    def forget(self) -> None:
+        """Leave the gradients that arrived since the last update out of account."""
+        self._overflow = None
+
     def update(self, *, overflow: bool) -> None:
         """Adapt the scale after a step that was taken or skipped.
 
         Raises:
             TrainingError: if the scale has become so small that training has failed.
         """
-        self._overflow = None
+        self.forget()
         if not self.dynamic:
             return
         self.good_steps = 0 if overflow else self.good_steps + 1

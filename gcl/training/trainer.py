@@ -145,7 +145,9 @@ def _train(
             for member in engine.members:
                 facts = {
                     "data": f"{feed.about} of {spec.dataset} (manifest {data[:12]})",
-                    f"loss at {which}": ", ".join(f"{k} {v:.4f}" for k, v in losses.items() if k != "step"),
+                    f"loss at {which}": ", ".join(
+                        f"{k} {v:.4f}" for k, v in losses.items() if not k.startswith(("step", "pull"))
+                    ),
                 }
                 role, adapters_alone = member.spec.role, execution.retain == "adapters"
                 kept = {"asked": asked.get(role), "adapters_alone": adapters_alone}

@@ -11,9 +11,11 @@ Precision and loss scale are ours, as in the plain engine: DeepSpeed sees float3
 """
 
 import logging
+import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +98,12 @@ def _send_rounded(member: Member) -> None:
                 parameter.comm_dtype = member.precision
 
 
+def _total(norms: Any) -> float:
+    """One norm of DeepSpeed's norms by group, or of its total. It masks norms that are not finite as -1."""
+    found = [float(norm) for norm in (norms if isinstance(norms, list) else [norms])]
+    return math.inf if min(found) < 0 else math.hypot(*found)
+
+
 class DeepSpeedEngine(Engine):
     """Members divided among processes. A frozen member is divided, too, with stage 3, and copied with 1 and 2."""
 
@@ -156,17 +164,25 @@ class DeepSpeedEngine(Engine):
 
     def _skip(self) -> list[float | None]:
         # DeepSpeed throws gradients away, wherever they are, when their norm is invalid (-1). So it gets that norm for every
-        # member, whether its own gradients overflowed or not.
+        # member, whether its own gradients overflowed or not. Its own measure tells the true one.
         invalid = torch.tensor(-1.0, device=self.world.device)
         name, answer = ("_get_norm_groups", [invalid]) if self.stage == 3 else ("scaled_global_norm", invalid)
         optimizers = [engine.optimizer for engine in self.engines if engine is not None]
+        norms: list[float] = []
+
+        def measured(measure: Callable[[], Any]) -> Any:
+            norms.append(_total(measure()) / self.unscale)
+            return answer
+
         for optimizer in optimizers:
-            setattr(optimizer, name, lambda *_, **__: answer)
+            setattr(optimizer, name, partial(measured, getattr(optimizer, name)))
         try:
-            return self._update()
+            self._update()
         finally:
             for optimizer in optimizers:
                 delattr(optimizer, name)
+        left = iter(norms)
+        return [None if engine is None else next(left) for engine in self.engines]
 
     def save(self, folder: Path) -> None:
         for member, engine, schedule in zip(self.members, self.engines, self.schedules, strict=True):

@@ -46,7 +46,7 @@ def finished(experiment: Experiment, names: Iterable[str] | None = None) -> None
         )
     write_metrics(RESULTS, metrics | exchanged(metrics, experiment, loss=0.2))
     for run in TARGETS["headline"].runs(experiment):
-        write_jsonl(losses_path(RESULTS, run.scale, run.id), losses(run))
+        write_jsonl(losses_path(RESULTS, run.scale, run.id), measured(losses(run)))
     write_metrics(RESULTS, fake_planning(experiment))
     for name in [*tables(), *FIGURES] if names is None else names:
         build(
@@ -112,6 +112,15 @@ def losses(run: RunSpec) -> list[dict]:
         | ({"skipped": 1.0} if step == 3 else {name: start / step for name, start in norms.items()})
         for step in range(1, 61)
     ]
+
+
+def measured(records: list[dict]) -> list[dict]:
+    """The same, with the pull of every loss at the last step; GSL pulls at the guide a thousandth as much as it should."""
+    *before, last = records
+    names = [f"{loss}_{role}" for loss in ("gsl", "drl") if loss in last for role in ("learner", "guide")]
+    roles = [name.removeprefix("sft_") for name in last if name.startswith("sft_")]
+    names += [f"sft_{role}" for role in roles]
+    return [*before, last | {f"pull_{name}": 1e-4 if name == "gsl_guide" else 1.0 for name in names if len(roles) > 1}]
 
 
 def draw_scenes(experiment: Experiment, dataset: str) -> None:

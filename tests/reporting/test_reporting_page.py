@@ -93,6 +93,16 @@ def test_figures_curves_and_gallery_are_inside_with_words_for_each(whole):
     assert sum("Success of 12 arms" in words for words in named) == 1
 
 
+def test_the_share_of_every_loss_is_shown_and_a_weak_one_is_warned_of(whole):
+    assert '<h3 id="pulls">What pulls</h3>' in whole
+    warned = re.findall(
+        r'<p class="warning">(.*?) a weight, and less than a thousandth of the gradient of the (\w+)', whole
+    )
+    assert set(warned) == {("GSL has", "guide")}
+    run = "snei/gcl/qwen2.5-vl-3b+qwen3-vl-4b"
+    assert f'<code>{run}/full</code></th><td>learner</td><td class="number">1</td><td class="number">33 %</td>' in whole
+
+
 def test_nothing_asks_a_network_or_another_file(whole):
     reader = Reader(whole)
     policy = next(m["content"] for m in reader.all("meta") if m.get("http-equiv") == "Content-Security-Policy")

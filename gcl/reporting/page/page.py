@@ -25,6 +25,7 @@ from gcl.reporting.figures.gallery import KINDS, RULE, GalleryScene, gallery, ga
 from gcl.reporting.metrics import Metrics
 from gcl.reporting.page.making import facts, metrics_there, versions
 from gcl.reporting.page.page_tables import page_table
+from gcl.reporting.page.pull_table import LOSSES, pull_rows
 from gcl.reporting.page.summary import summary
 from gcl.reporting.tables.result_table import ResultTable, read_table
 from gcl.workflow.plan import Plan
@@ -66,6 +67,8 @@ def page(experiment: Experiment, results: Path) -> str:
         absent_figures=[name for name in plan.figures if name not in {figure.name for figure in drawn}],
         curve_rows=curve_rows,
         curves_lost=lost,
+        pulls=pull_rows(_curve_runs(plan), results),
+        pull_losses=list(LOSSES.values()),
         planning=PLANNING_TABLE in plan.tables,
         retain=experiment.execution.retain.value,
         rule=RULE,
