@@ -48,9 +48,10 @@ from gcl.experiment.types import Lora
 from gcl.experiment.yaml_files import read_yaml
 from gcl.models.backbone import load_backbone
 from gcl.models.preprocessor import EncodedPictures, Preprocessor, load_preprocessor
-from gcl.models.shared_vocabulary import shared_vocabulary
 from gcl.operations.memory import ALLOWANCE, memory_plan
+from gcl.objective.events import Slice
 from gcl.training.batches import LocalBatch, LocalBatches
+from gcl.training.comparison import Comparison, compare
 from gcl.training.engines import make_engine
 from gcl.training.feeds import Step
 from gcl.training.losses import accumulate, check_finite
@@ -78,7 +79,7 @@ class Case(NamedTuple):
     runs: dict[str, RunSpec]
     execution: ExecutionSpec
     build: Callable[[int], tuple[PreTrainedModel, Encoder | None]]
-    vocabulary: int
+    comparison: Comparison
     steps: list[list[LocalBatch]]
 
 
@@ -109,8 +110,8 @@ def _experiment(options: argparse.Namespace) -> Experiment:
     return load_experiment({**read_yaml(ROOT / "config.yaml"), "scale": options.scale}, ROOT)
 
 
-def miniature_inputs(run: RunSpec, experiment: Experiment) -> tuple[Callable, int, list[list[LocalBatch]]]:
-    """Miniature base models, the number of ids that they share, and drawn scenes with questions and answers."""
+def miniature_inputs(run: RunSpec, experiment: Experiment) -> tuple[Callable, Comparison, list[list[LocalBatch]]]:
+    """Miniature base models, the ids that they share, and drawn scenes with questions and answers."""
     training, asked = run.training, dialogue_of(experiment, "snei")
     starts = [experiment.models[member.model].backbone.value for member in run.members]
     encoders = [Encoder(load_preprocessor(start, tuple(training.pixels)), training.system) for start in starts]
@@ -126,11 +127,12 @@ def miniature_inputs(run: RunSpec, experiment: Experiment) -> tuple[Callable, in
         import_source("snei", source, Path("workflow/mappings/snei.yaml"), root, asked)
         scenarios = read_raw(root, asked, check_images=False)[:count]
         exchanges = [scene.exchange(random_turns.choice(list(scene.turns))) for scene in scenarios]
-        local = LocalBatches(exchanges, [(encoder, None) for encoder in encoders], 0, 1)
+        comparison = compare(encoders, rows)
+        local = LocalBatches(exchanges, [(encoder, None) for encoder in encoders], comparison, 0, 1)
         steps = [
             [local[i] for i in chunks(b, training.micro_batch)] for b in chunks(range(count), training.global_batch)
         ]
-    return build, shared_vocabulary([encoder.preprocessor.tokenizer for encoder in encoders], rows), steps
+    return build, comparison, steps
 
 
 def published_config(model: str, *, tiny: bool = False, layers: int | None = None) -> PretrainedConfig:
@@ -155,8 +157,8 @@ def published_config(model: str, *, tiny: bool = False, layers: int | None = Non
     return family(text_config=text, vision_config=vision, tie_word_embeddings=True)
 
 
-def published_inputs(run: RunSpec, *, tiny: bool, layers: int | None) -> tuple[Callable, int, list[list[LocalBatch]]]:
-    """Models of paper scale, the number of ids that they share, and inputs of noise and random words."""
+def published_inputs(run: RunSpec, *, tiny: bool, layers: int | None) -> tuple[Callable, Comparison, list[list[LocalBatch]]]:
+    """Models of paper scale, the ids that they share, and inputs of noise and random words."""
     configs = [published_config(member.model, tiny=tiny, layers=layers) for member in run.members]
     generator = torch.Generator().manual_seed(0)
     names = SimpleNamespace(type_ids="mm_token_type_ids", picture_tokens=[IMAGE], joined=Preprocessor.joined)
@@ -185,7 +187,7 @@ def published_inputs(run: RunSpec, *, tiny: bool, layers: int | None) -> tuple[C
         return LocalBatch(members, [size])
 
     sizes = [len(indices) for indices in chunks(range(run.training.global_batch), run.training.micro_batch)]
-    return build, SHARED, [[one_pass(size) for size in sizes] for _ in range(STEPS)]
+    return build, Comparison(Slice(SHARED)), [[one_pass(size) for size in sizes] for _ in range(STEPS)]
 
 
 class Subject:
@@ -193,7 +195,7 @@ class Subject:
 
     def __init__(self, name: str, case: Case, steps: int) -> None:
         run = self.run = case.runs[name]
-        self.chunk, self.vocabulary = case.execution.head_chunk, case.vocabulary
+        self.chunk, self.comparison = case.execution.head_chunk, case.comparison
         size = run.objective.semantic_size if run.objective and run.objective.gsl_weight else None
         specs = zip(run.members, SUBJECTS[name], strict=True)
         members = [Member(m, run.training, *case.build(k), semantic_size=size, seed=k).train() for m, k in specs]
@@ -211,9 +213,8 @@ class Subject:
         """Forward and backward passes of one of the global batches."""
         passes, inputs = self.steps[number % STEPS], range(self.run.training.global_batch)
         tokens = sum(int((p.members[0]["labels"] != IGNORED).sum()) for p in passes)
-        losses = accumulate(
-            self.engine, Step(iter(passes), tokens), inputs, self.run, self.vocabulary, True, self.chunk
-        )
+        step = Step(iter(passes), (tokens,) * len(self.run.members), tokens)
+        losses = accumulate(self.engine, step, inputs, self.run, self.comparison, True, self.chunk)
         check_finite(losses, self.run, number, [])
 
 

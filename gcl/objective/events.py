@@ -37,6 +37,10 @@ class Slice:
 
     vocabulary: int
 
+    def to(self, device: torch.device) -> "Slice":
+        """The same on another device: it has no tensors."""
+        return self
+
     def check(self, heights: Sequence[int], kind: Kind) -> None:
         """Refuse heads of these heights that lack an id.
 

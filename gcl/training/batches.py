@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from gcl.data.encoding import IGNORED, Encoder, chunks, collate
 from gcl.data.scenario import Exchange
+from gcl.training.comparison import Comparison
 
 T = TypeVar("T")
 WINDOW = 50  # steps whose samples are sorted by length
@@ -61,15 +62,18 @@ class LocalBatch:
         members: a collated batch per member.
         counts: real inputs of every process in this pass. A process without any runs a borrowed input, which supervises
             nothing. It must take part in every collective operation.
+        rows: per member the supervised rows that are compared; None: all.
     """
 
     members: list[dict[str, Tensor]]
     counts: list[int]
+    rows: list[Tensor] | None = None
 
     def to(self, device: torch.device) -> "LocalBatch":
         """The same on a device."""
         moved = [{name: tensor.to(device, non_blocking=True) for name, tensor in b.items()} for b in self.members]
-        return replace(self, members=moved)
+        rows = None if self.rows is None else [rows_R.to(device, non_blocking=True) for rows_R in self.rows]
+        return replace(self, members=moved, rows=rows)
 
 
 class Cache(Protocol):
@@ -85,8 +89,11 @@ Source = tuple[Encoder, Cache | None]  # of a member's batches
 class LocalBatches(Dataset[LocalBatch]):
     """Turns the sample indices of a pass into this process's batch; used through `load`."""
 
-    def __init__(self, exchanges: Sequence[Exchange], sources: Sequence[Source], rank: int, processes: int) -> None:
-        self.exchanges, self.sources, self.rank, self.processes = exchanges, sources, rank, processes
+    def __init__(
+        self, exchanges: Sequence[Exchange], sources: Sequence[Source], comparison: Comparison, rank: int, processes: int
+    ) -> None:
+        self.exchanges, self.sources, self.comparison = exchanges, sources, comparison
+        self.rank, self.processes = rank, processes
 
     def __getitem__(self, indices: Sequence[int]) -> LocalBatch:
         shares = [indices[rank :: self.processes] for rank in range(self.processes)]
@@ -100,7 +107,9 @@ class LocalBatches(Dataset[LocalBatch]):
             if not shares[self.rank]:
                 samples = [replace(sample, labels=[IGNORED] * len(sample.labels)) for sample in samples]
             members.append(collate(samples, encoder, left_padded=False))
-        return LocalBatch(members, [len(share) for share in shares])
+        encoders = [encoder for encoder, _ in self.sources]
+        answers = [[encoder.answer(self.exchanges[i].answer) for i in shares[self.rank]] for encoder in encoders]
+        return LocalBatch(members, [len(share) for share in shares], self.comparison.rows(encoders, answers))
 
     def load(self, passes: Sequence[Sequence[int]], workers: int) -> Iterator[LocalBatch]:
         """Yield the batches of all passes in order, prepared by `workers` other processes (0: by this one)."""

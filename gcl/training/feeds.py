@@ -11,7 +11,9 @@ from gcl.data.encoding import chunks
 from gcl.data.scenario import Exchange
 from gcl.errors import CheckpointError
 from gcl.experiment.runs import RunSpec
+from gcl.objective.events import Slice
 from gcl.training.batches import LocalBatch, LocalBatches
+from gcl.training.comparison import Comparison
 from gcl.training.engine import Engine
 from gcl.training.member import Member
 
@@ -22,12 +24,14 @@ class Step:
 
     Attributes:
         passes: this process's part of each pass, in order.
-        tokens: supervised tokens of the global batch, over all processes.
+        tokens: per member, supervised tokens of the global batch, over all processes.
+        positions: rows of the global batch that are compared.
         facts: numbers for the log besides losses.
     """
 
     passes: Iterator[LocalBatch]
-    tokens: int
+    tokens: tuple[int, ...]
+    positions: int
     facts: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -62,7 +66,7 @@ class Feed(ABC):
         batches: Sequence[Sequence[int]],
         *,
         done: int,
-        vocabulary: int,
+        comparison: Comparison,
         workers: int,
     ) -> Iterator[Step]:
         """Yield the steps, each as its turn comes.
@@ -72,7 +76,7 @@ class Feed(ABC):
             spec: the run.
             batches: sample indices of the steps that are left.
             done: how many steps were made before.
-            vocabulary: number of leading token ids that mean the same to every member.
+            comparison: the tokens and positions that are compared.
             workers: other processes that may prepare batches.
         """
 
@@ -95,34 +99,46 @@ class References(Feed):
         batches: Sequence[Sequence[int]],
         *,
         done: int,
-        vocabulary: int,
+        comparison: Comparison,
         workers: int,
     ) -> Iterator[Step]:
-        lengths = answer_lengths(self.exchanges, engine.members, vocabulary)
+        sizes = answer_sizes(self.exchanges, engine.members, comparison)
         passes = [indices for batch in batches for indices in chunks(batch, spec.training.micro_batch)]
         sources = [(member.encoder, member.cache) for member in engine.members]
-        loader = LocalBatches(self.exchanges, sources, engine.world.rank, engine.world.size).load(passes, workers)
+        world = engine.world
+        loader = LocalBatches(self.exchanges, sources, comparison, world.rank, world.size).load(passes, workers)
         for batch in batches:
-            yield Step(loader, sum(lengths[i] for i in batch))
+            yield Step(loader, *total_sizes(sizes, batch))
 
 
-def answer_lengths(exchanges: Sequence[Exchange], members: Sequence[Member], vocabulary: int) -> list[int]:
-    """Supervised tokens of every sample, once all members are known to split every answer into the same tokens.
+Sizes = tuple[tuple[int, ...], int]  # of a sample: supervised tokens of each member, and rows that are compared
+
+
+def answer_sizes(exchanges: Sequence[Exchange], members: Sequence[Member], comparison: Comparison) -> list[Sizes]:
+    """Supervised tokens and compared rows of every sample.
 
     Raises:
-        CheckpointError: naming the first answer that they do not share, and the tokens that differ.
+        CheckpointError: if members have one tokenizer, but do not share all tokens of an answer. It names the first such
+            answer, and the tokens that differ.
     """
-    lengths = []
+    encoders, found = [member.encoder for member in members], []
     for exchange in exchanges:
-        first, *others = (member.encoder.answer(exchange.answer) for member in members)
-        if any(ids != first for ids in others) or max(first) >= vocabulary:
+        first, *others = answers = [encoder.answer(exchange.answer) for encoder in encoders]
+        compared = comparison.compared
+        if isinstance(compared, Slice) and (any(ids != first for ids in others) or max(first) >= compared.vocabulary):
             raise CheckpointError(
                 f"{exchange.id}: {' and '.join(m.spec.role for m in members)} do not share all tokens of the answer "
-                f"{exchange.answer[:60]!r} ({_difference(exchange.answer, members, vocabulary)}); group models of one "
-                "tokenizer family"
+                f"{exchange.answer[:60]!r} ({_difference(exchange.answer, members, compared.vocabulary)}); group models of "
+                "one tokenizer, or of unlike ones"
             )
-        lengths.append(len(first))
-    return lengths
+        found.append((tuple(map(len, answers)), comparison.positions(encoders, answers)))
+    return found
+
+
+def total_sizes(sizes: Sequence[Sizes], batch: Sequence[int]) -> Sizes:
+    """The sizes of a global batch."""
+    tokens = zip(*(sizes[i][0] for i in batch), strict=True)
+    return tuple(map(sum, tokens)), sum(sizes[i][1] for i in batch)
 
 
 def _difference(text: str, members: Sequence[Member], vocabulary: int) -> str:

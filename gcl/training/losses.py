@@ -12,8 +12,8 @@ from gcl.data.encoding import chunks
 from gcl.data.scenario import Exchange
 from gcl.errors import TrainingError
 from gcl.experiment.runs import RunSpec
-from gcl.objective.events import Slice
 from gcl.objective.group import MemberOutput, Share, group_loss
+from gcl.training.comparison import Comparison
 from gcl.training.engine import Engine
 from gcl.training.feeds import Step
 from gcl.training.member import PRECISIONS, answers
@@ -24,7 +24,7 @@ def accumulate(
     prepared: Step,
     batch: Sequence[int],
     spec: RunSpec,
-    vocabulary: int,
+    comparison: Comparison,
     supervised: bool,
     chunk: int | None,
 ) -> dict[str, float]:
@@ -37,23 +37,24 @@ def accumulate(
         prepared: the step.
         batch: sample indices of the global batch.
         spec: the run.
-        vocabulary: number of leading token ids that mean the same to every member.
+        comparison: the tokens and positions that are compared.
         supervised: whether the cross-entropy of these tokens counts.
         chunk: supervised tokens whose logits exist at once.
 
     Returns:
-        The objective and its components by role, over all processes.
+        The objective and its components by role, over all processes. Where tokenizers differ, also the share of each
+        member's tokens and probability that is compared.
     """
-    objective, training = spec.objective, spec.training
+    objective, training, compared = spec.objective, spec.training, comparison.compared.to(engine.world.device)
     sums: dict[str, torch.Tensor] = {}
     sizes = [len(indices) for indices in chunks(batch, training.micro_batch)]
     for number, size in enumerate(sizes, start=1):
         last = number == len(sizes)
         local = next(prepared.passes).to(engine.world.device)
         outputs = [
-            MemberOutput(hidden, head, answers(inputs), semantic)
-            for (hidden, head, semantic), inputs in zip(
-                engine.forward(local.members, last=last), local.members, strict=True
+            MemberOutput(hidden, head, answers(inputs), semantic, rows)
+            for (hidden, head, semantic), inputs, rows in zip(
+                engine.forward(local.members, last=last), local.members, local.rows or [None] * len(spec.members), strict=True
             )
         ]
         loss, components = group_loss(
@@ -65,8 +66,8 @@ def accumulate(
             divergence=objective.divergence,
             matching=objective.matching,
             supervised=supervised,
-            compared=Slice(vocabulary),
-            share=Share(size / len(batch), (prepared.tokens,) * len(outputs), prepared.tokens),
+            compared=compared,
+            share=Share(size / len(batch), prepared.tokens, prepared.positions),
             precision=PRECISIONS[training.precision],
             chunk=chunk,
             gather=partial(engine.world.gather_rows, counts=local.counts),
@@ -79,9 +80,16 @@ def accumulate(
     if "gsl" in totals:  # computed over all rows by every process
         totals["gsl"] /= engine.world.size
     weights = {"gsl": objective.gsl_weight, "drl": objective.drl_weight}
-    loss = sum(weights.get(name, float(supervised)) * value for name, value in totals.items())
-    roles = {f"sft_{k}": f"sft_{member.role}" for k, member in enumerate(spec.members)}
-    return {"loss": loss} | {roles.get(name, name): value for name, value in totals.items()}
+    names = {"gsl": "gsl", "drl": "drl"}
+    for k, member in enumerate(spec.members):
+        weights |= {f"sft_{k}": float(supervised)}
+        names |= {f"sft_{k}": f"sft_{member.role}", f"compared_{k}": f"compared_probability_{member.role}"}
+    loss = sum(weights[name] * value for name, value in totals.items() if name in weights)
+    facts = {}
+    if comparison.texts is not None:
+        roles = zip(spec.members, prepared.tokens, strict=True)
+        facts = {f"compared_tokens_{member.role}": prepared.positions / count for member, count in roles}
+    return {"loss": loss} | {names[name]: value for name, value in totals.items()} | facts
 
 
 def check_finite(losses: dict[str, float], spec: RunSpec, step: int, batch: Sequence[Exchange]) -> None:

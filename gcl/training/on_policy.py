@@ -14,9 +14,12 @@ from functools import partial
 
 from gcl.data.encoding import chunks, collate
 from gcl.data.scenario import Exchange
+from gcl.errors import CheckpointError
 from gcl.experiment.places import start_weights
 from gcl.experiment.runs import RunSpec
+from gcl.objective.events import Slice
 from gcl.training.batches import LocalBatch
+from gcl.training.comparison import Comparison
 from gcl.training.engine import Engine
 from gcl.training.feeds import Feed, Step
 from gcl.training.rollout import roll_out
@@ -66,11 +69,16 @@ class OnPolicy(Feed):
         batches: Sequence[Sequence[int]],
         *,
         done: int,
-        vocabulary: int,
+        comparison: Comparison,
         workers: int,
     ) -> Iterator[Step]:
         author = engine.members[self.author]
-        draw, renew = self._drawing(engine, spec, vocabulary)
+        if not isinstance(comparison.compared, Slice):
+            raise CheckpointError(
+                f"{spec.id}: members split texts into unlike tokens, so one cannot predict the tokens that another has drawn; "
+                "group models of one tokenizer"
+            )
+        draw, renew = self._drawing(engine, spec, comparison.compared.vocabulary)
         for number, batch in enumerate(batches, start=done + 1):
             passes, facts = [], Counter()
             if number == done + 1 or not author.spec.frozen:
@@ -81,7 +89,7 @@ class OnPolicy(Feed):
             for part in engine.world.collect(facts):
                 totals.update(part)  # adding counters would drop zeros
             means = {f"rollout_{name}": value / len(batch) for name, value in sorted(totals.items())}
-            yield Step(iter(passes), totals["tokens"], means)
+            yield Step(iter(passes), (totals["tokens"],) * len(engine.members), totals["tokens"], means)
 
     def _drawing(self, engine: Engine, spec: RunSpec, vocabulary: int) -> tuple[Draw, Callable[[], None]]:
         """A function that draws answers, and one to call when the author's weights have changed."""
