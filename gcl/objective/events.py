@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from gcl.experiment.divergences import Divergence, SampledDivergence
-from gcl.objective.drl import divergence_, log_probabilities
+from gcl.objective.drl import SAMPLED, divergence_, log_probabilities
 from gcl.objective.uld import sorted_distance
 
 # Log-probability of a rest without tokens, beside members who have some. Its exponential is 0 in float64, too.
@@ -178,13 +178,16 @@ class Events:
         Returns:
             The sum as a float64 scalar. Per member the probability of its shared tokens at its own tau, summed over rows.
             Per member the gradient for `add_`, or None.
+
+        Raises:
+            ValueError: as `drl.divergence_`, and if a drawn token lies outside the vocabulary.
         """
         buffers = [self._coarse(k, z_NV, tau) for k, (z_NV, tau) in enumerate(zip(logits_KNV, taus, strict=True))]
         logp_KNE = [buffer[:, : self.events] for buffer in buffers]
         # Copied, since the divergence overwrites its arguments.
         rest_KN = [logp_NE[:, self.shared :].exp().sum(dim=-1) for logp_NE in logp_KNE]
         compared = [(1 - rest_N.double()).sum() for rest_N in rest_KN]
-        events_N = self.places[0][labels_N].clamp_(max=self.shared) if kind.startswith("sampled") else None
+        events_N = self._events_of(labels_N) if kind in SAMPLED else None
         value, gradients = divergence_(logp_KNE, taus, wanted, kind, events_N)
         for k, gradient_NE in enumerate(gradients):
             if gradient_NE is not None:
@@ -206,6 +209,12 @@ class Events:
         for rows in _blocks(gradient_NV):
             by_token_NV = gradient_NV[rows].index_select(1, self.places[k])
             d_logits_NV[rows, : self.vocabularies[k]].add_(by_token_NV, alpha=weight)
+
+    def _events_of(self, labels_N: Tensor) -> Tensor:
+        """Events of the first member's tokens."""
+        if len(labels_N) and int(labels_N.max()) >= self.vocabularies[0]:
+            raise ValueError(f"member 0 has drawn a token outside its vocabulary of {self.vocabularies[0]} tokens")
+        return self.places[0][labels_N].clamp_(max=self.shared)
 
     def _coarse(self, k: int, logits_NV: Tensor, tau: float) -> Tensor:
         """Member k's buffer: log-probabilities of the events, then softmax(z[rest] / tau) of the tokens in the rest."""
@@ -235,7 +244,7 @@ class Events:
         """Turn gradients by the events in member k's buffer into gradients by its tokens' logits.
 
         Let pi be the probability of the rest, s the softmax in it, and g the gradient of the matching by pi s. The matching
-        adds pi / tau (s.g) (e_rest - P) to the gradient by the events. To token j of the rest it adds pi / tau s_j (g_j - s.g).
+        adds pi / tau (s.g) (e_rest - P) to the gradient by the events, and pi / tau s_j (g_j - s.g) to token j of the rest.
         """
         d_events_NE, softmax_NR = buffer_NV[:, : self.events], buffer_NV[:, self.events :]
         if matched_NR is None:

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from objective_cases import HeadCase, head_case, relative_error
 
 from gcl.objective import products
+from gcl.objective.drl import divergence_
 from gcl.objective.head import competitive_head
+from gcl.objective.sft import supervised_loss_
 
 GROUPS = [[1.0], [1.0, 1.0], [3.0, 2.0], [1.0, 2.0, 3.0]]
 
@@ -37,6 +39,39 @@ def test_value_and_gradients_are_those_of_the_reference(taus, dtype, bound):
     for leaf, gradient in zip(leaves.hidden + leaves.heads, by_tensor, strict=True):
         assert leaf.grad.dtype == dtype
         assert relative_error(leaf.grad, gradient) <= bound
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("taus", GROUPS)
+def test_a_slice_has_the_bits_of_the_plain_walk(taus, precision):
+    """Operations in their order, with one count for all tokens: members of one tokenizer must not change by a bit."""
+    case = head_case(taus, rows=11).leaves(torch.float32)
+    total, parts = run(case, chunk=4, precision=precision)
+    found = torch.autograd.grad(total, case.hidden + case.heads)
+    sums = [torch.zeros((), dtype=torch.float64) for _ in range(len(taus) + (len(taus) > 1))]
+    by_hidden, by_head = ([torch.zeros_like(x) for x in xs] for xs in (case.hidden, case.heads))
+    hidden, heads = ([products.operand(x.detach(), precision) for x in xs] for xs in (case.hidden, case.heads))
+    for start in range(0, 11, 4):
+        rows = slice(start, start + 4)
+        logits = [h[rows] @ w.T for h, w in zip(hidden, heads, strict=True)]
+        pulls = [None] * len(taus)
+        if len(taus) > 1:
+            logp = [torch.log_softmax(z[:, :11] / tau, dim=-1) for z, tau in zip(logits, taus, strict=True)]
+            value, pulls = divergence_(logp, taus, [True] * len(taus))
+            sums[-1] += value
+        for k, z in enumerate(logits):
+            value, d_logits = supervised_loss_(z, case.labels[rows], wanted=True)
+            sums[k] += value
+            if pulls[k] is not None:
+                d_logits[:, :11].add_(pulls[k], alpha=case.drl_weight)
+            by_hidden[k][rows] = d_logits @ heads[k]
+            by_head[k].addmm_(d_logits.T, hidden[k][rows])
+    weights = [1.0] * len(taus) + [case.drl_weight]
+    expected = sum(weight * value for weight, value in zip(weights, sums, strict=False)) / case.tokens
+    assert total == expected.float()
+    assert list(parts.values()) == [(value / case.tokens).float() for value in sums]
+    scale = torch.tensor(1.0) / case.tokens
+    assert all(torch.equal(a, b * scale) for a, b in zip(found, by_hidden + by_head, strict=True))
 
 
 @settings(max_examples=60)
