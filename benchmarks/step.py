@@ -48,8 +48,8 @@ from gcl.experiment.types import Lora
 from gcl.experiment.yaml_files import read_yaml
 from gcl.models.backbone import load_backbone
 from gcl.models.preprocessor import EncodedPictures, Preprocessor, load_preprocessor
-from gcl.operations.memory import ALLOWANCE, memory_plan
 from gcl.objective.events import Slice
+from gcl.operations.memory import ALLOWANCE, memory_plan
 from gcl.training.batches import LocalBatch, LocalBatches
 from gcl.training.comparison import Comparison, compare
 from gcl.training.engines import make_engine
@@ -157,7 +157,9 @@ def published_config(model: str, *, tiny: bool = False, layers: int | None = Non
     return family(text_config=text, vision_config=vision, tie_word_embeddings=True)
 
 
-def published_inputs(run: RunSpec, *, tiny: bool, layers: int | None) -> tuple[Callable, Comparison, list[list[LocalBatch]]]:
+def published_inputs(
+    run: RunSpec, *, tiny: bool, layers: int | None
+) -> tuple[Callable, Comparison, list[list[LocalBatch]]]:
     """Models of paper scale, the ids that they share, and inputs of noise and random words."""
     configs = [published_config(member.model, tiny=tiny, layers=layers) for member in run.members]
     generator = torch.Generator().manual_seed(0)

@@ -10,8 +10,8 @@ from transformers import AutoModelForImageTextToText, PreTrainedModel
 
 from gcl.errors import CheckpointError
 from gcl.experiment.weights import Weights
-from gcl.models.family import get_family
 from gcl.models.checkpoint_source import check_source, guarded
+from gcl.models.family import get_family
 
 ADAPTER = "adapter"  # folder of LoRA adapters in a member's folder
 

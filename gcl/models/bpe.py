@@ -72,9 +72,10 @@ def build_tokenizer(
         kind, others = GemmaTokenizer, list(special[5:])
     else:
         words = dict(vocabulary["vocab"])
-        if named:  # in their order, since the library would put those with names first
-            words |= {token: len(words) + number for number, token in enumerate(special)}
         kind, end = (Qwen2Tokenizer, "<|im_end|>") if spelling == "qwen" else (GPT2Tokenizer, first)
+        if named:  # else the library would put these in front; it puts the end there in any case
+            ordered = [end, *(token for token in special if token != end)]
+            words |= {token: len(words) + number for number, token in enumerate(ordered)}
         options |= {"vocab": words, "unk_token": first, "eos_token": end, "bos_token": None}
     tokenizer = kind(extra_special_tokens=dict(named) or others, **options)
     if named:

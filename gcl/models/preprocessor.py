@@ -22,8 +22,8 @@ from transformers.models.auto.processing_auto import PROCESSOR_MAPPING_NAMES
 
 from gcl.experiment.weights import Weights
 from gcl.files import write_json
-from gcl.models.family import Family, get_family
 from gcl.models.checkpoint_source import check_source, guarded
+from gcl.models.family import Family, get_family
 
 _TYPES = ("mm_token_type_ids", "token_type_ids")  # names for: 1 where a token stands for a picture
 _OF_VIDEOS = ("patch_size", "merge_size", "temporal_patch_size", "image_mean", "image_std", "size", "max_image_size")
@@ -49,6 +49,12 @@ class Preprocessor:
 
     family: Family
     processor: ProcessorMixin
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For processes that prepare batches. The processor's own class is made here, so pickle would not find it."""
+        processor = self.processor
+        parts = {name: value for name, value in vars(processor).items() if name in _settings(type(processor))}
+        return _again, (self.family.name, processor.tokenizer, processor.image_processor, parts)
 
     @property
     def tokenizer(self) -> PreTrainedTokenizerBase:
@@ -175,10 +181,19 @@ def make_preprocessor(
 ) -> Preprocessor:
     """A family's processor from its parts; `settings` are its own, as in processor_config.json."""
     kind = _image_only(getattr(transformers, PROCESSOR_MAPPING_NAMES[family.name]))
-    known = set(inspect.signature(kind.__init__).parameters) - set(kind.get_attributes())
+    known = _settings(kind)
     own = {"chat_template": tokenizer.chat_template, **settings}
     parts = {"image_processor": images, "tokenizer": tokenizer}
     return Preprocessor(family, kind(**parts, **{name: value for name, value in own.items() if name in known}))
+
+
+def _again(family: str, tokenizer: PreTrainedTokenizerBase, images: Any, settings: dict[str, Any]) -> Preprocessor:
+    return make_preprocessor(get_family(family), tokenizer, images, settings)
+
+
+def _settings(kind: type[ProcessorMixin]) -> set[str]:
+    """Settings that a processor takes besides its parts."""
+    return set(inspect.signature(kind.__init__).parameters) - set(kind.get_attributes())
 
 
 def _tensor(value: Any) -> Tensor:

@@ -34,9 +34,9 @@ def token_bytes(tokenizer: PreTrainedTokenizerBase) -> list[bytes | None]:
         spell = lambda token: _sentence_piece(token, replaced)  # noqa: E731
     else:
         raise CheckpointError(
-            f"{tokenizer.name_or_path or type(tokenizer).__name__}: tokens are spelled neither as bytes nor as SentencePiece "
-            f"has them ({', '.join(sorted(kinds)) or 'no decoder'}), so they cannot be compared; set objective.drl_weight: 0, "
-            "or group models of one tokenizer"
+            f"{tokenizer.name_or_path or type(tokenizer).__name__}: tokens are spelled neither as bytes nor as "
+            f"SentencePiece has them ({', '.join(sorted(kinds)) or 'no decoder'}), so they cannot be compared; set "
+            "objective.drl_weight: 0, or group models of one tokenizer"
         )
     for token, index in tokenizer.get_vocab().items():
         if index in added:  # stands in a text as it is, unless it is special

@@ -90,7 +90,12 @@ class LocalBatches(Dataset[LocalBatch]):
     """Turns the sample indices of a pass into this process's batch; used through `load`."""
 
     def __init__(
-        self, exchanges: Sequence[Exchange], sources: Sequence[Source], comparison: Comparison, rank: int, processes: int
+        self,
+        exchanges: Sequence[Exchange],
+        sources: Sequence[Source],
+        comparison: Comparison,
+        rank: int,
+        processes: int,
     ) -> None:
         self.exchanges, self.sources, self.comparison = exchanges, sources, comparison
         self.rank, self.processes = rank, processes

@@ -5,7 +5,6 @@ texts agree: positions at which every member has written exactly the same charac
 the same string to all, the end of an answer, and one event for everything else (gcl/objective/events.py).
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -51,7 +50,7 @@ class Comparison:
                 _written(tokens, encoder, texts)
                 for tokens, encoder, texts in zip(sample, encoders, self.texts, strict=True)
             ]
-            common = len(os.path.commonprefix([text for text, _ in written]))
+            common = _agreement([text for text, _ in written])
             places = set.intersection(*({place for place in rows if place <= common} for _, rows in written))
             for place in sorted(places):
                 for rows, start, (_, own) in zip(found, starts, written, strict=True):
@@ -91,9 +90,13 @@ def compare(encoders: Sequence[Encoder], head_rows: Sequence[int]) -> Comparison
     return Comparison(Events(tuple(map(torch.tensor, ids)), sizes), texts)
 
 
-def _written(
-    tokens: Sequence[int], encoder: Encoder, texts: Sequence[bytes | None]
-) -> tuple[bytes, dict[int, int]]:
+def _agreement(texts: Sequence[bytes]) -> int:
+    """Length of the beginning that all texts have."""
+    first, last = min(texts), max(texts)
+    return next((k for k, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+
+
+def _written(tokens: Sequence[int], encoder: Encoder, texts: Sequence[bytes | None]) -> tuple[bytes, dict[int, int]]:
     """The text of an answer's tokens, its end excepted, and the row that follows so many bytes of it.
 
     The words between question and answer (`lead`) do not count. Before their end nothing of the answer is written.

@@ -54,7 +54,10 @@ def accumulate(
         outputs = [
             MemberOutput(hidden, head, answers(inputs), semantic, rows)
             for (hidden, head, semantic), inputs, rows in zip(
-                engine.forward(local.members, last=last), local.members, local.rows or [None] * len(spec.members), strict=True
+                engine.forward(local.members, last=last),
+                local.members,
+                local.rows or [None] * len(spec.members),
+                strict=True,
             )
         ]
         loss, components = group_loss(

@@ -75,8 +75,8 @@ class OnPolicy(Feed):
         author = engine.members[self.author]
         if not isinstance(comparison.compared, Slice):
             raise CheckpointError(
-                f"{spec.id}: members split texts into unlike tokens, so one cannot predict the tokens that another has drawn; "
-                "group models of one tokenizer"
+                f"{spec.id}: members split texts into unlike tokens, so one cannot predict the tokens that another has "
+                "drawn; group models of one tokenizer"
             )
         draw, renew = self._drawing(engine, spec, comparison.compared.vocabulary)
         for number, batch in enumerate(batches, start=done + 1):

@@ -84,7 +84,10 @@ def test_question_and_answer_are_the_familys_chat(all_backbones, scenarios, fami
 @pytest.mark.parametrize("family", FAMILIES)
 def test_several_named_pictures_and_earlier_turns(all_backbones, scenarios, family):
     own = encoder(all_backbones[family])
-    pictures = (Picture(scenarios[0].pictures[0].path, "front camera"), Picture(scenarios[1].pictures[0].path, "rear camera"))
+    pictures = (
+        Picture(scenarios[0].pictures[0].path, "front camera"),
+        Picture(scenarios[1].pictures[0].path, "rear camera"),
+    )
     one = Exchange("x", pictures, "What now?", "Stop.", (Turn("What do you see?", "A person."),))
     theirs = by_processor(own.preprocessor.processor, [one])
     mine = collate([own.prompt(one)], own, left_padded=True)

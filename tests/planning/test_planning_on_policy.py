@@ -15,10 +15,10 @@ from gcl.experiment.runs import ObjectiveSpec
 from gcl.experiment.weights import Weights
 from gcl.models.backbone import load_backbone
 from gcl.models.preprocessor import load_preprocessor
+from gcl.objective.events import Slice
 from gcl.planning.state_pictures import render, save_picture
 from gcl.planning.states_file import solved
 from gcl.planning.views import prompt
-from gcl.objective.events import Slice
 from gcl.training.comparison import Comparison
 from gcl.training.engines import make_engine
 from gcl.training.losses import accumulate
