@@ -32,6 +32,13 @@ def without_picture_mark(text: str) -> str:
     return text.removesuffix(PICTURE_MARK).strip()
 
 
+def without_picture_marks(text: str) -> str:
+    """A question about several pictures without all marks at its beginning and end."""
+    while (shorter := without_picture_mark(text)) != text:
+        text = shorter
+    return text
+
+
 def marks(text: str) -> list[str]:
     """All such words in a text, each once, in their order."""
     return list(dict.fromkeys(match[0] for match in _MARKS.finditer(text)))

@@ -38,8 +38,8 @@ class Kept:
     where: str
     id: str
     action: str
-    picture: int
-    path: str | None  # of the picture, as the data writes it
+    pictures: list[int]
+    path: str | None  # of the last picture, as the data writes it
     split: str | None
     record: dict[str, Any]
 
@@ -83,21 +83,23 @@ def collect(found: Iterable[ImportedScene], reading: Reading, pictures: Pictures
             problems += raw.text_problems(question, answer, scene.where, turn)
             void += [f"{scene.where} {turn}"] * raw.is_placeholder(answer)
         problems += raw.unfit(scene.id, "id", scene.where)
-        problems += raw.unfit(scene.picture and scene.picture.path, "image", scene.where)
-        picture = None
-        try:
-            picture = scene.picture and pictures.take(scene.picture)
-        except PictureError as error:
-            scenes.failures.append(Failure(scene.where, reading.file, scene.picture, error.what, error.remedy))
+        numbers = []
+        for picture in scene.pictures or ():
+            problems += raw.unfit(picture.path, "image", scene.where)
+            try:
+                numbers.append(pictures.take(picture))
+            except PictureError as error:
+                scenes.failures.append(Failure(scene.where, reading.file, picture, error.what, error.remedy))
         other = scene.where if scene.id is None else first.setdefault(scene.id, scene.where)
         if other != scene.where:
             what = f"{shown(scene.id)} is a duplicate (see {other})"
             problems.append(Problem(scene.where, "id", what, "give each scene its own id"))
         if not problems and not scenes.failures:
             own = label if scene.label is not None else None
-            record = raw.scene_record(scene.id, [(pictures.names[picture], None)], "", turns, own)
-            path = scene.picture.path
-            scenes.kept.append(Kept(scene.where, scene.id, label or "", picture, path, scene.split, record))
+            seen = [(pictures.names[n], p.name) for n, p in zip(numbers, scene.pictures, strict=True)]
+            record = raw.scene_record(scene.id, seen, "", turns, own)
+            path = scene.pictures[-1].path if scene.pictures else None
+            scenes.kept.append(Kept(scene.where, scene.id, label or "", numbers, path, scene.split, record))
     if void:
         more = f" and {len(void) - _NAMED} more" if len(void) > _NAMED else ""
         what = f"answers that only say nan, none, null or the like ({', '.join(void[:_NAMED])}{more})"

@@ -12,16 +12,17 @@ from collections.abc import Iterable, Iterator
 from gcl.data.annotations import Record, shown
 from gcl.data.importing.chat import has_dialogue, read_dialogue
 from gcl.data.importing.fields import field_of
-from gcl.data.importing.layout import Asked, ByColumn, Columns
+from gcl.data.importing.layout import Asked, ByColumn, Columns, Several
 from gcl.data.importing.reading import ImportedScene, Reading, Round, Row, Words
-from gcl.experiment.marks import PICTURE_MARK, without_picture_mark
+from gcl.data.importing.several import pictures_of
+from gcl.experiment.marks import PICTURE_MARK, without_picture_mark, without_picture_marks
 
 PICTURES = ("image", "images")
 
 
 def conversations(records: Iterable[Record], reading: Reading) -> Iterator[ImportedScene]:
     """Dialogues, one a record. With `join: true` all of one id, or of one picture, are one scene."""
-    columns = reading.mapping.columns or Columns()
+    columns, several = reading.mapping.columns or Columns(), reading.mapping.pictures is not None
     for place, record in enumerate(records):
         row = Row(record, reading)
         if place == 0 and not columns.dialogue and not has_dialogue(record.fields):
@@ -30,14 +31,18 @@ def conversations(records: Iterable[Record], reading: Reading) -> Iterator[Impor
             return
         dialogue = read_dialogue(record, columns.dialogue, reading.problems)
         row.used.update(dialogue.names if dialogue else ())
-        picture = row.picture((columns.image,) if columns.image else PICTURES, dialogue.pictures if dialogue else ())
-        id, number = row.id(columns.id or "id", picture)
+        names = (columns.image,) if columns.image else PICTURES
+        pictures = pictures_of(row, names, dialogue.pictures if dialogue else ())
+        id, number = row.id(columns.id or "id", pictures)
         word = row.turn_word()
         rounds = []
         if dialogue is not None:
             reading.notes.update(dialogue.notes)
-            rounds = [Round(row.where, f"message {n}", *pair, number, word) for n, *pair in dialogue.rounds]
-        yield row.scene(id, picture, columns.label, rounds=rounds)
+            rounds = [
+                Round(row.where, f"message {n}", without_picture_marks(asked) if several else asked, said, number, word)
+                for n, asked, said in dialogue.rounds
+            ]
+        yield row.scene(id, pictures, columns.label, rounds=rounds)
 
 
 def questions(records: Iterable[Record], reading: Reading) -> Iterator[ImportedScene]:
@@ -50,13 +55,14 @@ def questions(records: Iterable[Record], reading: Reading) -> Iterator[ImportedS
             remedy = "such a file can only say which scenes are for the test"
             row.wrong("", "no answer", f"{remedy}: split: {{file: ...}} in {reading.mapping_name}")
             return
-        picture = row.picture((columns.image or "image",))
-        id, number = row.id(columns.id or "question_id", picture)
+        pictures = pictures_of(row, (columns.image or "image",))
+        id, number = row.id(columns.id or "question_id", pictures)
         question, answer = row.text(asked), row.text(answered)
-        if question is not None and not without_picture_mark(question):
+        plain = without_picture_marks if reading.mapping.pictures is not None else without_picture_mark
+        if question is not None and not plain(question):
             row.wrong(asked, f"empty but for {PICTURE_MARK}", "write the question")
-        rounds = [Round(row.where, "", without_picture_mark(question or ""), answer or "", number, row.turn_word())]
-        yield row.scene(id, picture, columns.label, rounds=rounds)
+        rounds = [Round(row.where, "", plain(question or ""), answer or "", number, row.turn_word())]
+        yield row.scene(id, pictures, columns.label, rounds=rounds)
 
 
 def table(records: Iterable[Record], reading: Reading) -> Iterator[ImportedScene]:
@@ -66,11 +72,11 @@ def table(records: Iterable[Record], reading: Reading) -> Iterator[ImportedScene
         row = Row(record, reading)
         if place == 0 and not _has_columns(row, columns):
             return
-        picture = row.picture((columns.image,))
-        id, _ = row.id(columns.id or "", picture)
+        pictures = pictures_of(row, (columns.image,))
+        id, _ = row.id(columns.id or "", pictures)
         found = {turn: _words(row, turn, columns.turn(turn)) for turn in reading.dialogue.names}
         turns = {turn: words for turn, words in found.items() if words is not None}
-        yield row.scene(id, picture, columns.label, turns=turns)
+        yield row.scene(id, pictures, columns.label, turns=turns)
 
 
 def _words(row: Row, turn: str, column: str | Asked) -> Words | None:
@@ -87,7 +93,8 @@ def _words(row: Row, turn: str, column: str | Asked) -> Words | None:
     answer = row.action(answered, numbers=bool(row.reading.mapping.actions)) if is_action else row.text(answered)
     if answer is None or (own is not None and question is None):
         return None
-    return None if question is None else without_picture_mark(question), answer
+    plain = without_picture_marks if row.reading.mapping.pictures is not None else without_picture_mark
+    return None if question is None else plain(question), answer
 
 
 def _has_columns(row: Row, columns: Columns) -> bool:
@@ -95,6 +102,8 @@ def _has_columns(row: Row, columns: Columns) -> bool:
     named: list[str] = []
     for column in (columns.id, columns.image, *map(columns.turn, row.reading.dialogue.names), columns.label):
         named += [column.question, column.answer] if isinstance(column, Asked) else [column] if column else []
+    rule = row.reading.mapping.pictures
+    named += rule.columns.values() if isinstance(rule, Several) and rule.columns else []
     if isinstance(row.reading.mapping.split, ByColumn):
         named.append(row.reading.mapping.split.column)
     missing = [shown(name) for name in named if not field_of(row.record.fields, name)]

@@ -25,7 +25,7 @@ from gcl.data.importing.sources import SourceFile, find_files
 from gcl.data.importing.splits import draw_split
 from gcl.data.problem import GeneralProblem, Problem
 from gcl.data.scenario import SPLITS
-from gcl.data.similar import near_groups
+from gcl.data.similar import scene_groups
 from gcl.errors import ConfigError, DataError, raise_all
 from gcl.experiment.dialogue import Dialogue
 from gcl.files import atomic_folder, sha256_file, write_jsonl, write_text
@@ -101,7 +101,7 @@ def import_source(
         raise_all(reading.problems, str(source), show)
         used = [scene for scene in scenes if scene.split]
         write_jsonl(work / raw.FILE, [scene.record | {"split": scene.split} for scene in used])
-        numbers = {scene.picture for scene in used}
+        numbers = {number for scene in used for number in scene.pictures}
         pictures.remove_unused(numbers)
         counts = {split: sum(scene.split == split for scene in used) for split in SPLITS}
         left_out, notes = len(scenes) - len(used), _notes(reading, pictures, len(scenes) - len(used))
@@ -136,8 +136,7 @@ def _decide(scenes: Sequence[Kept], reading: Reading, pictures: Pictures) -> Non
         for number, scene in enumerate(scenes):
             scene.split = "test" if number in test else "train"
     elif isinstance(rule, Seeded):
-        near = near_groups(pictures.hashes)
-        groups = [near[scene.picture] for scene in scenes]
+        groups = scene_groups([[pictures.hashes[number] for number in scene.pictures] for scene in scenes])
         try:
             drawn = draw_split([scene.action for scene in scenes], groups, rule.train, rule.test, rule.seed)
         except DataError as error:
@@ -151,13 +150,13 @@ def _decide(scenes: Sequence[Kept], reading: Reading, pictures: Pictures) -> Non
         problems.append(GeneralProblem(reading.mapping_name, "split", what, "both splits need scenes"))
     seen: dict[tuple[str, str], str] = {}
     for scene in (scene for scene in scenes if scene.split):
-        opposite, sha256 = "test" if scene.split == "train" else "train", pictures.sha256[scene.picture]
-        if other := seen.get((sha256, opposite)):
-            what = (
-                f"{shown(pictures.names[scene.picture])} is the same picture as in the {opposite} split (see {other})"
-            )
-            problems.append(Problem(scene.where, "image", what, "keep the scene in one split"))
-        seen.setdefault((sha256, scene.split), scene.where)
+        opposite = "test" if scene.split == "train" else "train"
+        for number in dict.fromkeys(scene.pictures):
+            sha256, name = pictures.sha256[number], shown(pictures.names[number])
+            if other := seen.get((sha256, opposite)):
+                what = f"{name} is the same picture as in the {opposite} split (see {other})"
+                problems.append(Problem(scene.where, "image", what, "keep the scene in one split"))
+            seen.setdefault((sha256, scene.split), scene.where)
 
 
 def _notes(reading: Reading, pictures: Pictures, left_out: int) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
-from gcl.experiment.types import Count, Strict
+from gcl.experiment.types import Count, Positive, Strict
 
 BESIDE = "(beside)"  # as `images`: the folder of the annotation file itself
 Format = Literal["conversations", "questions", "table", "socialnav-sub"]
@@ -17,7 +17,7 @@ Files = Annotated[list[str], Field(min_length=1)]
 # Tags of alternatives, which are no keys of the file.
 BRANCHES = (
     "by name", "by split", "word", "by wording", "ByColumn", "ByFile", "Seeded", "one", "each split", "folder", "Moved",
-    "TurnColumn", "answer alone", "Asked", "place", "number",
+    "TurnColumn", "answer alone", "Asked", "place", "number", "word of pictures", "Several",
 )  # fmt: skip
 
 
@@ -110,6 +110,26 @@ class Moved(Strict):
     folder: Annotated[str, Field(alias="from")] = "."
 
 
+class Several(Strict):
+    """Several pictures a scene, in their order. docs/data.md explains each key.
+
+    Attributes:
+        columns: the column of each picture by the picture's name, such as "rear camera".
+        pattern: of the files, with fields of the record in braces.
+        names: of the pictures, such as "2 s before"; fewer pictures have the last ones.
+        every: so many pictures forward, counted back from the last.
+        last: most pictures, the last ones.
+        seconds: between the frames of a video.
+    """
+
+    columns: Annotated[dict[str, str], Field(min_length=1)] | None = None
+    pattern: str | None = None
+    names: Annotated[list[str], Field(min_length=1)] | None = None
+    every: Count = 1
+    last: Count | None = None
+    seconds: Positive | None = None
+
+
 def _kind_of_turns(value: Any) -> str:
     if isinstance(value, TurnWords) or (isinstance(value, dict) and set(value) == {"column", "words"}):
         return "TurnColumn"
@@ -141,6 +161,13 @@ class Mapping(Strict):
         Annotated[
             Annotated[Literal["first", "last"], Tag("place")] | Annotated[Count, Tag("number")],
             _either("number", "place", int),
+        ]
+        | None
+    ) = None
+    pictures: (
+        Annotated[
+            Annotated[Literal["all", "none"], Tag("word of pictures")] | Annotated[Several, Tag("Several")],
+            _either("Several", "word of pictures"),
         ]
         | None
     ) = None

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from gcl.data.annotations import read_text, shown
-from gcl.data.importing.layout import BRANCHES, Asked, ByColumn, ByFile, Mapping, Seeded, TurnWords
+from gcl.data.importing.layout import BRANCHES, Asked, ByColumn, ByFile, Mapping, Seeded, Several, TurnWords
 from gcl.data.importing.mapping_checks import contradictions
 from gcl.data.problem import Problem
 from gcl.errors import ConfigError
@@ -83,6 +83,8 @@ def _keys_beside(parents: list[str]) -> list[str]:
         return list(Asked.model_fields)
     if parents == ["images"]:
         return ["strip", "from"]
+    if parents == ["pictures"]:
+        return list(Several.model_fields)
     if parents == ["turns"]:
         return list(TurnWords.model_fields)
     if parents == ["split"]:

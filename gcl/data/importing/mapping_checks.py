@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
 from gcl.data.annotations import shown
-from gcl.data.importing.layout import BESIDE, Asked, ByColumn, ByFile, Columns, Mapping, Moved, TurnWords
+from gcl.data.importing.layout import BESIDE, Asked, ByColumn, ByFile, Columns, Mapping, Moved, Several, TurnWords
+from gcl.data.raw import picture_name_problems
 from gcl.data.scenario import SPLITS
 
 # The turns that socialnav.py composes.
@@ -23,6 +24,7 @@ _TURNS = {"conversations": ("by order", "by suffix"), "questions": ("by suffix",
 def contradictions(mapping: Mapping, turns: Sequence[str]) -> Iterator[str]:
     """Values that do not fit each other, or the turns of the data set: key, mistake, remedy."""
     yield from _paths(mapping)
+    yield from _pictures(mapping)
     yield from _splits(mapping)
     yield from _columns(mapping, turns)
     yield from _turns(mapping, turns)
@@ -31,6 +33,9 @@ def contradictions(mapping: Mapping, turns: Sequence[str]) -> Iterator[str]:
     if mapping.format == "socialnav-sub":
         if tuple(turns) != COMPOSED:
             yield f"format: socialnav-sub makes the turns {', '.join(COMPOSED)}; the data set has {', '.join(turns)}"
+        for key in ("columns", "pattern", "seconds") if isinstance(mapping.pictures, Several) else ():
+            if getattr(mapping.pictures, key) is not None:
+                yield f"pictures.{key}: socialnav-sub names its frames itself; use names, every and last"
         for key in ("picture", "actions", "records"):
             if getattr(mapping, key) is not None:
                 yield f"{key}: socialnav-sub has its own; remove it, or correct format"
@@ -46,12 +51,42 @@ def _paths(mapping: Mapping) -> Iterator[str]:
         paths.append(("images.from" if moved else "images", images))
     if isinstance(mapping.split, ByFile):
         paths.append(("split.file", mapping.split.file))
+    if isinstance(mapping.pictures, Several) and mapping.pictures.pattern is not None:
+        paths.append(("pictures.pattern", mapping.pictures.pattern))
     for field, path in paths:
         if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts or not path or "\0" in path:
             remedy = "write a path relative to it, without '..'"
             if field == "images":
                 remedy += "; for paths of another computer: {strip: THEIR FOLDER, from: FOLDER HERE}"
             yield f"{field}: {shown(path)} is not inside the source; {remedy}"
+
+
+def _pictures(mapping: Mapping) -> Iterator[str]:
+    rule = mapping.pictures
+    if rule is None:
+        return
+    if mapping.picture is not None:
+        yield "picture: pictures takes several; remove one of the two"
+    if rule == "none":
+        if mapping.format == "socialnav-sub":
+            yield "pictures: the scenes of socialnav-sub have some; write all, or remove it"
+        if mapping.ids == "picture" or (mapping.joins and mapping.ids != "field"):
+            yield "ids: there are no pictures to tell scenes by; write ids: field"
+    if not _needs_column(mapping) and mapping.columns and mapping.columns.image is not None:
+        yield "columns.image: pictures says where they are, or that there are none; remove one of the two"
+    if not isinstance(rule, Several):
+        return
+    if rule.columns and (rule.pattern or rule.names or rule.last or rule.every != 1 or rule.seconds):
+        yield "pictures.columns: each names one picture, so it stands alone; remove the other keys"
+    if rule.names and rule.last and len(rule.names) < rule.last:
+        yield f"pictures.names: {len(rule.names)} for up to {rule.last} pictures; name all of them"
+    if rule.seconds and (rule.pattern or rule.every != 1):
+        yield "pictures.seconds: is for videos that records name; remove it, or pattern and every"
+    for name in (*(rule.columns or ()), *(rule.names or ())):
+        if name.strip() != name or not name.isprintable() or not name:
+            yield f"pictures: {shown(name)}: no name that members could read; write plain words"
+        for problem in picture_name_problems(name, shown(name), "pictures"):
+            yield f"{problem.place}: {problem.field}: {problem.what}; {problem.remedy}"
 
 
 def _splits(mapping: Mapping) -> Iterator[str]:
@@ -90,7 +125,8 @@ def _columns(mapping: Mapping, turns: Sequence[str]) -> Iterator[str]:
     elif strange := [name for name in named if name not in known]:
         yield f"columns: {mapping.format} has no {', '.join(strange)}; use {', '.join(known)}, or correct format"
     if mapping.format == "table":
-        for name in ("image", *turns):
+        needed = _needs_column(mapping)
+        for name in (*(["image"] if needed else []), *turns):
             if name not in named:
                 yield f"columns.{name}: missing; add it"
         asked = [isinstance(columns.turn(turn), Asked) for turn in turns]
@@ -100,6 +136,12 @@ def _columns(mapping: Mapping, turns: Sequence[str]) -> Iterator[str]:
             yield "columns.id: missing; name the column, or write ids: picture or ids: row"
     if mapping.ids != "field" and columns.id is not None and mapping.turns != "by suffix":
         yield f"columns.id: ids: {mapping.ids} does not read it; remove one of the two"
+
+
+def _needs_column(mapping: Mapping) -> bool:
+    """Whether a column says the pictures."""
+    rule = mapping.pictures
+    return not (rule == "none" or (isinstance(rule, Several) and (rule.columns or rule.pattern)))
 
 
 def _turns(mapping: Mapping, turns: Sequence[str]) -> Iterator[str]:

@@ -77,7 +77,7 @@ def _comment(key: str, proposal: Proposal) -> str:
         case "images":
             comment = _where(proposal)
         case "picture":
-            comment = "some records have several: last, first or a number"
+            comment = "some records have several: last, first or a number; or pictures: all instead"
         case "ids":
             comment = _IDS[value] + (" of all records that make a scene" if joins and value == "field" else "")
         case "join":

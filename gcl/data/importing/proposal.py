@@ -133,7 +133,8 @@ def _find_pictures(draft: _Draft, source: Path, index: Index) -> None:
         columns, same = choices.picture_columns(source, look, roles["image"], index)
         roles["image"] = columns[0]
         if len(columns) > 1:
-            draft.comments["image"], draft.open = " or ".join(columns), {"image"}
+            all_of_them = "or all, without this line: pictures: {columns: {NAME: COLUMN, ...}}"
+            draft.comments["image"], draft.open = f"{' or '.join(columns)}; {all_of_them}", {"image"}
         elif same:
             draft.comments["image"] = f"the same pictures are in {', '.join(same)}"
     named = [one for look in draft.looks for one in choices.named_pictures(look, roles["image"])[:_PATHS]]

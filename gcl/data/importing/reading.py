@@ -33,6 +33,7 @@ class SourcePicture:
     path: str | None  # as the data writes it; None if it has no name
     place: PurePosixPath | None = None  # relative to the source; None if the data embeds it, or the path is an address
     data: bytes | None = None  # its contents, if the data embeds it
+    name: str | None = None  # among several, such as "rear camera"
 
 
 class Round(NamedTuple):
@@ -52,7 +53,7 @@ class ImportedScene:
 
     where: str  # the place of its record, for messages
     id: str | None
-    picture: SourcePicture | None
+    pictures: tuple[SourcePicture, ...] | None
     label: str | None  # of the action, if the data has one beside the answer
     split: str | None  # "train", "test", None for left out, or "" where the record does not say
     sound: bool  # whether all of the record could be read
@@ -146,7 +147,7 @@ class Row:
             return None
         return self.text(name)
 
-    def id(self, name: str, picture: SourcePicture | None) -> tuple[str | None, int | None]:
+    def id(self, name: str, pictures: Sequence[SourcePicture] | None) -> tuple[str | None, int | None]:
         """The scene's id, from the source that the mapping names, and the question's number, if the suffix says it."""
         mapping, id, number = self.reading.mapping, None, None
         by_suffix = mapping.turns == "by suffix"
@@ -162,15 +163,19 @@ class Row:
                     self.wrong(name, f"{shown(whole)} does not end with _q1 to _q{last}", remedy)
                     return None, None
         if mapping.ids == "picture":
-            return self._picture_id(picture), number
+            return self._picture_id(pictures), number
         if mapping.ids == "row":  # joined records are numbered when all of a scene are there
             return None if mapping.joins else self.reading.number(), number
         return id, number
 
-    def _picture_id(self, picture: SourcePicture | None) -> str | None:
-        """The name of a picture as an id, with its folder if a picture of another folder has the name."""
-        if picture is None:
+    def _picture_id(self, pictures: Sequence[SourcePicture] | None) -> str | None:
+        """The name of the last picture as an id, with its folder if a picture of another folder has the name."""
+        if pictures is None:
             return None
+        if not pictures:
+            self.wrong("id", "no picture that could be the id", f"write ids: field in {self.reading.mapping_name}")
+            return None
+        picture = pictures[-1]
         if picture.path is None:
             remedy = f"write ids: field or ids: row in {self.reading.mapping_name}"
             self.wrong("id", "the picture has no name that could be the id", remedy)
@@ -192,6 +197,10 @@ class Row:
             value = self._one(value, name)
             if value is None:
                 return None
+        return self.source_picture(name, value)
+
+    def source_picture(self, name: str, value: Any) -> SourcePicture | None:
+        """The picture that a value of a field names or holds; None, and a problem, if it does neither."""
         path, value = written(value)
         try:
             data = contents(value)
@@ -217,7 +226,8 @@ class Row:
         if 1 <= number <= len(values):
             self.reading.notes["records of which one picture of several is used"] += 1
             return values[number - 1]
-        remedy = f"write picture: last, first or a number in {self.reading.mapping_name}" if values else "add it"
+        how = "picture: last, first or a number, or pictures: all"
+        remedy = f"write {how} in {self.reading.mapping_name}" if values else "add it"
         self.wrong(name, f"{len(different)} pictures instead of one", remedy)
         return None
 
@@ -226,7 +236,9 @@ class Row:
         turns = self.reading.mapping.turns
         return self.text(turns.column) if isinstance(turns, TurnWords) else None
 
-    def scene(self, id: str | None, picture: SourcePicture | None, label: str | None, **words: Any) -> ImportedScene:
+    def scene(
+        self, id: str | None, pictures: tuple[SourcePicture, ...] | None, label: str | None, **words: Any
+    ) -> ImportedScene:
         """The scene of the record, with its label (by the name of its field) and its split."""
         if label is not None:
             text = self.action(label, numbers=True)
@@ -234,7 +246,9 @@ class Row:
         split = self._split()
         for name in unread(self.record.fields, self.used):
             self.reading.notes[f"records whose {shown(name)[1:-1]} is not read"] += 1
-        return ImportedScene(self.where, id, picture, label, split, len(self.reading.problems) == self._before, **words)
+        return ImportedScene(
+            self.where, id, pictures, label, split, len(self.reading.problems) == self._before, **words
+        )
 
     def _split(self) -> str | None:
         rule = self.reading.mapping.split

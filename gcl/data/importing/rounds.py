@@ -28,20 +28,20 @@ def whole(parts: Iterable[ImportedScene], reading: Reading) -> Iterator[Imported
 
 
 def _key(part: ImportedScene, reading: Reading) -> object:
-    """The id or picture that the parts of a scene share; None where it could not be read."""
-    if reading.mapping.ids == "field" or part.picture is None:
+    """The id or pictures that the parts of a scene share; None where they could not be read."""
+    if reading.mapping.ids == "field" or part.pictures is None:
         return part.id if reading.mapping.ids == "field" else None
-    if part.picture.data is not None:
-        return hashlib.sha256(part.picture.data).digest()
-    return part.picture.place or part.picture.path  # an address has no place
+    # An address has no place.
+    return tuple(p.place or p.path if p.data is None else hashlib.sha256(p.data).digest() for p in part.pictures)
 
 
 def _scene(group: Sequence[ImportedScene], reading: Reading) -> ImportedScene:
     first, problems = group[0], reading.problems
     label = first.label
     for part in group[1:]:
-        if part.picture != first.picture and part.picture and first.picture:
-            problems.append(Problem(part.where, "image", f"not that of {first.where}", "a scene has one picture"))
+        if part.pictures != first.pictures and part.pictures is not None and first.pictures is not None:
+            what = "a scene has one picture" if reading.mapping.pictures is None else "a scene has its pictures once"
+            problems.append(Problem(part.where, "image", f"not that of {first.where}", what))
         if part.split != first.split:
             problems.append(Problem(part.where, "split", f"not that of {first.where}", "keep the scene in one split"))
         if part.label != label and part.label is not None and label is not None:

@@ -2,7 +2,7 @@
 
 test.csv names a sample's pictures and the file of its answers. For each question about person p, that file has the answers
 and the share of people who gave them. The sentences are ours (docs/data.md lists them). The data set has no explanation, so
-that turn is composed from two of its questions. The picture is the last frame.
+that turn is composed from two of its questions. The picture is the last frame, or all frames are (`pictures: all`).
 """
 
 import json
@@ -13,6 +13,7 @@ from typing import Any
 from gcl.data.annotations import Record, read_text, shown
 from gcl.data.importing.mapping_checks import COMPOSED
 from gcl.data.importing.reading import ImportedScene, Reading, Row, SourcePicture
+from gcl.data.importing.several import selected_names
 from gcl.data.raw import leads_out
 
 ANSWERS, FRAMES = "human_answers_filepath", "raw_img_filepaths"
@@ -41,13 +42,13 @@ def scenes(records: Iterable[Record], reading: Reading) -> Iterator[ImportedScen
     for record in records:
         row = Row(record, reading)
         id = row.number_or_text("sample_name")
-        picture, answers = _last_frame(row), _answers(row)
+        pictures, answers = _frames(row), _answers(row)
         turns = {} if answers is None else {turn: (None, text) for turn, text in compose(answers).items() if text}
         for turn in COMPOSED if answers is not None else ():
             if turn not in turns:
                 what = f"no answers to the questions that {turn} is composed from"
                 row.wrong(record.fields[ANSWERS], what, "remove the sample")
-        yield row.scene(id, picture, None, turns=turns)
+        yield row.scene(id, pictures, None, turns=turns)
 
 
 def compose(answers: Mapping[str, str]) -> dict[str, str]:
@@ -91,15 +92,18 @@ def _by_person(answers: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
     return dict(sorted(people.items()))
 
 
-def _last_frame(row: Row) -> SourcePicture | None:
+def _frames(row: Row) -> tuple[SourcePicture, ...] | None:
+    """The last frame, or those that the mapping's `pictures` selects."""
     cell = row.text(FRAMES)
     if cell is None:
         return None
     paths = [path.strip(" '\"") for path in cell.strip("[]").split(",")]
-    if not paths[-1]:
+    if not all(paths):
         row.wrong(FRAMES, f"{shown(cell)} names no picture", "write [first, ..., last]")
         return None
-    return SourcePicture(paths[-1], row.reading.paths.place(paths[-1], row.reading.file))
+    if row.reading.mapping.pictures is None:
+        paths = paths[-1:]
+    return selected_names(row, paths)
 
 
 def _answers(row: Row) -> dict[str, Any] | None:

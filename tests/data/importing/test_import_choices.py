@@ -67,7 +67,7 @@ def test_of_several_pictures_the_one_counts_that_the_mapping_says(
 def test_a_picture_number_that_a_record_does_not_have_is_refused(tmp_path: Path) -> None:
     record = ROWS[0] | {"image": ["images/0.png", "images/1.png"]}
     source = write_source(tmp_path / "source", {"a.jsonl": as_jsonl([record, *ROWS[1:]])})
-    what = "2 pictures instead of one; write picture: last, first or a number in mapping.yaml"
+    what = "2 pictures instead of one; write picture: last, first or a number, or pictures: all in mapping.yaml"
     assert refused(source, JSONL | {"picture": 3}) == [f"a.jsonl:1: image: {what}"]
 
 

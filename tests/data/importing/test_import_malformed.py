@@ -194,7 +194,7 @@ PICTURES: dict[str, Case] = {
     "folder as picture": (JSONL, _rows(image="images"), "a.jsonl:2: image: 'images': not a file; name the picture itself"),
     "long name": (JSONL, _rows(image="a" * 300), f"a.jsonl:2: image: '{'a' * 76}...: file name too long; correct the path, or make the file readable"),
     "picture as number": (JSONL, _rows(image=7), "a.jsonl:2: image: a whole number instead of text; write text in double quotes"),
-    "two pictures": (JSONL, _rows(image=["a.png", "b.png"]), "a.jsonl:2: image: 2 pictures instead of one; write picture: last, first or a number in mapping.yaml"),
+    "two pictures": (JSONL, _rows(image=["a.png", "b.png"]), "a.jsonl:2: image: 2 pictures instead of one; write picture: last, first or a number, or pictures: all in mapping.yaml"),
     "no picture in the list": (JSONL, _rows(image=[]), "a.jsonl:2: image: 0 pictures instead of one; add it"),
 }  # fmt: skip
 MAPPINGS: dict[str, Case] = {

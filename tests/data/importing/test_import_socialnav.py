@@ -76,6 +76,25 @@ def test_sample_becomes_a_scene_of_composed_sentences_and_its_last_frame(source:
     assert sources == {name: sha256_file(source / name) for name in ("test.csv", *answers)}
 
 
+@pytest.mark.parametrize(
+    ("pictures", "frames"),
+    [("all", [0, 1, 2]), ({"last": 2, "names": ["before", "now"]}, [1, 2]), ({"every": 2}, [0, 2])],
+)
+def test_all_frames_or_a_selection_of_them(source: Path, pictures: Any, frames: list[int]) -> None:
+    run_import(source, MAPPING | {"pictures": pictures})
+    first, *_ = scenes(source)
+    assert [Path(p["path"]).name for p in first["images"]] == [f"{frame}.jpg" for frame in frames]
+    names = pictures.get("names", [None] * 3) if isinstance(pictures, dict) else [None] * 3
+    assert [picture.get("name") for picture in first["images"]] == names[: len(frames)]
+
+
+@pytest.mark.parametrize("pictures", ["none", {"columns": {"a": "b"}}, {"pattern": "*.jpg"}, {"seconds": 1.0}])
+def test_frames_are_not_looked_for_elsewhere(source: Path, pictures: Any) -> None:
+    assert any(
+        "pictures" in line and "socialnav-sub" in line for line in refused(source, MAPPING | {"pictures": pictures})
+    )
+
+
 def test_nobody_to_heed_means_to_go_on() -> None:
     turns = compose({"q_robot_suggested_action_p1": "not consider", "q_robot_suggested_affected_p1": "no"})
     assert turns["action"] == "Continue towards the goal."
