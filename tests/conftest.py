@@ -105,7 +105,7 @@ def all_backbones(corpus, vocabulary, backbones, tmp_path_factory) -> dict[str, 
     words = {
         "qwen": vocabulary,
         "gpt2": train_vocabulary(corpus, 420, "gpt2"),
-        "gemma": train_vocabulary(corpus, 600, "gemma"),
+        "gemma": train_vocabulary(corpus, 420, "gemma"),
     }
     others = {
         family: write_backbone(tmp_path_factory.mktemp(family), family, words[get_family(family).spelling], tiny())

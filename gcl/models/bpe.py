@@ -6,7 +6,7 @@ characters with a sign for blanks, and bytes for characters that it does not kno
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 Spelling = Literal["qwen", "gpt2", "gemma"]
+SPELLINGS: tuple[Spelling, ...] = get_args(Spelling)
 # Qwen's splitting rule: contractions, words with a leading mark or space, single digits, punctuation, white space.
 _SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -23,7 +24,10 @@ _BYTES = tuple(f"<0x{byte:02X}>" for byte in range(256))
 
 
 def train_vocabulary(corpus: Iterable[str], size: int, spelling: Spelling = "qwen") -> dict[str, Any]:
-    """Train byte pair encoding; returns {"vocab", "merges"} with `size` entries, without special tokens."""
+    """Train byte pair encoding; returns {"vocab", "merges"} with `size` entries, without special tokens.
+
+    Gemma's spelling has 256 entries more, one for each byte.
+    """
     tokenizer = Tokenizer(models.BPE())
     alphabet: Sequence[str] = pre_tokenizers.ByteLevel.alphabet()
     if spelling == "qwen":
@@ -39,7 +43,7 @@ def train_vocabulary(corpus: Iterable[str], size: int, spelling: Spelling = "qwe
         tokenizer.normalizer = normalizers.Replace(" ", _BLANK)
         # Words apart, each with the blank before it: Gemma merges within words alone.
         tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(f"{_BLANK}|\n"), behavior="merged_with_next")
-        alphabet, size = [_BLANK, "\n"], size - len(_BYTES)
+        alphabet = [_BLANK, "\n"]
     trainer = trainers.BpeTrainer(vocab_size=size, show_progress=False, initial_alphabet=list(alphabet))
     tokenizer.train_from_iterator(corpus, trainer)
     state = json.loads(tokenizer.to_str())["model"]

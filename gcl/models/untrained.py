@@ -28,7 +28,8 @@ def build(
         seed: of its weights.
         output: folder to be made, whole or not at all.
     """
-    model, preprocessor = build_small(get_family(family), architecture, read_json(words), pixels, seed)
+    kind = get_family(family)
+    model, preprocessor = build_small(kind, architecture, read_json(words)[kind.spelling], pixels, seed)
     if positions := getattr(getattr(model.model, "visual", None), "pos_embed", None):  # Qwen2.5-VL has none
         positions.weight.data.mul_(_POSITION_SCALE)
     with atomic_folder(output) as work:
