@@ -50,8 +50,8 @@ from gcl.models.backbone import load_backbone
 from gcl.models.preprocessor import EncodedPictures, Preprocessor, load_preprocessor
 from gcl.objective.events import Slice
 from gcl.operations.memory import ALLOWANCE, memory_plan
+from gcl.training.alignment import Alignment, align
 from gcl.training.batches import LocalBatch, LocalBatches
-from gcl.training.comparison import Comparison, compare
 from gcl.training.engines import make_engine
 from gcl.training.feeds import Step
 from gcl.training.losses import accumulate, check_finite
@@ -79,7 +79,7 @@ class Case(NamedTuple):
     runs: dict[str, RunSpec]
     execution: ExecutionSpec
     build: Callable[[int], tuple[PreTrainedModel, Encoder | None]]
-    comparison: Comparison
+    alignment: Alignment
     steps: list[list[LocalBatch]]
 
 
@@ -110,7 +110,7 @@ def _experiment(options: argparse.Namespace) -> Experiment:
     return load_experiment({**read_yaml(ROOT / "config.yaml"), "scale": options.scale}, ROOT)
 
 
-def miniature_inputs(run: RunSpec, experiment: Experiment) -> tuple[Callable, Comparison, list[list[LocalBatch]]]:
+def miniature_inputs(run: RunSpec, experiment: Experiment) -> tuple[Callable, Alignment, list[list[LocalBatch]]]:
     """Miniature base models, the ids that they share, and drawn scenes with questions and answers."""
     training, asked = run.training, dialogue_of(experiment, "snei")
     starts = [experiment.models[member.model].backbone.value for member in run.members]
@@ -127,12 +127,12 @@ def miniature_inputs(run: RunSpec, experiment: Experiment) -> tuple[Callable, Co
         import_source("snei", source, Path("workflow/mappings/snei.yaml"), root, asked)
         scenarios = read_raw(root, asked, check_images=False)[:count]
         exchanges = [scene.exchange(random_turns.choice(list(scene.turns))) for scene in scenarios]
-        comparison = compare(encoders, rows)
-        local = LocalBatches(exchanges, [(encoder, None) for encoder in encoders], comparison, 0, 1)
+        alignment = align(encoders, rows)
+        local = LocalBatches(exchanges, [(encoder, None) for encoder in encoders], alignment, 0, 1)
         steps = [
             [local[i] for i in chunks(b, training.micro_batch)] for b in chunks(range(count), training.global_batch)
         ]
-    return build, comparison, steps
+    return build, alignment, steps
 
 
 def published_config(model: str, *, tiny: bool = False, layers: int | None = None) -> PretrainedConfig:
@@ -159,7 +159,7 @@ def published_config(model: str, *, tiny: bool = False, layers: int | None = Non
 
 def published_inputs(
     run: RunSpec, *, tiny: bool, layers: int | None
-) -> tuple[Callable, Comparison, list[list[LocalBatch]]]:
+) -> tuple[Callable, Alignment, list[list[LocalBatch]]]:
     """Models of paper scale, the ids that they share, and inputs of noise and random words."""
     configs = [published_config(member.model, tiny=tiny, layers=layers) for member in run.members]
     generator = torch.Generator().manual_seed(0)
@@ -189,7 +189,7 @@ def published_inputs(
         return LocalBatch(members, [size])
 
     sizes = [len(indices) for indices in chunks(range(run.training.global_batch), run.training.micro_batch)]
-    return build, Comparison(Slice(SHARED)), [[one_pass(size) for size in sizes] for _ in range(STEPS)]
+    return build, Alignment(Slice(SHARED)), [[one_pass(size) for size in sizes] for _ in range(STEPS)]
 
 
 class Subject:
@@ -197,7 +197,7 @@ class Subject:
 
     def __init__(self, name: str, case: Case, steps: int) -> None:
         run = self.run = case.runs[name]
-        self.chunk, self.comparison = case.execution.head_chunk, case.comparison
+        self.chunk, self.alignment = case.execution.head_chunk, case.alignment
         size = run.objective.semantic_size if run.objective and run.objective.gsl_weight else None
         specs = zip(run.members, SUBJECTS[name], strict=True)
         members = [Member(m, run.training, *case.build(k), semantic_size=size, seed=k).train() for m, k in specs]
@@ -216,7 +216,7 @@ class Subject:
         passes, inputs = self.steps[number % STEPS], range(self.run.training.global_batch)
         tokens = sum(int((p.members[0]["labels"] != IGNORED).sum()) for p in passes)
         step = Step(iter(passes), (tokens,) * len(self.run.members), tokens)
-        losses = accumulate(self.engine, step, inputs, self.run, self.comparison, True, self.chunk)
+        losses = accumulate(self.engine, step, inputs, self.run, self.alignment, True, self.chunk)
         check_finite(losses, self.run, number, [])
 
 

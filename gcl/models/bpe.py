@@ -1,7 +1,7 @@
 """Vocabularies and tokenizers of miniature models: `train_vocabulary(corpus, size, spelling)`, `build_tokenizer(...)`.
 
-Families spell tokens in three ways: Qwen as bytes with single digits; SmolVLM as bytes, with numbers in one piece; Gemma as
-characters with a sign for blanks, and bytes for characters that it does not know. Training imports no torch, so it is fast.
+Families spell tokens in three ways. Qwen and SmolVLM write bytes. Qwen splits numbers into digits, SmolVLM does not. Gemma
+writes characters with a sign for blanks, and bytes for characters that it does not know. Training imports no torch.
 """
 
 import json

@@ -37,7 +37,7 @@ def check_source(source: Weights) -> str:
 
 
 def guarded(source: Weights, load: Callable[[], T]) -> T:
-    """What `load` returns.
+    """Call `load` and return its result.
 
     Raises:
         CheckpointError: instead of the errors of other libraries.

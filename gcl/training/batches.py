@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from gcl.data.encoding import IGNORED, Encoder, chunks, collate
 from gcl.data.scenario import Exchange
-from gcl.training.comparison import Comparison
+from gcl.training.alignment import Alignment
 
 T = TypeVar("T")
 WINDOW = 50  # steps whose samples are sorted by length
@@ -93,11 +93,11 @@ class LocalBatches(Dataset[LocalBatch]):
         self,
         exchanges: Sequence[Exchange],
         sources: Sequence[Source],
-        comparison: Comparison,
+        alignment: Alignment,
         rank: int,
         processes: int,
     ) -> None:
-        self.exchanges, self.sources, self.comparison = exchanges, sources, comparison
+        self.exchanges, self.sources, self.alignment = exchanges, sources, alignment
         self.rank, self.processes = rank, processes
 
     def __getitem__(self, indices: Sequence[int]) -> LocalBatch:
@@ -114,7 +114,7 @@ class LocalBatches(Dataset[LocalBatch]):
             members.append(collate(samples, encoder, left_padded=False))
         encoders = [encoder for encoder, _ in self.sources]
         answers = [[encoder.answer(self.exchanges[i].answer) for i in shares[self.rank]] for encoder in encoders]
-        return LocalBatch(members, [len(share) for share in shares], self.comparison.rows(encoders, answers))
+        return LocalBatch(members, [len(share) for share in shares], self.alignment.rows(encoders, answers))
 
     def load(self, passes: Sequence[Sequence[int]], workers: int) -> Iterator[LocalBatch]:
         """Yield the batches of all passes in order, prepared by `workers` other processes (0: by this one)."""

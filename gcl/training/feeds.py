@@ -12,8 +12,8 @@ from gcl.data.scenario import Exchange
 from gcl.errors import CheckpointError
 from gcl.experiment.runs import RunSpec
 from gcl.objective.events import Slice
+from gcl.training.alignment import Alignment
 from gcl.training.batches import LocalBatch, LocalBatches
-from gcl.training.comparison import Comparison
 from gcl.training.engine import Engine
 from gcl.training.member import Member
 
@@ -66,7 +66,7 @@ class Feed(ABC):
         batches: Sequence[Sequence[int]],
         *,
         done: int,
-        comparison: Comparison,
+        alignment: Alignment,
         workers: int,
     ) -> Iterator[Step]:
         """Yield the steps, each as its turn comes.
@@ -76,7 +76,7 @@ class Feed(ABC):
             spec: the run.
             batches: sample indices of the steps that are left.
             done: how many steps were made before.
-            comparison: the tokens and positions that are compared.
+            alignment: the tokens and positions that are compared.
             workers: other processes that may prepare batches.
         """
 
@@ -99,14 +99,14 @@ class References(Feed):
         batches: Sequence[Sequence[int]],
         *,
         done: int,
-        comparison: Comparison,
+        alignment: Alignment,
         workers: int,
     ) -> Iterator[Step]:
-        sizes = answer_sizes(self.exchanges, engine.members, comparison)
+        sizes = answer_sizes(self.exchanges, engine.members, alignment)
         passes = [indices for batch in batches for indices in chunks(batch, spec.training.micro_batch)]
         sources = [(member.encoder, member.cache) for member in engine.members]
         world = engine.world
-        loader = LocalBatches(self.exchanges, sources, comparison, world.rank, world.size).load(passes, workers)
+        loader = LocalBatches(self.exchanges, sources, alignment, world.rank, world.size).load(passes, workers)
         for batch in batches:
             yield Step(loader, *total_sizes(sizes, batch))
 
@@ -114,7 +114,7 @@ class References(Feed):
 Sizes = tuple[tuple[int, ...], int]  # of a sample: supervised tokens of each member, and rows that are compared
 
 
-def answer_sizes(exchanges: Sequence[Exchange], members: Sequence[Member], comparison: Comparison) -> list[Sizes]:
+def answer_sizes(exchanges: Sequence[Exchange], members: Sequence[Member], alignment: Alignment) -> list[Sizes]:
     """Supervised tokens and compared rows of every sample.
 
     Raises:
@@ -124,14 +124,14 @@ def answer_sizes(exchanges: Sequence[Exchange], members: Sequence[Member], compa
     encoders, found = [member.encoder for member in members], []
     for exchange in exchanges:
         first, *others = answers = [encoder.answer(exchange.answer) for encoder in encoders]
-        compared = comparison.compared
+        compared = alignment.compared
         if isinstance(compared, Slice) and (any(ids != first for ids in others) or max(first) >= compared.vocabulary):
             raise CheckpointError(
                 f"{exchange.id}: {' and '.join(m.spec.role for m in members)} do not share all tokens of the answer "
                 f"{exchange.answer[:60]!r} ({_difference(exchange.answer, members, compared.vocabulary)}); group models of "
                 "one tokenizer, or of unlike ones"
             )
-        found.append((tuple(map(len, answers)), comparison.positions(encoders, answers)))
+        found.append((tuple(map(len, answers)), alignment.positions(encoders, answers)))
     return found
 
 

@@ -17,9 +17,9 @@ from gcl.data.encoding import words
 from gcl.errors import TrainingError
 from gcl.experiment.execution import ExecutionSpec
 from gcl.experiment.runs import RunSpec
+from gcl.training.alignment import align
 from gcl.training.batches import global_batches, steps_per_epoch
 from gcl.training.checkpoint import Checkpoints
-from gcl.training.comparison import compare
 from gcl.training.engine import Engine, StepReport
 from gcl.training.feeds import Feed
 from gcl.training.log import LossLog
@@ -63,7 +63,7 @@ def train_group(
         Stopped: after SIGTERM, once a checkpoint is written.
     """
     training, members = spec.training, engine.members
-    comparison = compare([member.encoder for member in members], [member.head_rows for member in members])
+    alignment = align([member.encoder for member in members], [member.head_rows for member in members])
     steps = total_steps(feed, spec)
     done = checkpoints.resume()
     lengths = words(members[0].encoder, feed.exchanges) if training.by_length else None
@@ -71,9 +71,9 @@ def train_group(
         len(feed.exchanges), training.global_batch, training.epochs, spec.seed, lengths, training.micro_batch
     )
     batches = list(order)[done:]
-    upcoming = feed.steps(engine, spec, batches, done=done, comparison=comparison, workers=execution.workers)
-    validator = Validator(engine, feed, spec, comparison, execution.head_chunk) if training.validation else None
-    pulls = Pulls(engine, feed, spec, comparison, execution.head_chunk)
+    upcoming = feed.steps(engine, spec, batches, done=done, alignment=alignment, workers=execution.workers)
+    validator = Validator(engine, feed, spec, alignment, execution.head_chunk) if training.validation else None
+    pulls = Pulls(engine, feed, spec, alignment, execution.head_chunk)
     for member in members:
         member.train(not member.spec.frozen)
     bar = tqdm(total=steps, initial=done, desc=spec.id, unit="step", mininterval=2, disable=not engine.world.main)
@@ -85,7 +85,7 @@ def train_group(
                 prepared, pulled = next(upcoming), {}
                 if execution.gradient_shares_every and (step % execution.gradient_shares_every == 0 or step == steps):
                     prepared, pulled = pulls.measure(prepared, batch)
-                losses = accumulate(engine, prepared, batch, spec, comparison, feed.supervised, execution.head_chunk)
+                losses = accumulate(engine, prepared, batch, spec, alignment, feed.supervised, execution.head_chunk)
                 check_finite(losses, spec, step, [feed.exchanges[i] for i in batch])
                 report = engine.step()
             validated, best = {}, False

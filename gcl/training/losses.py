@@ -13,7 +13,7 @@ from gcl.data.scenario import Exchange
 from gcl.errors import TrainingError
 from gcl.experiment.runs import RunSpec
 from gcl.objective.group import MemberOutput, Share, group_loss
-from gcl.training.comparison import Comparison
+from gcl.training.alignment import Alignment
 from gcl.training.engine import Engine
 from gcl.training.feeds import Step
 from gcl.training.member import PRECISIONS, answers
@@ -24,7 +24,7 @@ def accumulate(
     prepared: Step,
     batch: Sequence[int],
     spec: RunSpec,
-    comparison: Comparison,
+    alignment: Alignment,
     supervised: bool,
     chunk: int | None,
 ) -> dict[str, float]:
@@ -37,7 +37,7 @@ def accumulate(
         prepared: the step.
         batch: sample indices of the global batch.
         spec: the run.
-        comparison: the tokens and positions that are compared.
+        alignment: the tokens and positions that are compared.
         supervised: whether the cross-entropy of these tokens counts.
         chunk: supervised tokens whose logits exist at once.
 
@@ -45,7 +45,7 @@ def accumulate(
         The objective and its components by role, over all processes. Where tokenizers differ, also the share of each
         member's tokens and probability that is compared.
     """
-    objective, training, compared = spec.objective, spec.training, comparison.compared.to(engine.world.device)
+    objective, training, compared = spec.objective, spec.training, alignment.compared.to(engine.world.device)
     sums: dict[str, torch.Tensor] = {}
     sizes = [len(indices) for indices in chunks(batch, training.micro_batch)]
     for number, size in enumerate(sizes, start=1):
@@ -89,7 +89,7 @@ def accumulate(
         names |= {f"sft_{k}": f"sft_{member.role}", f"compared_{k}": f"compared_probability_{member.role}"}
     loss = sum(weights[name] * value for name, value in totals.items() if name in weights)
     facts = {}
-    if comparison.texts is not None:
+    if alignment.texts is not None:
         roles = zip(spec.members, prepared.tokens, strict=True)
         facts = {f"compared_tokens_{member.role}": prepared.positions / count for member, count in roles}
     return {"loss": loss} | {names[name]: value for name, value in totals.items()} | facts

@@ -18,8 +18,8 @@ from gcl.errors import CheckpointError
 from gcl.experiment.places import start_weights
 from gcl.experiment.runs import RunSpec
 from gcl.objective.events import Slice
+from gcl.training.alignment import Alignment
 from gcl.training.batches import LocalBatch
-from gcl.training.comparison import Comparison
 from gcl.training.engine import Engine
 from gcl.training.feeds import Feed, Step
 from gcl.training.rollout import roll_out
@@ -69,16 +69,16 @@ class OnPolicy(Feed):
         batches: Sequence[Sequence[int]],
         *,
         done: int,
-        comparison: Comparison,
+        alignment: Alignment,
         workers: int,
     ) -> Iterator[Step]:
         author = engine.members[self.author]
-        if not isinstance(comparison.compared, Slice):
+        if not isinstance(alignment.compared, Slice):
             raise CheckpointError(
                 f"{spec.id}: members split texts into unlike tokens, so one cannot predict the tokens that another has "
                 "drawn; group models of one tokenizer"
             )
-        draw, renew = self._drawing(engine, spec, comparison.compared.vocabulary)
+        draw, renew = self._drawing(engine, spec, alignment.compared.vocabulary)
         for number, batch in enumerate(batches, start=done + 1):
             passes, facts = [], Counter()
             if number == done + 1 or not author.spec.frozen:

@@ -12,8 +12,8 @@ from itertools import islice
 import torch
 
 from gcl.experiment.runs import RunSpec
+from gcl.training.alignment import Alignment
 from gcl.training.batches import steps_per_epoch
-from gcl.training.comparison import Comparison
 from gcl.training.engine import Engine
 from gcl.training.feeds import Feed, Step
 from gcl.training.losses import accumulate
@@ -30,12 +30,12 @@ class Pulls:
         engine: holds the members.
         feed: of the samples.
         spec: the run.
-        comparison: the tokens and positions that are compared.
+        alignment: the tokens and positions that are compared.
         chunk: supervised tokens whose logits exist at once.
     """
 
-    def __init__(self, engine: Engine, feed: Feed, spec: RunSpec, comparison: Comparison, chunk: int | None) -> None:
-        self._engine, self._spec, self._comparison, self._chunk = engine, spec, comparison, chunk
+    def __init__(self, engine: Engine, feed: Feed, spec: RunSpec, alignment: Alignment, chunk: int | None) -> None:
+        self._engine, self._spec, self._alignment, self._chunk = engine, spec, alignment, chunk
         objective, several = spec.objective, len(spec.members) > 1
         weights = {"sft": float(feed.supervised), "gsl": objective.gsl_weight, "drl": objective.drl_weight}
         self.losses = [name for name, weight in weights.items() if weight and (several or name == "sft")]
@@ -60,7 +60,7 @@ class Pulls:
             for loss in self.losses:
                 alone, supervised = self._alone(loss)
                 once = replace(prepared, passes=iter(passes))
-                accumulate(engine, once, batch, alone, self._comparison, supervised, self._chunk)
+                accumulate(engine, once, batch, alone, self._alignment, supervised, self._chunk)
                 norms = engine.discard()
                 roles = [member.role for member in self._spec.members]
                 found |= {f"pull_{loss}_{r}": n for r, n in zip(roles, norms, strict=True) if n is not None}

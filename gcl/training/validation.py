@@ -11,8 +11,8 @@ import torch
 from gcl.data.encoding import chunks
 from gcl.errors import TrainingError
 from gcl.experiment.runs import RunSpec
+from gcl.training.alignment import Alignment
 from gcl.training.batches import LocalBatches, global_batches
-from gcl.training.comparison import Comparison
 from gcl.training.engine import Engine
 from gcl.training.feeds import Feed, Step, answer_sizes, total_sizes
 from gcl.training.losses import accumulate
@@ -25,16 +25,16 @@ class Validator:
         engine: holds the members.
         feed: with the samples that are held out.
         spec: the run.
-        comparison: the tokens and positions that are compared.
+        alignment: the tokens and positions that are compared.
         chunk: supervised tokens whose logits exist at once.
     """
 
-    def __init__(self, engine: Engine, feed: Feed, spec: RunSpec, comparison: Comparison, chunk: int | None) -> None:
-        self._engine, self._spec, self._comparison, self._chunk = engine, spec, comparison, chunk
+    def __init__(self, engine: Engine, feed: Feed, spec: RunSpec, alignment: Alignment, chunk: int | None) -> None:
+        self._engine, self._spec, self._alignment, self._chunk = engine, spec, alignment, chunk
         members, world, held_out = engine.members, engine.world, feed.held_out
-        self._sizes = total_sizes(answer_sizes(held_out, members, comparison), range(len(held_out)))
+        self._sizes = total_sizes(answer_sizes(held_out, members, alignment), range(len(held_out)))
         sources = [(member.encoder, member.cache) for member in members]
-        self._batches = LocalBatches(feed.samples, sources, comparison, world.rank, world.size)
+        self._batches = LocalBatches(feed.samples, sources, alignment, world.rank, world.size)
         # Mixed as in training: GSL takes its negatives from one pass, which should not be about one scene.
         (order,) = global_batches(len(held_out), len(held_out), epochs=1, seed=0)
         self._order = [len(feed.exchanges) + number for number in order]
@@ -56,7 +56,7 @@ class Validator:
         # In this process: others would have to start for every validation.
         passes = self._batches.load(list(chunks(self._order, spec.training.micro_batch)), workers=0)
         step_of_all = Step(passes, *self._sizes)
-        found = accumulate(engine, step_of_all, self._order, spec, self._comparison, True, self._chunk)
+        found = accumulate(engine, step_of_all, self._order, spec, self._alignment, True, self._chunk)
         for member, mode in zip(engine.members, modes, strict=True):
             member.train(mode)
         losses = {f"val_{name}": value for name, value in found.items() if name != "loss"}

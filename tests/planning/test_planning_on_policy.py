@@ -19,7 +19,7 @@ from gcl.objective.events import Slice
 from gcl.planning.state_pictures import render, save_picture
 from gcl.planning.states_file import solved
 from gcl.planning.views import prompt
-from gcl.training.comparison import Comparison
+from gcl.training.alignment import Alignment
 from gcl.training.engines import make_engine
 from gcl.training.losses import accumulate
 from gcl.training.member import Member
@@ -118,15 +118,15 @@ def group(backbones, *, micro=6, kind="sampled-reverse-kl", rate=1e-3, teacher="
     return make_engine(loaded, training, execution, 20), run
 
 
-def comparison(engine) -> Comparison:
-    return Comparison(Slice(min(own.head_rows for own in engine.members)))
+def alignment(engine) -> Alignment:
+    return Alignment(Slice(min(own.head_rows for own in engine.members)))
 
 
 def step(engine, run, source, number: int = 0):
     """Forward and backward passes of one step; the losses and what the log says besides."""
     batch = list(range(6))
-    prepared = next(source.steps(engine, run, [batch], done=number, comparison=comparison(engine), workers=0))
-    return accumulate(engine, prepared, batch, run, comparison(engine), source.supervised, None), prepared
+    prepared = next(source.steps(engine, run, [batch], done=number, alignment=alignment(engine), workers=0))
+    return accumulate(engine, prepared, batch, run, alignment(engine), source.supervised, None), prepared
 
 
 def gradient(engine) -> torch.Tensor:
@@ -173,7 +173,7 @@ def test_members_predict_the_very_tokens_and_nothing_else(backbones, tasks):
         None,
         next(
             OnPolicy(tasks, temperature=1.0, max_new_tokens=LENGTH).steps(
-                engine, run, [list(range(6))], done=0, comparison=comparison(engine), workers=0
+                engine, run, [list(range(6))], done=0, alignment=alignment(engine), workers=0
             )
         ),
     )
@@ -194,11 +194,11 @@ def test_steps_draw_anew_and_a_repeated_step_draws_the_same(backbones, tasks):
     batches = [list(range(6))] * 2
     first, second = (
         [p.members[0]["labels"].tolist() for p in s.passes]
-        for s in source.steps(engine, run, batches, done=0, comparison=comparison(engine), workers=0)
+        for s in source.steps(engine, run, batches, done=0, alignment=alignment(engine), workers=0)
     )
     (again,) = (
         [p.members[0]["labels"].tolist() for p in s.passes]
-        for s in source.steps(engine, run, batches[:1], done=1, comparison=comparison(engine), workers=0)
+        for s in source.steps(engine, run, batches[:1], done=1, alignment=alignment(engine), workers=0)
     )
     assert first != second == again
 

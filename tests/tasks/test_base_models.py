@@ -134,7 +134,7 @@ def test_nothing_that_tells_of_a_state_is_a_phrase():
     questions = [
         f"{rules}\nThe grid has {k % 4 + 2} rows.\n{row if k % 2 else row[::-1]}\n{'RD' * k}" for k in range(60)
     ]
-    phrases = vocabulary(questions, ["<answer>RRDD</answer> (0,1)"], "Solve it.", 300)["phrases"]
+    phrases = vocabulary(questions, ["<answer>RRDD</answer> (0,1)"], "Solve it.", 300)["qwen"]["phrases"]
     assert set(phrases) - set(TAGS) == {"Solve it.", "(0,1)", " (0,1)", rules}
 
 

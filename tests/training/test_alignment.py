@@ -17,7 +17,7 @@ from gcl.experiment.weights import Weights
 from gcl.models.preprocessor import load_preprocessor
 from gcl.models.token_text import token_bytes
 from gcl.objective.events import Events, Slice
-from gcl.training.comparison import compare
+from gcl.training.alignment import align
 
 HARD = ["  two blanks", "a\n\n b", "Zürich, 12 m", "日本 🤖", "e\u0301 x", "don't <think> so", "1 2  3", " "]
 UNLIKE = ("qwen3_vl", "smolvlm", "gemma3")
@@ -73,7 +73,7 @@ def test_a_third_spelling_is_refused(encoders):
 
 def test_one_tokenizer_is_compared_by_leading_ids(encoders):
     own = [encoders["qwen2_5_vl"], encoders["qwen3_vl"], encoders["internvl"]]
-    found = compare(own, rows_of(*own))
+    found = align(own, rows_of(*own))
     assert isinstance(found.compared, Slice) and found.texts is None
     assert found.compared.vocabulary == len(own[0].preprocessor.tokenizer)
     assert found.rows(own, [[[1, 2]], [[1, 2]], [[1, 2]]]) is None and found.positions(own, [[1, 2, 3]] * 3) == 3
@@ -81,7 +81,7 @@ def test_one_tokenizer_is_compared_by_leading_ids(encoders):
 
 def test_shared_tokens_mean_the_same_string(encoders):
     own = [encoders[name] for name in UNLIKE]
-    found = compare(own, rows_of(*own))
+    found = align(own, rows_of(*own))
     assert isinstance(found.compared, Events) and found.compared.shared > 100
     for ids in zip(*(ids.tolist() for ids in found.compared.ids_KE), strict=True):
         if ids == tuple(one.end_token for one in own):
@@ -101,7 +101,7 @@ def test_shared_tokens_mean_the_same_string(encoders):
 )
 def test_compared_rows_follow_the_same_text(encoders, text):
     own = [encoders[name] for name in UNLIKE]
-    found = compare(own, rows_of(*own))
+    found = align(own, rows_of(*own))
     answers = [[one.answer("Go."), one.answer(text)] for one in own]
     rows = found.rows(own, answers)
     assert len({len(part) for part in rows}) == 1 and len(rows[0]) >= 2
@@ -121,7 +121,7 @@ def test_compared_rows_follow_the_same_text(encoders, text):
 
 def test_texts_that_differ_are_compared_up_to_there(encoders):
     own = [encoders["qwen3_vl"], encoders["smolvlm"]]
-    found = compare(own, rows_of(*own))
+    found = align(own, rows_of(*own))
     answers = [own[0].answer("Stop now."), own[1].answer("Stop here.")]
     rows = found.rows(own, [[tokens] for tokens in answers])
     for place, other in zip(*(part.tolist() for part in rows), strict=True):
@@ -203,6 +203,6 @@ def test_members_of_one_tokenizer_that_split_an_answer_differently_are_refused(
 
 def test_events_are_the_same_on_another_device(encoders):
     own = [encoders["qwen3_vl"], encoders["gemma3"]]
-    events = compare(own, rows_of(*own)).compared
+    events = align(own, rows_of(*own)).compared
     moved = events.to(torch.device("cpu"))
     assert all(a.equal(b) for a, b in zip(events.ids_KE, moved.ids_KE, strict=True))

@@ -1,4 +1,4 @@
-"""The tokens and positions that L_DRL compares: `compare(encoders, head_rows)` gives a `Comparison`.
+"""The tokens and positions that L_DRL compares: `align(encoders, head_rows)` gives an `Alignment`.
 
 Members of one tokenizer compare the leading ids that all of them have, on every position. Otherwise they compare where their
 texts agree: positions at which every member has written exactly the same characters. There they compare the tokens that mean
@@ -20,7 +20,7 @@ from gcl.objective.events import Compared, Events, Slice
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Alignment:
     """How the members' outputs are compared.
 
     Attributes:
@@ -64,7 +64,7 @@ class Comparison:
         return len(answers[0]) if rows is None else len(rows[0])
 
 
-def compare(encoders: Sequence[Encoder], head_rows: Sequence[int]) -> Comparison:
+def align(encoders: Sequence[Encoder], head_rows: Sequence[int]) -> Alignment:
     """Compare the tokenizers of a group.
 
     Args:
@@ -77,7 +77,7 @@ def compare(encoders: Sequence[Encoder], head_rows: Sequence[int]) -> Comparison
     tokenizers, ends = [one.preprocessor.tokenizer for one in encoders], [one.end_token for one in encoders]
     vocabulary = shared_vocabulary(tokenizers, head_rows, ends)
     if vocabulary is not None:
-        return Comparison(Slice(vocabulary))
+        return Alignment(Slice(vocabulary))
     texts = tuple(token_bytes(tokenizer) for tokenizer in tokenizers)
     numbers = [{text: index for index, text in reversed([*enumerate(own)]) if text} for own in texts]
     common = sorted(set.intersection(*map(set, numbers)), key=numbers[0].__getitem__)
@@ -87,7 +87,7 @@ def compare(encoders: Sequence[Encoder], head_rows: Sequence[int]) -> Comparison
         )
     ids = [[*(own[text] for text in common), end] for own, end in zip(numbers, ends, strict=True)]
     sizes = tuple(min(len(own), height) for own, height in zip(texts, head_rows, strict=True))
-    return Comparison(Events(tuple(map(torch.tensor, ids)), sizes), texts)
+    return Alignment(Events(tuple(map(torch.tensor, ids)), sizes), texts)
 
 
 def _agreement(texts: Sequence[bytes]) -> int:
