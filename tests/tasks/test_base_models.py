@@ -56,7 +56,7 @@ def project(experiment, tmp_path_factory):
         size = experiment.base_models.vocabulary.value
         write_json(here.vocabulary, vocabulary(questions, answers, experiment.prompt.system.value, size))
         shape = experiment.base_models.models.value["qwen3-vl-2b"]
-        untrained.build(shape, here.vocabulary, (784, 50176), 11, here.untrained("qwen3-vl-2b"))
+        untrained.build("qwen3_vl", shape, here.vocabulary, (784, 50176), 11, here.untrained("qwen3-vl-2b"))
         execution = ExecutionSpec(engine="plain", processes=1, loggers=[])
         for one in (find_run(experiment, run.trained_before[0]), run):
             jobs.train(experiment, one, execution, here.checkpoints(one.id), here.record(one.id))
