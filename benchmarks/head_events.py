@@ -29,7 +29,7 @@ TAUS = [3.0, 2.0]
 
 
 def compared(name: str, vocabulary: int, device: torch.device) -> Compared:
-    """What a candidate compares."""
+    """The slice or the events of a candidate."""
     if name == "slice":
         return Slice(vocabulary)
     shared = int(SHARED[name] * vocabulary)
@@ -67,7 +67,7 @@ def peak_bytes(options: argparse.Namespace, name: str) -> int:
     cuda = options.device.startswith("cuda")
     # Imports and libraries do not count as the candidate's memory.
     step(loss_of(compared(name, 256, torch.device(options.device))), *inputs(options, 256, 8))
-    loss, case = loss_of(compared(name, options.vocabulary, torch.device(options.device))), None
+    loss = loss_of(compared(name, options.vocabulary, torch.device(options.device)))
     case = inputs(options, options.vocabulary, options.rows)
     if cuda:
         torch.cuda.reset_peak_memory_stats()
