@@ -39,7 +39,7 @@ def _options(**changes) -> argparse.Namespace:
     return argparse.Namespace(**{**values, **changes})
 
 
-@pytest.mark.parametrize("name", ["head.py", "step.py"])
+@pytest.mark.parametrize("name", ["head.py", "head_events.py", "step.py"])
 def test_help_shows_how_to_call(name):
     text = _run(name, "--help")
     assert f"python benchmarks/{name} --device cuda" in text and "--repeats" in text
@@ -67,6 +67,18 @@ def test_the_head_is_measured(tmp_path):
     assert beside.keys() >= {"torch, bf16 logits", "torch, fp32 logits"} and beside.keys() <= measured.keys()
     for ratio in beside.values():
         assert 0 < ratio["least"] <= ratio["ratio"] <= ratio["most"] and ratio["beside"] in measured
+
+
+@pytest.mark.slow
+def test_an_index_is_measured_beside_a_slice(tmp_path):
+    arguments = "--rows 32 --vocabulary 512 --hidden 16 24 --repeats 2 --to"
+    _run("head_events.py", *arguments.split(), str(tmp_path / "events.json"))
+    found = json.loads((tmp_path / "events.json").read_text())
+    assert found["settings"]["rows"] == 32 and found["settings"]["chunk"] >= 64
+    first, *others = found["results"]
+    assert first["candidate"] == "slice" and first["time_ratio"] == 1.0 and len(others) == 2
+    for result in others:
+        assert 0 < result["least"] <= result["time_ratio"] <= result["most"] and 0 < result["shared"] < 1
 
 
 @pytest.mark.slow

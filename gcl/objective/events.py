@@ -26,8 +26,9 @@ from gcl.objective.uld import sorted_distance
 
 # Log-probability of a rest without tokens, beside members who have some. Its exponential is 0 in float64, too.
 NEVER = -1e4
-# Logits that a CPU handles at a time, so that scratch buffers stay in its cache.
-BLOCK = 2**21
+# Logits that are handled at a time. A CPU's stay in its cache; an accelerator's scratch stays small beside a chunk.
+BLOCKS = {"cpu": 2**21}
+BLOCK = 2**24
 Kind = Divergence | SampledDivergence
 
 
@@ -193,15 +194,17 @@ class Events:
             if gradient_NE is not None:
                 logp_KNE[k].copy_(gradient_NE)  # by the events; often this very buffer already
         del gradients
-        matched = [None] * len(taus)
-        if kind == "jsd+uld" and self.events > self.shared:
-            p_KNR = [b[:, self.events :] * rest_N[:, None] for b, rest_N in zip(buffers, rest_KN, strict=True)]
-            distance, matched = sorted_distance(p_KNR, taus, wanted)
-            value = value + distance
-            del p_KNR
-        for k, buffer in enumerate(buffers):
-            if wanted[k]:
-                self._to_tokens_(k, buffer, logits_KNV[k], taus[k], rest_KN[k], matched[k])
+        matched: list[Tensor | None] = [None] * len(taus)
+        for rows in _blocks(max(buffers, key=Tensor.numel)):
+            if kind == "jsd+uld" and self.events > self.shared:
+                p_KNR = [
+                    b[rows, self.events :] * rest_N[rows, None] for b, rest_N in zip(buffers, rest_KN, strict=True)
+                ]
+                distance, matched = sorted_distance(p_KNR, taus, wanted)
+                value += distance
+            for k, buffer in enumerate(buffers):
+                if wanted[k]:
+                    self._to_tokens_(k, buffer[rows], logits_KNV[k][rows], taus[k], rest_KN[k][rows], matched[k])
         return value, compared, [buffer if needed else None for buffer, needed in zip(buffers, wanted, strict=True)]
 
     def add_(self, k: int, d_logits_NV: Tensor, gradient_NV: Tensor, weight: float) -> None:
@@ -262,7 +265,7 @@ Compared = Slice | Events
 
 
 def _blocks(buffer_NV: Tensor) -> list[slice]:
-    """Rows that are handled at a time: all of them on an accelerator, few on a CPU."""
+    """Rows that are handled at a time."""
     count, width = buffer_NV.shape
-    size = max(1, count if buffer_NV.device.type != "cpu" else BLOCK // width)
+    size = max(1, BLOCKS.get(buffer_NV.device.type, BLOCK) // width)
     return [slice(start, start + size) for start in range(0, count, size)]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from objective_cases import numeric_gradient, random_logits, relative_error
 
 from gcl.objective.drl import DIVERGENCES, SAMPLED
-from gcl.objective.events import Events, Slice
+from gcl.objective.events import BLOCKS, Events, Slice
 from gcl.objective.group import MemberOutput, Share, group_loss
 from gcl.objective.uld import sorted_distance
 
@@ -50,6 +50,17 @@ def test_value_and_gradients_are_those_of_autograd(taus, kind, frozen):
         assert total.item() == pytest.approx(loss.item(), rel=1e-12)
         for a, b in zip(gradients(total, case), expected, strict=True):
             assert torch.allclose(a, b, rtol=1e-9, atol=1e-13)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_blocks_of_rows_change_nothing(kind, monkeypatch):
+    case = events_case([1.0, 2.0, 3.0]).leaves()
+    whole = case.run(kind)[0]
+    monkeypatch.setitem(BLOCKS, "cpu", 30)  # two rows
+    total = case.run(kind)[0]
+    assert total.item() == pytest.approx(whole.item(), rel=1e-14)
+    for a, b in zip(gradients(total, case), gradients(whole, case), strict=True):
+        assert torch.allclose(a, b, rtol=1e-12, atol=1e-15)
 
 
 @pytest.mark.parametrize("kind", KINDS)
