@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from gcl.experiment.methods.base_model import base_run
 from gcl.experiment.methods.competition import find_group, group_run
@@ -44,9 +44,19 @@ def component_runs(experiment: Experiment, dataset: str, seed: int) -> list[RunS
     return [group_run(experiment, dataset, components.pair.value.models, row, seed) for row in components.rows.value]
 
 
-def base_runs(experiment: Experiment, dataset: str) -> list[RunSpec]:
-    """The models of Table 2 before any training."""
-    return [base_run(experiment, dataset, model) for model in experiment.components.pair.value.models]
+def base_runs(experiment: Experiment, dataset: str, models: Iterable[str]) -> list[RunSpec]:
+    """Models before any training, each once."""
+    return [base_run(experiment, dataset, model) for model in dict.fromkeys(models)]
+
+
+def group_models(experiment: Experiment, dataset: str) -> list[str]:
+    """The models of all groups of Table 1 or 3, each once."""
+    return list(dict.fromkeys(model for group in experiment.groups[dataset].value for model in group.models))
+
+
+def reported_models(runs: Iterable[RunSpec]) -> list[str]:
+    """The first members' models, by which arms are reported, each once."""
+    return list(dict.fromkeys(run.members[0].model for run in runs))
 
 
 def exchanged_runs(experiment: Experiment, dataset: str) -> list[RunSpec]:

@@ -31,7 +31,7 @@ def _encoders_table(experiment: Experiment, metrics: Metrics, results: Path) -> 
 
 
 TABLE_BUILDERS: dict[str, Callable[[Experiment, Metrics, Path], ResultTable]] = {
-    "headline": lambda e, m, _: component_table(e, "headline", ["snei"], m, checks=True),
+    "headline": lambda e, m, _: component_table(e, "headline", ["snei"], m, exchanged=True),
     "before_after": lambda e, m, _: before_after_table(e, m),
     "table1": lambda e, m, _: group_table(e, "table1", "snei", m),
     "table2": lambda e, m, _: component_table(e, "table2", list(e.groups), m),

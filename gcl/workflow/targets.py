@@ -66,10 +66,27 @@ def _components(grid: Any, experiment: "Experiment", *datasets: str) -> list["Ru
     return found
 
 
+def _with_bases(grid: Any, experiment: "Experiment", *datasets: str) -> list["RunSpec"]:
+    """Table 2's runs, and its models before any training."""
+    models = experiment.components.pair.value.models
+    bases = [run for dataset in datasets for run in grid.base_runs(experiment, dataset, models)]
+    return bases + _components(grid, experiment, *datasets)
+
+
+def _arms(grid: Any, experiment: "Experiment", dataset: str, runs: list["RunSpec"]) -> list["RunSpec"]:
+    """Runs of arms, and their models before any training."""
+    return grid.base_runs(experiment, dataset, grid.reported_models(runs)) + runs
+
+
+def _scaling_with_bases(grid: Any, experiment: "Experiment") -> list["RunSpec"]:
+    dataset, models = experiment.scaling.dataset.value, experiment.scaling.pair.value.models
+    return (grid.base_runs(experiment, dataset, models) if _scaled(experiment) else []) + _SCALING(experiment)
+
+
 def _before_after(grid: Any, experiment: "Experiment") -> list["RunSpec"]:
     found = []
     for dataset in experiment.groups:
-        found += [grid.base_run(experiment, dataset, model) for model in experiment.models]
+        found += grid.base_runs(experiment, dataset, experiment.models)
         found += _baselines(experiment, dataset, list(experiment.models))
     return found
 
@@ -89,6 +106,10 @@ def _groups(dataset: str) -> Callable[["Experiment"], list["RunSpec"]]:
     return runs
 
 
+def _groups_with_bases(dataset: str) -> Callable[["Experiment"], list["RunSpec"]]:
+    return _with_grid(lambda grid, e: grid.base_runs(e, dataset, grid.group_models(e, dataset)) + _groups(dataset)(e))
+
+
 def _baselines(experiment: "Experiment", dataset: str, models: Sequence[str]) -> list["RunSpec"]:
     from gcl.experiment.methods.fine_tuning import sft_run
 
@@ -100,9 +121,11 @@ def _sweeps(*names: str) -> Callable[["Experiment"], list["RunSpec"]]:
 
 
 _ON_SNEI = _with_grid(lambda grid, e: _components(grid, e, "snei"))
+_ON_SNEI_WITH_BASES = _with_grid(lambda grid, e: _with_bases(grid, e, "snei"))
 _SCALING = _with_grid(lambda g, e: [r for kinds in g.scaling_runs(e).values() for runs in kinds.values() for r in runs])
 _CONTROLS = {"settings": lambda e: [e.controls.model_dump()]}
 _CONTROL_ARMS = _with_grid(lambda grid, e: [r for arm in e.controls.arms.value for r in grid.arm_runs(e, arm.run)])
+_RATES = _with_grid(lambda g, e: [r for points in g.rate_runs(e).values() for r in points.values()])
 _BEST_ARMS = _with_grid(lambda grid, e: [r for runs in grid.best_runs(e).values() for r in runs])
 _MGSD = {
     "runs": _with_grid(lambda grid, e: grid.planning_runs(e)),
@@ -114,35 +137,37 @@ TARGETS = {
     for target in (
         Target(
             "headline", "What each part of GCL adds on SNEI (Table 2)", "table",
-            _with_grid(lambda grid, e: grid.base_runs(e, "snei") + _components(grid, e, "snei")),
+            _ON_SNEI_WITH_BASES,
             exchanged=_with_grid(lambda grid, e: grid.exchanged_runs(e, "snei")),
         ),
         Target("before_after", "Every model before and after SFT", "table", _with_grid(_before_after)),
-        Target("table1", "GCL groups on SNEI (Table 1)", "table", _groups("snei")),
+        Target("table1", "GCL groups on SNEI (Table 1)", "table", _groups_with_bases("snei")),
         Target(
             "table2", "What each part of GCL adds (Table 2)", "table",
-            _with_grid(lambda grid, e: _components(grid, e, *e.groups)),
+            _with_grid(lambda grid, e: _with_bases(grid, e, *e.groups)),
         ),
-        Target("table3", "GCL groups on MUSON (Table 3)", "table", _groups("muson")),
+        Target("table3", "GCL groups on MUSON (Table 3)", "table", _groups_with_bases("muson")),
         Target(
-            "controls", "Where does the gain come from?", "table", _CONTROL_ARMS, **_CONTROLS,
+            "controls", "Where does the gain come from?", "table", **_CONTROLS,
+            runs=_with_grid(lambda grid, e: _arms(grid, e, e.controls.dataset.value, _CONTROL_ARMS(e))),
         ),
         Target(
             "rates", "Action-F1 of every arm at a few rates, on data that is for choosing them alone", "table", **_CONTROLS,
-            runs=_with_grid(lambda grid, e: [r for points in grid.rate_runs(e).values() for r in points.values()]),
+            runs=_with_grid(lambda grid, e: _arms(grid, e, e.controls.tuning.value, _RATES(e))),
             possible=lambda e: bool(e.controls.tuning.value), needs="controls.tuning", apart="rates",
         ),
         Target(
-            "controls_best", "Where does the gain come from? Every arm at its own best rate", "table", _BEST_ARMS,
-            **_CONTROLS,
+            "controls_best", "Where does the gain come from? Every arm at its own best rate", "table", **_CONTROLS,
+            runs=_with_grid(lambda grid, e: _arms(grid, e, e.controls.dataset.value, _BEST_ARMS(e))),
             possible=lambda e: bool(e.controls.best.value), needs="controls.best",
         ),
         Target(
-            "scaling", "How the gain depends on the number of training scenes", "table", _SCALING,
+            "scaling", "How the gain depends on the number of training scenes", "table",
+            _with_grid(_scaling_with_bases),
             possible=_scaled, needs="scaling.dataset",
         ),
         Target(
-            "encoders", "How much Action-F1 depends on its encoder (Table 2 on SNEI)", "table", _ON_SNEI,
+            "encoders", "How much Action-F1 depends on its encoder (Table 2 on SNEI)", "table", _ON_SNEI_WITH_BASES,
             settings=lambda e: [encoder.model_dump() for encoder in e.evaluation.encoders.value],
         ),
         Target(PLANNING_TABLE, "MGSD: planning from pixels, taught by the symbolic state", "table", **_MGSD),

@@ -52,7 +52,10 @@ def constant(run: RunSpec, role: str) -> float:
 def social_runs(experiment: Experiment) -> list[RunSpec]:
     """All trainings on social scenes, and the base models."""
     trained = [run for run in all_runs(experiment).values() if run.dataset != PLANNING]
-    return [*trained, *(base_run(experiment, name, model) for name in experiment.groups for model in experiment.models)]
+    return [
+        *trained,
+        *(base_run(experiment, name, model) for name in experiment.datasets for model in experiment.models),
+    ]
 
 
 def fake_metrics(experiment: Experiment, score: Score = constant) -> dict[str, dict[str, Any]]:

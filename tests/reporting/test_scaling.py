@@ -30,14 +30,15 @@ def by_scenes(run, role):
 
 def test_each_row_is_of_its_scenes_role_and_method():
     found = frame(scaling_table(EXPERIMENT, typed(fake_metrics(EXPERIMENT, by_scenes))))
-    assert found["scenes"].astype(int).tolist() == [scenes for scenes in SCENES for _ in range(4)]
-    for _, row in found.iterrows():
+    assert found["scenes"].astype(int).tolist() == [0, 0, *(scenes for scenes in SCENES for _ in range(4))]
+    assert found["method"].tolist()[:2] == ["base model"] * 2 and found["action_f1"].tolist()[:2] == [0.5, 0.53]
+    for _, row in found[2:].iterrows():
         scenes, alone = int(row["scenes"]), row["method"] == "SFT"
         expected = 0.5 + scenes / 5000 + 0.03 * (row["role"] == "guide") + (0 if alone else 5 / (scenes + 50))
         assert row["action_f1"] == pytest.approx(expected)
         if not alone:
             assert row["gain_sft"] == pytest.approx(5 / (scenes + 50))
-    assert found["gain_sft"].isna().tolist() == (found["method"] == "SFT").tolist()
+    assert found["gain_sft"].isna().tolist() == found["method"].isin(["SFT", "base model"]).tolist()
 
 
 def test_the_whole_split_is_the_default_run():

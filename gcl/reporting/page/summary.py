@@ -92,7 +92,7 @@ def _controls(table: ResultTable) -> Iterator[str]:
     score = next(column.name for column in table.columns if column.kind == "score")
     arms = "; ".join(f"{c['arm']} {signed(c['gain_rate'].mean)} (p = {c['p_rate']:.3f})" for c in sure)
     yield (
-        f"Against SFT at the same learning rate, over {_count(table.rows[0].seeds, 'seed')}, "
+        f"Against SFT at the same learning rate, over {_count(max(row.seeds for row in table.rows), 'seed')}, "
         f"{len(sure) or 'none'} of {len(compared)} arms "
         f"{'differs' if len(sure) < 2 else 'differ'} in {header(score)} at a level of {_LEVEL}, corrected for their number"
         f"{': ' + arms if arms else ''}."

@@ -21,8 +21,8 @@ class ArmRow:
     Attributes:
         cells: words and numbers that are no scores, by column.
         scores: by metric; None where the arm has none.
-        against: keys of the arms that it is compared with, by comparison; None where there is none. The first one marks
-            its scores.
+        against: keys of the arms that it is compared with, by comparison; None, or nothing, where there is none. The first
+            one marks its scores.
         paper: published values by metric.
         seeds: how many trainings it stands for.
     """
@@ -92,7 +92,7 @@ def _tests(arms: Mapping[Hashable, ArmRow], label: str, metric: str, resamples: 
     """The cells of one comparison, by arm: the difference, and its p corrected over all arms that have one."""
     gains = {}
     for key, arm in arms.items():
-        other = arms.get(arm.against[label])
+        other = arms.get(arm.against.get(label))
         gains[key] = arm.scores[metric].gain_over(other.scores[metric], resamples) if other else None
     corrected = holm([gain.p if gain else math.nan for gain in gains.values()])
     return {

@@ -8,14 +8,14 @@ Each takes the metrics of all its runs and raises DataError if these are not com
 the rate of its SFT control. So the rate alone could help.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 from gcl.errors import ConfigError
 from gcl.evaluation.metric_registry import header, ranking, scores_of
-from gcl.experiment.grid import arm_runs, best_runs, rate_runs
+from gcl.experiment.grid import arm_runs, base_runs, best_runs, rate_runs, reported_models
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment
-from gcl.reporting.estimates import PooledScore, pooled
+from gcl.reporting.estimates import BASE, PooledScore, pooled
 from gcl.reporting.metrics import Metrics
 from gcl.reporting.tables.arms import ArmRow, arms_table, tested_columns
 from gcl.reporting.tables.assemble import identity, score_column
@@ -54,14 +54,17 @@ def rates_table(experiment: Experiment, metrics: Metrics) -> ResultTable:
     `choice` is `best` for the arm's largest ranking score, of equal ones at the smaller rate. It is `taken` for the rate in
     `controls.best`.
     """
-    taken, arms, others = experiment.controls.best.value, {}, []
-    first, spelled = ranking(experiment, experiment.controls.tuning.value)
-    for name, points in rate_runs(experiment).items():
+    taken, others, tried = experiment.controls.best.value, [], rate_runs(experiment)
+    dataset = str(experiment.controls.tuning.value)
+    first, spelled = ranking(experiment, dataset)
+    runs = [run for points in tried.values() for run in points.values()]
+    arms = _base_arms(experiment, metrics, dataset, runs, [first], choice=EMPTY)
+    for name, points in tried.items():
         scores = {ratio: arm_score(experiment, metrics, [run], first) for ratio, run in points.items()}
         best = max(sorted(scores), key=lambda ratio: scores[ratio].mean)
         for ratio, score in scores.items():
             words = [word for word, which in (("best", best), ("taken", taken.get(name))) if which == ratio]
-            cells = {"dataset": experiment.controls.tuning.value, "arm": name, "lr_ratio": ratio}
+            cells = {"dataset": dataset, "arm": name, "lr_ratio": ratio}
             cells["choice"] = ", ".join(words) or EMPTY
             arms[name, ratio] = ArmRow(cells, {first: score}, seeds=1)
             if words == ["best"]:
@@ -74,6 +77,20 @@ def rates_table(experiment: Experiment, metrics: Metrics) -> ResultTable:
     choice = ResultColumn(name="choice", header="Choice", kind="text")
     columns = [*identity("dataset", "arm"), _RATE, score_column(first, spelled), choice]
     return arms_table(experiment, "rates", columns, arms, metrics, notes)
+
+
+def _base_arms(
+    experiment: Experiment, metrics: Metrics, dataset: str, runs: Iterable[RunSpec], names: Sequence[str], **words: str
+) -> dict[Hashable, ArmRow]:
+    """Rows of the models that arms are reported by, before any training, compared with nothing; `words` are more cells."""
+    arms: dict[Hashable, ArmRow] = {}
+    models = reported_models(runs)
+    for run in base_runs(experiment, dataset, models):
+        model = run.members[0].model
+        arm = BASE["base"] if len(models) == 1 else f"{BASE['base']} {model}"
+        scores = {name: arm_score(experiment, metrics, [run], name) for name in names}
+        arms["base", model] = ArmRow({"dataset": dataset, "arm": arm, "lr_ratio": None} | words, scores, seeds=1)
+    return arms
 
 
 def arm_score(experiment: Experiment, metrics: Metrics, runs: Sequence[RunSpec], metric: str) -> PooledScore:
@@ -95,7 +112,8 @@ def _compared(
     against = {"sft": dict.fromkeys(others, first), **against}
     dataset = experiment.controls.dataset.value
     names = scores_of(experiment, dataset)
-    arms = {
+    arms = _base_arms(experiment, metrics, dataset, [own[0] for own in runs.values()], names)
+    arms |= {
         arm: ArmRow(
             {"dataset": dataset, "arm": arm, "lr_ratio": _ratio(experiment, own[0])},
             {metric: arm_score(experiment, metrics, own, metric) for metric in names},

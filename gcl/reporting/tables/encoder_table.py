@@ -25,7 +25,7 @@ from gcl.workflow.targets import TARGETS
 
 
 def encoders_table(experiment: Experiment, metrics: Metrics, results: Path) -> ResultTable:
-    """One row per encoder, method and role of the components' pair on SNEI.
+    """One row per encoder, method and role of the components' pair on SNEI, base models first.
 
     Raises:
         DataError: if the metrics were made from other answers.
@@ -45,19 +45,21 @@ def encoders_table(experiment: Experiment, metrics: Metrics, results: Path) -> R
         def score(
             variant: str, role: str, metric: str, pictures: Pictures, seeds: tuple[int, ...], scorer: BertF1 = scorer
         ) -> PooledScore:
-            wanted = [getattr(pair, role)] if variant == "sft" else list(pair.models)
+            alone = variant in ("base", "sft")
+            wanted = [getattr(pair, role)] if alone else list(pair.models)
             own = [
                 run
                 for run in runs
                 if variant in (run.method, run.variant)
                 and wanted == [m.model for m in run.members]
-                and run.seed in seeds
+                and (run.seed in seeds or run.feed is None)
             ]
-            by_run = [answers[run.id]["solo" if variant == "sft" else role] for run in own]
+            by_run = [answers[run.id]["solo" if alone else role] for run in own]
             scores = [scorer(*zip(*(said[scene] for scene in sorted(said)), strict=True)) for said in by_run]
             return PooledScore.of([run.id for run in own], scores, resamples)
 
-        rows += component_rows(experiment, "snei", columns, score, encoder=_words(encoder))
+        for kind in ("base", "own"):
+            rows += component_rows(experiment, "snei", columns, score, kind, encoder=_words(encoder))
     return result_table(experiment, "encoders", columns, rows, metrics)
 
 

@@ -19,13 +19,13 @@ from gcl.reporting.tables.result_table import ResultColumn, ResultRow, ResultTab
 
 
 def component_table(
-    experiment: Experiment, name: str, datasets: Sequence[str], metrics: Metrics, checks: bool = False
+    experiment: Experiment, name: str, datasets: Sequence[str], metrics: Metrics, exchanged: bool = False
 ) -> ResultTable:
-    """Table 2: the gain of each part of the objective, one row per data set, method and role.
+    """Table 2: the gain of each part of the objective, one row per data set, method and role, base models first.
 
     Args:
-        checks: add rows of base models, and of members that saw the pictures of other scenes. The latter are compared with
-            the same member on its own pictures. Only a model that looks is worse there.
+        exchanged: add rows of members that saw the pictures of other scenes. They are compared with the same member on its
+            own pictures. Only a model that looks is worse there.
     """
     shown = paper_values_shown(experiment)
     columns = identity("dataset", "method", "model", "role") + [
@@ -35,10 +35,9 @@ def component_table(
     rows = []
     for dataset in datasets:
         score = partial(member_score, experiment, metrics, dataset, experiment.components.pair.value)
-        if checks:
-            rows += component_rows(experiment, dataset, columns, score, "base")
+        rows += component_rows(experiment, dataset, columns, score, "base")
         rows += component_rows(experiment, dataset, columns, score)
-    if checks:
+    if exchanged:
         rows += component_rows(experiment, datasets[0], columns, score, "exchanged")
     return result_table(experiment, name, columns, rows, metrics, looking_notes(rows))
 
@@ -84,10 +83,11 @@ def component_rows(
 
 
 def group_table(experiment: Experiment, name: str, dataset: str, metrics: Metrics) -> ResultTable:
-    """Table 1 or 3: one row per group, with its members' ranking scores alone (SFT) and in competition (GCL)."""
+    """Table 1 or 3: one row per group, with its members' ranking scores untrained, alone (SFT) and in competition (GCL)."""
     shown, resamples = paper_values_shown(experiment), experiment.evaluation.bootstrap.value
     columns = identity("dataset", "regime", "learner", "guide")
     columns += [ResultColumn(name=f"tau_{role}", header=f"τ {role}", kind="tau") for role in ROLES]
+    columns += [score_column(f"base_{role}", f"Base {role}", compared=False) for role in ROLES]
     columns += [
         score_column(f"{method}_{role}", f"{method.upper()} {role}", compared=method == "gcl", paper=shown)
         for method in ("sft", "gcl")
@@ -96,18 +96,20 @@ def group_table(experiment: Experiment, name: str, dataset: str, metrics: Metric
     columns += [ResultColumn(name=f"gain_{role}", header=f"Gain {role}", kind="difference") for role in ROLES]
     rows, swapped = [], []
     for group in experiment.groups[dataset].value:
-        sft, gcl = (
+        base, sft, gcl = (
             {role: member_score(experiment, metrics, dataset, group, variant, role) for role in ROLES}
-            for variant in ("sft", "full")
+            for variant in ("base", "sft", "full")
         )
         cells = {"dataset": dataset, "regime": group.regime, "learner": group.learner, "guide": group.guide}
         for place, role in enumerate(ROLES):
             paper = {m: paper_group(dataset, group, m, role) if shown else None for m in ("sft", "gcl")}
             cells[f"tau_{role}"] = group.tau[place]
+            cells[f"base_{role}"] = score_cell(base[role], None, resamples, None, base[role].runs)
             cells[f"sft_{role}"] = score_cell(sft[role], None, resamples, paper["sft"], sft[role].runs)
-            cells[f"gcl_{role}"] = score_cell(gcl[role], sft[role], resamples, paper["gcl"])
+            trained = [*gcl[role].runs, *sft[role].runs]
+            cells[f"gcl_{role}"] = score_cell(gcl[role], sft[role], resamples, paper["gcl"], trained)
             cells[f"gain_{role}"] = gcl[role].mean - sft[role].mean
-        rows.append(row(cells, [*sft.values(), *gcl.values()], len(experiment.seeds.value)))
+        rows.append(row(cells, [*base.values(), *sft.values(), *gcl.values()], len(experiment.seeds.value)))
         if sft["learner"].mean > sft["guide"].mean:  # AGO lets the worse one learn
             swapped.append(f"{group.learner} / {group.guide}")
     note = "Roles are the paper's. By the baselines measured here the learner is the better model in:"
