@@ -10,7 +10,8 @@ from conftest import ROOT
 from PIL import Image
 
 from gcl.cli.main import main
-from gcl.evaluation.predict import chosen_questions, find_member, predict
+from gcl.evaluation.asked_member import find_member
+from gcl.evaluation.predict import chosen_questions, predict
 from gcl.experiment.execution import execution_spec
 from gcl.experiment.load import load_experiment
 from gcl.experiment.places import places, results_at
@@ -138,6 +139,6 @@ def test_three_turns_work_as_five_do(project, capsys):
 
     found = find_member(f"results/miniature/checkpoints/{sft.id}/solo")
     questions = chosen_questions(found.file, None, None)
-    (said,) = predict(found, ["download/images/0.png"], questions, batch_size=1, max_new_tokens=4)
+    (said,) = predict(found, [[("download/images/0.png", None)]], questions, batch_size=1, max_new_tokens=4)
     assert list(said.answers) == list(TURNS) and said.action is not None
     assert f"[{said.action}]" in next(line for line in str(said).splitlines() if line.strip().startswith("next_move"))

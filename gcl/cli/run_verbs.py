@@ -116,7 +116,8 @@ def score(
 
 
 def predict(
-    *, checkpoint: str, image: Annotated[list[str], Parameter(consume_multiple=(1, None))],
+    *, checkpoint: str, image: Annotated[list[str] | None, Parameter(consume_multiple=(1, None))] = None,
+    picture: list[str] | None = None, no_image: Annotated[bool, Parameter(negative="")] = False,
     turn: list[str] | None = None, question: list[str] | None = None, dataset: str | None = None,
     batch_size: Count | None = None, max_new_tokens: Count | None = None, as_json: Json = False,
     scale: Scale = None,
@@ -127,19 +128,26 @@ def predict(
 
         gcl predict --checkpoint results/miniature/checkpoints/snei/sft/qwen3-vl-4b/default/seed0/solo --image photo.png
         find photos -name '*.jpg' | gcl predict --checkpoint DIR --image - --json
+        gcl predict --checkpoint DIR --picture 'front camera=a.png' --picture 'rear camera=b.png'
 
     Args:
         checkpoint: A member, `results/<scale>/checkpoints/<run>/<role>`; or a base model: folder or hub id[@commit].
-        image: Pictures; - reads paths from standard input, one a line.
+        image: Pictures, each of another moment; - reads paths from standard input, one a line.
+        picture: One of several pictures of one moment, [NAME=]PATH, in their order; can be repeated.
+        no_image: Ask in words alone.
         turn: Ask this one of the member's questions, such as action; can be repeated. By default all are asked.
-        question: Ask this, in your own words; can be repeated.
+        question: Ask this, in your own words; can be repeated. After its turns, where the member reads a dialogue.
         dataset: Base models only: read actions with the closed list of this data set of config.yaml.
-        batch_size: Pictures answered together, then printed. By default as in the evaluation.
+        batch_size: Moments answered together, then printed. By default as in the evaluation.
         max_new_tokens: Longest answer, in tokens. By default as in the evaluation.
     """
-    from gcl.evaluation import predict
+    from gcl.evaluation import asked_member, predict
 
-    found = predict.find_member(checkpoint)
+    if [bool(image), bool(picture), no_image].count(True) != 1:
+        raise ConfigError(
+            "say what is shown: --image for pictures of a moment each, --picture for several of one moment, or --no-image"
+        )
+    found = asked_member.find_member(checkpoint)
     if found.file is None:
         found = _asked_as_configured(found, dataset, scale)
     elif dataset or scale:
@@ -148,15 +156,17 @@ def predict(
     questions = predict.chosen_questions(found.file, turn, question)
     batch_size = batch_size or found.file.asked.batch_size
     longest = max_new_tokens or found.file.asked.max_new_tokens
-    images = predict.image_paths(image, sys.stdin.buffer)
-    total = None if STDIN in image else len(image)
-    answers = predict.predict(found, images, questions, batch_size=batch_size, max_new_tokens=longest)
+    if image:
+        moments, total = predict.moments(image, sys.stdin.buffer), None if STDIN in image else len(image)
+    else:
+        moments, total = [[predict.named_picture(argument) for argument in picture or ()]], 1
+    answers = predict.predict(found, moments, questions, batch_size=batch_size, max_new_tokens=longest)
     predict.show(answers, total, as_json=as_json)
 
 
 def _asked_as_configured(found: Any, dataset: str | None, scale: str | None) -> Any:
     """A base model with the questions of config.yaml: that of this folder, or the project's own."""
-    from gcl.evaluation.predict import base_member
+    from gcl.evaluation.asked_member import base_member
     from gcl.experiment.load import experiment_anywhere
     from gcl.tasks.social_task import SocialTask
 

@@ -11,7 +11,7 @@ from typing import Annotated
 
 from cyclopts import Group, Parameter, validators
 
-from gcl.cli.arguments import Changes, Count, Json, Positive, Results, Scale, opened
+from gcl.cli.arguments import Changes, Count, CountOrNone, Json, Positive, Results, Scale, opened
 from gcl.errors import ConfigError
 
 # A third of an A100's bfloat16 peak (312), as well-tuned trainings reach. An RTX 8000 has a peak of 130 in float16.
@@ -75,7 +75,7 @@ def runs(run: str | None = None, /) -> None:
 def plan(
     *targets: str, memory: Annotated[str | None, _Instead] = None, disk: Annotated[bool, _Instead] = False,
     scale: Scale = None, results: Results = Path("results"), tflops: Positive = TFLOPS, tokens: Count | None = None,
-    as_json: Json = False, changes: Changes = (),
+    pictures: CountOrNone | None = None, as_json: Json = False, changes: Changes = (),
 ) -> None:  # fmt: skip
     """Say what would run, why, and what it takes; nothing is started.
 
@@ -89,7 +89,8 @@ def plan(
         memory: Memory per GPU of the run with this id (see gcl runs).
         disk: Disk for the checkpoints of all runs.
         tflops: 10^12 operations a second that a GPU keeps up, where nothing was measured.
-        tokens: With --memory: longest input, image included, if you know it.
+        tokens: With --memory: longest input, images included, if you know it.
+        pictures: With --memory: most pictures of an input. By default those of the data, or 1 where it is not here.
     """
 
     experiment = opened(scale=scale)
@@ -102,7 +103,13 @@ def plan(
         from gcl.operations.model_sizes import model_configs
 
         configs, notes = model_configs(run, experiment)
-        needed = memory_plan(run, execution, configs, tokens, notes)
+        from gcl.operations.pictures import most_pictures
+
+        pictures = most_pictures(run, experiment) if pictures is None else pictures
+        if pictures is None:
+            notes = [*notes, f"the data of {run.dataset} is not here: one picture an input is assumed (see --pictures)"]
+            pictures = 1
+        needed = memory_plan(run, execution, configs, tokens, notes, pictures)
         print(json.dumps(needed.to_dict(), indent=2) if as_json else needed.table())
     elif disk:
         from gcl.experiment.grid import all_runs

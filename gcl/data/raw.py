@@ -110,15 +110,24 @@ def scene_record(
         turns: question and answer. A question is None where it is as in config.yaml.
         action: a label beside the answer, if the data has one.
     """
-    if len(pictures) == 1 and pictures[0][1] is None:
-        shown: dict[str, Any] = {"image": pictures[0][0]}
-    else:
-        shown = {"images": [{"path": path} | ({"name": name} if name else {}) for path, name in pictures]}
     words = {
         turn: ({} if question is None else {"question": question}) | {"answer": answer}
         for turn, (question, answer) in turns.items()
     }
-    return {"id": id, **shown, "split": split, **({"action": action} if action else {}), "turns": words}
+    return {
+        "id": id,
+        **picture_fields(pictures),
+        "split": split,
+        **({"action": action} if action else {}),
+        "turns": words,
+    }
+
+
+def picture_fields(pictures: Sequence[tuple[str, str | None]]) -> dict[str, Any]:
+    """The path and name of each picture as a record has them: one without a name as "image", all others as "images"."""
+    if len(pictures) == 1 and pictures[0][1] is None:
+        return {"image": pictures[0][0]}
+    return {"images": [{"path": path} | ({"name": name} if name else {}) for path, name in pictures]}
 
 
 def unfit(text: str | None, field: str, where: str) -> list[Problem]:

@@ -1,14 +1,12 @@
-"""Ask a member about any picture: `gcl predict`, here `show(predict(find_member(name), ...))`.
+"""Ask a member about any pictures: `gcl predict`, here `show(predict(find_member(name), ...))`.
 
-A trained member's folder alone says how to ask it (gcl/training/member_file.py). The evaluation asks alike, and its code
-answers (gcl/evaluation/generate.py). So a picture of the test split gets the answers of its predictions file. In low
-precision a text can depend on the other prompts of a batch. `gcl predict` asks one turn at a time, the pictures of a batch
-together. Any other model is a base model: `base_member` says how to ask it.
+The evaluation asks alike, and its code answers (gcl/evaluation/generate.py). So a picture of the test split gets the answers
+of its predictions file. In low precision a text can depend on the other prompts of a batch. `gcl predict` asks one turn at a
+time, the moments of a batch together. gcl/evaluation/asked_member.py finds the member.
 """
 
 import json
 import os
-import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,46 +19,37 @@ from transformers.utils.logging import disable_progress_bar
 
 from gcl.data.encoding import Encoder
 from gcl.data.images import PictureError
-from gcl.data.scenario import Picture, Scenario, Turn
-from gcl.errors import CheckpointError, ConfigError, DataError
-from gcl.evaluation.generate import Answer, answers, load_member
+from gcl.data.raw import picture_fields
+from gcl.data.scenario import Exchange, Picture, Scenario, Turn
+from gcl.errors import ConfigError, DataError
+from gcl.evaluation.asked_member import Found
+from gcl.evaluation.generate import Answer, after, answers, load_member
 from gcl.evaluation.scorers.accuracy import NO_ACTION
 from gcl.experiment.actions import named_action
 from gcl.experiment.marks import marks
-from gcl.experiment.schema import Experiment
 from gcl.experiment.weights import Weights
-from gcl.files import STDIN, read_json
-from gcl.models.backbone import ADAPTER
-from gcl.training.member_file import MEMBER_FILE, MemberFile, Questions, read_member_file
+from gcl.files import STDIN
+from gcl.training.member_file import MemberFile
 
+Moment = Sequence[tuple[str, str | None]]  # path, as it was given, and name of each picture
 _LONGEST = 20  # signs of a question's name that stands beside its answer
-_EXAMPLE = "results/<scale>/checkpoints/<run>/<role>"
-_HUB_ID = re.compile(r"(?P<path>[\w.-]+/[\w.-]+)(@(?P<commit>[\w.-]+))?")
-
-
-@dataclass(frozen=True)
-class Found:
-    """A model that can be asked: its weights, and the file that says how to ask it. A base model has no such file."""
-
-    source: Weights
-    file: MemberFile | None
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """A member's answers about one picture.
+    """A member's answers about one moment.
 
     Attributes:
-        image: its path as it was given.
+        pictures: paths as they were given, and names.
         answers: text by the question's name, in the order in which they were asked.
         action: entry of the data set's closed list that an answer names, as scoring reads it. None where there is no
             such list or its turn was not asked.
         named_in: the turn whose answer names the action.
         unfinished: names of the questions whose answers were cut at the longest length.
-        problem: the reason and the remedy where the picture cannot be used; there are no answers then.
+        problem: the picture that cannot be used, the reason and the remedy; there are no answers then.
     """
 
-    image: str
+    pictures: Moment
     answers: Mapping[str, str]
     action: str | None = None
     named_in: str | None = None
@@ -70,11 +59,13 @@ class Prediction:
     def to_dict(self) -> dict[str, object]:
         """For JSON."""
         answers, unfinished = dict(self.answers), list(self.unfinished)
-        return {"image": self.image, "answers": answers, "action": self.action, "unfinished": unfinished}
+        said = {"answers": answers, "action": self.action, "unfinished": unfinished}
+        return picture_fields(self.pictures) | said
 
     def __str__(self) -> str:
         width = max((len(turn) for turn in self.answers if len(turn) <= _LONGEST), default=0) + 4
-        lines = [_printable(self.image)]
+        named = [f"{name}: {path}" if name else path for path, name in self.pictures]
+        lines = [_printable(", ".join(named) or "(no picture)")]
         for turn, text in self.answers.items():
             after = f" [{self.action}]" if turn == self.named_in and self.action else ""
             after += " (cut: the longest length was reached)" if turn in self.unfinished else ""
@@ -84,68 +75,6 @@ class Prediction:
             # Further lines of an answer stand below its first.
             lines.append(f"  {turn:<{width - 2}}" + (text or "(empty)").replace("\n", "\n" + " " * width) + after)
         return "\n".join(lines)
-
-
-def find_member(name: str) -> Found:
-    """The model that is meant.
-
-    Args:
-        name: the folder of a trained member, of a run with one member, or of a base model. Or a base model's hub id,
-            which may end with @commit.
-
-    Raises:
-        CheckpointError: if it is none of these, or has lost its weights. A run with several members raises it with
-            their names.
-    """
-    folder = Path(name)
-    if not folder.is_dir():
-        hub = _HUB_ID.fullmatch(name)
-        if hub and not folder.parent.is_dir():  # nobody's name on the hub, but a folder here
-            return Found(Weights(path=hub["path"], revision=hub["commit"] or "main"), None)
-        raise CheckpointError(f"{name}: no such folder; give a trained member's, {_EXAMPLE}, a model's, or a hub id")
-    if (folder / MEMBER_FILE).is_file():
-        return _with_weights(folder, read_member_file(folder))
-    members = {path.parent: read_member_file(path.parent) for path in sorted(folder.glob(f"*/{MEMBER_FILE}"))}
-    if len(members) > 1:
-        choices = " or ".join(f"--checkpoint {place} ({file.model})" for place, file in members.items())
-        raise CheckpointError(f"{folder}: a run of {len(members)} members; choose one: {choices}")
-    for place, file in members.items():
-        return _with_weights(place, file)
-    record = folder.resolve().parent / "run.json"  # the name of "." says nothing
-    if record.is_file():
-        raise _unexplained(folder, record)
-    if not (folder / "config.json").is_file():
-        raise CheckpointError(
-            f"{folder}: neither {MEMBER_FILE} nor config.json in it; give the folder that a training has left, {_EXAMPLE}, "
-            "or a model's"
-        )
-    return Found(Weights(path=name), None)
-
-
-def base_member(found: Found, experiment: Experiment, asked: Questions) -> Found:
-    """A base model, asked as an experiment's members are.
-
-    Args:
-        found: from `find_member`.
-        experiment: says the system message, the size of pictures and the precision.
-        asked: the questions of a data set.
-    """
-    training, source = experiment.training, found.source
-    file = MemberFile(
-        run=None,
-        scale=experiment.scale,
-        role="base",
-        model=str(source),
-        base=source.path,
-        revision=source.revision,
-        lr=0.0,
-        system=experiment.prompt.system.value,
-        pixels=training.pixels.value,
-        precision=training.precision.value,
-        context=experiment.prompt.context.value,
-        asked=asked,
-    )
-    return Found(source, file)
 
 
 def chosen_questions(file: MemberFile, turns: Sequence[str] | None, own: Sequence[str] | None) -> dict[str, str]:
@@ -181,54 +110,81 @@ def chosen_questions(file: MemberFile, turns: Sequence[str] | None, own: Sequenc
     return chosen | {text: text for text in own or ()}
 
 
-def image_paths(arguments: Iterable[str], stdin: Iterable[bytes]) -> Iterator[str]:
-    """Paths as given. `STDIN` stands for those on standard input, one a line, read when they are needed."""
+def moments(arguments: Iterable[str], stdin: Iterable[bytes]) -> Iterator[Moment]:
+    """One picture each, by paths as given. `STDIN` stands for those on standard input, one a line, read when needed."""
     for argument in arguments:
         if argument != STDIN:
-            yield argument
+            yield [(argument, None)]
             continue
         for line in stdin:
             if name := line.rstrip(b"\r\n"):
-                yield os.fsdecode(name)
+                yield [(os.fsdecode(name), None)]
+
+
+def named_picture(argument: str) -> tuple[str, str | None]:
+    """Path and name of a picture written as NAME=PATH, or as PATH alone; =PATH where a path without name has this sign.
+
+    Raises:
+        ConfigError: if the path is missing, or the name has a sign that models do not read as text.
+    """
+    name, equals, path = argument.partition("=")
+    if not equals:
+        name, path = "", argument
+    if not path:
+        raise ConfigError(f"--picture {argument}: no path; write NAME=PATH, or PATH")
+    if word := next(iter(marks(name)), None):
+        raise ConfigError(f"--picture {argument}: {word!r} is a sign that models do not read as text; leave it out")
+    return path, name.strip() or None
 
 
 def predict(
-    found: Found, images: Iterable[str], questions: Mapping[str, str], *, batch_size: int, max_new_tokens: int
+    found: Found, moments: Iterable[Moment], questions: Mapping[str, str], *, batch_size: int, max_new_tokens: int
 ) -> Iterator[Prediction]:
-    """Yield one prediction per picture, in their order, as soon as its batch is answered.
+    """Yield one prediction per moment, in their order, as soon as its batch is answered.
+
+    A member that was trained in a context is asked in one: what it answered to the turns before, or their questions.
 
     Args:
-        found: the member, from `find_member` or `base_member`.
-        images: paths of pictures.
+        found: the member.
+        moments: the pictures of each.
         questions: by name, from `chosen_questions`.
-        batch_size: pictures that are answered together.
+        batch_size: moments that are answered together.
         max_new_tokens: longest answer.
 
     Raises:
         CheckpointError: if the member cannot be loaded. A picture that cannot be used raises nothing; see `Prediction`.
     """
     model, encoder = _load(found)
-    turns = {name: Turn(text, "") for name, text in questions.items()}
-    asked = found.file.asked
-    images = iter(images)
-    while batch := list(islice(images, batch_size)):
+    asked, context = found.file.asked, found.file.context
+    turns = {name: Turn(text, "") for name, text in _dialogue(found.file, questions).items()}
+    moments = iter(moments)
+    while batch := list(islice(moments, batch_size)):
         # An encoder keeps pictures for the next turn. Those of other batches are not needed again.
         encoder = Encoder(encoder.preprocessor, encoder.system)
-        scenes = [Scenario(image, (Picture(Path(image)),), turns, "test") for image in batch]
-        problems = [_problem(encoder, scene) for scene in scenes]
+        scenes = [Scenario("", tuple(Picture(Path(p), name) for p, name in shown), turns, "test") for shown in batch]
+        problems = [_problem(encoder, scene, shown) for scene, shown in zip(scenes, batch, strict=True)]
         good = [scene for scene, problem in zip(scenes, problems, strict=True) if problem is None]
-        texts = {turn: iter(_answers(model, encoder, turn, good, max_new_tokens)) for turn in turns}
-        for image, problem in zip(batch, problems, strict=True):
+        texts: dict[str, list[Answer]] = {}
+        for turn in turns if good else ():
+            if turn in questions or context == "full":
+                exchanges = [scene.exchange(turn, context) for scene in good]
+                if context == "full":
+                    before = good[0].before(turn)
+                    exchanges = [after(e, [texts[name][k].text for name in before]) for k, e in enumerate(exchanges)]
+                texts[turn] = answers(model, encoder, exchanges, max_new_tokens)
+        answered = iter(range(len(good)))
+        for shown, problem in zip(batch, problems, strict=True):
             if problem is not None:
-                yield Prediction(image, {}, problem=problem)
+                yield Prediction(shown, {}, problem=problem)
                 continue
-            given = {turn: next(answer) for turn, answer in texts.items()}
+            number = next(answered)
+            given = {turn: texts[turn][number] for turn in turns if turn in questions}
             said = {turn: answer.text for turn, answer in given.items()}
             unfinished = [turn for turn, answer in given.items() if not answer.ended]
             named = None
             if asked.actions and asked.action in said:
                 named = named_action(said[asked.action], asked.actions) or NO_ACTION
-            yield Prediction(image, said, named, asked.action, unfinished)
+            yield Prediction(shown, said, named, asked.action, unfinished)
 
 
 def show(predictions: Iterable[Prediction], total: int | None, *, as_json: bool) -> None:
@@ -252,34 +208,11 @@ def show(predictions: Iterable[Prediction], total: int | None, *, as_json: bool)
             with tqdm.external_write_mode():
                 if found.problem is not None:
                     bad += 1
-                    print(f"{_printable(found.image)}: {found.problem}", file=sys.stderr)
+                    print(found.problem, file=sys.stderr)
                 else:
                     print(json.dumps(found.to_dict()) if as_json else found, flush=True)
     if bad:
         raise DataError(f"images that cannot be used, named above: {bad}; mend these, all others are answered")
-
-
-def _with_weights(folder: Path, file: MemberFile) -> Found:
-    """The member. Refuse one without weights: only a teacher, which is not trained, answers as its base."""
-    if file.lr and not any(folder.rglob("*.safetensors")):
-        raise CheckpointError(f"{folder}: no weights (*.safetensors) there; train the run again, or fetch them")
-    if not any(folder.glob("*.safetensors")) and file.revision is None and not Path(file.base).is_dir():
-        has = "LoRA adapters alone" if (folder / ADAPTER).is_dir() else "no weights of its own"
-        raise CheckpointError(
-            f"{folder}: has {has}, and its base model {file.base} is not here; run this where that folder is, or train with "
-            "execution.retain: final"
-        )
-    return Found(Weights(path=str(folder)), file)
-
-
-def _unexplained(folder: Path, record: Path) -> CheckpointError:
-    """The reason why a folder beside a training's record is not asked like a base model."""
-    roles = [member["role"] for member in read_json(record)["spec"]["members"]]
-    if folder.resolve().name in roles:
-        return CheckpointError(
-            f"{folder}: no {MEMBER_FILE} in it, which says how to ask this member; train the run again"
-        )
-    return CheckpointError(f"{folder}: no member of its run; the folders beside it are those of {', '.join(roles)}")
 
 
 def _load(found: Found) -> tuple[PreTrainedModel, Encoder]:
@@ -293,16 +226,20 @@ def _printable(path: str) -> str:
     return path.encode(errors="backslashreplace").decode()
 
 
-def _problem(encoder: Encoder, scene: Scenario) -> str | None:
-    """The reason and the remedy where the member cannot see a picture; None if it can."""
-    try:
-        encoder.prompt(scene.exchange(next(iter(scene.turns))))
-    except PictureError as error:
-        return str(error)
+def _problem(encoder: Encoder, scene: Scenario, shown: Moment) -> str | None:
+    """The first picture that the member cannot see, the reason and the remedy; None if it sees all."""
+    for picture, (path, _) in zip(scene.pictures, shown, strict=True):
+        try:
+            encoder.prompt(Exchange("", (picture,), "", ""))
+        except PictureError as error:
+            return f"{_printable(path)}: {error}"
     return None
 
 
-def _answers(
-    model: PreTrainedModel, encoder: Encoder, turn: str, scenes: Sequence[Scenario], max_new_tokens: int
-) -> list[Answer]:
-    return answers(model, encoder, [scene.exchange(turn) for scene in scenes], max_new_tokens) if scenes else []
+def _dialogue(file: MemberFile, questions: Mapping[str, str]) -> Mapping[str, str]:
+    """The questions, in a context with the member's own ones before the last of its turns that is asked."""
+    own = file.asked.questions
+    if file.context == "none":
+        return questions
+    last = max((number for number, name in enumerate(own) if name in questions), default=-1)
+    return dict(list(own.items())[: last + 1]) | {name: text for name, text in questions.items() if name not in own}

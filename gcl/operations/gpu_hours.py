@@ -10,6 +10,7 @@ from typing import Any
 from gcl.experiment.places import PLANNING
 from gcl.experiment.runs import ReferenceFeed, RolloutFeed, RunSpec
 from gcl.experiment.schema import Experiment
+from gcl.operations.pictures import most_pictures
 
 ASSUMED_TEXT_TOKENS = 256  # of system message, question and answer, if unknown
 PIXELS_PER_TOKEN = 28 * 28  # of Qwen2.5-VL; Qwen3-VL has 32 * 32, so its images take fewer tokens
@@ -34,9 +35,14 @@ def estimate(run: RunSpec, experiment: Experiment, records: Mapping[str, Mapping
 
 
 def text_tokens(run: RunSpec) -> int:
-    """Assumed tokens of text in an input; a distillation may draw an answer up to its limit."""
-    drawn = run.feed.max_new_tokens if isinstance(run.feed, RolloutFeed) else 0
-    return ASSUMED_TEXT_TOKENS + drawn
+    """Assumed tokens of text in an input; a distillation may draw an answer up to its limit.
+
+    The last question of a dialogue has all others before it.
+    """
+    if isinstance(run.feed, RolloutFeed):
+        return ASSUMED_TEXT_TOKENS + run.feed.max_new_tokens
+    shown = run.feed.shown if run.feed and run.training.context == "full" else []
+    return ASSUMED_TEXT_TOKENS * max((len(one.questions) for one in shown), default=1)
 
 
 def _same_work(spec: Mapping[str, Any], run: RunSpec) -> bool:
@@ -52,7 +58,7 @@ def _same_work(spec: Mapping[str, Any], run: RunSpec) -> bool:
 def _formula(run: RunSpec, experiment: Experiment) -> float:
     """Operations: 6 for each weight and token of an input, 8 with gradient checkpointing, 2 for frozen members.
 
-    An input has the image tokens of the largest picture, and `text_tokens` of text. Every validation adds 2 for each weight
+    An input has the image tokens of the largest pictures, and `text_tokens` of text. Every validation adds 2 for each weight
     and token of the inputs that are held out.
     """
     items, validation = _items(run, experiment), run.training.validation
@@ -61,7 +67,8 @@ def _formula(run: RunSpec, experiment: Experiment) -> float:
     validated = 0
     if validation:
         validated = _samples(run, held_out) * (inputs // run.training.global_batch // validation.every)
-    tokens = run.training.pixels[1] // PIXELS_PER_TOKEN + text_tokens(run)
+    pictures = most_pictures(run, experiment)
+    tokens = (1 if pictures is None else pictures) * (run.training.pixels[1] // PIXELS_PER_TOKEN) + text_tokens(run)
     trained = 8 if experiment.execution.gradient_checkpointing.value else 6
     operations = 0.0
     for member in run.members:

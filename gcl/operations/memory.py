@@ -101,6 +101,7 @@ def memory_plan(
     configs: Sequence[PretrainedConfig],
     tokens: int | None = None,
     notes: Sequence[str] = (),
+    pictures: int = 1,
 ) -> MemoryPlan:
     """Estimate the memory of each GPU, for this execution and for `ALTERNATIVES`.
 
@@ -108,31 +109,37 @@ def memory_plan(
         run: the training.
         execution: its execution settings.
         configs: one model configuration per member.
-        tokens: length of the longest input, image included; None assumes the largest picture and `text_tokens`.
+        tokens: length of the longest input, images included; None assumes the largest pictures and `text_tokens`.
         notes: further notes for the reader, as from `model_configs`.
+        pictures: how many an input has.
     """
     sizes, others = [model_size(config) for config in configs], []
     for settings, changes in ALTERNATIVES:
         other = run.model_copy(update={"training": run.training.model_copy(update=changes)})
-        plan = _plan(other, changed(execution, settings.split()), sizes, tokens)
+        plan = _plan(other, changed(execution, settings.split()), sizes, tokens, pictures)
         named = [f"lora rank {value.rank}" if name == "lora" else value for name, value in changes.items()]
         others.append(replace(plan, settings=", ".join([settings, *named])))
-    plan = _plan(run, execution, sizes, tokens)
+    plan = _plan(run, execution, sizes, tokens, pictures)
     return replace(plan, notes=(*plan.notes, *notes), alternatives=tuple(others))
 
 
-def _plan(run: RunSpec, execution: ExecutionSpec, sizes: Sequence[ModelSize], tokens: int | None) -> MemoryPlan:
+def _plan(
+    run: RunSpec, execution: ExecutionSpec, sizes: Sequence[ModelSize], tokens: int | None, pictures: int
+) -> MemoryPlan:
     """The plan without alternatives."""
     inputs = -(-run.training.micro_batch // execution.processes)
     members, notes, texts = [], [], []
     for member, size in zip(run.members, sizes, strict=True):
         tower = size.config.vision_config
-        visual = run.training.pixels[1] // (tower.patch_size * tower.spatial_merge_size) ** 2
+        visual = pictures * (run.training.pixels[1] // (tower.patch_size * tower.spatial_merge_size) ** 2)
         length, patches = tokens or visual + text_tokens(run), visual * tower.spatial_merge_size**2
         texts.append(max(length - visual, 1))
         members.append(MemberMemory(member, run, execution, size, inputs, length, patches).plan())
+        several = "" if pictures == 1 else f" of {pictures} pictures"
         assumed = f" ({text_tokens(run)} of text are assumed)" if tokens is None else ""
-        notes.append(f"{member.model}: inputs at a time: {inputs}, each {patches} patches, {length} tokens{assumed}")
+        notes.append(
+            f"{member.model}: inputs at a time: {inputs}, each {patches} patches{several}, {length} tokens{assumed}"
+        )
     # The fused head has buffers for each row of a chunk. By default a chunk takes a fixed share of the device.
     row = row_bytes([size.config.text_config.vocab_size for size in sizes])
     by_default = max(int(ASSUMED_GPU * CHUNK_MEMORY), row * CHUNK_STEP)

@@ -14,11 +14,12 @@ from gcl.experiment.methods.registry import find_run
 from gcl.experiment.places import places
 from gcl.experiment.types import ValidationSplit
 from gcl.experiment.yaml_files import read_yaml
-from gcl.files import write_json
+from gcl.files import write_json, write_jsonl
 from gcl.operations.code_change import CodeChange, code_changes
 from gcl.operations.costs import read_records, write_costs
 from gcl.operations.dry_run import DryRun, PlannedTraining, _reason, _without_files
 from gcl.operations.gpu_hours import estimate
+from gcl.operations.pictures import most_pictures
 from gcl.training import attempts
 
 RUN = "snei/gcl/qwen2.5-vl-3b+qwen3-vl-4b/full/seed0"
@@ -61,6 +62,22 @@ def test_the_formula_is_operations_over_speed(paper):
     teacher = run.members[1].model_copy(update={"lr": 0.0})
     frozen = run.model_copy(update={"members": [run.members[0], teacher]})
     assert estimate(frozen, paper, {}, 100).gpu_hours == pytest.approx(expected * (8 * 3 + 2 * 4) / (8 * 7), rel=1e-3)
+
+
+def test_all_pictures_and_the_longest_dialogue_count(paper, tmp_path):
+    """Ten pictures of 256 tokens; five turns of 256."""
+    run = find_run(paper, RUN)
+    one = estimate(run, paper, {}, 100).gpu_hours
+    here = paper.model_copy(update={"data": paper.data.model_copy(update={"value": str(tmp_path)})})
+    assert most_pictures(run, here) is None and estimate(run, here, {}, 100).gpu_hours == one
+    (tmp_path / "raw/snei").mkdir(parents=True)
+    lines = [{"image": "0.png"}, {"images": [{"path": f"{k}.png"} for k in range(10)]}, {"images": []}]
+    write_jsonl(tmp_path / "raw/snei/scenarios.jsonl", lines)
+    assert most_pictures(run, here) == 10
+    assert estimate(run, here, {}, 100).gpu_hours == pytest.approx(one * (10 * 256 + 256) / 512)
+    full = run.model_copy(update={"training": run.training.model_copy(update={"context": "full"})})
+    assert estimate(full, here, {}, 100).gpu_hours == pytest.approx(one * (10 * 256 + 5 * 256) / 512)
+    assert most_pictures(find_run(paper, "planning/reading/qwen3-vl-4b/default/seed0"), here) == 1
 
 
 def test_a_validation_costs_forward_passes_and_saves_the_training_of_what_is_held_out(paper):

@@ -166,10 +166,12 @@ def _layers(model: torch.nn.Module) -> list[torch.nn.Module]:
     return [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]
 
 
-@pytest.mark.parametrize("frozen", [[], ["vision"], ["vision", "projector"]], ids=str)
+@pytest.mark.parametrize(
+    ("frozen", "pictures"), [([], 1), (["vision"], 1), (["vision", "projector"], 1), ([], 4)], ids=str
+)
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("name", ["qwen2.5-vl-3b", "qwen3-vl-4b"])
-def test_activations_are_what_autograd_keeps(experiment, name, precision, frozen):
+def test_activations_are_what_autograd_keeps(experiment, name, precision, frozen, pictures):
     """A real model of a few layers at realistic proportions, a padded batch of two, every saved tensor counted once."""
     shapes = [256, 768, 3, 8, 2, 640, True]  # heads of 32
     tower = {"depth": 3, "hidden_size": 128, "intermediate_size": 384, "deepstack_visual_indexes": [1]}
@@ -184,7 +186,8 @@ def test_activations_are_what_autograd_keeps(experiment, name, precision, frozen
         part = ("projector" if "merger" in key else "vision") if ".visual." in key else "language"
         parameter.requires_grad_(part not in frozen)
     grid, inputs, patch = 16, 2, config.vision_config.patch_size
-    ids = torch.cat([torch.full((grid**2 // 4,), 639), torch.randint(0, 600, (128,))])[None].repeat(inputs, 1)
+    parts = [part for _ in range(pictures) for part in (torch.full((grid**2 // 4,), 639), torch.tensor([1]))]
+    ids = torch.cat([*parts, torch.randint(0, 600, (128 - pictures,))])[None].repeat(inputs, 1)
     mask = torch.ones_like(ids)
     mask[0, -1] = 0
     weights = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
@@ -202,8 +205,8 @@ def test_activations_are_what_autograd_keeps(experiment, name, precision, frozen
             input_ids=ids,
             attention_mask=mask,
             mm_token_type_ids=(ids == 639).long(),
-            pixel_values=torch.randn(inputs * grid**2, 3 * 2 * patch**2),
-            image_grid_thw=torch.tensor([[1, grid, grid]] * inputs),
+            pixel_values=torch.randn(inputs * pictures * grid**2, 3 * 2 * patch**2),
+            image_grid_thw=torch.tensor([[1, grid, grid]] * inputs * pictures),
             use_cache=False,
         )
     counted = sum(storage.nbytes() for storage in kept.values())
@@ -211,7 +214,8 @@ def test_activations_are_what_autograd_keeps(experiment, name, precision, frozen
         sft_run(experiment, "snei", name, 0),
         precision=precision, frozen=frozen, micro_batch=inputs, pixels=[1, (grid * patch) ** 2],
     )  # fmt: skip
-    planned = _member(run, ExecutionSpec(), config, ids.shape[1]).keeps["activations"]
+    (planned,) = memory_plan(run, ExecutionSpec(), [config], ids.shape[1], pictures=pictures).members
+    planned = planned.keeps["activations"]
     assert counted * 0.97 < planned < counted * 1.08
 
 
@@ -227,7 +231,7 @@ def test_dividing_more_never_needs_more(pair, processes, stage, offload, frozen_
     sizes = [_SIZES[config.model_type] for config in PAIR]
 
     def total(processes, stage, offload):
-        return memory._plan(run, _zero(processes, stage, offload=offload), sizes, None).total
+        return memory._plan(run, _zero(processes, stage, offload=offload), sizes, None, 1).total
 
     here = total(processes, stage, offload)
     assert total(processes * 2, stage, offload) <= here
@@ -335,6 +339,8 @@ def test_a_plan_prints_and_serializes(pair):
     text = plan.table()
     assert "qwen2.5-vl-3b   3,755.1 M" in text and "- by hand" in text and "lora rank 16" in text
     assert max(map(len, text.splitlines())) < 140
+    several = memory_plan(pair, _zero(8), PAIR, pictures=3)
+    assert " patches of 3 pictures, " in several.table() and several.total > plan.total
     data = json.loads(json.dumps(plan.to_dict()))
     kept = sum(sum(member["keeps"].values()) for member in data["members"])
     assert data["total"] == kept + data["workspace"] + data["allowance"]
