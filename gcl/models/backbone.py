@@ -50,7 +50,18 @@ def load_backbone(source: Weights, dtype: torch.dtype = torch.float32) -> PreTra
             f"{source}: the checkpoint lacks weights ({', '.join(absent)}, ...); make or download it again"
         )
     family.streamline(model)
+    _plain_head(source, model)
     return model.eval()
+
+
+def _plain_head(source: Weights, model: PreTrainedModel) -> None:
+    """Refuse a model whose logits are more than a product: the objective makes them from hidden states itself."""
+    text = model.config.get_text_config()
+    for name in ("final_logit_softcapping", "logits_scaling", "logit_scale"):
+        if getattr(text, name, None) not in (None, 1, 1.0):
+            raise CheckpointError(
+                f"{source}: its head changes logits ({name}), which the objective does not; use another model"
+            )
 
 
 def load_trained(folder: Path, base: Weights, dtype: torch.dtype = torch.float32) -> PreTrainedModel:

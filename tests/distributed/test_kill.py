@@ -50,12 +50,13 @@ def kill_everything(started: subprocess.Popen) -> None:
         pytest.param(3, {"precision": "bfloat16", "lora": LORA}, {}, id="adapters", marks=pytest.mark.slow),
         pytest.param(3, {"quantization": "nf4", "lora": LORA}, {}, id="adapters-4-bits", marks=pytest.mark.slow),
         pytest.param(3, {"optimizer": "AdamW8bit"}, {}, id="8-bit-AdamW", marks=pytest.mark.slow),
+        pytest.param(3, {"families": ("qwen3_vl", "smolvlm")}, {}, id="two-tokenizers", marks=pytest.mark.slow),
     ],
 )
 def test_killed_at_random_moments_a_training_ends_with_the_weights_of_an_undisturbed_one(
-    kills, changes, execution, backbones, scenarios, tmp_path
+    kills, changes, execution, all_backbones, scenarios, tmp_path
 ):
-    spec = make_run(backbones, epochs=16, micro=4, **changes)
+    spec = make_run(all_backbones, epochs=16, micro=4, **changes)
     processes, execution = execution.get("processes", 1), execution | {"save_every": 2}
     for name in ("killed", "undisturbed"):
         write_cases(tmp_path / name, scenarios[:4], {"case": {"run": spec.model_dump(), "execution": execution}})

@@ -45,26 +45,29 @@ def test_families_need_different_numbers_of_image_tokens_but_agree_on_answers(ba
 
 
 def test_shared_vocabulary_ends_where_the_families_part(backbones):
-    tokenizers = [load_preprocessor(Weights(path=str(folder))).tokenizer for folder in backbones.values()]
+    preprocessors = [load_preprocessor(Weights(path=str(folder))) for folder in backbones.values()]
+    tokenizers = [preprocessor.tokenizer for preprocessor in preprocessors]
+    ends = [encoder(folder).end_token for folder in backbones.values()]
     rows = [
         load_backbone(Weights(path=str(folder))).get_output_embeddings().weight.shape[0]
         for folder in backbones.values()
     ]
-    shared = shared_vocabulary(tokenizers, rows)
+    shared = shared_vocabulary(tokenizers, rows, ends)
     assert rows[0] == rows[1] + 64
     assert shared == len(tokenizers[0]) == len(tokenizers[1]) - 4
-    assert shared_vocabulary(tokenizers[:1], rows[:1]) == rows[0]
+    assert shared_vocabulary(tokenizers[:1], rows[:1], ends[:1]) == rows[0]
 
 
-def test_unrelated_tokenizers_cannot_compete(backbones, vocabulary):
+def test_unrelated_tokenizers_share_no_leading_ids(backbones, vocabulary):
     tokenizer = load_preprocessor(Weights(path=str(backbones["qwen3_vl"]))).tokenizer
     swapped = dict(vocabulary["vocab"])
     first, second = list(swapped)[:2]
     swapped[first], swapped[second] = swapped[second], swapped[first]
     changed = {**vocabulary, "vocab": swapped}
     other = build_small(get_family("qwen3_vl"), tiny(), changed, (784, 50176), 0)[1].tokenizer
-    with pytest.raises(CheckpointError, match="differ from id"):
-        shared_vocabulary([tokenizer, other], [1000, 1000])
+    end = tokenizer.eos_token_id
+    assert shared_vocabulary([tokenizer, other], [1000, 1000], [end, end]) is None
+    assert shared_vocabulary([tokenizer, tokenizer], [1000, 1000], [end, end - 1]) is None
 
 
 def test_batched_left_padded_generation_equals_one_by_one(backbones, scenarios):
