@@ -11,7 +11,6 @@ from transformers import AutoModelForImageTextToText, PreTrainedModel
 from gcl.errors import CheckpointError
 from gcl.experiment.weights import Weights
 from gcl.models.checkpoint_source import check_source, guarded
-from gcl.models.family import get_family
 
 ADAPTER = "adapter"  # folder of LoRA adapters in a member's folder
 
@@ -38,7 +37,7 @@ def load_backbone(source: Weights, dtype: torch.dtype = torch.float32) -> PreTra
         CheckpointError: if a file is missing or unreadable, a weight is missing, or the family is unknown. Also if
             the weights have another hash than `source.sha256`.
     """
-    family = get_family(check_source(source))
+    family = check_source(source)
     model, info = guarded(
         source,
         lambda: AutoModelForImageTextToText.from_pretrained(**source.arguments, dtype=dtype, output_loading_info=True),

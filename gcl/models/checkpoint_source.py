@@ -11,15 +11,17 @@ from transformers import AutoConfig
 from gcl.errors import CheckpointError
 from gcl.experiment.provenance import weights_sha256
 from gcl.experiment.weights import Weights
+from gcl.models.family import Family, get_family
 
 T = TypeVar("T")
 
 
-def check_source(source: Weights) -> str:
-    """Return a checkpoint's model type.
+def check_source(source: Weights) -> Family:
+    """Return a checkpoint's family.
 
     Raises:
-        CheckpointError: if files are missing, or its weights have another hash than `source.sha256`.
+        CheckpointError: if files are missing, its weights have another hash than `source.sha256`, or nobody knows its
+            family.
     """
     folder = Path(source.path)
     if source.revision is None:
@@ -33,7 +35,11 @@ def check_source(source: Weights) -> str:
             f"{folder}: its weights have the hash {found[:12]}..., the configuration names {source.sha256[:12]}...; restore "
             "the folder, or name its hash"
         )
-    return guarded(source, lambda: AutoConfig.from_pretrained(**source.arguments)).model_type
+    name = guarded(source, lambda: AutoConfig.from_pretrained(**source.arguments)).model_type
+    try:
+        return get_family(name)
+    except CheckpointError as error:
+        raise CheckpointError(f"{source}: {error}") from None
 
 
 def guarded(source: Weights, load: Callable[[], T]) -> T:

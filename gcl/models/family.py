@@ -46,6 +46,22 @@ class Activations(NamedTuple):
     vision: dict[int, tuple[int, int]]
 
 
+class Tower(NamedTuple):
+    """Sizes of a vision tower.
+
+    Attributes:
+        width, mlp, layers: of its transformer.
+        numbers: inputs of a patch.
+        projectors: parts that make the language model's inputs of its outputs.
+    """
+
+    width: int
+    mlp: int
+    layers: int
+    numbers: int
+    projectors: int = 1
+
+
 class Family:
     """Transformers' conventions for models that see and write.
 
@@ -55,6 +71,7 @@ class Family:
         packages: other libraries that its processor needs, by the name that pip knows.
         vision, projector: patterns of the names of these parameters. All others are the language model.
         adapted: patterns of the linear layers that adapters can be on, by part.
+        tiles: pieces of the largest picture, the overview included, with the published processors' settings.
         area: whether a picture's number of tokens follows from its area, within `pixels` of the settings.
         spelling: how a small instance's tokenizer spells tokens, see `gcl.models.bpe`.
         activations: memory of its layers. Those of Qwen3-VL stand for families that nobody has measured.
@@ -71,6 +88,7 @@ class Family:
             "vision": r".*(vision_tower|vision_model).*\.(q_proj|k_proj|v_proj|out_proj|o_proj|projection_layer|fc1|fc2)",
         }
     )
+    tiles = 1
     area = False
     spelling = "qwen"
     activations = Activations({2: (26, 14, 6, 8), 4: (24, 24, 8, 16)}, {2: (22, 4), 4: (44, 8)})
@@ -83,6 +101,22 @@ class Family:
         if re.search(self.projector, parameter):
             return "projector"
         return "vision" if re.search(self.vision, parameter) else "language"
+
+    def tower(self, config: PretrainedConfig) -> Tower:
+        """Sizes of the vision tower."""
+        vision = config.vision_config
+        numbers = getattr(vision, "num_channels", 3) * _side(vision.patch_size) ** 2
+        return Tower(vision.hidden_size, vision.intermediate_size, vision.num_hidden_layers, numbers)
+
+    def picture(self, config: PretrainedConfig, area: int) -> tuple[int, int]:
+        """Tokens and patches of the largest picture; `area` limits it where the family has `area`."""
+        vision = config.vision_config
+        patches = (_side(vision.image_size) // _side(vision.patch_size)) ** 2
+        return self.tiles * self.tile_tokens(config, patches), self.tiles * patches
+
+    def tile_tokens(self, config: PretrainedConfig, patches: int) -> int:
+        """Tokens of a tile of so many patches."""
+        return patches
 
     def streamline(self, model: PreTrainedModel) -> None:
         """Make a loaded model faster on a CPU without another result; most families have nothing to do."""
@@ -124,6 +158,11 @@ class Family:
 
     def _no_small(self) -> CheckpointError:
         return CheckpointError(f"there is no small instance of family {self.name!r}; use one of {', '.join(listed())}")
+
+
+def _side(size: int | Sequence[int]) -> int:
+    """The longer side of a picture or patch."""
+    return size if isinstance(size, int) else max(size)
 
 
 def listed() -> tuple[str, ...]:

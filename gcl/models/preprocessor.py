@@ -167,7 +167,7 @@ def load_preprocessor(source: Weights, pixels: tuple[int, int] | None = None) ->
     Raises:
         CheckpointError: if it is incomplete, of an unknown family, or needs a library that is not installed.
     """
-    family = get_family(check_source(source))
+    family = check_source(source)
     family.require()
     limits = {} if pixels is None or not family.area else {"min_pixels": pixels[0], "max_pixels": pixels[1]}
     tokenizer = guarded(source, lambda: AutoTokenizer.from_pretrained(**source.arguments, padding_side="left"))

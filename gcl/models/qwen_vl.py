@@ -11,7 +11,7 @@ from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerB
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from gcl.experiment.base_models_schema import MiniatureModel
-from gcl.models.family import Family, Small
+from gcl.models.family import Family, Small, Tower
 from gcl.models.vision import streamline
 
 # Qwen's special tokens in Qwen's order. Qwen3 adds others behind them.
@@ -56,6 +56,17 @@ class QwenVL(Family):
 
     def streamline(self, model: PreTrainedModel) -> None:
         streamline(model)
+
+    def tower(self, config: PretrainedConfig) -> Tower:
+        vision = config.vision_config
+        numbers = vision.in_channels * vision.temporal_patch_size * vision.patch_size**2
+        projectors = 1 + len(getattr(vision, "deepstack_visual_indexes", ()))
+        return Tower(vision.hidden_size, vision.intermediate_size, vision.depth, numbers, projectors)
+
+    def picture(self, config: PretrainedConfig, area: int) -> tuple[int, int]:
+        vision = config.vision_config
+        tokens = area // (vision.patch_size * vision.spatial_merge_size) ** 2
+        return tokens, tokens * vision.spatial_merge_size**2
 
     def special_tokens(self) -> Sequence[str]:
         return SPECIAL

@@ -7,9 +7,11 @@ and DeepSpeed 0.19. No GPU has measured them, so leave some room.
 from dataclasses import dataclass
 from operator import mul
 
+from transformers import PretrainedConfig
+
 from gcl.experiment.execution import LIVE, PREFETCH, REDUCE_BUCKET, ExecutionSpec
 from gcl.experiment.runs import MemberSpec, RunSpec
-from gcl.models.family import get_family
+from gcl.models.family import Tower, get_family
 from gcl.operations.model_sizes import ModelSize
 
 SUB_GROUP = 10**9  # elements that DeepSpeed updates at a time by default
@@ -63,7 +65,7 @@ class MemberMemory:
         moments = int(MOMENTS[self.run.training.optimizer] * updated)
         gathers = stage == 3 and self.execution.processes > 1
         learns_head = trained > 0 and not self.run.training.lora
-        head = self.size.config.text_config.vocab_size * self.size.config.text_config.hidden_size
+        head = self._text.vocab_size * self._text.hidden_size
         if self.member.frozen and self.execution.teachers == "cached" and self.run.fixed_teachers:
             return self._cached(total, head)
         keeps = {
@@ -115,6 +117,14 @@ class MemberMemory:
         return self._product * (count - away), self._product * away
 
     @property
+    def _text(self) -> PretrainedConfig:
+        return self.size.config.get_text_config()
+
+    @property
+    def _tower(self) -> Tower:
+        return get_family(self.size.config.model_type).tower(self.size.config)
+
+    @property
     def _product(self) -> int:
         """Bytes of a number in a matrix product."""
         return 4 if self.run.training.precision == "float32" else 2
@@ -124,7 +134,7 @@ class MemberMemory:
 
     def _counts(self) -> tuple[int, int]:
         """Parameters with those that training adds, and how many of them learn."""
-        training, objective, width = self.run.training, self.run.objective, self.size.config.text_config.hidden_size
+        training, objective, width = self.run.training, self.run.objective, self._text.hidden_size
         # The semantic head: scores without bias, and a projection with one.
         added = width + (width + 1) * objective.semantic_size if objective and objective.gsl_weight else 0
         if training.lora and not self.member.frozen:
@@ -145,35 +155,32 @@ class MemberMemory:
 
     def _per_layer(self) -> tuple[int, int]:
         """Bytes that a layer keeps per token of the language model, and per patch of the vision tower."""
-        text, tower = self.size.config.text_config, self.size.config.vision_config
-        keeps = get_family(self.size.config.model_type).activations
+        text, tower, keeps = self._text, self._tower, get_family(self.size.config.model_type).activations
         # Qwen3 names the size of its attention heads; Qwen2.5's share the hidden width.
         head_size = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
         attention = (head_size * text.num_attention_heads, head_size * text.num_key_value_heads)
         token = sum(map(mul, keeps.language[self._product], (text.hidden_size, *attention, text.intermediate_size)))
-        patch = sum(map(mul, keeps.vision[self._product], (tower.hidden_size, tower.intermediate_size)))
+        patch = sum(map(mul, keeps.vision[self._product], (tower.width, tower.mlp)))
         return token + self._product * self.length, patch  # each token has a row of the mask
 
     def _activations(self) -> int:
         """Bytes that live from forward to backward."""
         if self.member.frozen:
             return 0
-        text, tower = self.size.config.text_config, self.size.config.vision_config
+        text, tower = self._text, self._tower
         (token, patch), weights = self._per_layer(), 0
         sees = self._learns("vision")
         projects = sees or self._learns("projector")
         if self.execution.gradient_checkpointing:  # a layer keeps its input, a float32 residual
-            token, patch = 4 * text.hidden_size, 4 * tower.hidden_size
+            token, patch = 4 * text.hidden_size, 4 * tower.width
         elif self._product == 2 and not self.run.training.lora:  # copies of all multiplied weights that learn
             parts = ["language", *(["vision"] if sees else []), *(["projector"] if projects else [])]
             weights = 2 * sum(self.size.parts[part] for part in parts)
         per_token, per_patch = token * text.num_hidden_layers + 4 * text.hidden_size * OUTSIDE, 0
         if sees:
-            pixels = tower.in_channels * tower.temporal_patch_size * tower.patch_size**2
-            per_patch += self._product * pixels + patch * tower.depth
+            per_patch += self._product * tower.numbers + patch * tower.layers
         if projects:
-            mergers = 1 + len(getattr(tower, "deepstack_visual_indexes", ()))
-            per_patch += mergers * MERGER * tower.hidden_size
+            per_patch += tower.projectors * MERGER * tower.width
         return weights + self.inputs * (self.length * per_token + self.patches * per_patch)
 
     def _backward(self) -> int:

@@ -15,6 +15,7 @@ from transformers import PretrainedConfig
 from gcl.experiment.execution import ExecutionSpec, changed
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.types import Lora
+from gcl.models.family import get_family
 from gcl.objective.head import CHUNK_MEMORY, CHUNK_STEP, row_bytes
 from gcl.operations.gpu_hours import text_tokens
 from gcl.operations.member_memory import MemberMemory, MemberPlan
@@ -130,18 +131,20 @@ def _plan(
     inputs = -(-run.training.micro_batch // execution.processes)
     members, notes, texts = [], [], []
     for member, size in zip(run.members, sizes, strict=True):
-        tower = size.config.vision_config
-        visual = pictures * (run.training.pixels[1] // (tower.patch_size * tower.spatial_merge_size) ** 2)
-        length, patches = tokens or visual + text_tokens(run), visual * tower.spatial_merge_size**2
+        family = get_family(size.config.model_type)
+        visual, patches = (pictures * count for count in family.picture(size.config, run.training.pixels[1]))
+        length = tokens or visual + text_tokens(run)
         texts.append(max(length - visual, 1))
         members.append(MemberMemory(member, run, execution, size, inputs, length, patches).plan())
         several = "" if pictures == 1 else f" of {pictures} pictures"
         assumed = f" ({text_tokens(run)} of text are assumed)" if tokens is None else ""
+        if not family.tested:
+            notes.append(f"{member.model}: nobody has measured family {family.name}, so take its numbers as a guess")
         notes.append(
             f"{member.model}: inputs at a time: {inputs}, each {patches} patches{several}, {length} tokens{assumed}"
         )
     # The fused head has buffers for each row of a chunk. By default a chunk takes a fixed share of the device.
-    row = row_bytes([size.config.text_config.vocab_size for size in sizes])
+    row = row_bytes([size.config.get_text_config().vocab_size for size in sizes])
     by_default = max(int(ASSUMED_GPU * CHUNK_MEMORY), row * CHUNK_STEP)
     chunk = min(row * execution.head_chunk if execution.head_chunk else by_default, row * inputs * max(texts))
     # The largest of three moments counts: losses (all heads at once), backward (one layer of one member), update (one

@@ -106,8 +106,11 @@ class VLLM:
         }
         self._sampling = vllm.SamplingParams
         images = encoder.preprocessor.image_processor
-        picture = images.size["longest_edge"] // (images.patch_size * images.merge_size) ** 2
+        picture, _ = encoder.preprocessor.family.picture(member.config, images.size.get("longest_edge", 0))
         most = max(len(each.pictures) for each in questions)
+        # Families that do not go by the area have nothing to limit.
+        area = encoder.preprocessor.family.area
+        limits = {"min_pixels": images.size["shortest_edge"], "max_pixels": images.size["longest_edge"]} if area else {}
         length = max(len(encoder.template(each)) + picture * len(each.pictures) for each in questions) + max_new_tokens
         self._copy = vllm.LLM(
             model=start.path,
@@ -122,7 +125,7 @@ class VLLM:
             max_num_batched_tokens=rows * length,
             kv_cache_memory_bytes=rows * (length + _SPARE) * _cache_bytes(member),
             gpu_memory_utilization=0.05,  # must be free at the start; the line above decides the use
-            mm_processor_kwargs={"min_pixels": images.size["shortest_edge"], "max_pixels": images.size["longest_edge"]},
+            mm_processor_kwargs=limits,
             limit_mm_per_prompt={"image": most, "video": 0},
             # Nothing is kept from step to step: it was computed with other weights.
             enable_prefix_caching=False,

@@ -85,7 +85,7 @@ class CachedTeacher(nn.Module):
         self.encoder = Encoder(load_preprocessor(start_weights(run, spec), pixels), run.training.system)
         self.cache = TeacherCache(folder, exchanges, self.encoder)
         self.config = AutoConfig.from_pretrained(folder)
-        self.head_rows = self.config.text_config.vocab_size
+        self.head_rows = self.config.get_text_config().vocab_size
         self.head = nn.Parameter(load_file(folder / HEAD)["head"], requires_grad=False)
 
     def attend(self, attention: str) -> None:

@@ -59,7 +59,7 @@ class Validator:
         found = accumulate(engine, step_of_all, self._order, spec, self._alignment, True, self._chunk)
         for member, mode in zip(engine.members, modes, strict=True):
             member.train(mode)
-        losses = {f"val_{name}": value for name, value in found.items() if name != "loss"}
+        losses = {f"val_{name}": value for name, value in found.items() if name.startswith(("sft", "gsl", "drl"))}
         bad = {name: value for name, value in losses.items() if not abs(value) < float("inf")}
         if bad:
             raise TrainingError(

@@ -1,11 +1,13 @@
 """The memory estimate: exact counts, activations as autograd keeps them in real models, choices in the right order."""
 
 import json
+from collections import Counter
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from transformers import AutoConfig, AutoModelForImageTextToText, Qwen2_5_VLConfig, Qwen3VLConfig
 from transformers.modeling_layers import GradientCheckpointingLayer
 
@@ -388,3 +390,21 @@ def test_deepspeed_is_configured_as_planned(pair):
     assert zero["stage3_max_live_parameters"] == member_memory.LIVE // 2
     assert zero["stage3_prefetch_bucket_size"] == member_memory.PREFETCH // 2
     assert DeepSpeedZeroConfig().sub_group_size == member_memory.SUB_GROUP
+
+
+@pytest.mark.parametrize("family", ["internvl", "smolvlm", "gemma3", "llava_onevision", "qwen3_5"])
+def test_other_families_are_planned(pair, all_backbones, family):
+    """A picture has as many tokens at most as the small instances give one of 96 x 64, or more."""
+    from gcl.data.encoding import Encoder
+    from gcl.models.family import get_family
+    from gcl.models.preprocessor import load_preprocessor
+
+    configs = [AutoConfig.from_pretrained(all_backbones[name]) for name in ("qwen3_vl", family)]
+    plan = memory_plan(pair, _zero(2), configs)
+    assert all(sum(member.keeps.values()) > 0 for member in plan.members)
+    tokens, patches = get_family(family).picture(configs[1], pair.training.pixels[1])
+    own = Encoder(load_preprocessor(Weights(path=str(all_backbones[family])), (784, 50176)), "Be brief.")
+    shown = own.preprocessor.pictures([Image.new("RGB", (96, 64))])
+    ids = own.preprocessor.tokenizer(shown.signs[0], add_special_tokens=False)["input_ids"]
+    assert max(Counter(ids).values()) <= tokens <= patches
+    assert get_family(family).tower(configs[1]).layers == 2

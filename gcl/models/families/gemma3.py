@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from transformers import Gemma3Config, Gemma3TextConfig, PreTrainedTokenizerBase, SiglipVisionConfig
+from transformers import Gemma3Config, Gemma3TextConfig, PretrainedConfig, PreTrainedTokenizerBase, SiglipVisionConfig
 from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImageProcessorPil
 
 from gcl.experiment.base_models_schema import MiniatureModel
@@ -28,6 +28,9 @@ class Gemma3(Family):
     name = "gemma3"
     spelling = "gemma"
     activations = Activations({2: (26, 14, 6, 8), 4: (24, 24, 8, 16)}, {2: (26, 4), 4: (44, 8)})
+
+    def tile_tokens(self, config: PretrainedConfig, patches: int) -> int:
+        return config.mm_tokens_per_image
 
     def special_tokens(self) -> Sequence[str]:
         return ("<pad>", "<eos>", "<bos>", "<unk>", "<mask>", "<start_of_turn>", "<end_of_turn>", *_OWN.values())

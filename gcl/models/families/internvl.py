@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from transformers import InternVLConfig, InternVLVisionConfig, PreTrainedTokenizerBase, Qwen2Config
+from transformers import InternVLConfig, InternVLVisionConfig, PretrainedConfig, PreTrainedTokenizerBase, Qwen2Config
 from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2ImageProcessorPil
 
 from gcl.experiment.base_models_schema import MiniatureModel
@@ -32,7 +32,11 @@ class InternVL(Family):
     """See the module."""
 
     name = "internvl"
+    tiles = 13
     activations = Activations({2: (26, 8, 0, 8), 4: (24, 16, 0, 16)}, {2: (26, 4), 4: (44, 8)})
+
+    def tile_tokens(self, config: PretrainedConfig, patches: int) -> int:
+        return int(patches * config.downsample_ratio**2)
 
     def special_tokens(self) -> Sequence[str]:
         return (*SPECIAL, *_OWN.values())

@@ -27,6 +27,7 @@ class LlavaOnevision(Family):
     """See the module."""
 
     name = "llava_onevision"
+    tiles = 10
     activations = Activations({2: (26, 8, 0, 8), 4: (24, 16, 0, 16)}, {2: (26, 4), 4: (44, 8)})
 
     def special_tokens(self) -> Sequence[str]:

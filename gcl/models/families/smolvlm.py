@@ -6,7 +6,7 @@ An answer begins with a blank behind "Assistant:".
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from transformers import LlamaConfig, PreTrainedTokenizerBase, SmolVLMConfig, SmolVLMVisionConfig
+from transformers import LlamaConfig, PretrainedConfig, PreTrainedTokenizerBase, SmolVLMConfig, SmolVLMVisionConfig
 from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
 
 from gcl.experiment.base_models_schema import MiniatureModel
@@ -33,9 +33,13 @@ class SmolVLM(Family):
     """See the module."""
 
     name = "smolvlm"
+    tiles = 17
     packages: Mapping[str, str] = MappingProxyType({"num2words": "num2words"})
     spelling = "gpt2"
     activations = Activations({2: (26, 8, 0, 8), 4: (24, 16, 0, 16)}, {2: (26, 4), 4: (44, 8)})
+
+    def tile_tokens(self, config: PretrainedConfig, patches: int) -> int:
+        return patches // config.scale_factor**2
 
     def special_tokens(self) -> Sequence[str]:
         rows = [f"<row_{row}_col_{column}>" for row in range(1, _TILES + 1) for column in range(1, _TILES + 1)]

@@ -23,6 +23,7 @@ from gcl.reporting.figures.arrows import MARKS
 from gcl.reporting.figures.curves import curves
 from gcl.reporting.figures.gallery import KINDS, RULE, GalleryScene, gallery, gallery_datasets
 from gcl.reporting.metrics import Metrics
+from gcl.reporting.page.compared_table import compared_rows
 from gcl.reporting.page.making import facts, metrics_there, versions
 from gcl.reporting.page.page_tables import page_table
 from gcl.reporting.page.pull_table import LOSSES, pull_rows
@@ -69,6 +70,7 @@ def page(experiment: Experiment, results: Path) -> str:
         curves_lost=lost,
         pulls=pull_rows(_curve_runs(plan), results),
         pull_losses=list(LOSSES.values()),
+        compared=compared_rows(all_runs(experiment).values(), results),
         planning=PLANNING_TABLE in plan.tables,
         retain=experiment.execution.retain.value,
         rule=RULE,
