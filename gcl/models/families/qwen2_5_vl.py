@@ -20,8 +20,8 @@ class Qwen25VL(QwenVL):
     patch = 14
     rope_theta = 10.0
     normalisation = ([0.48145466, 0.4578275, 0.40821073], [4 * 0.26862954, 4 * 0.26130258, 4 * 0.27577711])
-    # With 16 bits, 26 D are two residuals and two normed ones (4 x 4), and operands of five products (5 x 2). 8 A are q,
-    # k, v repeated to width A, and the output (4 x 2). 8 I are gate, its activation, up, and their product (4 x 2).
+    # With 16 bits, 26 D are residuals, normed ones (4 x 4), and operands of five products (5 x 2). 8 A are q, k,
+    # v repeated to width A, and the output (4 x 2). 8 I are gate, its activation, up, and their product (4 x 2).
     # Fused attention keeps no T x T scores, only the mask of a padded batch.
     activations = Activations({2: (26, 8, 0, 8), 4: (24, 16, 0, 16)}, {2: (32, 8), 4: (52, 16)})
 
