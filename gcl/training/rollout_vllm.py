@@ -107,8 +107,8 @@ class VLLM:
         self._sampling = vllm.SamplingParams
         images = encoder.preprocessor.image_processor
         picture = images.size["longest_edge"] // (images.patch_size * images.merge_size) ** 2
-        most = max(len(each.pictures) for each in questions)
-        length = max(len(encoder.template(each)) + picture * len(each.pictures) for each in questions) + max_new_tokens
+        most = max(1, *(len(each.pictures) for each in questions))
+        length = max(len(encoder.template(each)) for each in questions) + picture * most + max_new_tokens
         self._copy = vllm.LLM(
             model=start.path,
             revision=start.revision,
