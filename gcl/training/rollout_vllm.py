@@ -107,11 +107,11 @@ class VLLM:
         self._sampling = vllm.SamplingParams
         images = encoder.preprocessor.image_processor
         picture, _ = encoder.preprocessor.family.picture(member.config, images.size.get("longest_edge", 0))
-        most = max(len(each.pictures) for each in questions)
         # Families that do not go by the area have nothing to limit.
         area = encoder.preprocessor.family.area
         limits = {"min_pixels": images.size["shortest_edge"], "max_pixels": images.size["longest_edge"]} if area else {}
-        length = max(len(encoder.template(each)) + picture * len(each.pictures) for each in questions) + max_new_tokens
+        most = max(1, *(len(each.pictures) for each in questions))
+        length = max(len(encoder.template(each)) for each in questions) + picture * most + max_new_tokens
         self._copy = vllm.LLM(
             model=start.path,
             revision=start.revision,
