@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 from gcl.data.decoding import greedy
 from gcl.data.encoding import Encoder, chunks, collate
 from gcl.data.scenario import Exchange, Query
+from gcl.evaluation.forgetting import token_scores
 from gcl.experiment.places import Places
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.weights import Weights
@@ -29,9 +30,17 @@ class Answer(NamedTuple):
 
 
 def predictions(
-    run: RunSpec, here: Places, queries: Sequence[Query], *, batch_size: int, max_new_tokens: int
+    run: RunSpec,
+    here: Places,
+    queries: Sequence[Query],
+    *,
+    batch_size: int,
+    max_new_tokens: int,
+    held_out: Sequence[Exchange] = (),
 ) -> Iterator[dict[str, Any]]:
     """Yield one record per member and query: role, turn, id, question, reference, the query's facts, text, ended.
+
+    After a member's answers come its records about held-out questions, which have no turn (`token_scores`).
 
     Args:
         run: whose members answer.
@@ -39,6 +48,7 @@ def predictions(
         queries: all questions, in order.
         batch_size: prompts per batch.
         max_new_tokens: longest answer.
+        held_out: questions that show how much was forgotten.
     """
     training = run.training
     for member in run.asked:
@@ -63,6 +73,8 @@ def predictions(
                         **answer._asdict(),
                     }
                 bar.update(len(batch))
+        for record in token_scores(model, encoder, held_out, batch_size):
+            yield {"role": member.role, **record}
 
 
 def load_member(

@@ -1,11 +1,13 @@
 """Questions to the members of a run: `evaluation(experiment, run)`. Causes of scores: `score_spec(experiment, run)`."""
 
+from pydantic import Field
+
 from gcl.experiment.dialogue import turns_of
 from gcl.experiment.places import INSTRUCTIONS, PLANNING
 from gcl.experiment.planning_arms import questions
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment
-from gcl.experiment.types import Spec, Strict
+from gcl.experiment.types import HeldOutQuestions, Spec, Strict
 from gcl.experiment.weights import Weights
 
 # Of plans; readings have the share that is read without a mistake.
@@ -37,11 +39,13 @@ class EvaluationSpec(Spec):
         turns: names of the questions about every test item, in this order.
         batch_size: prompts that are answered together.
         max_new_tokens: longest answer.
+        held_out: questions that show how much was forgotten. None has no trace in the specification.
     """
 
     turns: list[str]
     batch_size: int
     max_new_tokens: int
+    held_out: HeldOutQuestions | None = Field(None, exclude_if=lambda value: value is None)
 
 
 def evaluation(experiment: Experiment, run: RunSpec) -> EvaluationSpec:
@@ -53,7 +57,10 @@ def evaluation(experiment: Experiment, run: RunSpec) -> EvaluationSpec:
     else:
         turns = questions(experiment, run.id) if planning else list(turns_of(experiment, run.dataset))
     return EvaluationSpec(
-        turns=turns, batch_size=settings.batch_size.value, max_new_tokens=settings.max_new_tokens.value
+        turns=turns,
+        batch_size=settings.batch_size.value,
+        max_new_tokens=settings.max_new_tokens.value,
+        held_out=experiment.evaluation.forgetting.value if run.dataset in experiment.datasets else None,
     )
 
 

@@ -13,6 +13,7 @@ from gcl.experiment.execution import Execution
 from gcl.experiment.planning_schema import Planning
 from gcl.experiment.types import (
     Count,
+    HeldOutQuestions,
     Lora,
     NotNegative,
     Optimizer,
@@ -214,6 +215,7 @@ class Evaluation(Strict):
     encoders: Setting[Annotated[list[MetricEncoder], Field(min_length=1)]]
     sentence_encoder: Setting[Weights]
     bootstrap: Setting[Count]
+    forgetting: Setting[HeldOutQuestions | None]
 
 
 class Report(Strict):
