@@ -47,6 +47,7 @@ localrules:
     planning_states,
     planning_pictures,
     instructions,
+    unseen,
     base_vocabulary,
     untrained,
     base_models,

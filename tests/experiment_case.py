@@ -32,6 +32,8 @@ def write_experiment(path: Path, experiment: Experiment, values: Mapping[str, An
 def on_small_backbones(folder: Path, backbones: Mapping[str, Path], **training: Any) -> dict[str, Any]:
     """Values with which a run starts from the fixtures' backbones, has data below a folder, and is short.
 
+    Nobody is asked held-out questions, since none are drawn.
+
     Args:
         folder: of raw data and manifests.
         backbones: of the fixture.
@@ -41,6 +43,7 @@ def on_small_backbones(folder: Path, backbones: Mapping[str, Path], **training: 
     small = {"epochs": 1, "global_batch": 8, "micro_batch": 8, "lr_ratio": 2.0, "lr_guide": 1e-3, "lr_sft": 2e-3}
     return {
         "data": str(folder),
+        "evaluation/forgetting": None,
         **{f"models/{name}/backbone": {"path": str(path), "revision": None} for name, path in models.items()},
         **{f"training/{name}": value for name, value in (small | training).items()},
     }

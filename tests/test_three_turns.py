@@ -20,6 +20,7 @@ from gcl.operations.gpu_hours import _samples
 from gcl.reporting.build import build
 from gcl.reporting.figures.gallery import gallery
 from gcl.tasks import jobs
+from gcl.tasks.instructions.unseen import write_unseen
 from gcl.workflow.plan import Plan
 from gcl.workflow.targets import TARGETS
 
@@ -86,6 +87,10 @@ def project(tmp_path_factory, backbones):
     root = tmp_path_factory.mktemp("three")
     write_project(root)
     write_download(root / "download")
+    write_unseen(
+        root / "data/miniature/unseen", 6, scenes=20, states={"frozenlake": 20}, words=20, held_out=0.2, seed=3,
+        levels={"frozenlake": [3]}, excluded=(), pixels_of_cell=32,
+    )  # fmt: skip
     for model, family in ((PAIR["learner"], "qwen2_5_vl"), (PAIR["guide"], "qwen3_vl")):
         shutil.copytree(backbones[family], root / "base_models" / model)
     with pytest.MonkeyPatch.context() as patch:
@@ -123,6 +128,10 @@ def test_three_turns_work_as_five_do(project, capsys):
     sft, gcl = Plan(experiment).gallery_runs("snei")
     assert _samples(sft, COUNTS["train"]) == COUNTS["train"] * len(TURNS)
     answers = read_jsonl(results_at(gcl.scale, "results").predictions(gcl.id))
+    assert [sum("held_out" in one and one["role"] == role for one in answers) for role in ("learner", "guide")] == [
+        6,
+        6,
+    ]
     assert [record["turn"] for record in answers[:12]] == [turn for turn in TURNS for _ in range(COUNTS["test"])]
     assert {record["turn"] for record in answers if "label" in record} == {"next_move"}
     member = read_json(results_at("miniature", "results").metrics(gcl.id))["members"][0]
@@ -131,7 +140,8 @@ def test_three_turns_work_as_five_do(project, capsys):
 
     build(experiment, "headline", Path("results"), Path("headline"))
     table = Path("headline.md").read_text()
-    assert "| Next move-F1 | Scene-cos | Next move accuracy |" in table
+    assert "| Next move-F1 | Scene-cos | Next move accuracy | Held-out accuracy | Held-out cross-entropy |" in table
+    assert len(member["held_out"]["items"]) == 6
     assert "The most frequent next_move" in table and "has Next move-F1" in table
     (shown, *_) = gallery(experiment, "snei", Path("results"))
     assert shown.score == "Next move-F1" and [turn for turn, *_ in shown.turns] == list(TURNS)

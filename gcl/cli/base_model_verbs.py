@@ -4,9 +4,9 @@ Heavy libraries are imported inside, so that `gcl --help` and mistakes in argume
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from gcl.cli.arguments import File, Results, Scale, known_model, opened
+from gcl.cli.arguments import Count, File, Results, Scale, known_model, opened
 from gcl.errors import ConfigError
 from gcl.files import write_json
 
@@ -26,23 +26,26 @@ def instructions(*, states: Path, to: Path, file: File = None, scale: Scale = No
         states: States of the experiments, JSONL. Those of their tests and validations do not occur.
         to: Folder to make.
     """
-    from gcl.planning.states_file import read_records
     from gcl.tasks.instructions.write import write_instructions
 
-    experiment = opened(file, scale)
-    settings = _settings(experiment)
-    size = settings.instructions.value
-    write_instructions(
-        to,
-        scenes=size.scenes,
-        states=size.states,
-        words=size.texts,
-        held_out=size.held_out,
-        seed=settings.seed.value,
-        levels=settings.levels.value,
-        excluded={record.state.state_hash for record in read_records(states) if record.split != "train"},
-        pixels_of_cell=experiment.planning.cell_pixels.value,
-    )
+    write_instructions(to, **_drawing(opened(file, scale), states))
+
+
+def unseen(*, states: Path, questions: Count, to: Path, file: File = None, scale: Scale = None) -> None:
+    """Write a few questions that the base models were not trained on.
+
+    For example:
+
+        gcl base-model unseen --states data/miniature/planning/states.jsonl --questions 200 --to data/miniature/unseen
+
+    Args:
+        states: As for gcl base-model instructions.
+        questions: Their number.
+        to: Folder to make.
+    """
+    from gcl.tasks.instructions.unseen import write_unseen
+
+    write_unseen(to, questions, **_drawing(opened(file, scale), states))
 
 
 def vocabulary(*, instructions: Path, to: Path, file: File = None, scale: Scale = None) -> None:
@@ -116,10 +119,28 @@ def publish(
     publish_base_model(run, places(experiment, results), to)
 
 
+def _drawing(experiment: "Experiment", states: Path) -> dict[str, Any]:
+    """All that decides the instruction set."""
+    from gcl.planning.states_file import read_records
+
+    settings = _settings(experiment)
+    size = settings.instructions.value
+    return {
+        "scenes": size.scenes,
+        "states": size.states,
+        "words": size.texts,
+        "held_out": size.held_out,
+        "seed": settings.seed.value,
+        "levels": settings.levels.value,
+        "excluded": {record.state.state_hash for record in read_records(states) if record.split != "train"},
+        "pixels_of_cell": experiment.planning.cell_pixels.value,
+    }
+
+
 def _settings(experiment: "Experiment") -> "BaseModels":
     if experiment.base_models is None:
         raise ConfigError(f"base models of scale {experiment.scale} are published ones; only miniature ones are made")
     return experiment.base_models
 
 
-VERBS = (instructions, vocabulary, build, publish)
+VERBS = (instructions, unseen, vocabulary, build, publish)

@@ -71,6 +71,20 @@ def _students_t(values_SN: np.ndarray) -> Any:
     return stats.ttest_1samp(by_training_S, 0.0)
 
 
+def per_token(sums: Sequence[float], tokens: Sequence[int]) -> list[float]:
+    """Scores of questions whose mean is the mean over all their tokens, for questions of unlike length.
+
+    Each is the mean itself plus the question's deviation from it. So their bootstrap is that of the ratio of both sums, to
+    first order. A draw of many long questions does not raise the mean by its length alone.
+
+    Args:
+        sums: of each question, over its tokens.
+        tokens: of each question.
+    """
+    mean, length = sum(sums) / sum(tokens), sum(tokens) / len(tokens)
+    return [mean + (value - mean * count) / length for value, count in zip(sums, tokens, strict=True)]
+
+
 def group_weights(groups: Sequence[str | None]) -> list[float]:
     """Factors of scores, so that their mean is the unweighted mean of the groups' means.
 

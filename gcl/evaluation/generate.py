@@ -18,6 +18,7 @@ from transformers import PreTrainedModel
 from gcl.data.decoding import greedy
 from gcl.data.encoding import Encoder, chunks, collate
 from gcl.data.scenario import Exchange, Query
+from gcl.evaluation.forgetting import token_scores
 from gcl.experiment.places import Places
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.types import Earlier
@@ -41,10 +42,12 @@ def predictions(
     batch_size: int,
     max_new_tokens: int,
     earlier: Earlier | None = None,
+    held_out: Sequence[Exchange] = (),
 ) -> Iterator[dict[str, Any]]:
     """Yield one record per member and query: role, turn, id, question, reference, the query's facts, text, ended.
 
     Where there were earlier turns in the context, it has them as it was read: `earlier`, pairs of question and answer.
+    After a member's answers come its records about held-out questions, which have no turn (`token_scores`).
 
     Args:
         run: whose members answer.
@@ -53,6 +56,7 @@ def predictions(
         batch_size: prompts per batch.
         max_new_tokens: longest answer.
         earlier: whose answers stand in the context of a question, the member's own ones or the references.
+        held_out: questions that show how much was forgotten.
     """
     training = run.training
     batches = list(chunks(queries, batch_size))
@@ -90,6 +94,8 @@ def predictions(
                         **answer._asdict(),
                     }
                 bar.update(len(batch))
+        for record in token_scores(model, encoder, held_out, batch_size):
+            yield {"role": member.role, **record}
 
 
 def after(exchange: Exchange, said: Sequence[str]) -> Exchange:

@@ -10,6 +10,7 @@ from typing import Any
 
 from gcl.errors import DataError
 from gcl.evaluation.bootstrap import group_weights, mean_interval
+from gcl.evaluation.forgetting import held_out_scores
 from gcl.evaluation.metric_registry import METRICS, score_names
 from gcl.evaluation.scorer import Scorer
 from gcl.experiment.asked import ScoreSpec
@@ -44,12 +45,15 @@ def score_run(
     # One for each metric, since a scorer may keep what it has read.
     scorers = {metric: METRICS[metric].of(score) for metric in dict.fromkeys(metric for _, metric in names.values())}
     turns = [turn.name for turn in score.turns]
-    answers = [_complete(predictions, member.role, turns, scenes, spec.id) for member in spec.asked]
+    said = [record for record in predictions if "held_out" not in record]
+    answers = [_complete(said, member.role, turns, scenes, spec.id) for member in spec.asked]
     for turn in {turn for turn, metric in names.values() if scorers[metric].listed}:
         _check_labels(answers[0][turn], score.actions or (), spec.id)
     columns = {name: (turn, scorers[metric]) for name, (turn, metric) in names.items()}
     members = [
-        {"role": member.role, "model": member.model} | _score_member(by_turn, columns, score.bootstrap)
+        {"role": member.role, "model": member.model}
+        | _score_member(by_turn, columns, score.bootstrap)
+        | _held_out(predictions, member.role, score.bootstrap)
         for member, by_turn in zip(spec.asked, answers, strict=True)
     ]
     return {
@@ -102,6 +106,12 @@ def _complete(
                 "or other scenes; generate again"
             )
     return by_turn
+
+
+def _held_out(predictions: Sequence[Mapping[str, Any]], role: str, resamples: int) -> dict[str, Any]:
+    """One member's scores on held-out questions; nothing where none was asked."""
+    records = [record for record in predictions if record["role"] == role and "held_out" in record]
+    return {"held_out": held_out_scores(records, resamples)} if records else {}
 
 
 def _check_labels(answers: Records, actions: Sequence[str], run: str) -> None:

@@ -7,7 +7,7 @@ from gcl.experiment.places import INSTRUCTIONS, PLANNING
 from gcl.experiment.planning_arms import questions
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment
-from gcl.experiment.types import Earlier, Spec, Strict
+from gcl.experiment.types import Earlier, HeldOutQuestions, Spec, Strict
 from gcl.experiment.weights import Weights
 
 # Of plans; readings have the share that is read without a mistake.
@@ -40,12 +40,14 @@ class EvaluationSpec(Spec):
         batch_size: prompts that are answered together.
         max_new_tokens: longest answer.
         earlier: whose answers stand in the context; None, which has no trace, where none do.
+        held_out: questions that show how much was forgotten. None has no trace in the specification.
     """
 
     turns: list[str]
     batch_size: int
     max_new_tokens: int
     earlier: Earlier | None = Field(None, exclude_if=lambda value: value is None)
+    held_out: HeldOutQuestions | None = Field(None, exclude_if=lambda value: value is None)
 
 
 def evaluation(experiment: Experiment, run: RunSpec) -> EvaluationSpec:
@@ -61,6 +63,7 @@ def evaluation(experiment: Experiment, run: RunSpec) -> EvaluationSpec:
         batch_size=settings.batch_size.value,
         max_new_tokens=settings.max_new_tokens.value,
         earlier=experiment.evaluation.earlier.value if run.training.context == "full" else None,
+        held_out=experiment.evaluation.forgetting.value if run.dataset in experiment.datasets else None,
     )
 
 

@@ -31,6 +31,7 @@ STEPS = {
     "public_states": "gcl.cli.planning_verbs.import_",
     "pictures": "gcl.cli.planning_verbs.render",
     "instructions": "gcl.cli.base_model_verbs.instructions",
+    "unseen": "gcl.cli.base_model_verbs.unseen",
     "base_vocabulary": "gcl.cli.base_model_verbs.vocabulary",
     "untrained": "gcl.cli.base_model_verbs.build",
     "reporting": "gcl.cli.report_verbs.report",
@@ -60,13 +61,13 @@ INCLUDED = ("gcl.experiment.actions", "gcl.experiment.marks", "gcl.experiment.ya
 # Modules that decide nothing in these steps alone. A manifest is an input of their rules. It has the hash of every picture
 # and of every text with its label. Loaded data must have these hashes, or the step ends with an error.
 VERIFIED = {"gcl.data.manifest": ("training", "generation", "scoring")}
-# Modules that only some runs use.
+# Modules that only some runs use. Others read held-out questions with the reader of instructions, which changes no word.
 ON_POLICY = "gcl.training.on_policy"
 FAMILIES = "gcl.models.family"  # loads the files of gcl/models/families by their names
 SCENES = "scenes"  # stands for all other data sets
 ONLY = {
     PLANNING: ("gcl.tasks.planning_task", "gcl.evaluation.planning_scores"),
-    INSTRUCTIONS: ("gcl.tasks.instruction_task", "gcl.evaluation.scorers.right"),
+    INSTRUCTIONS: ("gcl.tasks.instruction_task", "gcl.tasks.instructions.read", "gcl.evaluation.scorers.right"),
     SCENES: ("gcl.tasks.social_task", *(f"gcl.evaluation.scorers.{name}" for name in ("accuracy", "cos", "f1"))),
 }
 

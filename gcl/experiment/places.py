@@ -121,6 +121,11 @@ class Places:
         """The instruction set, which all scales with miniature models share."""
         return DATA / "miniature" / INSTRUCTIONS
 
+    @property
+    def unseen(self) -> Path:
+        """Questions that miniature base models were not trained on."""
+        return DATA / "miniature" / "unseen"
+
     def raw(self, dataset: str) -> Path:
         """Imported scenes of a data set."""
         return self.data / "raw" / dataset

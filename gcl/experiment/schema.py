@@ -15,6 +15,7 @@ from gcl.experiment.types import (
     Context,
     Count,
     Earlier,
+    HeldOutQuestions,
     Lora,
     NotNegative,
     Optimizer,
@@ -225,6 +226,7 @@ class Evaluation(Strict):
     encoders: Setting[Annotated[list[MetricEncoder], Field(min_length=1)]]
     sentence_encoder: Setting[Weights]
     bootstrap: Setting[Count]
+    forgetting: Setting[HeldOutQuestions | None]
 
 
 class Report(Strict):

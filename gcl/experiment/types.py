@@ -73,6 +73,18 @@ class Lora(Strict):
     vision: bool = False
 
 
+class HeldOutQuestions(Strict):
+    """Questions with answers that no model of the experiment was trained on.
+
+    Attributes:
+        folder: with test.jsonl and its pictures, in the form of an instruction set.
+        questions: so many of them, from all parts of the file.
+    """
+
+    folder: str
+    questions: Count
+
+
 class ValidationSplit(Strict):
     """Training scenes that are held out. Losses on them are computed during the training.
 

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from gcl.errors import DataError
-from gcl.evaluation.bootstrap import group_weights, mean_interval, paired_difference
+from gcl.evaluation.bootstrap import group_weights, mean_interval, paired_difference, per_token
+from gcl.evaluation.forgetting import HELD_OUT
 from gcl.evaluation.metric_registry import ranking, scores_of
 from gcl.experiment.methods.base_model import base_run
 from gcl.experiment.methods.competition import group_run
@@ -20,6 +21,7 @@ from gcl.reporting.metrics_file import Item, MemberMetrics
 from gcl.reporting.tables.result_table import Difference
 
 ROLES = ("learner", "guide")
+LESS_IS_BETTER = ("held_out_cross_entropy",)
 BASE = {"base": "base model"}  # nothing is trained
 METHODS = {"sft": "SFT", "gsl": "GCL: GSL", "drl": "GCL: DRL", "gco": "GCL: GSL + DRL", "full": "GCL: GSL + DRL + AGO"}
 # Variants whose members also see the pictures of other scenes (`gcl.experiment.grid.exchanged_runs`).
@@ -28,7 +30,10 @@ EXCHANGED = {variant: f"{METHODS[variant]}, pictures exchanged" for variant in (
 
 @dataclass(frozen=True)
 class PooledScore:
-    """A mean over seeds and scenarios, its 95 % interval, its runs, and each run's scores in order of scenario ids."""
+    """A mean over seeds and scenarios, its 95 % interval, its runs, and each run's scores in order of scenario ids.
+
+    Of `less_is_better` a smaller one is better.
+    """
 
     mean: float
     low: float
@@ -36,6 +41,7 @@ class PooledScore:
     scenarios: int
     runs: tuple[str, ...]
     scores: tuple[tuple[float, ...], ...] = field(repr=False)
+    less_is_better: bool = False
 
     @classmethod
     def of(cls, runs: Iterable[str], scores: Iterable[Sequence[float]], resamples: int) -> "PooledScore":
@@ -61,7 +67,8 @@ class PooledScore:
             )
         pairs = zip(self.scores, control.scores, strict=True)
         found = paired_difference([[x - y for x, y in zip(a, b, strict=True)] for a, b in pairs], resamples)
-        return Difference(mean=found["mean"], low=found["low"], high=found["high"], p=found["p"])
+        span = {name: found[name] for name in ("mean", "low", "high", "p")}
+        return Difference(**span, less_is_better=self.less_is_better)
 
 
 def member_score(
@@ -83,7 +90,7 @@ def member_score(
     """
     seeds = experiment.seeds.value if seeds is None else seeds
     metric = metric or ranking(experiment, dataset)[0]
-    if metric not in scores_of(experiment, dataset):
+    if metric not in scores_of(experiment, dataset) and (metric not in HELD_OUT or pictures != "own"):
         return None
     if variant == "base":
         runs = [base_run(experiment, dataset, getattr(pair, role))]
@@ -108,6 +115,8 @@ def pooled(
     Raises:
         DataError: if a file lacks the metric or the group, or they are of different scenarios.
     """
+    if metric in HELD_OUT:
+        return _held_out(metrics, names, role, metric, resamples)
     members = [metrics[name].member(role) for name in names]
     by_run = [_items(name, member, metric, group) for name, member in zip(names, members, strict=True)]
     for name, items in zip(names, by_run, strict=True):
@@ -120,6 +129,22 @@ def pooled(
     if known:
         return PooledScore(known.mean, known.low, known.high, known.n, tuple(names), scores)
     return PooledScore.of(names, scores, resamples)
+
+
+def _held_out(metrics: Metrics, names: Sequence[str], role: str, metric: str, resamples: int) -> PooledScore:
+    """A mean per token on held-out questions; `scenarios` are these questions."""
+    found = {name: metrics[name].member(role).held_out for name in names}
+    for name, kept in found.items():
+        if kept is None:
+            raise DataError(f"{name}: its metrics have no held-out questions; answer and score it again with snakemake")
+    tables = [kept.items for kept in found.values() if kept]
+    if any([item.id for item in items] != [item.id for item in tables[0]] for items in tables):
+        raise DataError(f"{names[0]} and others were asked other held-out questions; make them again with snakemake")
+    scores = [
+        per_token([getattr(item, HELD_OUT[metric]) for item in items], [item.tokens for item in items])
+        for items in tables
+    ]
+    return replace(PooledScore.of(names, scores, resamples), less_is_better=metric in LESS_IS_BETTER)
 
 
 def check_used(metrics: Metrics, scores: Iterable[PooledScore | None]) -> None:

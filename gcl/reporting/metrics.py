@@ -75,7 +75,7 @@ def read_answers(path: Path, role: str) -> dict[str, dict[str, dict[str, str]]]:
     """A member's records in a file of answers, by scene and turn."""
     answers: dict[str, dict[str, dict[str, str]]] = {}
     for record in read_jsonl(path):
-        if record["role"] == role:
+        if record["role"] == role and "turn" in record:  # not those about held-out questions
             answers.setdefault(record["id"], {})[record["turn"]] = record
     return answers
 

@@ -42,6 +42,22 @@ class Item(BaseModel):
         return self.__pydantic_extra__
 
 
+class HeldOutItem(BaseModel):
+    """One held-out question: tokens of its answer, and sums over them."""
+
+    id: str
+    tokens: int
+    cross_entropy: float
+    right: float
+
+
+class HeldOutMetrics(BaseModel):
+    """How much a member still can of what it could before: means per token by name, and what they are made from."""
+
+    summary: dict[str, Interval]
+    items: list[HeldOutItem]
+
+
 class MemberMetrics(BaseModel):
     """One member: means by name, scores of scenarios, and numbers of odd answers by turn or name."""
 
@@ -52,6 +68,7 @@ class MemberMetrics(BaseModel):
     empty: dict[str, int] = {}
     unfinished: dict[str, int] = {}
     unscorable: dict[str, int] = {}
+    held_out: HeldOutMetrics | None = None
 
     @model_validator(mode="after")
     def _items_have_what_the_summary_has(self) -> "MemberMetrics":

@@ -10,8 +10,7 @@ from gcl.experiment.methods.pretraining import TEXT
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Evaluation
 from gcl.experiment.types import Pictures
-from gcl.files import sha256_files
-from gcl.tasks.instructions.read import InstructionItem, read_instructions
+from gcl.tasks.instructions.read import InstructionItem, instructions_sha256, read_instructions
 from gcl.training.member_file import Questions
 
 
@@ -48,8 +47,7 @@ class InstructionTask:
 
     def data_sha256(self, split: str) -> str:
         """Hash of the whole set."""
-        files = sorted(path for path in self.folder.rglob("*") if path.is_file())
-        return sha256_files(files, self.folder)
+        return instructions_sha256(self.folder)
 
     def judge(self, item: InstructionItem, text: str) -> Mapping[str, int]:
         """Nothing is counted: members do not answer in this training."""

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from gcl.data.scenario import Exchange
 from gcl.errors import CheckpointError, ConfigError
 from gcl.experiment.asked import evaluation, score_spec
 from gcl.experiment.closure import evaluation_code, run_code
@@ -108,12 +109,18 @@ def generate(
         results: folder of all results.
     """
     with unswept():
+        from gcl.data.spread import spread
         from gcl.evaluation.generate import predictions
+        from gcl.tasks.instructions.read import read_instructions
         from gcl.tasks.task import open_task
     asked = evaluation(experiment, run)
+    held_out: list[Exchange] = []
+    if asked.held_out and pictures == "own":
+        items = read_instructions(Path(asked.held_out.folder), "test")
+        held_out = [item.exchange for item in spread(items, asked.held_out.questions)]
     queries = open_task(experiment, run.dataset, run.training.context).queries("test", asked.turns, pictures)
     how = {name: getattr(asked, name) for name in ("batch_size", "max_new_tokens", "earlier")}
-    write_jsonl(output, predictions(run, places(experiment, results), queries, **how))
+    write_jsonl(output, predictions(run, places(experiment, results), queries, **how, held_out=held_out))
 
 
 def score(
@@ -137,6 +144,7 @@ def score(
     with unswept():
         from gcl.evaluation.score import means, score_run
         from gcl.experiment.provenance import environment
+        from gcl.tasks.instructions.read import instructions_sha256
         from gcl.tasks.task import open_task
     here, task = places(experiment, results), open_task(experiment, run.dataset)
     answers, made = here.predictions(run.evaluation(pictures)), _made(run, here)
@@ -148,6 +156,9 @@ def score(
         "start": made["start"],
         "environment": {"training": made["environment"], "scoring": environment()},
     }
+    asked = evaluation(experiment, run)
+    if asked.held_out and pictures == "own":
+        provenance["manifests"]["held_out"] = instructions_sha256(Path(asked.held_out.folder))
     settings = score_spec(experiment, run)
     metrics = score_run(run, settings, read_jsonl(answers), task.ids("test"), provenance, pictures)
     write_json(summary, means(metrics))

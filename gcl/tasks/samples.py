@@ -6,6 +6,7 @@ from typing import Any
 
 from gcl.data.held_out import hold_out
 from gcl.data.scenario import Exchange
+from gcl.data.spread import spread
 from gcl.errors import ConfigError, DataError
 from gcl.experiment.places import INSTRUCTIONS, PLANNING
 from gcl.experiment.runs import ReferenceFeed, RunSpec, Shown
@@ -57,7 +58,7 @@ def _asked(task: Task, shown: Sequence[Shown], items: Sequence[Any]) -> list[Exc
     asked = (
         task.exchange(item, question)
         for one in shown
-        for item in _spread(items, one.count)
+        for item in spread(items, one.count)
         for question in one.questions
     )
     return [exchange for exchange in asked if exchange is not None]
@@ -65,10 +66,3 @@ def _asked(task: Task, shown: Sequence[Shown], items: Sequence[Any]) -> list[Exc
 
 def _judged(task: Task, items: Sequence[Any], index: int, text: str) -> Mapping[str, int]:
     return task.judge(items[index], text)
-
-
-def _spread(items: Sequence[Any], count: int | None) -> Sequence[Any]:
-    """As many items as `count`, from all parts of the list."""
-    if count is None or count >= len(items):
-        return items
-    return [items[k * len(items) // count] for k in range(count)]

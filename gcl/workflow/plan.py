@@ -179,6 +179,19 @@ class Plan:
         """Files that a split of the run's data set is read from."""
         return lambda wildcards: [str(path) for path in self.here.inputs(self.run(wildcards).dataset, split)]
 
+    def held_out(self, wildcards: Any) -> list[str]:
+        """The questions that show how much was forgotten: a folder that is drawn here, or the user's file."""
+        asked = evaluation(self.experiment, self.run(wildcards)).held_out
+        if asked is None:
+            return []
+        drawn = self.makes_base_models and Path(asked.folder) == self.here.unseen
+        return [asked.folder if drawn else str(Path(asked.folder) / "test.jsonl")]
+
+    def held_out_questions(self) -> int:
+        """How many of them are drawn."""
+        asked = self.experiment.evaluation.forgetting.value
+        return asked.questions if asked else 0
+
     def starts(self, wildcards: Any) -> list[str]:
         """Folders that the run starts from, of other runs or of backbones. A commit on the hub is none."""
         run = self.run(wildcards)

@@ -103,7 +103,7 @@ def fake_file(run: RunSpec, experiment: Experiment, score: Score = constant) -> 
                 | ({"action_accuracy": float(scenario == "s1")} if "action_accuracy" in names else {})
                 for scenario, value in scores.items()
             ],
-        }
+        } | ({"held_out": held_out(mean)} if experiment.evaluation.forgetting.value else {})
 
     return {
         "scale": run.scale,
@@ -122,6 +122,14 @@ def fake_file(run: RunSpec, experiment: Experiment, score: Score = constant) -> 
             "environment": {"python": "3"},
         },
     }
+
+
+def held_out(accuracy: float) -> dict[str, Any]:
+    """A member's scores on two held-out questions of ten tokens: with this accuracy, and 1 - accuracy nats a token."""
+    sums = {"right": 10 * accuracy, "cross_entropy": 10 * (1 - accuracy)}
+    items = [{"id": name, "tokens": 10} | sums for name in ("q0", "q1")]
+    means = {"held_out_accuracy": accuracy, "held_out_cross_entropy": 1 - accuracy}
+    return {"summary": {name: {"mean": x, "low": x, "high": x, "n": 2} for name, x in means.items()}, "items": items}
 
 
 def typed(metrics: Mapping[str, dict[str, Any]]) -> Metrics:

@@ -62,6 +62,9 @@ def scored(run_id: str, text: str, **more: list[str]) -> dict[str, Any]:
         for turn in TURNS
         for i in ("a", "b")
     ]
+    predictions += [
+        {"role": member.role, "held_out": "q", "tokens": 3, "cross_entropy": 0.5, "right": 2} for member in run.members
+    ]
     spec = ScoreSpec(
         bert_encoder=MINILM, bert_layer=6, sentence_encoder=MINILM, bootstrap=20,
         turns=[ScoredTurn(name=turn, metrics=[*METRICS.get(turn, []), *more.get(turn, [])]) for turn in TURNS],

@@ -217,7 +217,7 @@ def test_tex_has_rules_the_same_cells_and_no_bare_special_character(tmp_path):
     assert r"95 \% percentile" in text
     assert r"a $<$ b\par" in text
     assert text.count(r"\midrule") == 2
-    assert r"\begin{tabular}{llllrrrr}" in text
+    assert r"\begin{tabular}{llllrrrrrr}" in text
 
 
 def test_provenance_names_files_hashes_and_checkpoints_of_every_row(tmp_path):

@@ -25,6 +25,7 @@ from gcl.reporting.metrics_file import MetricsFile
 from gcl.reporting.tables.result_table import read_table
 from gcl.reporting.trace.links import run_links
 from gcl.reporting.trace.trace import Trace, rows, show_rows, trace
+from gcl.tasks.instructions.read import instructions_sha256
 from gcl.workflow.targets import TABLES, TARGETS
 
 EXPERIMENT = experiment_with()
@@ -32,6 +33,7 @@ RESULTS = Path("results")
 CELL = "headline:learner/full:action_f1"
 FULL = "snei/gcl/qwen2.5-vl-3b+qwen3-vl-4b/full/seed0"
 MADE = RESULTS / "miniature"
+UNSEEN = places(EXPERIMENT).unseen
 LAST = "AGO,qwen2.5-vl-3b,learner"
 ATTEMPT = {
     "started": 0.0, "seconds": 58.3, "node": "n1", "job": None, "gpus": 0, "command": ["gcl", "train", "a/run"],
@@ -55,6 +57,7 @@ def project(tmp_path, monkeypatch, scenarios) -> Path:
     write_manifests(read_raw(root, data), root, manifests)
     for model in EXPERIMENT.models:
         write_text(Path(f"base_models/{model}/model.safetensors"), f"start of {model}")
+    write_text(UNSEEN / "test.jsonl", "{}\n")
     runs = TARGETS["headline"].runs(EXPERIMENT)
     own = {run.id: left_by(run, manifests) for run in runs}
     others = exchanged(own, EXPERIMENT, loss=0.2)
@@ -81,7 +84,8 @@ def left_by(run: RunSpec, manifests: Path) -> dict:
     made |= {
         "spec": run.model_dump(),
         "code_sha256": {"training": run_code("training", run), "evaluation": evaluation_code(run)},
-        "manifests": {split: sha256_file(manifests / f"{split}.tsv") for split in ("train", "test")},
+        "manifests": {split: sha256_file(manifests / f"{split}.tsv") for split in ("train", "test")}
+        | {"held_out": instructions_sha256(UNSEEN)},
         "predictions_sha256": sha256_file(predictions),
         "checkpoints": {member.role: weights_sha256(checkpoints / member.role) for member in run.members},
         "start": starts(run),
@@ -128,6 +132,7 @@ def test_a_number_leads_to_every_file_behind_it(project):
         f"results/miniature/records/{FULL}.json", f"results/miniature/checkpoints/{FULL}/learner",
         "base_models/qwen3-vl-4b", "data/miniature/manifests/snei/train.tsv",
         "data/miniature/manifests/snei/test.tsv", "data/miniature/raw/snei", "data/miniature/raw/snei/import.yaml",
+        "data/miniature/unseen",
     }  # fmt: skip
     assert files <= named and all(Path(file).exists() for file in files)
     text = str(found)
@@ -177,6 +182,8 @@ def changed_score(content: dict) -> None:
         (lambda: replaced(Path("data/miniature/raw/snei/scenarios.jsonl"), "Why", "How"), {"raw data"}, "CHANGED"),
         (lambda: shutil.rmtree("data/miniature/raw"), {"raw data"}, "MISSING"),
         (lambda: write_text("data/miniature/raw/snei/import.yaml", "{"), {"imported from"}, "CHANGED"),
+        (lambda: write_text(UNSEEN / "test.jsonl", ""), {"held-out"}, "CHANGED"),
+        (lambda: shutil.rmtree(UNSEEN), {"held-out"}, "MISSING"),
     ],
 )  # fmt: skip
 def test_every_broken_link_is_named(project, breaking, what, state):

@@ -137,7 +137,22 @@ def test_one_pairing_can_be_named_by_its_path(project):
         "train": 1,
         "generate": 1,
         "score": 1,
+        # Held-out questions have no state of a planning test.
+        "planning_cell": 3,
+        "planning_states": 1,
+        "unseen": 1,
     }
+
+
+def test_nothing_is_held_out_where_nobody_asks(project):
+    target = f"results/miniature/metrics/snei/gcl/{PAIR}/full/seed0.json"
+    jobs = project.jobs(target, "--config", "evaluation={forgetting: {value: null, assumed: test}}")
+    assert not {"unseen", "planning_cell"} & {*jobs} and jobs["score"] == 1
+    own = "evaluation={forgetting: {value: {folder: mine, questions: 5}, assumed: test}}"
+    assert "mine/test.jsonl" in project.snakemake("--dry-run", target, "--config", own, check=False), "it is missing"
+    (project.root / "mine").mkdir()
+    (project.root / "mine/test.jsonl").write_text("")
+    assert project.jobs(target, "--config", own) == jobs
 
 
 @pytest.mark.parametrize(

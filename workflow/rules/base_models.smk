@@ -22,6 +22,27 @@ if PLAN.makes_base_models:
             "gcl base-model instructions --experiment {params.experiment} --states {input.states:q} --to {output:q}"
             " > {log:q} 2>&1"
 
+    rule unseen:
+        """Draw a few questions that the base models were not trained on: they show what a training makes them forget."""
+        input:
+            states=PLAN.here.states,
+        output:
+            directory(PLAN.here.unseen),
+        log:
+            PLAN.here.log("base_models", "unseen"),
+        conda:
+            "../envs/gcl.yaml"
+        params:
+            code=PLAN.code("unseen"),
+            experiment=PLAN.resolved,
+            settings=PLAN.base_models_json("seed", "instructions", "levels"),
+            questions=PLAN.held_out_questions(),
+        message:
+            "Write held-out questions"
+        shell:
+            "gcl base-model unseen --experiment {params.experiment} --states {input.states:q}"
+            " --questions {params.questions} --to {output:q} > {log:q} 2>&1"
+
     rule base_vocabulary:
         """Train the tokenizer of all miniature base models."""
         input:

@@ -33,6 +33,7 @@ rule generate:
     """Greedy answers of the members to every test question."""
     input:
         data=PLAN.inputs("test"),
+        held_out=PLAN.held_out,
         checkpoints=PLAN.answering,
     output:
         PLAN.at.predictions("{run}"),
@@ -79,6 +80,7 @@ rule score:
     """Metrics of the members, with the scores of every item and intervals."""
     input:
         predictions=PLAN.at.predictions("{run}"),
+        held_out=PLAN.held_out,
         checkpoints=PLAN.answering,
         train=PLAN.inputs("train"),
         test=PLAN.inputs("test"),

@@ -23,6 +23,14 @@ POWER_NOTE = (
 ONE_SEED_NOTE = "Intervals are over scenarios, not over trainings: a mark can be an accident of the one training."
 # A mean of normal estimates is beyond this many half intervals with probability .8: (z(.975) + z(.8)) / z(.975).
 _DETECTED = (1.960 + 0.842) / 1.960
+_HELD_OUT_HEADERS = {
+    "held_out_accuracy": "Held-out accuracy",
+    "held_out_cross_entropy": "Held-out cross-entropy",
+}
+_HELD_OUT_NOTE = (
+    "Held-out: accuracy and cross-entropy of the next token, in reference answers to questions that no training had. The "
+    "base model's row is the state before; all other rows show how much is left. Of cross-entropy less is better."
+)
 _ODD_ANSWERS = {
     "empty": "are empty and score 0",
     "unfinished": "did not end before the longest length",
@@ -51,6 +59,18 @@ def identity(*names: str) -> list[ResultColumn]:
 def score_column(name: str, header: str, *, compared: bool = True, paper: bool = False) -> ResultColumn:
     """A column of scores."""
     return ResultColumn(name=name, header=header, kind="score", compared=compared, paper=paper)
+
+
+def held_out_columns(experiment: Experiment) -> list[ResultColumn]:
+    """The columns that show how much was forgotten, if the experiment asks for it."""
+    if experiment.evaluation.forgetting.value is None:
+        return []
+    return [score_column(name, words) for name, words in _HELD_OUT_HEADERS.items()]
+
+
+def held_out_notes(experiment: Experiment) -> list[str]:
+    """Their explanation."""
+    return [_HELD_OUT_NOTE] if experiment.evaluation.forgetting.value else []
 
 
 def score_cell(

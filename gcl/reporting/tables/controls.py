@@ -18,7 +18,7 @@ from gcl.experiment.schema import Experiment
 from gcl.reporting.estimates import BASE, PooledScore, pooled
 from gcl.reporting.metrics import Metrics
 from gcl.reporting.tables.arms import ArmRow, arms_table, tested_columns
-from gcl.reporting.tables.assemble import identity, score_column
+from gcl.reporting.tables.assemble import held_out_columns, held_out_notes, identity, score_column
 from gcl.reporting.tables.markup import EMPTY
 from gcl.reporting.tables.result_table import ResultColumn, ResultTable
 
@@ -111,23 +111,24 @@ def _compared(
     first, *others = runs
     against = {"sft": dict.fromkeys(others, first), **against}
     dataset = experiment.controls.dataset.value
-    names = scores_of(experiment, dataset)
-    arms = _base_arms(experiment, metrics, dataset, [own[0] for own in runs.values()], names)
+    names, kept = scores_of(experiment, dataset), held_out_columns(experiment)
+    scored = [*names, *(column.name for column in kept)]
+    arms = _base_arms(experiment, metrics, dataset, [own[0] for own in runs.values()], scored)
     arms |= {
         arm: ArmRow(
             {"dataset": dataset, "arm": arm, "lr_ratio": _ratio(experiment, own[0])},
-            {metric: arm_score(experiment, metrics, own, metric) for metric in names},
+            {metric: arm_score(experiment, metrics, own, metric) for metric in scored},
             seeds=len(own),
             against={label: by_arm.get(arm) for label, by_arm in against.items()},
         )
         for arm, own in runs.items()
     }
-    columns = [*identity("dataset", "arm"), _RATE, *(score_column(n, str(header(n))) for n in names), *tested]
+    columns = [*identity("dataset", "arm"), _RATE, *(score_column(n, str(header(n))) for n in names), *kept, *tested]
     note = (
         f"{_RATE_NOTE} Gains in {header(names[0])} are paired by scenario and seed; p: two-sided bootstrap, corrected by "
         "Holm over the arms of its column."
     )
-    return arms_table(experiment, name, columns, arms, metrics, [note], tested=names[0])
+    return arms_table(experiment, name, columns, arms, metrics, [note, *held_out_notes(experiment)], tested=names[0])
 
 
 def _plain(run: RunSpec) -> bool:

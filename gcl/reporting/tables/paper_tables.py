@@ -13,7 +13,15 @@ from gcl.experiment.schema import Experiment
 from gcl.reporting.estimates import BASE, EXCHANGED, METHODS, ROLES, PooledScore, member_score
 from gcl.reporting.metrics import Metrics
 from gcl.reporting.paper_values import ComponentValue, paper_component, paper_group, paper_values_shown
-from gcl.reporting.tables.assemble import identity, result_table, row, score_cell, score_column
+from gcl.reporting.tables.assemble import (
+    held_out_columns,
+    held_out_notes,
+    identity,
+    result_table,
+    row,
+    score_cell,
+    score_column,
+)
 from gcl.reporting.tables.looks import looking_notes
 from gcl.reporting.tables.result_table import ResultColumn, ResultRow, ResultTable
 
@@ -32,6 +40,7 @@ def component_table(
         score_column(metric, str(header(metric)), paper=shown and metric in ComponentValue.model_fields)
         for metric in scores_of(experiment, *datasets)
     ]
+    columns += held_out_columns(experiment)
     rows = []
     for dataset in datasets:
         score = partial(member_score, experiment, metrics, dataset, experiment.components.pair.value)
@@ -39,7 +48,7 @@ def component_table(
         rows += component_rows(experiment, dataset, columns, score)
     if exchanged:
         rows += component_rows(experiment, datasets[0], columns, score, "exchanged")
-    return result_table(experiment, name, columns, rows, metrics, looking_notes(rows))
+    return result_table(experiment, name, columns, rows, metrics, [*held_out_notes(experiment), *looking_notes(rows)])
 
 
 def component_rows(

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gcl.errors import DataError
 from gcl.experiment.places import results_at
@@ -24,17 +24,22 @@ class _Strict(BaseModel):
 
 
 class Difference(_Strict):
-    """A mean of paired differences, its 95 % interval and its two-sided bootstrap p."""
+    """A mean of paired differences, its 95 % interval and its two-sided bootstrap p.
+
+    Of a cross-entropy less is better. Other differences have no trace of this.
+    """
 
     mean: float
     low: float
     high: float
     p: float
+    less_is_better: bool = Field(False, exclude_if=lambda value: not value)
 
     @property
     def mark(self) -> Mark:
-        """Whether the interval lies above zero, below zero, or has it inside."""
-        return "better" if self.low > 0 else "worse" if self.high < 0 else "open"
+        """Whether the interval lies on the better side of zero, on the worse one, or has it inside."""
+        low, high = (-self.high, -self.low) if self.less_is_better else (self.low, self.high)
+        return "better" if low > 0 else "worse" if high < 0 else "open"
 
 
 class Score(_Strict):

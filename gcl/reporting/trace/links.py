@@ -29,6 +29,7 @@ from gcl.files import canonical_json, read_json, sha256_file, sha256_text
 from gcl.reporting.metrics import RunSource
 from gcl.reporting.metrics_file import MetricsFile, Provenance, read_metrics
 from gcl.reporting.page.making import machine_words
+from gcl.tasks.instructions.read import instructions_sha256
 from gcl.tasks.task import Task, open_task
 
 OK, CHANGED, MISSING = "ok", "CHANGED", "MISSING"
@@ -123,11 +124,21 @@ def shared_links(experiment: Experiment, files: Iterable[MetricsFile]) -> list[L
         found.append(_hash("code", "evaluation", made.code_sha256.evaluation, evaluation_code(run)))
         found += _metric_models(made)
         found += [_data(places(experiment).inputs(run.dataset, split)[0], task, split, made) for split in SPLITS]
+        if "held_out" in made.manifests:
+            found.append(_held_out(experiment, str(made.manifests["held_out"])))
         if run.dataset != PLANNING:
             datasets[run.dataset] = None
     for dataset in datasets:
         found += _raw(experiment, dataset)
     return list(dict.fromkeys(found))
+
+
+def _held_out(experiment: Experiment, expected: str) -> Link:
+    """Are the questions unchanged that show how much was forgotten?"""
+    asked = experiment.evaluation.forgetting.value
+    if asked is None or not Path(asked.folder).is_dir():
+        return Link("held-out", asked.folder if asked else "evaluation.forgetting", MISSING)
+    return _hash("held-out", asked.folder, expected, instructions_sha256(Path(asked.folder)))
 
 
 def _data(path: Path, task: Task, split: str, made: Provenance) -> Link:

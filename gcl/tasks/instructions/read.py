@@ -1,4 +1,4 @@
-"""Read an instruction set: `read_instructions(folder, split)`."""
+"""Read an instruction set: `read_instructions(folder, split)`; `instructions_sha256(folder)` is its hash."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from gcl.data.annotations import kind, read_json, text_field
 from gcl.data.problem import Problem
 from gcl.data.scenario import Exchange, Picture
 from gcl.errors import raise_all
+from gcl.files import sha256_files
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,11 @@ def read_instructions(folder: Path, split: str) -> list[InstructionItem]:
             items.append(InstructionItem(id, name, Exchange(id, pictures, question, answer)))
     raise_all(problems, f"{path}: damaged or incomplete; write the instructions again")
     return items
+
+
+def instructions_sha256(folder: Path) -> str:
+    """Hash of a whole set, with its pictures."""
+    return sha256_files([path for path in folder.rglob("*") if path.is_file()], folder)
 
 
 def _pictures(folder: Path, fields: Mapping[str, Any], where: str, problems: list[Problem]) -> tuple[Picture, ...]:

@@ -9,12 +9,13 @@ data sets' test splits never occur.
 
 import random
 from collections.abc import Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from tqdm import tqdm
 
-from gcl.data.drawing.constellation import TRAINED, sample_scenes
+from gcl.data.drawing.constellation import TRAINED, Scene, sample_scenes
 from gcl.data.drawing.datasets import SHARES, ScenePictures
 from gcl.files import atomic_folder, write_jsonl
 from gcl.planning.cells import generate
@@ -31,7 +32,7 @@ QUESTIONS = {"scene": 3, "state": 6}  # about each scene and each state
 PLANNED_ONE_OF, READ_ONE_OF = 10, 4
 
 Lines = dict[str, list[dict[str, Any]]]  # records of each split
-H = TypeVar("H", bound=Hashable)
+T = TypeVar("T")
 
 
 def write_instructions(
@@ -63,64 +64,112 @@ def write_instructions(
         DataError: if there are too few different states or questions.
     """
     with atomic_folder(folder) as work:
-        pictures = ScenePictures(work)
-        records = [record for task in levels for level in levels[task]
-                   for record in generate(task, level, {"train": states[task]}, seed, exclude=excluded)]  # fmt: skip
         parts = (
-            _about_scenes(pictures, scenes, held_out, random.Random(f"instructions scenes {seed}")),
-            _about_states(work, records, held_out, pixels_of_cell, random.Random(f"instructions states {seed}")),
-            _about_words(words, held_out, random.Random(f"instructions words {seed}")),
+            _about_scenes(ScenePictures(work), draw_scenes(scenes, held_out, seed)),
+            _about_states(work, draw_states(states, levels, excluded, held_out, seed), pixels_of_cell),
+            _about_words(draw_words(words, held_out, seed)),
         )
         for split in ("train", "test"):
             write_jsonl(work / f"{split}.jsonl", [line for part in parts for line in part[split]])
 
 
-def _about_scenes(pictures: ScenePictures, count: int, held_out: float, rng: random.Random) -> Lines:
+@dataclass(frozen=True)
+class Drawn(Generic[T]):
+    """Subjects of questions.
+
+    Attributes:
+        subjects: in their order.
+        apart: of each, whether only the test has it.
+        rng: draws all that follows.
+    """
+
+    subjects: Sequence[T]
+    apart: Sequence[bool]
+    rng: random.Random
+
+    @property
+    def unseen(self) -> list[T]:
+        """Those that only the test has."""
+        return [subject for subject, apart in zip(self.subjects, self.apart, strict=True) if apart]
+
+
+def draw_scenes(count: int, held_out: float, seed: int) -> Drawn[Scene]:
+    """The scenes of an instruction set; see `write_instructions`."""
+    rng = random.Random(f"instructions scenes {seed}")
     scenes = sample_scenes(rng, count, SHARES["any"], thirds=TRAINED)
-    apart = _apart(scenes, held_out, rng)
+    return Drawn(scenes, _apart(scenes, held_out, rng), rng)
+
+
+def draw_states(
+    states: Mapping[str, int],
+    levels: Mapping[str, Sequence[int]],
+    excluded: Collection[str],
+    held_out: float,
+    seed: int,
+) -> Drawn[StateRecord]:
+    """Its states."""
+    records = [record for task in levels for level in levels[task]
+               for record in generate(task, level, {"train": states[task]}, seed, exclude=excluded)]  # fmt: skip
+    rng = random.Random(f"instructions states {seed}")
+    return Drawn(records, _apart([record.state.state_hash for record in records], held_out, rng), rng)
+
+
+def draw_words(count: int, held_out: float, seed: int) -> Drawn[Instruction]:
+    """Its questions about words alone."""
+    rng = random.Random(f"instructions words {seed}")
+    asked = about_words(rng, count)
+    return Drawn(asked, _apart([one.question for one in asked], held_out, rng), rng)
+
+
+def _about_scenes(pictures: ScenePictures, drawn: Drawn[Scene]) -> Lines:
     lines: Lines = {"train": [], "test": []}
-    for number, scene in enumerate(tqdm(scenes, desc="drawing", unit="scene", mininterval=2)):
+    rng = drawn.rng
+    for number, scene in enumerate(tqdm(drawn.subjects, desc="drawing", unit="scene", mininterval=2)):
         asked, image = about_scene(scene, rng, QUESTIONS["scene"]), pictures.draw(scene, rng)
-        split = "test" if scene in apart else "train"
-        lines[split] += _lines(f"scene-{number:05d}", image, asked)
+        split = "test" if drawn.apart[number] else "train"
+        lines[split] += lines_of(f"scene-{number:05d}", image, asked)
     return lines
 
 
-def _about_states(
-    work: Path, records: Sequence[StateRecord], held_out: float, pixels_of_cell: int | None, rng: random.Random
-) -> Lines:
-    apart = _apart([record.state.state_hash for record in records], held_out, rng)
+def _about_states(work: Path, drawn: Drawn[StateRecord], pixels_of_cell: int | None) -> Lines:
     lines: Lines = {"train": [], "test": []}
-    for number, record in enumerate(tqdm(records, desc="drawing", unit="state", mininterval=2)):
-        name, state = f"state-{number:05d}", record.state
+    rng = drawn.rng
+    for number, record in enumerate(tqdm(drawn.subjects, desc="drawing", unit="state", mininterval=2)):
+        name = f"state-{number:05d}"
         asked = about_state(record, rng, QUESTIONS["state"])
         if number % PLANNED_ONE_OF == 0:
             asked.append(plan_from_picture(record))
         if number % READ_ONE_OF == 0:
             asked.append(reading_of(record))
-        image = f"images/{name}.png"
-        save_picture(render(state, pixels_of_cell * state.size if pixels_of_cell else PIXELS), work / image)
-        split = "test" if state.state_hash in apart else "train"
-        lines[split] += _lines(name, image, asked)
+        image = draw_state(record, work, name, pixels_of_cell)
+        split = "test" if drawn.apart[number] else "train"
+        lines[split] += lines_of(name, image, asked)
     return lines
 
 
-def _about_words(count: int, held_out: float, rng: random.Random) -> Lines:
-    asked = about_words(rng, count)
-    apart = _apart([one.question for one in asked], held_out, rng)
+def _about_words(drawn: Drawn[Instruction]) -> Lines:
     lines: Lines = {"train": [], "test": []}
-    for number, one in enumerate(asked):
-        lines["test" if one.question in apart else "train"] += _lines(f"words-{number:05d}", None, [one])
+    for number, one in enumerate(drawn.subjects):
+        lines["test" if drawn.apart[number] else "train"] += lines_of(f"words-{number:05d}", None, [one])
     return lines
 
 
-def _apart(items: Sequence[H], share: float, rng: random.Random) -> set[H]:
-    """A share of the different items."""
+def draw_state(record: StateRecord, folder: Path, name: str, pixels_of_cell: int | None) -> str:
+    """Draw the picture of a state; returns its path in the folder."""
+    image, state = f"images/{name}.png", record.state
+    save_picture(render(state, pixels_of_cell * state.size if pixels_of_cell else PIXELS), folder / image)
+    return image
+
+
+def _apart(items: Sequence[Hashable], share: float, rng: random.Random) -> list[bool]:
+    """Of each item, whether it is in a share of the different ones."""
     different = list(dict.fromkeys(items))
-    return set(rng.sample(different, round(share * len(different))))
+    chosen = set(rng.sample(different, round(share * len(different))))
+    return [item in chosen for item in items]
 
 
-def _lines(name: str, image: str | None, asked: Sequence[Instruction]) -> list[dict[str, Any]]:
+def lines_of(name: str, image: str | None, asked: Sequence[Instruction]) -> list[dict[str, Any]]:
+    """Records of questions about one subject."""
     return [
         {
             "id": f"{name}/{number}",
