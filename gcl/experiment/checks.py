@@ -7,7 +7,16 @@ from collections.abc import Callable, Iterator
 
 from gcl.errors import ConfigError
 from gcl.experiment.actions import label_of
-from gcl.experiment.grid import arm_runs, at_rate, component_runs, planning_runs, scaling_runs, sweep_runs, tuned_arms
+from gcl.experiment.grid import (
+    arm_runs,
+    at_rate,
+    component_runs,
+    family_runs,
+    planning_runs,
+    scaling_runs,
+    sweep_runs,
+    tuned_arms,
+)
 from gcl.experiment.marks import marks
 from gcl.experiment.methods.competition import group_run
 from gcl.experiment.schema import Experiment, Pair
@@ -40,6 +49,7 @@ def _run_problems(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
     for name in experiment.sweeps:
         yield from attempt(["sweeps", name, "values", "value"], sweep_runs, name)
     yield from attempt(["scaling", "pair", "value"], scaling_runs)
+    yield from attempt(["families", "groups", "value"], family_runs)
     if controls.tuning.value is not None:
         for ratio in controls.rates.value:
             for arm in tuned_arms(experiment).values():
@@ -90,6 +100,7 @@ def _contradictions(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
     yield from _control_problems(experiment)
     yield from check_pair(["scaling", "pair", "value"], experiment.scaling.pair.value)
     yield from _scaling_problems(experiment)
+    yield from _family_problems(experiment)
     for name, sweep in experiment.sweeps.items():
         path = ["sweeps", name]
         yield from check_pair([*path, "pair", "value"], sweep.pair.value)
@@ -208,6 +219,23 @@ def _control_problems(experiment: Experiment) -> Iterator[tuple[list[str], str]]
         yield ["controls", "best", "value"], f"{name!r} is missing; the others are compared with it"
     if set(controls.best.value.values()) - set(controls.rates.value):
         yield ["controls", "best", "value"], f"use rates of controls.rates: {', '.join(map(str, controls.rates.value))}"
+
+
+def _family_problems(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
+    """Mistakes in `families`."""
+    dataset, groups = experiment.families.dataset.value, experiment.families.groups.value
+    if dataset not in experiment.datasets:
+        yield (
+            ["families", "dataset", "value"],
+            f"unknown data set {dataset!r}; use one of {', '.join(experiment.datasets)}",
+        )
+    for number, group in enumerate(groups):
+        path, unknown = ["families", "groups", "value", str(number)], [m for m in group if m not in experiment.models]
+        if unknown:
+            known = ", ".join(experiment.models)
+            yield path, f"unknown model {unknown[0]!r}; use one of {known}, or add it under models"
+        if group in groups[:number]:
+            yield path, f"duplicate run: {' / '.join(group)} is already listed; remove one"
 
 
 def _scaling_problems(experiment: Experiment) -> Iterator[tuple[list[str], str]]:

@@ -124,6 +124,14 @@ def scaling_runs(experiment: Experiment) -> dict[int, dict[str, list[RunSpec]]]:
     return found
 
 
+def family_runs(experiment: Experiment) -> dict[tuple[str, ...], list[RunSpec]]:
+    """The runs of table `families`, with every seed, by the models of a run: those alone first."""
+    dataset, groups, seeds = experiment.families.dataset.value, experiment.families.groups.value, experiment.seeds.value
+    alone = dict.fromkeys(model for group in groups for model in group)
+    found = {(model,): [sft_run(experiment, dataset, model, seed) for seed in seeds] for model in alone}
+    return found | {tuple(g): [group_run(experiment, dataset, g, "full", seed) for seed in seeds] for g in groups}
+
+
 def arm_runs(experiment: Experiment, arm: str) -> list[RunSpec]:
     """One arm of `controls`, "<sft|gcl>/<members>/<variant>", with every seed."""
     controls = experiment.controls
@@ -210,6 +218,8 @@ def _social_runs(experiment: Experiment) -> Iterator[RunSpec]:
     for kinds in scaling_runs(experiment).values():
         for runs in kinds.values():
             yield from runs
+    for runs in family_runs(experiment).values():
+        yield from runs
     for arm in experiment.controls.arms.value:
         yield from arm_runs(experiment, arm.run)
     if experiment.controls.tuning.value is not None:

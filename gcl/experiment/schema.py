@@ -207,6 +207,13 @@ class Scaling(Strict):
     scenes: Setting[Annotated[list[Count], Field(min_length=2)]]
 
 
+class Families(Strict):
+    """Groups of models of several families, the learner first. Each member is compared with its own SFT."""
+
+    dataset: Setting[str]
+    groups: Setting[list[Annotated[list[str], Field(min_length=2)]]]
+
+
 class MetricEncoder(Strict):
     """An encoder for Action-F1: hidden layer, and the model whose baseline of bert-score's rescales its scores."""
 
@@ -266,6 +273,7 @@ class Experiment(Strict):
     controls: Controls
     sweeps: dict[str, Sweep]
     scaling: Scaling
+    families: Families
     evaluation: Evaluation
     report: Report
     planning: Planning

@@ -16,6 +16,7 @@ from gcl.reporting.figures.sweeps import line_figure, temperature_figure
 from gcl.reporting.metrics import Metrics, load_metrics, sources
 from gcl.reporting.tables.before_after import before_after_table
 from gcl.reporting.tables.controls import best_controls_table, controls_table, rates_table
+from gcl.reporting.tables.families import families_table
 from gcl.reporting.tables.markup import write_table
 from gcl.reporting.tables.paper_tables import component_table, group_table
 from gcl.reporting.tables.planning_table import planning_table
@@ -40,6 +41,7 @@ TABLE_BUILDERS: dict[str, Callable[[Experiment, Metrics, Path], ResultTable]] = 
     "rates": lambda e, m, _: rates_table(e, m),
     "controls_best": lambda e, m, _: best_controls_table(e, m),
     "scaling": lambda e, m, _: scaling_table(e, m),
+    "families": lambda e, m, _: families_table(e, m),
     "encoders": _encoders_table,
     PLANNING_TABLE: lambda e, m, _: planning_table(e, m),
 }

@@ -83,6 +83,11 @@ def _scaling_with_bases(grid: Any, experiment: "Experiment") -> list["RunSpec"]:
     return (grid.base_runs(experiment, dataset, models) if _scaled(experiment) else []) + _SCALING(experiment)
 
 
+def _families_with_bases(grid: Any, experiment: "Experiment") -> list["RunSpec"]:
+    runs = [run for listed in grid.family_runs(experiment).values() for run in listed]
+    return _arms(grid, experiment, experiment.families.dataset.value, runs)
+
+
 def _before_after(grid: Any, experiment: "Experiment") -> list["RunSpec"]:
     found = []
     for dataset in experiment.groups:
@@ -101,7 +106,7 @@ def _groups(dataset: str) -> Callable[["Experiment"], list["RunSpec"]]:
 
         groups, seeds = experiment.groups[dataset].value, experiment.seeds.value
         full = [group_run(experiment, dataset, group.models, "full", seed) for seed in seeds for group in groups]
-        return _baselines(experiment, dataset, list(experiment.models)) + full
+        return _baselines(experiment, dataset, list(dict.fromkeys(m for g in groups for m in g.models))) + full
 
     return runs
 
@@ -165,6 +170,10 @@ TARGETS = {
             "scaling", "How the gain depends on the number of training scenes", "table",
             _with_grid(_scaling_with_bases),
             possible=_scaled, needs="scaling.dataset",
+        ),
+        Target(
+            "families", "Groups of several families", "table", _with_grid(_families_with_bases),
+            possible=lambda e: bool(e.families.groups.value), needs="families.groups",
         ),
         Target(
             "encoders", "How much Action-F1 depends on its encoder (Table 2 on SNEI)", "table", _ON_SNEI_WITH_BASES,

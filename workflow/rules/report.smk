@@ -166,6 +166,12 @@ rule scaling:
         [PLAN.figure(name) for name in PLAN.figures if name == "gains"],
 
 
+rule families:
+    """Groups of several families, if the configuration names some."""
+    input:
+        [PLAN.table(name) for name in PLAN.tables if name == "families"],
+
+
 rule table1:
     """All groups on SNEI."""
     input:
