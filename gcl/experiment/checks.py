@@ -230,12 +230,13 @@ def _family_problems(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
             f"unknown data set {dataset!r}; use one of {', '.join(experiment.datasets)}",
         )
     for number, group in enumerate(groups):
-        path, unknown = ["families", "groups", "value", str(number)], [m for m in group if m not in experiment.models]
+        path = ["families", "groups", "value", str(number), "models"]
+        unknown = [model for model in group.models if model not in experiment.models]
         if unknown:
             known = ", ".join(experiment.models)
             yield path, f"unknown model {unknown[0]!r}; use one of {known}, or add it under models"
-        if group in groups[:number]:
-            yield path, f"duplicate run: {' / '.join(group)} is already listed; remove one"
+        if group.models in [other.models for other in groups[:number]]:
+            yield path, f"duplicate run: {' / '.join(group.models)} is already listed; remove one"
 
 
 def _scaling_problems(experiment: Experiment) -> Iterator[tuple[list[str], str]]:

@@ -127,9 +127,13 @@ def scaling_runs(experiment: Experiment) -> dict[int, dict[str, list[RunSpec]]]:
 def family_runs(experiment: Experiment) -> dict[tuple[str, ...], list[RunSpec]]:
     """The runs of table `families`, with every seed, by the models of a run: those alone first."""
     dataset, groups, seeds = experiment.families.dataset.value, experiment.families.groups.value, experiment.seeds.value
-    alone = dict.fromkeys(model for group in groups for model in group)
+    alone = dict.fromkeys(model for group in groups for model in group.models)
     found = {(model,): [sft_run(experiment, dataset, model, seed) for seed in seeds] for model in alone}
-    return found | {tuple(g): [group_run(experiment, dataset, g, "full", seed) for seed in seeds] for g in groups}
+    together = {tuple(group.models): group.models for group in groups}
+    return found | {
+        key: [group_run(experiment, dataset, models, "full", seed) for seed in seeds]
+        for key, models in together.items()
+    }
 
 
 def arm_runs(experiment: Experiment, arm: str) -> list[RunSpec]:

@@ -207,11 +207,18 @@ class Scaling(Strict):
     scenes: Setting[Annotated[list[Count], Field(min_length=2)]]
 
 
+class FamilyGroup(Strict):
+    """A row of table `families`: models, the learner first, and the temperatures of the learner and of its guides."""
+
+    models: Annotated[list[str], Field(min_length=2)]
+    tau: Annotated[list[Positive], Field(min_length=2, max_length=2)]
+
+
 class Families(Strict):
-    """Groups of models of several families, the learner first. Each member is compared with its own SFT."""
+    """Groups of models of several families. Each member is compared with its own SFT."""
 
     dataset: Setting[str]
-    groups: Setting[list[Annotated[list[str], Field(min_length=2)]]]
+    groups: Setting[list[FamilyGroup]]
 
 
 class MetricEncoder(Strict):

@@ -7,6 +7,7 @@ from fake_metrics import experiment_with, fake_metrics, frame, typed
 from gcl.errors import ConfigError
 from gcl.experiment.grid import all_runs, family_runs
 from gcl.experiment.load import load_experiment
+from gcl.experiment.schema import FamilyGroup
 from gcl.experiment.yaml_files import Document
 from gcl.reporting.tables.families import families_table
 from gcl.workflow.targets import TARGETS
@@ -18,8 +19,9 @@ GROUPS = [
 ]
 
 
-def experiment(groups):
+def experiment(models):
     found = experiment_with()
+    groups = [FamilyGroup(models=each, tau=[2.0, 1.0]) for each in models]
     families = found.families.model_copy(update={"groups": found.families.groups.model_copy(update={"value": groups})})
     return found.model_copy(update={"families": families})
 
@@ -45,6 +47,8 @@ def test_each_member_is_compared_with_its_own_sft():
 
 def test_its_runs_are_listed():
     chosen = experiment(GROUPS)
+    taus = {tuple(m.tau for m in runs[0].members) for models, runs in family_runs(chosen).items() if len(models) == 3}
+    assert taus == {(2.0, 1.0, 1.0)}
     listed = {run.id for runs in family_runs(chosen).values() for run in runs}
     assert listed <= set(all_runs(chosen)) and TARGETS["families"].possible(chosen)
     assert listed < {run.id for run in TARGETS["families"].runs(chosen)}
@@ -54,9 +58,9 @@ def test_its_runs_are_listed():
 @pytest.mark.parametrize(
     "changes, message",
     [
-        ({"groups": [["qwen3-vl-2b", "gpt-7"]]}, "unknown model 'gpt-7'"),
-        ({"groups": [["qwen3-vl-2b", "qwen3-vl-4b"]] * 2}, "already listed"),
-        ({"groups": [["qwen3-vl-2b"]]}, "at least 2"),
+        ({"groups": [{"models": ["qwen3-vl-2b", "gpt-7"], "tau": [2, 1]}]}, "unknown model 'gpt-7'"),
+        ({"groups": [{"models": ["qwen3-vl-2b", "qwen3-vl-4b"], "tau": [2, 1]}] * 2}, "already listed"),
+        ({"groups": [{"models": ["qwen3-vl-2b"], "tau": [2, 1]}]}, "at least 2"),
         ({"dataset": "nowhere"}, "unknown data set 'nowhere'"),
     ],
 )

@@ -9,7 +9,7 @@ from gcl.errors import ConfigError
 from gcl.experiment.methods.fine_tuning import all_turns, sft_run
 from gcl.experiment.methods.parts import Method, member, run_spec
 from gcl.experiment.runs import MemberSpec, ObjectiveSpec, RunId, RunSpec, Trained
-from gcl.experiment.schema import Experiment, Group
+from gcl.experiment.schema import Experiment, FamilyGroup, Group
 from gcl.experiment.variants import Changes, read_group_variant
 
 
@@ -79,14 +79,19 @@ def _taus(experiment: Experiment, ref: RunId, ago: bool, changes: Changes) -> li
         return list(changes.taus)
     if not ago:
         return [experiment.objective.symmetric_tau.value] * len(ref.models)
-    group = find_group(experiment, ref.dataset, ref.models[:2])
+    group = find_group(experiment, ref.dataset, ref.models[:2]) or _family_group(experiment, ref.models)
     if group is None:
         dataset = _like(experiment, ref.dataset)
         listed = ", ".join(f"{g.learner}+{g.guide}" for g in _groups(experiment, dataset)) or "there is none yet"
         raise ConfigError(
-            f"{'+'.join(ref.models[:2])} is no group of {dataset}; add it under groups.{dataset}, or use one of: {listed}"
+            f"{'+'.join(ref.models[:2])} is no group of {dataset}; add it under groups.{dataset} or families.groups, or use "
+            f"one of: {listed}"
         )
     return [group.tau[0]] + [group.tau[1]] * (len(ref.models) - 1)
+
+
+def _family_group(experiment: Experiment, models: Sequence[str]) -> FamilyGroup | None:
+    return next((group for group in experiment.families.groups.value if group.models == list(models)), None)
 
 
 def _objective(experiment: Experiment, base: str, changes: Changes) -> ObjectiveSpec:

@@ -38,6 +38,7 @@ _ODD_ANSWERS = {
 }
 # Columns that tell rows from one another; those of arms are numbers in part.
 _IDENTITY = {
+    "group": "Group",
     "dataset": "Data set",
     "encoder": "Encoder",
     "scenes": "Scenes",
