@@ -18,7 +18,7 @@ from transformers import PreTrainedModel
 from gcl.data.decoding import greedy
 from gcl.data.encoding import Encoder, chunks, collate
 from gcl.data.scenario import Exchange, Query
-from gcl.evaluation.forgetting import token_scores
+from gcl.evaluation.token_scores import token_scores
 from gcl.experiment.places import Places
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.types import Earlier

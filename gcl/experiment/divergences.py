@@ -1,4 +1,4 @@
-"""Names of the divergences between members, read from gcl/objective/drl.py, which imports torch.
+"""Names of the divergences between members, read from gcl/objective/drl.py, which imports torch; and those of L_GSL.
 
 A new divergence is a function there and its line in `DIVERGENCES`; settings know it by that.
 """
@@ -20,3 +20,4 @@ def _names(table: str) -> tuple[str, ...]:
 
 Divergence = Literal[_names("DIVERGENCES")]  # type: ignore[valid-type]
 SampledDivergence = Literal[_names("SAMPLED")]  # type: ignore[valid-type]  # of tokens that the learning member has drawn
+Matching = Literal["infonce", "cosine"]  # kinds of L_GSL, from gcl/objective/gsl.py

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from gcl.experiment.base_models_schema import BaseModels
-from gcl.experiment.divergences import Divergence
+from gcl.experiment.divergences import Divergence, Matching
 from gcl.experiment.execution import Execution
 from gcl.experiment.planning_schema import Planning
 from gcl.experiment.types import (
@@ -35,9 +35,6 @@ SCALES = {
     "paper": None,
     "one-gpu": None,
 }
-
-# Kinds of L_GSL, from gcl/objective/gsl.py, which imports torch.
-Matching = Literal["infonce", "cosine"]
 
 
 class Model(Strict):

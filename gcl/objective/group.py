@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gcl.experiment.divergences import Divergence, SampledDivergence
-from gcl.experiment.schema import Matching
+from gcl.experiment.divergences import Divergence, Matching, SampledDivergence
 from gcl.objective.events import Compared, Slice
 from gcl.objective.gsl import semantic_loss
 from gcl.objective.head import competitive_head

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gcl.experiment.schema import Matching
+from gcl.experiment.divergences import Matching
 
 
 class SemanticHead(nn.Module):

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from gcl.data.encoding import Encoder, collate
 from gcl.evaluation.bootstrap import mean_interval, per_token
-from gcl.evaluation.forgetting import held_out_scores, token_scores
+from gcl.evaluation.forgetting import held_out_scores
 from gcl.evaluation.generate import predictions
+from gcl.evaluation.token_scores import token_scores
 from gcl.experiment.places import Places
 from gcl.experiment.weights import Weights
 from gcl.models.backbone import load_backbone, load_preprocessor
