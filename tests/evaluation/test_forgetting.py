@@ -18,7 +18,8 @@ from gcl.evaluation.generate import predictions
 from gcl.evaluation.token_scores import token_scores
 from gcl.experiment.places import Places
 from gcl.experiment.weights import Weights
-from gcl.models.backbone import load_backbone, load_preprocessor
+from gcl.models.backbone import load_backbone
+from gcl.models.preprocessor import load_preprocessor
 
 
 @pytest.fixture(scope="module", params=["qwen2_5_vl", "qwen3_vl"])
