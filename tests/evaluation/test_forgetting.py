@@ -32,7 +32,7 @@ def member(backbones, request):
 def questions(scenarios):
     """With pictures and without, short and long."""
     asked = [scene.exchange(turn) for scene in scenarios[:3] for turn in scene.turns]
-    return [*asked, replace(asked[0], id="words", image=None)]
+    return [*asked, replace(asked[0], id="words", pictures=())]
 
 
 def test_scores_are_those_of_the_models_own_loss(member, questions):
