@@ -29,7 +29,7 @@ def test_a_third_is_about_each_kind_of_subject(folder):
     assert Counter(re.match(r"[a-z]+", item.id)[0] for item in items) == {"scene": 10, "state": 10, "words": 10}
     assert len({item.id for item in items}) == 30
     assert all(
-        (item.exchange.image is not None) == item.kind.startswith(("scene", "state"))
+        bool(item.exchange.pictures) == item.kind.startswith(("scene", "state"))
         for item in items
         if item.kind != "plan"
     )
