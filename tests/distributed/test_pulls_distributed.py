@@ -49,3 +49,20 @@ def test_every_engine_measures_the_same_and_trains_as_without(trained, name):
     pulls = [key for key in reference if key.startswith("pull_")]
     assert len(pulls) == 6
     assert {key: first[key] for key in pulls} == {key: pytest.approx(reference[key], rel=1e-5) for key in pulls}
+
+
+@pytest.mark.parametrize("stage", [2, 3])
+def test_a_loss_scale_is_divided_out(alone, backbones, scenarios, tmp_path, stage):
+    """One process is enough: float16 gradients are scaled, and pulls are not."""
+    spec = make_run(backbones, micro=4, precision="float16")
+    zero = {"engine": "deepspeed", "zero_stage": stage}
+    plans = {"plain": {"gradient_shares_every": 1}, "zero": zero, "measured": zero | {"gradient_shares_every": 1}}
+    found = {}
+    for name, plan in plans.items():
+        train_scenes(spec, scenarios[:4], "data", ExecutionSpec(**plan), tmp_path / name, tmp_path / "scratch" / name)
+        found[name] = losses(tmp_path / name)
+    pulls = {key: value for key, value in found["measured"][0].items() if key.startswith("pull_")}
+    assert len(pulls) == 6
+    assert pulls == {key: pytest.approx(found["plain"][0][key], rel=5e-3) for key in pulls}
+    plain = [{key: v for key, v in step.items() if not key.startswith("pull_")} for step in found["measured"]]
+    assert plain == found["zero"]
