@@ -74,7 +74,7 @@ def test_a_low_temperature_is_greedy_and_a_placeholder_is_never_drawn(backbones,
     own = member(backbones)
     greedy = draw(own, tasks[0], range(6), temperature=1e-6)
     assert greedy == draw(own, tasks[0], range(6, 12), temperature=1e-6)
-    image = own.encoder.image_token
+    (image,) = own.encoder.preprocessor.picture_tokens
     hot = draw(own, tasks[0] * 5, range(30), temperature=100.0, max_new_tokens=60)
     assert len({token for answer in hot for token in answer}) > 200 and all(image not in answer for answer in hot)
     known = draw(own, tasks[0] * 5, range(30), temperature=100.0, max_new_tokens=60, vocabulary=50)
@@ -150,7 +150,7 @@ def test_other_views_teach_and_the_teacher_stays(backbones, tasks):
     assert losses["loss"] == losses["drl"] != 0.0 and gradient(engine).any()
     # The estimate is the difference of what student and teacher make of the drawn tokens.
     assert losses["drl"] == pytest.approx(losses["sft_guide"] - losses["sft_learner"], rel=1e-4)
-    assert prepared.facts["rollout_tokens"] * 6 == prepared.tokens
+    assert [prepared.facts["rollout_tokens"] * 6] * 2 == list(prepared.tokens)
     engine.step()
     assert all(torch.equal(p, before[name]) for name, p in engine.members[1].named_parameters())
 
@@ -179,7 +179,7 @@ def test_members_predict_the_very_tokens_and_nothing_else(backbones, tasks):
     )
     (batch,) = prepared.passes
     student, teacher = ([row[row != IGNORED].tolist() for row in inputs["labels"]] for inputs in batch.members)
-    assert student == teacher and sum(map(len, student)) == prepared.tokens
+    assert student == teacher and (sum(map(len, student)),) * 2 == prepared.tokens
     assert "pixel_values" in batch.members[0] and "pixel_values" not in batch.members[1]
     for own, inputs, view in zip(engine.members, batch.members, tasks, strict=True):
         for row, (task, answer) in enumerate(zip(view, student, strict=True)):

@@ -94,7 +94,8 @@ def test_the_tokenizers_are_those_of_the_families(encoders):
     for name, encoder in encoders.items():
         tokenizer, new = encoder.preprocessor.tokenizer, PUBLISHED[name].family == "qwen3_vl"
         assert len(tokenizer) == SHARED + len(QWEN3_TOKENS) * new < PUBLISHED[name].rows
-        assert (encoder.image_token, encoder.end_token, encoder.pad_token) == (IMAGE, END, 151643)
+        assert encoder.preprocessor.picture_tokens == [IMAGE]
+        assert (encoder.end_token, encoder.pad_token) == (END, 151643)
         assert tokenizer.convert_tokens_to_ids(list(QWEN3_TOKENS)) == (
             [*range(SHARED, SHARED + 4)] if new else [None] * 4
         )

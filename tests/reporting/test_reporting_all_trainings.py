@@ -50,14 +50,15 @@ def test_runs_lists_the_trainings_of_both_methods(capsys, experiment):
 @pytest.mark.parametrize("scale", ["miniature", "paper"])
 def test_memory_is_planned_of_every_training(monkeypatch, capsys, scale, paper, experiment):
     """An out-of-memory error names this command. At paper scale the configurations are of the hub, so some like them."""
-    from gcl.models.miniature import miniature_config
+    from gcl.models.family import get_family
     from gcl.operations import model_sizes as sizes
 
     shapes = experiment.base_models.models.value
 
     def read_config(source):
-        shape = next(shape for name, shape in shapes.items() if name in source.path.lower())
-        return miniature_config(shape, sizes._Tokens(range(500)), {})
+        name = next(name for name in shapes if name in source.path.lower())
+        family = get_family(experiment.models[name].family.value)
+        return family.small(shapes[name], sizes._Tokens(range(500)), (784, 50176)).config
 
     if scale == "paper":
         monkeypatch.setattr(sizes, "_read_config", read_config)
