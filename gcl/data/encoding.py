@@ -160,8 +160,11 @@ def collate(samples: Sequence[Sample], encoder: Encoder, *, left_padded: bool) -
 
 
 def words(encoder: Encoder, exchanges: Sequence[Exchange]) -> list[int]:
-    """Tokens of question and answer of each sample; pictures are not counted."""
-    texts = [f"{exchange.question}\n{exchange.answer}" for exchange in exchanges]
+    """Tokens of question and answer of each sample, earlier turns included; pictures are not counted."""
+    texts = [
+        "\n".join([*(text for turn in one.earlier for text in (turn.question, turn.answer)), one.question, one.answer])
+        for one in exchanges
+    ]
     return [len(ids) for ids in encoder.preprocessor.tokenizer(texts)["input_ids"]]
 
 

@@ -6,7 +6,7 @@ the same string to all, the end of an answer, and one event for everything else 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 import torch
@@ -30,6 +30,10 @@ class Alignment:
 
     compared: Compared
     texts: tuple[list[bytes | None], ...] | None = None
+
+    def to(self, device: torch.device) -> "Alignment":
+        """The same with the tokens or events on a device."""
+        return replace(self, compared=self.compared.to(device))
 
     def rows(self, encoders: Sequence[Encoder], answers: Sequence[Sequence[Sequence[int]]]) -> list[Tensor] | None:
         """The rows of a batch that are compared.

@@ -64,6 +64,7 @@ def train_group(
     """
     training, members = spec.training, engine.members
     alignment = align([member.encoder for member in members], [member.head_rows for member in members])
+    placed = alignment.to(engine.world.device)  # processes that prepare batches keep theirs on the CPU
     steps = total_steps(feed, spec)
     done = checkpoints.resume()
     lengths = words(members[0].encoder, feed.exchanges) if training.by_length else None
@@ -73,7 +74,7 @@ def train_group(
     batches = list(order)[done:]
     upcoming = feed.steps(engine, spec, batches, done=done, alignment=alignment, workers=execution.workers)
     validator = Validator(engine, feed, spec, alignment, execution.head_chunk) if training.validation else None
-    pulls = Pulls(engine, feed, spec, alignment, execution.head_chunk)
+    pulls = Pulls(engine, feed, spec, placed, execution.head_chunk)
     for member in members:
         member.train(not member.spec.frozen)
     bar = tqdm(total=steps, initial=done, desc=spec.id, unit="step", mininterval=2, disable=not engine.world.main)
@@ -85,7 +86,7 @@ def train_group(
                 prepared, pulled = next(upcoming), {}
                 if execution.gradient_shares_every and (step % execution.gradient_shares_every == 0 or step == steps):
                     prepared, pulled = pulls.measure(prepared, batch)
-                losses = accumulate(engine, prepared, batch, spec, alignment, feed.supervised, execution.head_chunk)
+                losses = accumulate(engine, prepared, batch, spec, placed, feed.supervised, execution.head_chunk)
                 check_finite(losses, spec, step, [feed.exchanges[i] for i in batch])
                 report = engine.step()
             validated, best = {}, False

@@ -45,7 +45,7 @@ def accumulate(
         The objective and its components by role, over all processes. Where tokenizers differ, also the share of each
         member's tokens and probability that is compared.
     """
-    objective, training, compared = spec.objective, spec.training, alignment.compared.to(engine.world.device)
+    objective, training = spec.objective, spec.training
     sums: dict[str, torch.Tensor] = {}
     sizes = [len(indices) for indices in chunks(batch, training.micro_batch)]
     for number, size in enumerate(sizes, start=1):
@@ -69,7 +69,7 @@ def accumulate(
             divergence=objective.divergence,
             matching=objective.matching,
             supervised=supervised,
-            compared=compared,
+            compared=alignment.compared,
             share=Share(size / len(batch), prepared.tokens, prepared.positions),
             precision=PRECISIONS[training.precision],
             chunk=chunk,

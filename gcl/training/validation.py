@@ -30,7 +30,8 @@ class Validator:
     """
 
     def __init__(self, engine: Engine, feed: Feed, spec: RunSpec, alignment: Alignment, chunk: int | None) -> None:
-        self._engine, self._spec, self._alignment, self._chunk = engine, spec, alignment, chunk
+        self._engine, self._spec, self._chunk = engine, spec, chunk
+        self._alignment = alignment.to(engine.world.device)
         members, world, held_out = engine.members, engine.world, feed.held_out
         self._sizes = total_sizes(answer_sizes(held_out, members, alignment), range(len(held_out)))
         sources = [(member.encoder, member.cache) for member in members]
