@@ -46,7 +46,7 @@ def processors(checkpoints) -> dict[str, ProcessorMixin]:
         images = Qwen2VLImageProcessorPil.from_pretrained(folder)
         # The part for videos needs torchvision.
         family = _image_only(getattr(transformers, PROCESSOR_MAPPING_NAMES[PUBLISHED[name].family]))
-        loaded[name] = family(images, tokenizer, tokenizer.chat_template)
+        loaded[name] = family(images, tokenizer, chat_template=tokenizer.chat_template)
     return loaded
 
 

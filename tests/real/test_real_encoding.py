@@ -105,7 +105,8 @@ def test_the_tokenizers_are_those_of_the_families(encoders):
 def test_members_share_the_ids_of_both_families_and_no_padding(encoders, pair):
     tokenizers = [encoders[name].preprocessor.tokenizer for name in pair]
     of_one_family = {len(tokenizer) for tokenizer in tokenizers} == {SHARED + 4}
-    assert shared_vocabulary(tokenizers, [PUBLISHED[name].rows for name in pair]) == SHARED + 4 * of_one_family
+    rows = [PUBLISHED[name].rows for name in pair]
+    assert shared_vocabulary(tokenizers, rows, [END, END]) == SHARED + 4 * of_one_family
 
 
 @pytest.mark.parametrize("name", MODELS)
