@@ -131,7 +131,10 @@ def test_a_family_is_part_of_the_code_of_its_runs_alone(monkeypatch):
     assert code_parts(before[2][0]).keys() == {""}
     assert before[0][0] != before[1][0] and len({code_parts(code)[""] for codes in before for code in codes[:1]}) == 1
     real = closure._source
-    changed = lambda name: SimpleNamespace(sha256="0" * 64) if name.endswith("families.qwen3_vl") else real(name)  # noqa: E731
+
+    def changed(name):
+        return SimpleNamespace(sha256="0" * 64) if name.endswith("families.qwen3_vl") else real(name)
+
     monkeypatch.setattr(closure, "_source", changed)
     after = [(run_code("training", run), evaluation_code(run)) for run in (sft, pair, unlisted)]
     assert [a == b for a, b in zip(before, after, strict=True)] == [False, True, True]

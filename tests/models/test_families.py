@@ -1,5 +1,7 @@
 """Every family of models, by small instances of its own classes: inputs, training, answers, adapters, export."""
 
+import json
+import shutil
 import warnings
 
 import pytest
@@ -183,6 +185,16 @@ def test_a_family_without_a_file_is_tried_with_a_warning():
 def test_a_family_that_sees_nothing_is_refused():
     with pytest.raises(CheckpointError, match=r"'bert' is not supported.*qwen3_vl"):
         get_family("bert")
+
+
+def test_a_head_that_changes_logits_is_refused(all_backbones, tmp_path):
+    folder = tmp_path / "capped"
+    shutil.copytree(all_backbones["gemma3"], folder)
+    config = json.loads((folder / "config.json").read_text())
+    config["text_config"]["final_logit_softcapping"] = 30.0
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(CheckpointError, match="capped: its head changes logits"):
+        load_backbone(Weights(path=str(folder)))
 
 
 def test_a_missing_library_is_named(monkeypatch):
