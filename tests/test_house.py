@@ -2,6 +2,7 @@
 
 import ast
 import statistics
+import subprocess
 from collections import Counter
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -102,3 +103,10 @@ def test_there_is_one_conftest_outside_of_packages():
     """Tests import from it by its name, which a second one would take."""
     found = [path for path in (ROOT / "tests").rglob("conftest.py") if not (path.parent / "__init__.py").exists()]
     assert found == [ROOT / "tests/conftest.py"]
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a clone")
+def test_the_repository_holds_no_links():
+    """A link may lead to a place that another machine does not have."""
+    listed = subprocess.run(["git", "ls-files", "--stage"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert [line for line in listed.splitlines() if line.startswith("120000")] == []
