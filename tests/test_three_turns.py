@@ -21,6 +21,7 @@ from gcl.reporting.build import build
 from gcl.reporting.figures.gallery import gallery
 from gcl.tasks import jobs
 from gcl.tasks.instructions.unseen import write_unseen
+from gcl.tasks.instructions.write import InstructionDrawing
 from gcl.workflow.plan import Plan
 from gcl.workflow.targets import TARGETS
 
@@ -88,8 +89,12 @@ def project(tmp_path_factory, backbones):
     write_project(root)
     write_download(root / "download")
     write_unseen(
-        root / "data/miniature/unseen", 6, scenes=20, states={"frozenlake": 20}, words=20, held_out=0.2, seed=3,
-        levels={"frozenlake": [3]}, excluded=(), pixels_of_cell=32,
+        root / "data/miniature/unseen",
+        6,
+        InstructionDrawing(
+            scenes=20, states={"frozenlake": 20}, words=20, held_out=0.2, seed=3,
+            levels={"frozenlake": [3]}, excluded=(), pixels_of_cell=32,
+        ),
     )  # fmt: skip
     for model, family in ((PAIR["learner"], "qwen2_5_vl"), (PAIR["guide"], "qwen3_vl")):
         shutil.copytree(backbones[family], root / "base_models" / model)

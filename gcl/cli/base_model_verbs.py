@@ -4,7 +4,7 @@ Heavy libraries are imported inside, so that `gcl --help` and mistakes in argume
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gcl.cli.arguments import Count, File, Results, Scale, known_model, opened
 from gcl.errors import ConfigError
@@ -13,6 +13,7 @@ from gcl.files import write_json
 if TYPE_CHECKING:
     from gcl.experiment.base_models_schema import BaseModels
     from gcl.experiment.schema import Experiment
+    from gcl.tasks.instructions.write import InstructionDrawing
 
 
 def instructions(*, states: Path, to: Path, file: File = None, scale: Scale = None) -> None:
@@ -28,7 +29,7 @@ def instructions(*, states: Path, to: Path, file: File = None, scale: Scale = No
     """
     from gcl.tasks.instructions.write import write_instructions
 
-    write_instructions(to, **_drawing(opened(file, scale), states))
+    write_instructions(to, _drawing(opened(file, scale), states))
 
 
 def unseen(*, states: Path, questions: Count, to: Path, file: File = None, scale: Scale = None) -> None:
@@ -45,7 +46,7 @@ def unseen(*, states: Path, questions: Count, to: Path, file: File = None, scale
     """
     from gcl.tasks.instructions.unseen import write_unseen
 
-    write_unseen(to, questions, **_drawing(opened(file, scale), states))
+    write_unseen(to, questions, _drawing(opened(file, scale), states))
 
 
 def vocabulary(*, instructions: Path, to: Path, file: File = None, scale: Scale = None) -> None:
@@ -119,22 +120,23 @@ def publish(
     publish_base_model(run, places(experiment, results), to)
 
 
-def _drawing(experiment: "Experiment", states: Path) -> dict[str, Any]:
+def _drawing(experiment: "Experiment", states: Path) -> "InstructionDrawing":
     """All that decides the instruction set."""
     from gcl.planning.states_file import read_records
+    from gcl.tasks.instructions.write import InstructionDrawing
 
     settings = _settings(experiment)
     size = settings.instructions.value
-    return {
-        "scenes": size.scenes,
-        "states": size.states,
-        "words": size.texts,
-        "held_out": size.held_out,
-        "seed": settings.seed.value,
-        "levels": settings.levels.value,
-        "excluded": {record.state.state_hash for record in read_records(states) if record.split != "train"},
-        "pixels_of_cell": experiment.planning.cell_pixels.value,
-    }
+    return InstructionDrawing(
+        scenes=size.scenes,
+        states=size.states,
+        words=size.texts,
+        held_out=size.held_out,
+        seed=settings.seed.value,
+        levels=settings.levels.value,
+        excluded={record.state.state_hash for record in read_records(states) if record.split != "train"},
+        pixels_of_cell=experiment.planning.cell_pixels.value,
+    )
 
 
 def _settings(experiment: "Experiment") -> "BaseModels":

@@ -12,6 +12,7 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 
 from gcl.experiment.base_models_schema import MiniatureModel
 from gcl.models.family import Family, Small, Tower
+from gcl.models.small_sizes import INITIAL_STD, text_sizes
 from gcl.models.vision import streamline
 
 # Qwen's special tokens in Qwen's order. Qwen3 adds others behind them.
@@ -28,8 +29,6 @@ CHAT = (
     "{% endfor %}{% endif %}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
-# Qwen's 0.02 suits widths of thousands. At widths around 100 every layer would start nearly mute.
-INITIAL_STD = 0.1
 
 
 class QwenVL(Family):
@@ -87,15 +86,15 @@ class QwenVL(Family):
             image_std=std,
             size={"shortest_edge": pixels[0], "longest_edge": pixels[1]},
         )
-        return Small(
-            self.config(shape, len(tokenizer), tokenizer.pad_token_id, tokenizer.eos_token_id, ids), images, {}
-        )
+        return Small(self.config(shape, tokenizer, ids), images, {})
 
-    def config(self, shape: MiniatureModel, tokens: int, pad: int, end: int, ids: dict[str, int]) -> PretrainedConfig:
-        """The configuration of a small instance with so many tokens; `ids` names those of pictures."""
+    def config(
+        self, shape: MiniatureModel, tokenizer: PreTrainedTokenizerBase, ids: dict[str, int]
+    ) -> PretrainedConfig:
+        """The configuration of a small instance; `ids` names the tokens of pictures."""
         head_size = shape.hidden_size // shape.heads
         section = [head_size // 2 - 2 * (head_size // 6), head_size // 6, head_size // 6]
-        text = text_sizes(shape, tokens, pad, end) | {
+        text = text_sizes(shape, tokenizer) | {
             "rope_parameters": {"rope_type": "default", "rope_theta": self.rope_theta, "mrope_section": section},
         }
         vision = {
@@ -116,19 +115,3 @@ class QwenVL(Family):
     ) -> PretrainedConfig:
         """The family's own configuration class, with what it has besides."""
         raise NotImplementedError
-
-
-def text_sizes(shape: MiniatureModel, tokens: int, pad: int, end: int) -> dict[str, Any]:
-    """Settings of a small language model that all families name alike."""
-    return {
-        "vocab_size": -(-tokens // 64) * 64 + shape.head_padding,
-        "hidden_size": shape.hidden_size,
-        "intermediate_size": shape.intermediate_size,
-        "num_hidden_layers": shape.layers,
-        "num_attention_heads": shape.heads,
-        "num_key_value_heads": shape.kv_heads,
-        "max_position_embeddings": 2048,
-        "pad_token_id": pad,
-        "eos_token_id": end,
-        "initializer_range": INITIAL_STD,
-    }

@@ -7,6 +7,7 @@ character, so texts are bytes here.
 
 import json
 import re
+from functools import partial
 from typing import Any
 
 from transformers import PreTrainedTokenizerBase
@@ -23,15 +24,15 @@ def token_bytes(tokenizer: PreTrainedTokenizerBase) -> list[bytes | None]:
         CheckpointError: if the tokenizer spells its tokens in a third way.
     """
     state = json.loads(tokenizer.backend_tokenizer.to_str())
-    kinds, decoders = set(_types(state["decoder"])), list(_parts(state["decoder"]))
+    decoders = _parts(state["decoder"])
+    kinds = {part["type"] for part in decoders}
     added = tokenizer.added_tokens_decoder
     texts: list[bytes | None] = [None] * (max(tokenizer.get_vocab().values()) + 1)
     if "ByteLevel" in kinds:
-        signs = {sign: byte for byte, sign in _byte_signs().items()}
-        spell = lambda token: _byte_level(token, signs)  # noqa: E731
+        spell = partial(_byte_level, bytes_of={sign: byte for byte, sign in _byte_signs().items()})
     elif "ByteFallback" in kinds:
         replaced = [(part["pattern"]["String"], part["content"]) for part in decoders if part["type"] == "Replace"]
-        spell = lambda token: _sentence_piece(token, replaced)  # noqa: E731
+        spell = partial(_sentence_piece, replaced=replaced)
     else:
         raise CheckpointError(
             f"{tokenizer.name_or_path or type(tokenizer).__name__}: tokens are spelled neither as bytes nor as "
@@ -46,8 +47,8 @@ def token_bytes(tokenizer: PreTrainedTokenizerBase) -> list[bytes | None]:
     return texts
 
 
-def _byte_level(token: str, signs: dict[str, int]) -> bytes | None:
-    found = [signs.get(sign) for sign in token]
+def _byte_level(token: str, bytes_of: dict[str, int]) -> bytes | None:
+    found = [bytes_of.get(sign) for sign in token]
     return None if None in found else bytes(found)
 
 
@@ -71,7 +72,3 @@ def _parts(decoder: dict[str, Any] | None) -> list[dict[str, Any]]:
     if decoder is None:
         return []
     return [part for one in decoder["decoders"] for part in _parts(one)] if decoder["type"] == "Sequence" else [decoder]
-
-
-def _types(decoder: dict[str, Any] | None) -> list[str]:
-    return [part["type"] for part in _parts(decoder)]

@@ -25,7 +25,7 @@ from gcl.tasks import jobs
 from gcl.tasks.instructions.publish import publish_base_model
 from gcl.tasks.instructions.read import read_instructions
 from gcl.tasks.instructions.vocabulary import vocabulary
-from gcl.tasks.instructions.write import write_instructions
+from gcl.tasks.instructions.write import InstructionDrawing, write_instructions
 
 RUN = "instructions/pretraining/qwen3-vl-2b/default/seed11"
 TEXT = RUN.replace("default", "text")
@@ -48,8 +48,11 @@ def project(experiment, tmp_path_factory):
         patch.chdir(root)
         here, run = places(experiment), find_run(experiment, RUN)
         write_instructions(
-            here.instructions, scenes=16, states={"frozenlake": 4}, words=24, held_out=0.25, seed=3,
-            levels={"frozenlake": [3]}, excluded=(), pixels_of_cell=32,
+            here.instructions,
+            InstructionDrawing(
+                scenes=16, states={"frozenlake": 4}, words=24, held_out=0.25, seed=3,
+                levels={"frozenlake": [3]}, excluded=(), pixels_of_cell=32,
+            ),
         )  # fmt: skip
         asked = [item.exchange for item in read_instructions(here.instructions, "train")]
         questions, answers = [one.question for one in asked], [one.answer for one in asked]

@@ -22,7 +22,7 @@ from gcl.tasks.instructions.scene_questions import about_scene
 from gcl.tasks.instructions.state_facts import FACTS
 from gcl.tasks.instructions.state_questions import TOLD
 from gcl.tasks.instructions.word_questions import about_words
-from gcl.tasks.instructions.write import QUESTIONS, write_instructions
+from gcl.tasks.instructions.write import QUESTIONS, InstructionDrawing, write_instructions
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def excluded():
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, excluded):
     path = tmp_path_factory.mktemp("instructions") / "set"
-    write_instructions(path, **SET, seed=4, excluded=excluded)
+    write_instructions(path, InstructionDrawing(**SET, seed=4, excluded=excluded))
     return path
 
 
@@ -105,8 +105,8 @@ def lines(folder, split: str) -> list[dict]:
 
 
 def test_the_seed_decides_every_byte(folder, tmp_path, excluded):
-    write_instructions(tmp_path / "again", **SET, seed=4, excluded=excluded)
-    write_instructions(tmp_path / "other", **SET, seed=5, excluded=excluded)
+    write_instructions(tmp_path / "again", InstructionDrawing(**SET, seed=4, excluded=excluded))
+    write_instructions(tmp_path / "other", InstructionDrawing(**SET, seed=5, excluded=excluded))
     files = [path.relative_to(folder) for path in folder.rglob("*.*")]
     assert len(files) == 2 + 60 + 6 * 12
     assert all((folder / f).read_bytes() == (tmp_path / "again" / f).read_bytes() for f in files)
@@ -115,7 +115,7 @@ def test_the_seed_decides_every_byte(folder, tmp_path, excluded):
 
 def test_no_test_constellation_occurs_and_none_is_in_both_splits(tmp_path):
     settings = SET | {"scenes": 500, "levels": {}, "held_out": 0.4}
-    write_instructions(tmp_path / "set", **settings, seed=4, excluded=())
+    write_instructions(tmp_path / "set", InstructionDrawing(**settings, seed=4, excluded=()))
     found = {}
     for split in ("train", "test"):
         captions = [line["answer"] for line in lines(tmp_path / "set", split) if line["kind"] == "scene/list"]
@@ -220,5 +220,5 @@ def test_a_missing_file_is_an_error_that_says_what_to_do(tmp_path):
 
 def test_a_failed_drawing_leaves_no_folder(tmp_path):
     with pytest.raises(DataError, match="too small"):
-        write_instructions(tmp_path / "set", **SET | {"levels": {"maze": [1]}}, seed=0, excluded=())
+        write_instructions(tmp_path / "set", InstructionDrawing(**SET | {"levels": {"maze": [1]}}, seed=0, excluded=()))
     assert list(tmp_path.iterdir()) == []

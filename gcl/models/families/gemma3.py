@@ -7,7 +7,7 @@ from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImagePr
 
 from gcl.experiment.base_models_schema import MiniatureModel
 from gcl.models.family import Activations, Family, Small
-from gcl.models.qwen_vl import INITIAL_STD, text_sizes
+from gcl.models.small_sizes import ROPE, text_sizes, vision_sizes
 
 _OWN = {"boi_token": "<start_of_image>", "eoi_token": "<end_of_image>", "image_token": "<image_soft_token>"}
 # The system message stands before the first question.
@@ -42,27 +42,14 @@ class Gemma3(Family):
         return _CHAT
 
     def small(self, shape: MiniatureModel, tokenizer: PreTrainedTokenizerBase, pixels: tuple[int, int]) -> Small:
-        end = tokenizer.convert_tokens_to_ids("<end_of_turn>")
         size = shape.hidden_size // shape.heads
-        text = text_sizes(shape, len(tokenizer), tokenizer.pad_token_id, end)
-        rope = {"rope_type": "default", "rope_theta": 1000.0}
-        text |= {
-            "rope_parameters": {"full_attention": rope, "sliding_attention": rope},
-            "bos_token_id": tokenizer.bos_token_id,
+        text = text_sizes(shape, tokenizer, "<end_of_turn>") | {
+            "rope_parameters": {"full_attention": dict(ROPE), "sliding_attention": dict(ROPE)},
             "head_dim": size,
             "query_pre_attn_scalar": size,
             "sliding_window": 512,
         }
-        vision = SiglipVisionConfig(
-            hidden_size=shape.vision_hidden_size,
-            intermediate_size=2 * shape.vision_hidden_size,
-            num_hidden_layers=shape.vision_layers,
-            num_attention_heads=4,
-            image_size=_SIDE,
-            patch_size=_PATCH,
-            vision_use_head=False,
-            initializer_range=INITIAL_STD,
-        )
+        vision = SiglipVisionConfig(**vision_sizes(shape, _SIDE, _PATCH), vision_use_head=False)
         ids = {name.replace("token", "token_index"): tokenizer.convert_tokens_to_ids(t) for name, t in _OWN.items()}
         config = Gemma3Config(
             vision_config=vision,

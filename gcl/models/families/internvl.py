@@ -7,7 +7,8 @@ from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2Im
 
 from gcl.experiment.base_models_schema import MiniatureModel
 from gcl.models.family import Activations, Family, Small
-from gcl.models.qwen_vl import INITIAL_STD, SPECIAL, text_sizes
+from gcl.models.qwen_vl import SPECIAL
+from gcl.models.small_sizes import text_sizes, vision_sizes
 
 # Behind those of Qwen, by the names that its processor asks the tokenizer for.
 _OWN = {
@@ -48,21 +49,11 @@ class InternVL(Family):
         return _CHAT
 
     def small(self, shape: MiniatureModel, tokenizer: PreTrainedTokenizerBase, pixels: tuple[int, int]) -> Small:
-        text = text_sizes(shape, len(tokenizer), tokenizer.pad_token_id, tokenizer.eos_token_id)
-        text |= {"rope_parameters": {"rope_type": "default", "rope_theta": 1000.0}, "bos_token_id": None}
-        vision = InternVLVisionConfig(
-            hidden_size=shape.vision_hidden_size,
-            intermediate_size=2 * shape.vision_hidden_size,
-            num_hidden_layers=shape.vision_layers,
-            num_attention_heads=4,
-            image_size=(_TILE, _TILE),
-            patch_size=(_PATCH, _PATCH),
-            initializer_range=INITIAL_STD,
-        )
+        vision = vision_sizes(shape, (_TILE, _TILE), (_PATCH, _PATCH))
         count = (_TILE // _PATCH // 2) ** 2
         config = InternVLConfig(
-            vision_config=vision,
-            text_config=Qwen2Config(**text, tie_word_embeddings=shape.tied_head),
+            vision_config=InternVLVisionConfig(**vision),
+            text_config=Qwen2Config(**text_sizes(shape, tokenizer), tie_word_embeddings=shape.tied_head),
             image_token_id=tokenizer.convert_tokens_to_ids(_OWN["context_image_token"]),
             image_seq_length=count,
             tie_word_embeddings=shape.tied_head,

@@ -10,7 +10,7 @@ from transformers.models.llava_onevision.image_processing_pil_llava_onevision im
 
 from gcl.experiment.base_models_schema import MiniatureModel
 from gcl.models.family import Activations, Family, Small
-from gcl.models.qwen_vl import INITIAL_STD, text_sizes
+from gcl.models.small_sizes import text_sizes, vision_sizes
 
 _IMAGE, _VIDEO = "<image>", "<video>"
 _CHAT = (
@@ -37,21 +37,10 @@ class LlavaOnevision(Family):
         return _CHAT
 
     def small(self, shape: MiniatureModel, tokenizer: PreTrainedTokenizerBase, pixels: tuple[int, int]) -> Small:
-        text = text_sizes(shape, len(tokenizer), tokenizer.pad_token_id, tokenizer.eos_token_id)
-        text |= {"rope_parameters": {"rope_type": "default", "rope_theta": 1000.0}, "bos_token_id": None}
-        vision = SiglipVisionConfig(
-            hidden_size=shape.vision_hidden_size,
-            intermediate_size=2 * shape.vision_hidden_size,
-            num_hidden_layers=shape.vision_layers,
-            num_attention_heads=4,
-            image_size=_TILE,
-            patch_size=_PATCH,
-            vision_use_head=False,
-            initializer_range=INITIAL_STD,
-        )
+        vision = SiglipVisionConfig(**vision_sizes(shape, _TILE, _PATCH), vision_use_head=False)
         config = LlavaOnevisionConfig(
             vision_config=vision,
-            text_config=Qwen2Config(**text, tie_word_embeddings=shape.tied_head),
+            text_config=Qwen2Config(**text_sizes(shape, tokenizer), tie_word_embeddings=shape.tied_head),
             image_token_index=tokenizer.convert_tokens_to_ids(_IMAGE),
             video_token_index=tokenizer.convert_tokens_to_ids(_VIDEO),
             image_grid_pinpoints=_RESOLUTIONS,

@@ -31,7 +31,6 @@ class Qwen25VL(QwenVL):
     def make_config(
         self, text: dict[str, Any], vision: dict[str, Any], shape: MiniatureModel, **others: Any
     ) -> PretrainedConfig:
-        text["bos_token_id"] = None
         vision |= {"window_size": 112, "fullatt_block_indexes": [shape.vision_layers - 1]}
         return Qwen2_5_VLConfig(text_config=text, vision_config=vision, **others)
 

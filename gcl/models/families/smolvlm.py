@@ -11,7 +11,7 @@ from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImag
 
 from gcl.experiment.base_models_schema import MiniatureModel
 from gcl.models.family import Activations, Family, Small
-from gcl.models.qwen_vl import INITIAL_STD, text_sizes
+from gcl.models.small_sizes import text_sizes, vision_sizes
 
 _OWN = {
     "fake_image_token": "<fake_token_around_image>",
@@ -52,20 +52,9 @@ class SmolVLM(Family):
         return _CHAT
 
     def small(self, shape: MiniatureModel, tokenizer: PreTrainedTokenizerBase, pixels: tuple[int, int]) -> Small:
-        end = tokenizer.convert_tokens_to_ids(_OWN["end_of_utterance_token"])
-        text = text_sizes(shape, len(tokenizer), tokenizer.pad_token_id, end)
-        text |= {"rope_parameters": {"rope_type": "default", "rope_theta": 1000.0}, "bos_token_id": None}
-        vision = SmolVLMVisionConfig(
-            hidden_size=shape.vision_hidden_size,
-            intermediate_size=2 * shape.vision_hidden_size,
-            num_hidden_layers=shape.vision_layers,
-            num_attention_heads=4,
-            image_size=_TILE,
-            patch_size=_PATCH,
-            initializer_range=INITIAL_STD,
-        )
+        text = text_sizes(shape, tokenizer, _OWN["end_of_utterance_token"])
         config = SmolVLMConfig(
-            vision_config=vision,
+            vision_config=SmolVLMVisionConfig(**vision_sizes(shape, _TILE, _PATCH)),
             text_config=LlamaConfig(**text, tie_word_embeddings=shape.tied_head),
             image_token_id=tokenizer.convert_tokens_to_ids(_OWN["image_token"]),
             scale_factor=_SCALE,

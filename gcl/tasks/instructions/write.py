@@ -35,22 +35,11 @@ Lines = dict[str, list[dict[str, Any]]]  # records of each split
 T = TypeVar("T")
 
 
-def write_instructions(
-    folder: Path,
-    *,
-    scenes: int,
-    states: Mapping[str, int],
-    words: int,
-    held_out: float,
-    seed: int,
-    levels: Mapping[str, Sequence[int]],
-    excluded: Collection[str],
-    pixels_of_cell: int | None,
-) -> None:
-    """Write an instruction set, whole or not at all; an existing one is replaced.
+@dataclass(frozen=True)
+class InstructionDrawing:
+    """All that decides an instruction set.
 
-    Args:
-        folder: to make.
+    Attributes:
         scenes: number of drawn scenes.
         states: number of planning states of each level, by task.
         words: number of questions about words alone.
@@ -59,15 +48,29 @@ def write_instructions(
         levels: cells along a side of the states, by task.
         excluded: hashes of states that must not occur, such as those of test splits.
         pixels_of_cell: side of a cell in a picture; None: pictures are as large as MGSD's.
+    """
+
+    scenes: int
+    states: Mapping[str, int]
+    words: int
+    held_out: float
+    seed: int
+    levels: Mapping[str, Sequence[int]]
+    excluded: Collection[str]
+    pixels_of_cell: int | None
+
+
+def write_instructions(folder: Path, drawing: InstructionDrawing) -> None:
+    """Write an instruction set, whole or not at all; an existing one is replaced.
 
     Raises:
         DataError: if there are too few different states or questions.
     """
     with atomic_folder(folder) as work:
         parts = (
-            _about_scenes(ScenePictures(work), draw_scenes(scenes, held_out, seed)),
-            _about_states(work, draw_states(states, levels, excluded, held_out, seed), pixels_of_cell),
-            _about_words(draw_words(words, held_out, seed)),
+            _about_scenes(ScenePictures(work), draw_scenes(drawing)),
+            _about_states(work, draw_states(drawing), drawing.pixels_of_cell),
+            _about_words(draw_words(drawing)),
         )
         for split in ("train", "test"):
             write_jsonl(work / f"{split}.jsonl", [line for part in parts for line in part[split]])
@@ -93,32 +96,30 @@ class Drawn(Generic[T]):
         return [subject for subject, apart in zip(self.subjects, self.apart, strict=True) if apart]
 
 
-def draw_scenes(count: int, held_out: float, seed: int) -> Drawn[Scene]:
-    """The scenes of an instruction set; see `write_instructions`."""
-    rng = random.Random(f"instructions scenes {seed}")
-    scenes = sample_scenes(rng, count, SHARES["any"], thirds=TRAINED)
-    return Drawn(scenes, _apart(scenes, held_out, rng), rng)
+def draw_scenes(drawing: InstructionDrawing) -> Drawn[Scene]:
+    """The scenes of an instruction set."""
+    rng = random.Random(f"instructions scenes {drawing.seed}")
+    scenes = sample_scenes(rng, drawing.scenes, SHARES["any"], thirds=TRAINED)
+    return Drawn(scenes, _apart(scenes, drawing.held_out, rng), rng)
 
 
-def draw_states(
-    states: Mapping[str, int],
-    levels: Mapping[str, Sequence[int]],
-    excluded: Collection[str],
-    held_out: float,
-    seed: int,
-) -> Drawn[StateRecord]:
+def draw_states(drawing: InstructionDrawing) -> Drawn[StateRecord]:
     """Its states."""
-    records = [record for task in levels for level in levels[task]
-               for record in generate(task, level, {"train": states[task]}, seed, exclude=excluded)]  # fmt: skip
-    rng = random.Random(f"instructions states {seed}")
-    return Drawn(records, _apart([record.state.state_hash for record in records], held_out, rng), rng)
+    records = [
+        record
+        for task, levels in drawing.levels.items()
+        for level in levels
+        for record in generate(task, level, {"train": drawing.states[task]}, drawing.seed, exclude=drawing.excluded)
+    ]
+    rng = random.Random(f"instructions states {drawing.seed}")
+    return Drawn(records, _apart([record.state.state_hash for record in records], drawing.held_out, rng), rng)
 
 
-def draw_words(count: int, held_out: float, seed: int) -> Drawn[Instruction]:
+def draw_words(drawing: InstructionDrawing) -> Drawn[Instruction]:
     """Its questions about words alone."""
-    rng = random.Random(f"instructions words {seed}")
-    asked = about_words(rng, count)
-    return Drawn(asked, _apart([one.question for one in asked], held_out, rng), rng)
+    rng = random.Random(f"instructions words {drawing.seed}")
+    asked = about_words(rng, drawing.words)
+    return Drawn(asked, _apart([one.question for one in asked], drawing.held_out, rng), rng)
 
 
 def _about_scenes(pictures: ScenePictures, drawn: Drawn[Scene]) -> Lines:
