@@ -53,7 +53,7 @@ from gcl.operations.memory import ALLOWANCE, memory_plan
 from gcl.training.alignment import Alignment, align
 from gcl.training.batches import LocalBatch, LocalBatches
 from gcl.training.engines import make_engine
-from gcl.training.feeds import Step
+from gcl.training.feeds import Part, Step
 from gcl.training.losses import accumulate, check_finite
 from gcl.training.member import Member
 from gcl.training.trainer import seed_everything
@@ -213,10 +213,11 @@ class Subject:
 
     def gradients(self, number: int) -> None:
         """Forward and backward passes of one of the global batches."""
-        passes, inputs = self.steps[number % STEPS], range(self.run.training.global_batch)
+        passes, objective = self.steps[number % STEPS], self.run.objective
+        inputs = [sum(one.counts) for one in passes]
         tokens = sum(int((p.members[0]["labels"] != IGNORED).sum()) for p in passes)
-        step = Step(iter(passes), (tokens,) * len(self.run.members), tokens)
-        losses = accumulate(self.engine, step, inputs, self.run, self.alignment, True, self.chunk)
+        step = Step([Part(iter(passes), inputs, (tokens,) * len(self.run.members), tokens, objective)])
+        losses = accumulate(self.engine, step, self.run, self.alignment, self.chunk)
         check_finite(losses, self.run, number, [])
 
 

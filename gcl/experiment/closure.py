@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gcl.experiment.places import INSTRUCTIONS, PLANNING
-from gcl.experiment.runs import RolloutFeed, RunSpec
+from gcl.experiment.runs import ExchangeFeed, RolloutFeed, RunSpec
 from gcl.files import sha256_files, sha256_text
 
 ROOT = Path(__file__).parents[2]
@@ -62,7 +62,7 @@ INCLUDED = ("gcl.experiment.actions", "gcl.experiment.marks", "gcl.experiment.ya
 # and of every text with its label. Loaded data must have these hashes, or the step ends with an error.
 VERIFIED = {"gcl.data.manifest": ("training", "generation", "scoring")}
 # Modules that only some runs use. Others read held-out questions with the reader of instructions, which changes no word.
-ON_POLICY = "gcl.training.on_policy"
+FEEDS = {RolloutFeed: "gcl.training.on_policy", ExchangeFeed: "gcl.training.own_answers"}
 FAMILIES = "gcl.models.family"  # loads the files of gcl/models/families by their names
 SCENES = "scenes"  # stands for all other data sets
 ONLY = {
@@ -100,8 +100,7 @@ def _with_families(common: str, run: RunSpec | None) -> str:
 def _common_code(step: str, run: RunSpec) -> str:
     own = run.dataset if run.dataset in ONLY else SCENES
     unused = {module for kind, modules in ONLY.items() if kind != own for module in modules}
-    if not isinstance(run.feed, RolloutFeed):
-        unused.add(ON_POLICY)
+    unused |= {module for kind, module in FEEDS.items() if not isinstance(run.feed, kind)}
     return code_sha256(step, without=frozenset(unused))
 
 

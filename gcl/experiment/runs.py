@@ -8,7 +8,7 @@ A run is data. Its id is its path below any results folder:
 """
 
 import re
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from pydantic import Field
 
@@ -17,6 +17,7 @@ from gcl.experiment.types import Context, Lora, Optimizer, Pictures, Quantizatio
 from gcl.experiment.weights import Weights
 from gcl.files import sha256_text
 
+SAME = "same"  # the view of a judge that sees what the author sees
 FORM = "<dataset>/<method>/<model, or models joined by +>/<variant>/seed<k>"
 
 
@@ -160,6 +161,38 @@ class RolloutFeed(Strict):
     max_new_tokens: int
 
 
+class ExchangeFeed(Strict):
+    """Every member learns reference answers, and members answer a share of the same questions.
+
+    Attributes:
+        shown: as in `ReferenceFeed`.
+        share: of the samples of a global batch that are answered.
+        warmup: share of the steps without answers, at the beginning.
+        authors: who answers: "turns", each learning member in turn; "first", the first one; "all", each learning member all.
+        answers: "own" answers are drawn; "references" are repeated, so that the rest is the same off policy.
+        pulled: who learns from an answer: its "author", or "all".
+        view: of a judge: "same" as the author's, or one that tells more.
+        likelihood: whether an answer's own likelihood is raised, as if it were a reference.
+        objective: on the answers.
+        temperature, max_new_tokens: of the draws.
+    """
+
+    shown: list[Shown]
+    share: float
+    warmup: float
+    authors: Literal["turns", "first", "all"]
+    answers: Literal["own", "references"]
+    pulled: Literal["author", "all"]
+    view: str
+    likelihood: bool
+    objective: ObjectiveSpec
+    temperature: float
+    max_new_tokens: int
+
+
+Drawn = RolloutFeed | ExchangeFeed  # feeds in which members answer
+
+
 class RunSpec(Spec):
     """Everything that decides the result of one training, apart from data and code.
 
@@ -174,7 +207,7 @@ class RunSpec(Spec):
     members: list[MemberSpec]
     objective: ObjectiveSpec = ObjectiveSpec()
     training: TrainingSpec
-    feed: ReferenceFeed | RolloutFeed | None  # None: nothing is trained
+    feed: ReferenceFeed | RolloutFeed | ExchangeFeed | None  # None: nothing is trained
 
     @property
     def id(self) -> str:

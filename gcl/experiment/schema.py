@@ -9,6 +9,7 @@ from pydantic import Field
 
 from gcl.experiment.base_models_schema import BaseModels
 from gcl.experiment.divergences import Divergence, Matching
+from gcl.experiment.exchange_schema import Exchanging
 from gcl.experiment.execution import Execution
 from gcl.experiment.planning_schema import Planning
 from gcl.experiment.types import (
@@ -281,5 +282,6 @@ class Experiment(Strict):
     evaluation: Evaluation
     report: Report
     planning: Planning
+    exchange: Exchanging
     drawing: Drawing | None = None
     base_models: BaseModels | None = None

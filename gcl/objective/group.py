@@ -63,6 +63,7 @@ def group_loss(
     share: Share,
     divergence: Divergence | SampledDivergence = "jsd",
     supervised: bool = True,
+    pulled: Sequence[bool] | None = None,
     matching: Matching = "infonce",
     precision: torch.dtype = torch.float32,
     chunk: int | None = None,
@@ -82,7 +83,7 @@ def group_loss(
         share: see `Share`.
         divergence, matching: kinds of L_DRL and L_GSL, see `drl.py` and `gsl.py`.
         supervised: whether L_SFT counts; false for tokens that a member drew itself.
-        precision, chunk: see `competitive_head`.
+        pulled, precision, chunk: see `competitive_head`.
         gather: maps a member's semantic vectors [B, E] to those of all ranks [B_total, E]. Every member's have the same
             order. None keeps [B, E].
 
@@ -104,6 +105,7 @@ def group_loss(
         rows_KR=None if all(rows_R is None for rows_R in rows_KR) else rows_KR,
         kind=divergence,
         supervised=supervised,
+        pulled=pulled,
         precision=precision,
         chunk=chunk,
     )

@@ -43,6 +43,7 @@ def competitive_head(
     rows_KR: Sequence[Tensor] | None = None,
     kind: Divergence | SampledDivergence = "jsd",
     supervised: bool = True,
+    pulled: Sequence[bool] | None = None,
     precision: torch.dtype = torch.float32,
     chunk: int | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
@@ -65,6 +66,8 @@ def competitive_head(
         rows_KR: per member, the rows [R] that are compared; row i of every list belongs to the same text. None: all rows.
         kind: the divergence of L_DRL, see `drl.py`.
         supervised: whether L_SFT counts in the total; its components are always reported.
+        pulled: per member, whether it learns from this batch. The others are constants: their L_SFT does not count, KL
+            divergences are those of pulled members, and gradients of the others are 0. None: all learn.
         precision: dtype of the products' operands. Sums, losses and logits are float32; float64 inputs stay float64.
         chunk: rows at a time; None takes `chunk_rows`.
 
@@ -76,10 +79,11 @@ def competitive_head(
 
     Raises:
         ValueError: if a member lacks a tau > 0, a hidden state or a head, or if shapes do not match. Also if a label or the
-            shared vocabulary lies outside a head, or compared rows do not correspond.
+            shared vocabulary lies outside a head, compared rows do not correspond, or nobody is pulled.
         RuntimeError: on a second backward through the same call.
     """
-    _check(hidden_ND, head_VD, labels_KN, taus, tokens, positions, rows_KR)
+    pulled = tuple(pulled or [True] * len(taus))
+    _check(hidden_ND, head_VD, labels_KN, taus, tokens, positions, rows_KR, pulled)
     drl_weight = drl_weight if len(taus) > 1 else 0.0
     compared.check([len(head) for head in head_VD], kind)
     settings = _Settings(
@@ -90,6 +94,7 @@ def competitive_head(
         positions=max(positions, 1),  # without compared rows the sum is 0
         kind=kind,
         supervised=supervised,
+        pulled=pulled,
         precision=precision,
         chunk=chunk or chunk_rows([len(head) for head in head_VD], labels_KN[0].device),
         # Decided before apply: inside it a tensor looks the same with and without torch.no_grad.
@@ -131,6 +136,7 @@ class _Settings:
     positions: int
     kind: Divergence | SampledDivergence
     supervised: bool
+    pulled: tuple[bool, ...]
     precision: torch.dtype
     chunk: int
     wanted: tuple[bool, ...]
@@ -158,7 +164,8 @@ class _CompetitiveHead(torch.autograd.Function):
         parts = [(value / count).to(dtype) for value, count in zip(sums, counts, strict=True)]
         # One division at the end: where all counts are the same, each of these quotients is exactly 1.
         first = settings.tokens[0]
-        weights = [settings.supervised * (first / own) for own in settings.tokens]
+        learnt = [settings.supervised and one for one in settings.pulled]
+        weights = [counts * (first / own) for counts, own in zip(learnt, settings.tokens, strict=True)]
         weights.append(settings.drl_weight * (first / settings.positions))
         total = sum(weight * value for weight, value in zip(weights, sums, strict=False)) / first
         ctx.mark_non_differentiable(*parts)
@@ -195,7 +202,8 @@ def _walk(
     """
     members, compared = len(settings.taus), settings.compared
     want_hidden, want_head = settings.wanted[:members], settings.wanted[members:]
-    trainable = [a or b for a, b in zip(want_hidden, want_head, strict=True)]
+    # Whoever is not pulled keeps the zeros.
+    learning = [(a or b) and c for a, b, c in zip(want_hidden, want_head, settings.pulled, strict=True)]
     weights_VD = [products.operand(head, settings.precision) for head in head_VD]
     exact = torch.float64 if head_VD[0].dtype == torch.float64 else torch.float32
     d_hidden, d_head = (
@@ -216,7 +224,7 @@ def _walk(
         d_compared_NV: list[Tensor | None] = [None] * members
         if settings.drl_weight and together.stop:
             value, probabilities, d_compared_NV = compared.compare(
-                [z[together] for z in logits_NV], settings.taus, trainable, settings.kind, labels[0][together]
+                [z[together] for z in logits_NV], settings.taus, learning, settings.kind, labels[0][together]
             )
             for total, found in zip(sums[members:], [value, *probabilities], strict=True):
                 total += found
@@ -225,7 +233,7 @@ def _walk(
             z_NV, d_drl_NV = logits_NV.pop(0), d_compared_NV.pop(0)
             if not len(z_NV):
                 continue
-            value, d_logits_NV = supervised_loss_(z_NV, labels[k], wanted=trainable[k])
+            value, d_logits_NV = supervised_loss_(z_NV, labels[k], wanted=learning[k])
             sums[k] += value
             del z_NV
             if d_logits_NV is None:
@@ -259,12 +267,15 @@ def _check(
     tokens: Sequence[int],
     positions: int,
     rows_KR: Sequence[Tensor] | None,
+    pulled: Sequence[bool],
 ) -> None:
     """Refuse inputs on which the walk would fail late or silently; see `competitive_head`."""
-    counts = [len(each) for each in (hidden_ND, head_VD, labels_KN, taus, tokens)]
+    counts = [len(each) for each in (hidden_ND, head_VD, labels_KN, taus, tokens, pulled)]
     if not counts[0] or len(set(counts)) > 1:
         needs = "hidden states, a head, labels, one tau and its number of tokens"
         raise ValueError(f"every member needs {needs}; got {', '.join(map(str, counts))}")
+    if not any(pulled):
+        raise ValueError("no member is pulled, so there is nothing to learn; leave pulled out, or name one")
     if min(taus) <= 0:
         raise ValueError(f"every tau must be > 0; got {list(taus)}")
     if min(tokens) < 1 or positions < 0:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gcl.experiment.places import PLANNING
-from gcl.experiment.runs import ReferenceFeed, RolloutFeed, RunSpec
+from gcl.experiment.runs import Drawn, RolloutFeed, RunSpec
 from gcl.experiment.schema import Experiment
 from gcl.operations.pictures import most_pictures
 
@@ -39,7 +39,7 @@ def text_tokens(run: RunSpec) -> int:
 
     The last question of a dialogue has all others before it.
     """
-    if isinstance(run.feed, RolloutFeed):
+    if isinstance(run.feed, Drawn):
         return ASSUMED_TEXT_TOKENS + run.feed.max_new_tokens
     shown = run.feed.shown if run.feed and run.training.context == "full" else []
     return ASSUMED_TEXT_TOKENS * max((len(one.questions) for one in shown), default=1)
@@ -79,7 +79,7 @@ def _formula(run: RunSpec, experiment: Experiment) -> float:
 
 def _samples(run: RunSpec, items: int) -> int:
     """Inputs that show so many items once."""
-    if not isinstance(run.feed, ReferenceFeed):
+    if isinstance(run.feed, RolloutFeed):
         return items
     return sum(
         len(shown.questions) * (items if shown.count is None else min(items, shown.count)) for shown in run.feed.shown

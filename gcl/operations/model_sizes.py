@@ -15,7 +15,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from gcl.errors import CheckpointError
 from gcl.experiment.methods.registry import find_run
 from gcl.experiment.places import start_weights
-from gcl.experiment.runs import MemberSpec, RolloutFeed, RunSpec, Trained, Untrained
+from gcl.experiment.runs import Drawn, MemberSpec, RunSpec, Trained, Untrained
 from gcl.experiment.schema import Experiment
 from gcl.experiment.weights import Weights
 from gcl.models.family import get_family
@@ -61,8 +61,8 @@ def model_configs(run: RunSpec, experiment: Experiment) -> tuple[list[Pretrained
             notes.append(f"{member.model} is not built yet: its vocabulary, and so its size, is approximate")
         else:
             configs.append(_read_config(start))
-    if isinstance(run.feed, RolloutFeed):
-        notes.append("answers are drawn between passes; their cache, and vLLM's copy of the student, are not counted")
+    if isinstance(run.feed, Drawn):
+        notes.append("answers are drawn between passes; their cache, and vLLM's copy of an author, are not counted")
     return configs, notes
 
 

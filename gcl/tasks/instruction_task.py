@@ -45,6 +45,10 @@ class InstructionTask:
         """The instruction itself; None if only those about words alone are asked for, and it is not one."""
         return None if question == TEXT and not item.kind.startswith("text/") else item.exchange
 
+    def judged(self, item: InstructionItem, question: str, view: str) -> Exchange | None:
+        """The instruction; there is one view of it."""
+        return self.exchange(item, question)
+
     def data_sha256(self, split: str) -> str:
         """Hash of the whole set."""
         return instructions_sha256(self.folder)

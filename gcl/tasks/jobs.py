@@ -16,7 +16,7 @@ from gcl.experiment.asked import evaluation, score_spec
 from gcl.experiment.closure import evaluation_code, run_code
 from gcl.experiment.execution import ExecutionSpec
 from gcl.experiment.places import RESULTS, SCRATCH, TEACHERS, Places, places
-from gcl.experiment.runs import ReferenceFeed, RunSpec
+from gcl.experiment.runs import Drawn, RunSpec
 from gcl.experiment.schema import Experiment
 from gcl.experiment.types import Pictures
 from gcl.files import read_json, read_jsonl, sha256_file, write_json, write_jsonl
@@ -50,7 +50,7 @@ def train(
         from gcl.tasks.task import open_task
         from gcl.training.trainer import scratch_folder, train_run
     task, code = open_task(experiment, run.dataset, run.training.context), run_code("training", run)
-    if not isinstance(run.feed, ReferenceFeed):
+    if isinstance(run.feed, Drawn):
         from gcl.training.rollout_vllm import rollout_backend
 
         execution = execution.model_copy(update={"rollouts": rollout_backend(execution.rollouts, run)})

@@ -7,7 +7,7 @@ from pathlib import Path
 from gcl.data.scenario import Exchange, Picture, Query
 from gcl.errors import ConfigError, DataError
 from gcl.experiment.planning_schema import VIEWS, PlanningEvaluation
-from gcl.experiment.runs import ReferenceFeed, RunSpec
+from gcl.experiment.runs import SAME, RolloutFeed, RunSpec
 from gcl.experiment.types import Pictures
 from gcl.files import sha256_files, sha256_text
 from gcl.planning import perception
@@ -64,6 +64,10 @@ class PlanningTask:
         shown = prompt(item, view, form)
         return Exchange(f"{item.id}/{view}", picture if shown.image else (), shown.text, response(item, form))
 
+    def judged(self, item: StateRecord, question: str, view: str) -> Exchange:
+        """A question as a judge sees it."""
+        return self.exchange(item, question if view == SAME else view)
+
     def data_sha256(self, split: str) -> str:
         """Hash of all states and of the split's pictures.
 
@@ -88,9 +92,9 @@ class PlanningTask:
         """By task, the question that it was trained with about a picture; none if it saw no picture."""
         feed = run.feed
         seen = (
-            [question for shown in feed.shown for question in shown.questions]
-            if isinstance(feed, ReferenceFeed)
-            else [feed.views[member]]
+            [feed.views[member]]
+            if isinstance(feed, RolloutFeed)
+            else [question for shown in feed.shown for question in shown.questions]
         )
         question = next((one for one in seen if one in ("image", "image+plan")), seen[0])
         told = question.endswith("+plan") or question == "symbols"  # such a question holds the state, or its plan

@@ -1,6 +1,6 @@
 """The samples of a training: `make_feed(run, task)` makes them from a task's items. Answers and scores need none."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -9,7 +9,7 @@ from gcl.data.scenario import Exchange
 from gcl.data.spread import spread
 from gcl.errors import ConfigError, DataError
 from gcl.experiment.places import INSTRUCTIONS, PLANNING
-from gcl.experiment.runs import ReferenceFeed, RunSpec, Shown
+from gcl.experiment.runs import ReferenceFeed, RolloutFeed, RunSpec, Shown
 from gcl.tasks.task import Task
 from gcl.training.feeds import Feed, References
 
@@ -32,36 +32,41 @@ def make_feed(run: RunSpec, task: Task, rollouts: str = "plain") -> Feed:
     items = task.items("train")
     if not items:
         raise DataError(f"{run.id}: the training split is empty; check the data of {run.dataset}")
+    if isinstance(feed, RolloutFeed):
+        from gcl.training.answering import Drawing
+        from gcl.training.on_policy import OnPolicy
+
+        return OnPolicy(
+            [[task.exchange(item, view) for item in items] for view in feed.views],
+            Drawing(feed.temperature, feed.max_new_tokens, rollouts),
+            author=feed.author,
+            supervised=run.members[feed.author].frozen,
+            judge=partial(_judged, task, items),
+        )
+    held_out = hold_out(items, validation.share) if validation else set()
+    left = [item for item in items if item.id not in held_out]
+    if validation and (more := [one.count for one in feed.shown if one.count and one.count > len(left)]):
+        raise ConfigError(f"{run.id}: {more[0]} scenes, but training.validation leaves {len(left)}; use fewer")
+    whole = [Shown(questions=one.questions) for one in feed.shown]
+    _, validated = _asked(task.exchange, whole, [item for item in items if item.id in held_out])
+    about, asked = _asked(task.exchange, feed.shown, left)
     if isinstance(feed, ReferenceFeed):
-        held_out = hold_out(items, validation.share) if validation else set()
-        left = [item for item in items if item.id not in held_out]
-        if validation and (more := [one.count for one in feed.shown if one.count and one.count > len(left)]):
-            raise ConfigError(f"{run.id}: {more[0]} scenes, but training.validation leaves {len(left)}; use fewer")
-        whole = [Shown(questions=one.questions) for one in feed.shown]
-        validated = _asked(task, whole, [item for item in items if item.id in held_out])
-        return References(_asked(task, feed.shown, left), validated)
-    from gcl.training.on_policy import OnPolicy
+        return References(asked, validated)
+    from gcl.training.own_answers import OwnAnswers
 
-    return OnPolicy(
-        [[task.exchange(item, view) for item in items] for view in feed.views],
-        temperature=feed.temperature,
-        max_new_tokens=feed.max_new_tokens,
-        author=feed.author,
-        supervised=run.members[feed.author].frozen,
-        rollouts=rollouts,
-        judge=partial(_judged, task, items),
+    _, judged = _asked(partial(task.judged, view=feed.view), feed.shown, left)
+    return OwnAnswers(asked, judged, feed, rollouts, partial(_judged, task, about), validated)
+
+
+def _asked(
+    ask: Callable[[Any, str], Exchange | None], shown: Sequence[Shown], items: Sequence[Any]
+) -> tuple[list[Any], list[Exchange]]:
+    """The questions about these items, with their answers, item by item; before them, the item of each."""
+    pairs = (
+        (item, ask(item, question)) for one in shown for item in spread(items, one.count) for question in one.questions
     )
-
-
-def _asked(task: Task, shown: Sequence[Shown], items: Sequence[Any]) -> list[Exchange]:
-    """The questions about these items, with their answers, item by item."""
-    asked = (
-        task.exchange(item, question)
-        for one in shown
-        for item in spread(items, one.count)
-        for question in one.questions
-    )
-    return [exchange for exchange in asked if exchange is not None]
+    possible = [(item, exchange) for item, exchange in pairs if exchange is not None]
+    return [item for item, _ in possible], [exchange for _, exchange in possible]
 
 
 def _judged(task: Task, items: Sequence[Any], index: int, text: str) -> Mapping[str, int]:

@@ -9,7 +9,7 @@ from gcl.data.manifest import load_split, read_manifest
 from gcl.data.scenario import Exchange, Query, Scenario
 from gcl.errors import DataError
 from gcl.experiment.data_spec import DataSpec
-from gcl.experiment.runs import RunSpec
+from gcl.experiment.runs import SAME, RunSpec
 from gcl.experiment.schema import Evaluation
 from gcl.experiment.types import Context, Pictures
 from gcl.files import sha256_file
@@ -61,6 +61,10 @@ class SocialTask:
     def exchange(self, item: Scenario, question: str) -> Exchange:
         """A turn of a scene, in its context."""
         return item.exchange(question, self.context)
+
+    def judged(self, item: Scenario, question: str, view: str) -> Exchange:
+        """A turn as a judge sees it, whose view is a context: with "full" it reads the reference dialogue before."""
+        return item.exchange(question, self.context if view == SAME else view)
 
     def data_sha256(self, split: str) -> str:
         """Hash of the manifest, which has the hashes of all pictures and texts."""

@@ -31,6 +31,9 @@ class Task(Protocol):
     def exchange(self, item: Any, question: str) -> Exchange | None:
         """A question about an item, with the reference answer; None where it cannot be asked about this item."""
 
+    def judged(self, item: Any, question: str, view: str) -> Exchange | None:
+        """The same question as a judge of answers sees it, by the name of its view; `SAME`: as its author does."""
+
     def data_sha256(self, split: str) -> str:
         """Hash of a split: items and pictures."""
 

@@ -105,6 +105,8 @@ def _written(tokens: Sequence[int], encoder: Encoder, texts: Sequence[bytes | No
 
     The words between question and answer (`lead`) do not count. Before their end nothing of the answer is written.
     """
-    parts, lead = [texts[token] or b"" for token in tokens[:-1]], len(encoder.lead.encode())
-    lengths = accumulate(map(len, parts), initial=-lead)
-    return b"".join(parts)[lead:], {length: row for row, length in enumerate(lengths) if length >= 0}
+    parts, lead = [texts[token] or b"" for token in tokens[:-1]], encoder.lead.encode()
+    written, lengths = b"".join(parts), accumulate(map(len, parts), initial=-len(lead))
+    if not written.startswith(lead):  # an answer of the member's own may begin in another way
+        return b"", {}
+    return written.removeprefix(lead), {length: row for row, length in enumerate(lengths) if length >= 0}

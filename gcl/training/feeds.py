@@ -1,4 +1,6 @@
-"""Where the batches of a training come from: `References` has answers to be learnt, `OnPolicy` lets a member write them.
+"""Where the batches of a training come from: `References` has answers to be learnt.
+
+`OnPolicy` lets a member write them (on_policy.py), and `OwnAnswers` some of them (own_answers.py).
 
 The loop uses only `Feed`. It gives the list of samples and, for each global batch, this process's share.
 """
@@ -10,7 +12,7 @@ from dataclasses import dataclass, field
 from gcl.data.encoding import chunks
 from gcl.data.scenario import Exchange
 from gcl.errors import CheckpointError
-from gcl.experiment.runs import RunSpec
+from gcl.experiment.runs import ObjectiveSpec, RunSpec
 from gcl.objective.events import Slice
 from gcl.training.alignment import Alignment
 from gcl.training.batches import LocalBatch, LocalBatches
@@ -19,19 +21,44 @@ from gcl.training.member import Member
 
 
 @dataclass(frozen=True)
+class Part:
+    """Passes of one step that have one objective.
+
+    Attributes:
+        passes: this process's part of each pass, in order.
+        inputs: number of inputs of each pass, over all processes.
+        tokens: per member, supervised tokens of all parts of this name, over all processes.
+        positions: rows that are compared, of all parts of this name.
+        objective: weights and kinds of the losses.
+        supervised: whether the tokens are references, so that their cross-entropy is to be lowered.
+        pulled: per member, whether it learns from this part; None: all.
+        name: stands before the names of the losses in the log. The main part has none.
+    """
+
+    passes: Iterator[LocalBatch]
+    inputs: Sequence[int]
+    tokens: tuple[int, ...]
+    positions: int
+    objective: ObjectiveSpec
+    supervised: bool = True
+    pulled: tuple[bool, ...] | None = None
+    name: str = ""
+
+    def loss(self, kind: str) -> str:
+        """What the log calls one of its losses."""
+        return f"{self.name}_{kind}" if self.name else kind
+
+
+@dataclass(frozen=True)
 class Step:
     """The batches of one step.
 
     Attributes:
-        passes: this process's part of each pass, in order.
-        tokens: per member, supervised tokens of the global batch, over all processes.
-        positions: rows of the global batch that are compared.
+        parts: their gradients are added.
         facts: numbers for the log besides losses.
     """
 
-    passes: Iterator[LocalBatch]
-    tokens: tuple[int, ...]
-    positions: int
+    parts: Sequence[Part]
     facts: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -39,12 +66,10 @@ class Feed(ABC):
     """Samples of a training.
 
     Attributes:
-        supervised: whether the tokens are references, so that their cross-entropy is to be lowered.
         exchanges: the samples; a step's indices count these.
         held_out: samples of the validation, none of which is trained on.
     """
 
-    supervised: bool = True
     exchanges: Sequence[Exchange]
     held_out: Sequence[Exchange] = ()
 
@@ -108,7 +133,8 @@ class References(Feed):
         world = engine.world
         loader = LocalBatches(self.exchanges, sources, alignment, world.rank, world.size).load(passes, workers)
         for batch in batches:
-            yield Step(loader, *total_sizes(sizes, batch))
+            inputs = [len(indices) for indices in chunks(batch, spec.training.micro_batch)]
+            yield Step([Part(loader, inputs, *total_sizes(sizes, batch), spec.objective)])
 
 
 Sizes = tuple[tuple[int, ...], int]  # of a sample: supervised tokens of each member, and rows that are compared

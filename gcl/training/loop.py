@@ -74,7 +74,7 @@ def train_group(
     batches = list(order)[done:]
     upcoming = feed.steps(engine, spec, batches, done=done, alignment=alignment, workers=execution.workers)
     validator = Validator(engine, feed, spec, alignment, execution.head_chunk) if training.validation else None
-    pulls = Pulls(engine, feed, spec, placed, execution.head_chunk)
+    pulls = Pulls(engine, spec, placed, execution.head_chunk)
     for member in members:
         member.train(not member.spec.frozen)
     bar = tqdm(total=steps, initial=done, desc=spec.id, unit="step", mininterval=2, disable=not engine.world.main)
@@ -85,8 +85,8 @@ def train_group(
             with memory_explained(spec, execution, f"at step {step}"):
                 prepared, pulled = next(upcoming), {}
                 if execution.gradient_shares_every and (step % execution.gradient_shares_every == 0 or step == steps):
-                    prepared, pulled = pulls.measure(prepared, batch)
-                losses = accumulate(engine, prepared, batch, spec, placed, feed.supervised, execution.head_chunk)
+                    prepared, pulled = pulls.measure(prepared)
+                losses = accumulate(engine, prepared, spec, placed, execution.head_chunk)
                 check_finite(losses, spec, step, [feed.exchanges[i] for i in batch])
                 report = engine.step()
             validated, best = {}, False

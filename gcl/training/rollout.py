@@ -53,6 +53,7 @@ def roll_out(
     temperature: float,
     vocabulary: int,
     max_new_tokens: int,
+    silent: Sequence[int] = (),
     synced: bool = False,
 ) -> list[list[int]]:
     """Draw one answer to each question from softmax(logits / temperature).
@@ -64,6 +65,7 @@ def roll_out(
         temperature: > 0.
         vocabulary: ids from here on are not drawn: padding rows of the head, and tokens that other members do not know.
         max_new_tokens: longest answer. One that was cut off there has no end-of-turn token.
+        silent: further tokens that are not drawn.
         synced: whether processes generate in step, which they must where weights are divided among them.
 
     Returns:
@@ -72,7 +74,7 @@ def roll_out(
     encoder, backbone = member.encoder, member.backbone
     batch = collate([encoder.prompt(exchange) for exchange in exchanges], encoder, left_padded=True)
     inputs = {name: tensor.to(backbone.device) for name, tensor in batch.items() if name != "labels"}
-    shut_out = [token for token in encoder.preprocessor.placeholders if token < vocabulary]
+    shut_out = [token for token in {*encoder.preprocessor.placeholders, *silent} if token < vocabulary]
     draw = LogitsProcessorList([_Draw(seeds, max_new_tokens, temperature, vocabulary, shut_out)])
     config = greedy(encoder, max_new_tokens)
     training = backbone.training

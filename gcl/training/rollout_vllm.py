@@ -20,7 +20,7 @@ from gcl.data.encoding import collate
 from gcl.data.images import load_picture
 from gcl.data.scenario import Exchange
 from gcl.errors import ConfigError, TrainingError
-from gcl.experiment.runs import RunSpec
+from gcl.experiment.runs import RolloutFeed, RunSpec
 from gcl.experiment.weights import Weights
 from gcl.training.member import Member
 from gcl.training.rollout import cut
@@ -49,7 +49,8 @@ def rollout_backend(rollouts: str, spec: RunSpec) -> str:
     """
     if rollouts != "auto":
         return rollouts
-    changed = spec.training.quantization if spec.members[spec.feed.author].frozen else spec.training.lora
+    taught = isinstance(spec.feed, RolloutFeed) and spec.members[spec.feed.author].frozen
+    changed = spec.training.quantization if taught else spec.training.lora
     return "vllm" if available() and torch.cuda.is_available() and not changed else "plain"
 
 
@@ -62,7 +63,7 @@ class VLLM:
         processes: of the training.
         questions: all that will be asked.
         rows: most of them at a time, in this process.
-        temperature, vocabulary, max_new_tokens: as `gcl.training.rollout.roll_out` has them.
+        temperature, vocabulary, max_new_tokens, silent: as `gcl.training.rollout.roll_out` has them.
 
     Raises:
         ConfigError: if vLLM is not installed, or the member has weights that could not be pushed. Also if temperatures
@@ -80,6 +81,7 @@ class VLLM:
         temperature: float,
         vocabulary: int,
         max_new_tokens: int,
+        silent: Sequence[int] = (),
     ) -> None:
         if any("lora_" in name or p.is_meta or not p.is_floating_point() for name, p in member.named_parameters()):
             raise ConfigError(
@@ -95,7 +97,7 @@ class VLLM:
         import vllm
 
         self.member, encoder = member, member.encoder
-        shut_out = set(encoder.preprocessor.placeholders)
+        shut_out = {*encoder.preprocessor.placeholders, *silent}
         self._settings = {
             "temperature": temperature,
             "max_tokens": max_new_tokens,

@@ -14,7 +14,7 @@ from gcl.experiment.runs import RunSpec
 from gcl.training.alignment import Alignment
 from gcl.training.batches import LocalBatches, global_batches
 from gcl.training.engine import Engine
-from gcl.training.feeds import Feed, Step, answer_sizes, total_sizes
+from gcl.training.feeds import Feed, Part, Step, answer_sizes, total_sizes
 from gcl.training.losses import accumulate
 
 
@@ -34,6 +34,7 @@ class Validator:
         self._alignment = alignment.to(engine.world.device)
         members, world, held_out = engine.members, engine.world, feed.held_out
         self._sizes = total_sizes(answer_sizes(held_out, members, alignment), range(len(held_out)))
+        self._inputs = [len(part) for part in chunks(range(len(held_out)), spec.training.micro_batch)]
         sources = [(member.encoder, member.cache) for member in members]
         self._batches = LocalBatches(feed.samples, sources, alignment, world.rank, world.size)
         # Mixed as in training: GSL takes its negatives from one pass, which should not be about one scene.
@@ -56,8 +57,8 @@ class Validator:
             member.eval()
         # In this process: others would have to start for every validation.
         passes = self._batches.load(list(chunks(self._order, spec.training.micro_batch)), workers=0)
-        step_of_all = Step(passes, *self._sizes)
-        found = accumulate(engine, step_of_all, self._order, spec, self._alignment, True, self._chunk)
+        step_of_all = Step([Part(passes, self._inputs, *self._sizes, spec.objective)])
+        found = accumulate(engine, step_of_all, spec, self._alignment, self._chunk)
         for member, mode in zip(engine.members, modes, strict=True):
             member.train(mode)
         losses = {f"val_{name}": value for name, value in found.items() if name.startswith(("sft", "gsl", "drl"))}

@@ -20,6 +20,7 @@ from gcl.planning.state_pictures import render, save_picture
 from gcl.planning.states_file import solved
 from gcl.planning.views import prompt
 from gcl.training.alignment import Alignment
+from gcl.training.answering import Drawing
 from gcl.training.engines import make_engine
 from gcl.training.losses import accumulate
 from gcl.training.member import Member
@@ -27,6 +28,7 @@ from gcl.training.on_policy import OnPolicy
 from gcl.training.rollout import cut, roll_out
 
 LENGTH = 12
+DRAWING = Drawing(temperature=1.0, max_new_tokens=LENGTH)
 FAMILIES = ["qwen2_5_vl", "qwen3_vl"]
 
 
@@ -126,7 +128,7 @@ def step(engine, run, source, number: int = 0):
     """Forward and backward passes of one step; the losses and what the log says besides."""
     batch = list(range(6))
     prepared = next(source.steps(engine, run, [batch], done=number, alignment=alignment(engine), workers=0))
-    return accumulate(engine, prepared, batch, run, alignment(engine), source.supervised, None), prepared
+    return accumulate(engine, prepared, run, alignment(engine), None), prepared.parts[0].tokens, prepared.facts
 
 
 def gradient(engine) -> torch.Tensor:
@@ -137,7 +139,7 @@ def gradient(engine) -> torch.Tensor:
 @pytest.mark.parametrize("kind", ["sampled-reverse-kl", "reverse-kl", "forward-kl", "jsd"])
 def test_identical_views_of_identical_members_teach_nothing(backbones, tasks, kind):
     engine, run = group(backbones, kind=kind)
-    losses, _ = step(engine, run, OnPolicy([tasks[0], tasks[0]], temperature=1.0, max_new_tokens=LENGTH))
+    losses, *_ = step(engine, run, OnPolicy([tasks[0], tasks[0]], DRAWING))
     assert losses["loss"] == 0.0 and losses["drl"] == 0.0 and losses["sft_learner"] > 0
     assert not gradient(engine).any()
 
@@ -145,12 +147,12 @@ def test_identical_views_of_identical_members_teach_nothing(backbones, tasks, ki
 def test_other_views_teach_and_the_teacher_stays(backbones, tasks):
     engine, run = group(backbones)
     before = {name: p.clone() for name, p in engine.members[1].named_parameters()}
-    source = OnPolicy(tasks, temperature=1.0, max_new_tokens=LENGTH)
-    losses, prepared = step(engine, run, source)
+    source = OnPolicy(tasks, DRAWING)
+    losses, tokens, facts = step(engine, run, source)
     assert losses["loss"] == losses["drl"] != 0.0 and gradient(engine).any()
     # The estimate is the difference of what student and teacher make of the drawn tokens.
     assert losses["drl"] == pytest.approx(losses["sft_guide"] - losses["sft_learner"], rel=1e-4)
-    assert [prepared.facts["rollout_tokens"] * 6] * 2 == list(prepared.tokens)
+    assert [facts["rollout_tokens"] * 6] * 2 == list(tokens)
     engine.step()
     assert all(torch.equal(p, before[name]) for name, p in engine.members[1].named_parameters())
 
@@ -159,8 +161,8 @@ def test_splitting_a_batch_changes_neither_answers_nor_gradients(backbones, task
     found = []
     for micro in (6, 4, 1):
         engine, run = group(backbones, micro=micro)
-        losses, prepared = step(engine, run, OnPolicy(tasks, temperature=1.0, max_new_tokens=LENGTH))
-        found.append((losses["drl"], prepared.tokens, gradient(engine)))
+        losses, tokens, _ = step(engine, run, OnPolicy(tasks, DRAWING))
+        found.append((losses["drl"], tokens, gradient(engine)))
     for value, tokens, one in found[1:]:
         assert tokens == found[0][1] and value == pytest.approx(found[0][0], rel=1e-5)
         assert (one - found[0][2]).norm() <= 1e-5 * found[0][2].norm()
@@ -172,14 +174,15 @@ def test_members_predict_the_very_tokens_and_nothing_else(backbones, tasks):
     _, prepared = (
         None,
         next(
-            OnPolicy(tasks, temperature=1.0, max_new_tokens=LENGTH).steps(
+            OnPolicy(tasks, DRAWING).steps(
                 engine, run, [list(range(6))], done=0, alignment=alignment(engine), workers=0
             )
         ),
     )
-    (batch,) = prepared.passes
+    (part,) = prepared.parts
+    (batch,) = part.passes
     student, teacher = ([row[row != IGNORED].tolist() for row in inputs["labels"]] for inputs in batch.members)
-    assert student == teacher and (sum(map(len, student)),) * 2 == prepared.tokens
+    assert student == teacher and (sum(map(len, student)),) * 2 == part.tokens
     assert "pixel_values" in batch.members[0] and "pixel_values" not in batch.members[1]
     for own, inputs, view in zip(engine.members, batch.members, tasks, strict=True):
         for row, (task, answer) in enumerate(zip(view, student, strict=True)):
@@ -190,14 +193,14 @@ def test_members_predict_the_very_tokens_and_nothing_else(backbones, tasks):
 
 def test_steps_draw_anew_and_a_repeated_step_draws_the_same(backbones, tasks):
     engine, run = group(backbones)
-    source = OnPolicy(tasks, temperature=1.0, max_new_tokens=LENGTH)
+    source = OnPolicy(tasks, DRAWING)
     batches = [list(range(6))] * 2
     first, second = (
-        [p.members[0]["labels"].tolist() for p in s.passes]
+        [p.members[0]["labels"].tolist() for p in s.parts[0].passes]
         for s in source.steps(engine, run, batches, done=0, alignment=alignment(engine), workers=0)
     )
     (again,) = (
-        [p.members[0]["labels"].tolist() for p in s.passes]
+        [p.members[0]["labels"].tolist() for p in s.parts[0].passes]
         for s in source.steps(engine, run, batches[:1], done=1, alignment=alignment(engine), workers=0)
     )
     assert first != second == again
@@ -210,19 +213,19 @@ def test_distillation_brings_the_student_closer(backbones, tasks):
     with torch.no_grad():
         for parameter in engine.members[0].trainable().values():
             parameter += 0.3 * parameter.std().nan_to_num() * torch.randn(parameter.shape, generator=generator)
-    source = OnPolicy([tasks[0], tasks[0]], temperature=1.0, max_new_tokens=LENGTH, judge=lambda k, t: {"empty": not t})
+    source = OnPolicy([tasks[0], tasks[0]], DRAWING, judge=lambda k, t: {"silent": not t})
     values = []
     for number in range(15):
-        losses, prepared = step(engine, run, source, number)
+        losses, _, facts = step(engine, run, source, number)
         engine.step()
         values.append(losses["drl"])
     assert sum(values[-3:]) < 0.6 * sum(values[:3])
-    assert set(prepared.facts) == {"rollout_tokens", "rollout_empty"}
+    assert set(facts) == {"rollout_tokens", "rollout_cut", "rollout_empty", "rollout_silent"}
 
 
 def test_members_need_the_same_tasks(tasks):
     with pytest.raises(ValueError, match="different numbers of tasks"):
-        OnPolicy([tasks[0], tasks[1][:-1]], temperature=1.0, max_new_tokens=LENGTH)
+        OnPolicy([tasks[0], tasks[1][:-1]], DRAWING)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -44,13 +44,13 @@ def _make(experiment: Experiment, ref: RunId) -> RunSpec:
         for role, model, lr, tau in zip(
             roles(len(ref.models)),
             ref.models,
-            _rates(experiment, setting.ago, changes, len(ref.models)),
-            _taus(experiment, ref, setting.ago, changes),
+            rates(experiment, setting.ago, changes, len(ref.models)),
+            taus(experiment, ref, setting.ago, changes),
             strict=True,
         )
     ]
     if setting.teacher:
-        members[1:] = [_taught(experiment, ref, guide, changes.scenes) for guide in members[1:]]
+        members[1:] = [taught(experiment, ref, guide, changes.scenes) for guide in members[1:]]
     objective = _objective(experiment, base, changes)
     if setting.teacher and objective.gsl_weight:
         raise ConfigError(
@@ -59,18 +59,18 @@ def _make(experiment: Experiment, ref: RunId) -> RunSpec:
     return run_spec(experiment, ref, members, all_turns(experiment, ref.dataset, changes.scenes), objective)
 
 
-def _rates(experiment: Experiment, ago: bool, changes: Changes, members: int) -> list[float]:
+def rates(experiment: Experiment, ago: bool, changes: Changes, members: int, unit: float | None = None) -> list[float]:
+    """Learning rates of the members; on planning tasks in units of a stage's rate, on scenes in those of `training`."""
     training = experiment.training
-    rates = [training.lr_sft.value] * members
-    if ago:
-        rates = [training.lr_guide.value * training.lr_ratio.value] + [training.lr_guide.value] * (members - 1)
+    alone, guide = (training.lr_sft.value, training.lr_guide.value) if unit is None else (unit, unit)
+    found = [guide * training.lr_ratio.value] + [guide] * (members - 1) if ago else [alone] * members
     if changes.ratio is not None:
-        rates[0] = training.lr_guide.value * changes.ratio
-    return rates
+        found[0] = guide * changes.ratio
+    return found
 
 
-def _taus(experiment: Experiment, ref: RunId, ago: bool, changes: Changes) -> list[float]:
-    """Temperatures of the members; further guides have the first one's."""
+def taus(experiment: Experiment, ref: RunId, ago: bool, changes: Changes) -> list[float]:
+    """Temperatures of the members; further guides have the first one's, and planning tasks those of `controls.dataset`."""
     if changes.taus is not None:
         if len(ref.models) > 2:
             raise ConfigError(
@@ -79,9 +79,10 @@ def _taus(experiment: Experiment, ref: RunId, ago: bool, changes: Changes) -> li
         return list(changes.taus)
     if not ago:
         return [experiment.objective.symmetric_tau.value] * len(ref.models)
-    group = find_group(experiment, ref.dataset, ref.models[:2]) or _family_group(experiment, ref.models)
+    scenes = ref.dataset if ref.dataset in experiment.datasets else experiment.controls.dataset.value
+    group = find_group(experiment, scenes, ref.models[:2]) or _family_group(experiment, ref.models)
     if group is None:
-        dataset = _like(experiment, ref.dataset)
+        dataset = _like(experiment, scenes)
         listed = ", ".join(f"{g.learner}+{g.guide}" for g in _groups(experiment, dataset)) or "there is none yet"
         raise ConfigError(
             f"{'+'.join(ref.models[:2])} is no group of {dataset}; add it under groups.{dataset} or families.groups, or use "
@@ -110,7 +111,7 @@ def _objective(experiment: Experiment, base: str, changes: Changes) -> Objective
     )
 
 
-def _taught(experiment: Experiment, ref: RunId, guide: MemberSpec, scenes: int | None) -> MemberSpec:
+def taught(experiment: Experiment, ref: RunId, guide: MemberSpec, scenes: int | None) -> MemberSpec:
     """The guide as a teacher: fine-tuned alone before on the same scenes, now frozen."""
     before = sft_run(experiment, ref.dataset, guide.model, ref.seed, f"scenes{scenes}" if scenes else "default")
     return guide.model_copy(update={"start": Trained(run=before.id, role="solo"), "lr": 0.0})

@@ -7,10 +7,10 @@ from typing import Any
 from gcl.errors import ConfigError
 from gcl.experiment.planning_schema import Stage
 from gcl.experiment.runs import (
+    Drawn,
     MemberSpec,
     ObjectiveSpec,
     ReferenceFeed,
-    RolloutFeed,
     RunId,
     RunSpec,
     Start,
@@ -51,7 +51,7 @@ def run_spec(
     experiment: Experiment,
     ref: RunId,
     members: Sequence[MemberSpec],
-    feed: ReferenceFeed | RolloutFeed | None,
+    feed: ReferenceFeed | Drawn | None,
     objective: ObjectiveSpec | None = None,
     stage: Stage | None = None,
     **changes: Any,
