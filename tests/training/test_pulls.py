@@ -1,12 +1,13 @@
 """How strongly each loss pulls: right norms, and a training that does not notice that they were taken."""
 
+from functools import partial
+
 import pytest
 from group_case import losses, make_run, train_scenes
 from safetensors.torch import load_file
 
 from gcl.experiment.execution import ExecutionSpec
-from gcl.training import precision
-from gcl.training.feeds import References
+from gcl.training import feeds, precision
 
 NAMES = {f"pull_{loss}_{role}" for loss in ("sft", "gsl", "drl") for role in ("learner", "guide")}
 
@@ -44,7 +45,7 @@ def test_a_pull_is_the_norm_of_a_training_with_that_loss_alone(backbones, train,
     found = pulls_of(losses(train(make_run(backbones, micro=2), "all", every=1))[0])
     single = {"sft": {"gsl": 0.0, "drl": 0.0}, "gsl": {"drl": 0.0}, "drl": {"gsl": 0.0}}
     for loss, changes in single.items():
-        monkeypatch.setattr(References, "supervised", loss == "sft")
+        monkeypatch.setattr(feeds, "Part", partial(feeds.Part, supervised=loss == "sft"))
         first = losses(train(make_run(backbones, micro=2, **changes), loss))[0]
         for role in ("learner", "guide"):
             assert (
