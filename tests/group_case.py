@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gcl.experiment.execution import ExecutionSpec
-from gcl.experiment.runs import MemberSpec, ObjectiveSpec, ReferenceFeed, RunSpec, Shown, TrainingSpec
+from gcl.experiment.runs import ExchangeFeed, MemberSpec, ObjectiveSpec, ReferenceFeed, RunSpec, Shown, TrainingSpec
 from gcl.experiment.weights import Weights
 
 
@@ -54,6 +54,16 @@ def make_run(
     )  # fmt: skip
 
 
+def exchange_feed(**changes) -> ExchangeFeed:
+    """Members answer in turn all samples of a batch, and learn from each other."""
+    settings = {
+        "shown": [Shown(questions=["perception", "action"])], "share": 1.0, "warmup": 0.0, "authors": "turns",
+        "answers": "own", "pulled": "all", "view": "same", "likelihood": False,
+        "objective": ObjectiveSpec(drl_weight=1.0), "temperature": 1.0, "max_new_tokens": 10,
+    }  # fmt: skip
+    return ExchangeFeed(**settings | changes)
+
+
 def train_scenes(
     spec: RunSpec,
     scenarios,
@@ -68,11 +78,15 @@ def train_scenes(
 ) -> None:
     """Train on every turn of some scenes, with others held out."""
     from gcl.training.feeds import References
+    from gcl.training.own_answers import OwnAnswers
     from gcl.training.trainer import train_run
 
-    feed = References(
-        *([scene.exchange(turn) for scene in part for turn in scene.turns] for part in (scenarios, held_out))
+    asked_of, held = (
+        [scene.exchange(turn) for scene in part for turn in scene.turns] for part in (scenarios, held_out)
     )
+    feed = References(asked_of, held)
+    if isinstance(spec.feed, ExchangeFeed):
+        feed = OwnAnswers(asked_of, asked_of, spec.feed, held_out=held)
     train_run(spec, feed, data, code, execution, output, scratch, asked or {}, teachers)
 
 

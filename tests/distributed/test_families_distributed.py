@@ -1,10 +1,10 @@
-"""Groups of several families by two processes: ZeRO-3 makes the updates of one process, stopped and continued or not.
+"""Groups of several families, and their exchange, by two processes: ZeRO-3 makes the updates of one, stopped or not.
 
 One start of torchrun trains all groups up to a stop, and each once without one; a second start continues the stopped ones.
 """
 
 import pytest
-from group_case import losses, make_run, train_scenes, write_cases
+from group_case import exchange_feed, losses, make_run, train_scenes, write_cases
 from process_cases import EPS, run_worker, update_of
 
 from gcl.experiment.execution import ExecutionSpec
@@ -19,18 +19,23 @@ GROUPS = [
     ("qwen2_5_vl", "gemma3"),
     ("qwen3_vl", "smolvlm", "gemma3"),
 ]
+EXCHANGES = ["exchange-qwen3_vl+qwen2_5_vl", "exchange-qwen3_vl+smolvlm"]
+NAMES = ["+".join(families) for families in GROUPS] + EXCHANGES
 STOP = 1
 
 
-def group(folders, families) -> RunSpec:
+def group(folders, name) -> RunSpec:
+    families = name.removeprefix("exchange-").split("+")
     spec = make_run(folders, members=len(families), families=families, micro=4)
+    if name in EXCHANGES:
+        spec = spec.model_copy(update={"feed": exchange_feed(share=0.6)})
     return spec.model_copy(update={"training": spec.training.model_copy(update={"eps": EPS})})
 
 
 @pytest.fixture(scope="module")
 def trained(all_backbones, scenarios, tmp_path_factory):
     folder = tmp_path_factory.mktemp("families")
-    runs = {"+".join(families): group(all_backbones, families) for families in GROUPS}
+    runs = {name: group(all_backbones, name) for name in NAMES}
     whole = {name: {"run": run.model_dump(), "execution": ZERO3} for name, run in runs.items()}
     stopped = {f"stopped-{name}": case | {"stop_after": STOP} for name, case in whole.items()}
     few = scenarios[:4]
@@ -42,10 +47,10 @@ def trained(all_backbones, scenarios, tmp_path_factory):
     return folder, runs, few
 
 
-@pytest.mark.parametrize("families", GROUPS, ids="+".join)
-def test_two_processes_make_the_updates_of_one(trained, families):
+@pytest.mark.parametrize("name", NAMES)
+def test_two_processes_make_the_updates_of_one(trained, name):
     folder, runs, scenarios = trained
-    name, alone = "+".join(families), folder / "one" / "+".join(families)
+    alone = folder / "one" / name
     train_scenes(runs[name], scenarios, "data", ExecutionSpec(), alone, folder / "scratch-one" / name)
     for way in (name, f"stopped-{name}"):
         for a, b in zip(losses(alone), losses(folder / "two" / way), strict=True):

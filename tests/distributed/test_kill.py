@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from group_case import make_run, write_cases
+from group_case import exchange_feed, make_run, write_cases
 
 WORKER = Path(__file__).parent / "worker.py"
 LORA = {"rank": 4, "alpha": 8.0}
@@ -51,12 +51,15 @@ def kill_everything(started: subprocess.Popen) -> None:
         pytest.param(3, {"quantization": "nf4", "lora": LORA}, {}, id="adapters-4-bits", marks=pytest.mark.slow),
         pytest.param(3, {"optimizer": "AdamW8bit"}, {}, id="8-bit-AdamW", marks=pytest.mark.slow),
         pytest.param(3, {"families": ("qwen3_vl", "smolvlm")}, {}, id="two-tokenizers", marks=pytest.mark.slow),
+        pytest.param(10, {"feed": exchange_feed()}, {}, id="exchange", marks=pytest.mark.slow),
     ],
 )
 def test_killed_at_random_moments_a_training_ends_with_the_weights_of_an_undisturbed_one(
     kills, changes, execution, all_backbones, scenarios, tmp_path
 ):
-    spec = make_run(all_backbones, epochs=16, micro=4, **changes)
+    feed = {"feed": changes["feed"]} if "feed" in changes else {}
+    spec = make_run(all_backbones, epochs=16, micro=4, **{k: v for k, v in changes.items() if k not in feed})
+    spec = spec.model_copy(update=feed)
     processes, execution = execution.get("processes", 1), execution | {"save_every": 2}
     for name in ("killed", "undisturbed"):
         write_cases(tmp_path / name, scenarios[:4], {"case": {"run": spec.model_dump(), "execution": execution}})

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from group_case import losses, make_run
+from group_case import exchange_feed, losses, make_run
 
 from gcl.data.encoding import IGNORED
 from gcl.data.scenario import Turn
 from gcl.errors import CheckpointError
 from gcl.experiment.execution import ExecutionSpec
-from gcl.experiment.runs import ExchangeFeed, ObjectiveSpec, Shown
+from gcl.experiment.runs import ObjectiveSpec
 from gcl.objective.drl import divergence_, log_probabilities
 from gcl.training.alignment import align
 from gcl.training.engines import make_engine
@@ -24,19 +24,10 @@ from gcl.training.trainer import train_run
 JSD = ObjectiveSpec(drl_weight=1.0)
 
 
-def feed_spec(**changes):
-    settings = {
-        "shown": [Shown(questions=["perception", "action"])], "share": 1.0, "warmup": 0.0, "authors": "turns",
-        "answers": "own", "pulled": "all", "view": "same", "likelihood": False, "objective": JSD, "temperature": 1.0,
-        "max_new_tokens": 10,
-    }  # fmt: skip
-    return ExchangeFeed(**settings | changes)
-
-
 def exchange_run(backbones, changes=None, **others):
     run = make_run(backbones, **{"gsl": 0.0, "drl": 0.0, "families": ("qwen3_vl", "qwen3_vl", "qwen3_vl")} | others)
     members = [member.model_copy(update={"tau": 1.0}) for member in run.members]
-    return run.model_copy(update={"method": "exchange", "members": members, "feed": feed_spec(**changes or {})})
+    return run.model_copy(update={"method": "exchange", "members": members, "feed": exchange_feed(**changes or {})})
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +156,7 @@ def test_references_in_place_of_answers_are_the_divergence_on_references(backbon
     found = accumulate(engine, only_answers(step), run, alignment, None)
     gco = run.model_copy(update={"objective": JSD})
     plain = steps_of(
-        engine, alignment, gco.model_copy(update={"feed": feed_spec(share=0.0)}), samples, [list(range(6))]
+        engine, alignment, gco.model_copy(update={"feed": exchange_feed(share=0.0)}), samples, [list(range(6))]
     )
     assert len(plain[0].parts) == 1
     assert found["exchange_drl"] == pytest.approx(accumulate(engine, plain[0], gco, alignment, None)["drl"], rel=1e-6)
@@ -211,7 +202,9 @@ def test_members_of_unlike_tokenizers_read_each_other(all_backbones, samples):
             assert all(texts[t] is not None or t == encoder.end_token for t in drawn[drawn != IGNORED].tolist())
             assert len(local.rows[0]) == len(local.rows[1])
     with pytest.raises(CheckpointError, match="unlike tokens"):
-        sampled = run.model_copy(update={"feed": feed_spec(objective=ObjectiveSpec(divergence="sampled-reverse-kl"))})
+        sampled = run.model_copy(
+            update={"feed": exchange_feed(objective=ObjectiveSpec(divergence="sampled-reverse-kl"))}
+        )
         steps_of(engine, alignment, sampled, samples, [[0]])
 
 
