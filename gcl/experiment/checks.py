@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator
 
 from gcl.errors import ConfigError
 from gcl.experiment.actions import label_of
+from gcl.experiment.arms_schema import Controls
 from gcl.experiment.grid import (
     arm_runs,
     at_rate,
     component_runs,
+    exchange_planning_runs,
     family_runs,
     planning_runs,
     scaling_runs,
@@ -33,7 +35,7 @@ def contradictions(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
 
 def _run_problems(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
     """Runs that cannot be made. Without this check they would fail in the middle of the workflow."""
-    seed, controls = experiment.seeds.value[0], experiment.controls
+    seed = experiment.seeds.value[0]
 
     def attempt(path: list[str], make: Callable[..., object], *arguments: object) -> Iterator[tuple[list[str], str]]:
         try:
@@ -50,11 +52,13 @@ def _run_problems(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
         yield from attempt(["sweeps", name, "values", "value"], sweep_runs, name)
     yield from attempt(["scaling", "pair", "value"], scaling_runs)
     yield from attempt(["families", "groups", "value"], family_runs)
-    if controls.tuning.value is not None:
-        for ratio in controls.rates.value:
-            for arm in tuned_arms(experiment).values():
-                yield from attempt(["controls", "rates", "value"], at_rate, arm, ratio)
+    for controls, path in _comparisons(experiment):
+        if controls.tuning.value is not None:
+            for ratio in controls.rates.value:
+                for arm in tuned_arms(experiment, controls).values():
+                    yield from attempt([*path, "rates", "value"], at_rate, controls, arm, ratio)
     yield from attempt(["planning", "arms", "value"], planning_runs)
+    yield from attempt(["exchange", "states", "arms", "value"], exchange_planning_runs)
 
 
 def _contradictions(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
@@ -97,7 +101,8 @@ def _contradictions(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
             if model not in models:
                 yield ["datasets", name, "sft_action_f1", "value", model], f"unknown model; use one of {known}"
     yield from check_pair(["components", "pair", "value"], experiment.components.pair.value)
-    yield from _control_problems(experiment)
+    for comparison in _comparisons(experiment):
+        yield from _control_problems(experiment, *comparison)
     yield from check_pair(["scaling", "pair", "value"], experiment.scaling.pair.value)
     yield from _scaling_problems(experiment)
     yield from _family_problems(experiment)
@@ -183,23 +188,28 @@ def _planning_problems(experiment: Experiment) -> Iterator[tuple[list[str], str]
             yield ["planning", "main", "value"], f"no arm {name!r}; use some of {', '.join(names)}"
 
 
-def _control_problems(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
-    """Mistakes in `controls`, where data sets and their groups are right."""
-    controls, path = experiment.controls, ["controls", "arms", "value"]
+def _comparisons(experiment: Experiment) -> tuple[tuple[Controls, list[str]], ...]:
+    """Comparisons of arms at chosen rates, with their places in the configuration."""
+    return (experiment.controls, ["controls"]), (experiment.exchange.scenes, ["exchange", "scenes"])
+
+
+def _control_problems(experiment: Experiment, controls: Controls, at: list[str]) -> Iterator[tuple[list[str], str]]:
+    """Mistakes in a comparison, where data sets and their groups are right."""
+    path, where = [*at, "arms", "value"], ".".join(at)
     if controls.dataset.value not in experiment.groups:
-        yield ["controls", "dataset", "value"], f"unknown data set; use one of {', '.join(experiment.groups)}"
+        yield [*at, "dataset", "value"], f"unknown data set; use one of {', '.join(experiment.groups)}"
         return
     choices = [name for name in experiment.datasets if name not in experiment.groups]
     if controls.tuning.value not in (None, *choices):
-        yield ["controls", "tuning", "value"], f"not for choosing settings; use one of {', '.join([*choices, 'null'])}"
+        yield [*at, "tuning", "value"], f"not for choosing settings; use one of {', '.join([*choices, 'null'])}"
     for name in ("seeds", "rates"):
         values = getattr(controls, name).value
         if len(set(values)) != len(values):
-            yield ["controls", name, "value"], "duplicate run: a value is listed twice; remove one"
+            yield [*at, name, "value"], "duplicate run: a value is listed twice; remove one"
     first, broken = None, False
     for k, arm in enumerate(controls.arms.value):
         try:
-            run = arm_runs(experiment, arm.run)[0]
+            run = arm_runs(experiment, controls, arm.run)[0]
         except ConfigError as error:
             yield [*path, str(k), "run"], str(error)
             broken = True
@@ -212,13 +222,13 @@ def _control_problems(experiment: Experiment) -> Iterator[tuple[list[str], str]]
             yield [*path, str(k), "name"], f"{arm.name!r} is already listed; give each arm a name of its own"
     if broken or not controls.best.value:
         return
-    tuned = tuned_arms(experiment)
+    tuned = tuned_arms(experiment, controls)
     if set(controls.best.value) - set(tuned):
-        yield ["controls", "best", "value"], f"use arms whose rate is chosen: {', '.join(tuned)}"
+        yield [*at, "best", "value"], f"use arms whose rate is chosen: {', '.join(tuned)}"
     if (name := controls.arms.value[0].name) not in controls.best.value:
-        yield ["controls", "best", "value"], f"{name!r} is missing; the others are compared with it"
+        yield [*at, "best", "value"], f"{name!r} is missing; the others are compared with it"
     if set(controls.best.value.values()) - set(controls.rates.value):
-        yield ["controls", "best", "value"], f"use rates of controls.rates: {', '.join(map(str, controls.rates.value))}"
+        yield [*at, "best", "value"], f"use rates of {where}.rates: {', '.join(map(str, controls.rates.value))}"
 
 
 def _family_problems(experiment: Experiment) -> Iterator[tuple[list[str], str]]:

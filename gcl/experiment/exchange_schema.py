@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from gcl.experiment.arms_schema import Controls, StateArms
 from gcl.experiment.divergences import Divergence, SampledDivergence
 from gcl.experiment.planning_schema import Stage
 from gcl.experiment.types import Count, NotNegative, Positive, Setting, Strict
@@ -50,6 +51,7 @@ class Exchanging(Strict):
         temperature, max_new_tokens: of the draws. Answers of planning tasks may be as long as those of MGSD.
         planning: how members are trained on planning tasks; on scenes as `training` has it.
         variants: kinds of it, by name.
+        scenes, states: its tables.
     """
 
     share: Setting[Share]
@@ -59,3 +61,5 @@ class Exchanging(Strict):
     max_new_tokens: Setting[Count]
     planning: Stage
     variants: dict[Annotated[str, Field(pattern="^[a-z_]+$")], Setting[ExchangeVariant]]
+    scenes: Controls
+    states: StateArms

@@ -4,10 +4,12 @@ import math
 import re
 from collections.abc import Iterable, Iterator
 
+from gcl.experiment.arms_schema import Controls
 from gcl.experiment.methods.base_model import base_run
 from gcl.experiment.methods.competition import find_group, group_run
 from gcl.experiment.methods.fine_tuning import sft_run
 from gcl.experiment.methods.registry import find_run
+from gcl.experiment.places import PLANNING
 from gcl.experiment.planning_arms import rows
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment, Sweep
@@ -27,9 +29,19 @@ def all_runs(experiment: Experiment) -> dict[str, RunSpec]:
         if run.feed is not None:
             found[run.id] = run
 
-    for run in (*_social_runs(experiment), *planning_runs(experiment)):
+    exchanged = [run for runs in exchange_planning_runs(experiment).values() for run in runs]
+    for run in (*_social_runs(experiment), *planning_runs(experiment), *exchanged):
         add(run)
     return found
+
+
+def exchange_planning_runs(experiment: Experiment) -> dict[str, list[RunSpec]]:
+    """By arm of `exchange.states`: its runs on planning tasks, with every seed."""
+    listed = experiment.exchange.states
+    return {
+        arm.name: [find_run(experiment, f"{PLANNING}/{arm.run}/seed{seed}") for seed in listed.seeds.value]
+        for arm in listed.arms.value
+    }
 
 
 def planning_runs(experiment: Experiment) -> list[RunSpec]:
@@ -136,17 +148,16 @@ def family_runs(experiment: Experiment) -> dict[tuple[str, ...], list[RunSpec]]:
     }
 
 
-def arm_runs(experiment: Experiment, arm: str) -> list[RunSpec]:
-    """One arm of `controls`, "<sft|gcl>/<members>/<variant>", with every seed."""
-    controls = experiment.controls
+def arm_runs(experiment: Experiment, controls: Controls, arm: str) -> list[RunSpec]:
+    """One arm of a comparison, "<method>/<members>/<variant>", with every seed."""
     return [find_run(experiment, f"{controls.dataset.value}/{arm}/seed{seed}") for seed in controls.seeds.value]
 
 
-def tuned_arms(experiment: Experiment) -> dict[str, str]:
+def tuned_arms(experiment: Experiment, controls: Controls) -> dict[str, str]:
     """Arms by name whose rate is chosen: all but those that are another arm at another rate."""
     arms, seen = {}, set()
-    for arm in experiment.controls.arms.value:
-        run = _arm_run(experiment, arm.run)
+    for arm in controls.arms.value:
+        run = _arm_run(experiment, controls, arm.run)
         first = run.members[0].model_copy(update={"lr": 0.0})
         content = _content(run.model_copy(update={"members": [first, *run.members[1:]]}))
         if content not in seen:
@@ -155,14 +166,15 @@ def tuned_arms(experiment: Experiment) -> dict[str, str]:
     return arms
 
 
-def at_rate(experiment: Experiment, arm: str, ratio: float) -> str:
+def at_rate(experiment: Experiment, controls: Controls, arm: str, ratio: float) -> str:
     """The same arm with another rate of its first member. If the result is a listed arm, it has that arm's name.
 
     Args:
-        arm: "<sft|gcl>/<members>/<variant>".
+        controls: the comparison that lists arms.
+        arm: "<method>/<members>/<variant>".
         ratio: the rate in units of `lr_sft`.
     """
-    training, run = experiment.training, _arm_run(experiment, arm)
+    training, run = experiment.training, _arm_run(experiment, controls, arm)
     rate = ratio * training.lr_sft.value
     if math.isclose(run.members[0].lr, rate):
         return arm
@@ -171,15 +183,15 @@ def at_rate(experiment: Experiment, arm: str, ratio: float) -> str:
     unit = training.lr_sft.value if run.method == "sft" else training.lr_guide.value
     base = "" if variant == "default" else f"{variant}-"
     plain, renamed = f"{path}/{variant}", f"{path}/{base}ratio{written_ratio(rate, unit)}"
-    if math.isclose(_arm_run(experiment, plain).members[0].lr, rate):
+    if math.isclose(_arm_run(experiment, controls, plain).members[0].lr, rate):
         renamed = plain
-    content = _content(_arm_run(experiment, renamed))
-    others = (other.run for other in experiment.controls.arms.value)
-    return next((other for other in others if _content(_arm_run(experiment, other)) == content), renamed)
+    content = _content(_arm_run(experiment, controls, renamed))
+    others = (other.run for other in controls.arms.value)
+    return next((other for other in others if _content(_arm_run(experiment, controls, other)) == content), renamed)
 
 
-def _arm_run(experiment: Experiment, arm: str) -> RunSpec:
-    return find_run(experiment, f"{experiment.controls.dataset.value}/{arm}/seed0")
+def _arm_run(experiment: Experiment, controls: Controls, arm: str) -> RunSpec:
+    return find_run(experiment, f"{controls.dataset.value}/{arm}/seed0")
 
 
 def _content(run: RunSpec) -> str:
@@ -187,24 +199,23 @@ def _content(run: RunSpec) -> str:
     return run.model_copy(update={"variant": ""}).json
 
 
-def rate_runs(experiment: Experiment) -> dict[str, dict[float, RunSpec]]:
+def rate_runs(experiment: Experiment, controls: Controls) -> dict[str, dict[float, RunSpec]]:
     """The trainings for the choice of rates, by arm and rate (in units of `lr_sft`), on data for this alone."""
-    controls = experiment.controls
     return {
         name: {
-            ratio: find_run(experiment, f"{controls.tuning.value}/{at_rate(experiment, arm, ratio)}/seed0")
+            ratio: find_run(experiment, f"{controls.tuning.value}/{at_rate(experiment, controls, arm, ratio)}/seed0")
             for ratio in controls.rates.value
         }
-        for name, arm in tuned_arms(experiment).items()
+        for name, arm in tuned_arms(experiment, controls).items()
     }
 
 
-def best_runs(experiment: Experiment) -> dict[str, list[RunSpec]]:
-    """By arm: its runs at the rate in `controls.best`, with every seed. Table `rates` shows which rate is best."""
-    best = experiment.controls.best.value
+def best_runs(experiment: Experiment, controls: Controls) -> dict[str, list[RunSpec]]:
+    """By arm: its runs at the rate in `best`, with every seed. A table of rates shows which one is best."""
+    best = controls.best.value
     return {
-        name: arm_runs(experiment, at_rate(experiment, arm, best[name]))
-        for name, arm in tuned_arms(experiment).items()
+        name: arm_runs(experiment, controls, at_rate(experiment, controls, arm, best[name]))
+        for name, arm in tuned_arms(experiment, controls).items()
         if name in best
     }
 
@@ -225,9 +236,10 @@ def _social_runs(experiment: Experiment) -> Iterator[RunSpec]:
     for runs in family_runs(experiment).values():
         yield from runs
     for arm in experiment.controls.arms.value:
-        yield from arm_runs(experiment, arm.run)
-    if experiment.controls.tuning.value is not None:
-        for points in rate_runs(experiment).values():
-            yield from points.values()
-        for runs in best_runs(experiment).values():
+        yield from arm_runs(experiment, experiment.controls, arm.run)
+    for controls in (experiment.controls, experiment.exchange.scenes):
+        if controls.tuning.value is not None:
+            for points in rate_runs(experiment, controls).values():
+                yield from points.values()
+        for runs in best_runs(experiment, controls).values():
             yield from runs

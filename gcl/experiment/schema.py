@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from gcl.experiment.arms_schema import Controls
 from gcl.experiment.base_models_schema import BaseModels
 from gcl.experiment.divergences import Divergence, Matching
 from gcl.experiment.exchange_schema import Exchanging
@@ -138,24 +139,6 @@ class Variant(Strict):
     matching: Matching | None = None
     ago: bool = False
     teacher: bool = False
-
-
-class Arm(Strict):
-    """A row of the tables of controls: its name there, and <sft|gcl>/<members>/<variant>."""
-
-    name: str
-    run: str
-
-
-class Controls(Strict):
-    """Comparisons that the paper did not make. All arms are compared with the first one."""
-
-    dataset: Setting[str]
-    seeds: Setting[Annotated[list[Seed], Field(min_length=1)]]
-    arms: Setting[Annotated[list[Arm], Field(min_length=2)]]
-    tuning: Setting[str | None]
-    rates: Setting[Annotated[list[Positive], Field(min_length=1)]]
-    best: Setting[dict[str, Positive]]
 
 
 class Pair(Strict):

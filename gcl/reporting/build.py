@@ -15,7 +15,8 @@ from gcl.reporting.figures.gains import gains_figure
 from gcl.reporting.figures.sweeps import line_figure, temperature_figure
 from gcl.reporting.metrics import Metrics, load_metrics, sources
 from gcl.reporting.tables.before_after import before_after_table
-from gcl.reporting.tables.controls import best_controls_table, controls_table, rates_table
+from gcl.reporting.tables.controls import best_controls_table, controls_table, exchange_table, rates_table
+from gcl.reporting.tables.exchange_states import exchange_planning_table
 from gcl.reporting.tables.families import families_table
 from gcl.reporting.tables.markup import write_table
 from gcl.reporting.tables.paper_tables import component_table, group_table
@@ -38,7 +39,10 @@ TABLE_BUILDERS: dict[str, Callable[[Experiment, Metrics, Path], ResultTable]] = 
     "table2": lambda e, m, _: component_table(e, "table2", list(e.groups), m),
     "table3": lambda e, m, _: group_table(e, "table3", "muson", m),
     "controls": lambda e, m, _: controls_table(e, m),
-    "rates": lambda e, m, _: rates_table(e, m),
+    "rates": lambda e, m, _: rates_table(e, "rates", m),
+    "exchange_rates": lambda e, m, _: rates_table(e, "exchange_rates", m),
+    "exchange": exchange_table,
+    "exchange_planning": exchange_planning_table,
     "controls_best": lambda e, m, _: best_controls_table(e, m),
     "scaling": lambda e, m, _: scaling_table(e, m),
     "families": lambda e, m, _: families_table(e, m),

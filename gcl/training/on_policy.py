@@ -79,6 +79,6 @@ class OnPolicy(Feed):
 
 
 def rollout_facts(totals: Counter[str], answers: int) -> dict[str, float]:
-    """Numbers for the log: means over so many answers."""
+    """Numbers for the log: so many answers, and means over them."""
     named = (name for name in sorted(totals) if not name.startswith(("tokens_", "positions")))
-    return {f"rollout_{name}": totals[name] / answers for name in named}
+    return {"rollout_answers": answers} | {f"rollout_{name}": totals[name] / answers for name in named}

@@ -88,6 +88,23 @@ def _families_with_bases(grid: Any, experiment: "Experiment") -> list["RunSpec"]
     return _arms(grid, experiment, experiment.families.dataset.value, runs)
 
 
+def _exchange_rates(grid: Any, experiment: "Experiment") -> list["RunSpec"]:
+    scenes = experiment.exchange.scenes
+    runs = [run for points in grid.rate_runs(experiment, scenes).values() for run in points.values()]
+    return _arms(grid, experiment, scenes.tuning.value, runs)
+
+
+def _exchange(grid: Any, experiment: "Experiment") -> list["RunSpec"]:
+    scenes = experiment.exchange.scenes
+    runs = [run for arm in grid.best_runs(experiment, scenes).values() for run in arm]
+    return _arms(grid, experiment, scenes.dataset.value, runs)
+
+
+def _exchange_planning(grid: Any, experiment: "Experiment") -> list["RunSpec"]:
+    runs = [run for arm in grid.exchange_planning_runs(experiment).values() for run in arm]
+    return _arms(grid, experiment, PLANNING_TABLE, runs)
+
+
 def _before_after(grid: Any, experiment: "Experiment") -> list["RunSpec"]:
     found = []
     for dataset in experiment.groups:
@@ -129,9 +146,12 @@ _ON_SNEI = _with_grid(lambda grid, e: _components(grid, e, "snei"))
 _ON_SNEI_WITH_BASES = _with_grid(lambda grid, e: _with_bases(grid, e, "snei"))
 _SCALING = _with_grid(lambda g, e: [r for kinds in g.scaling_runs(e).values() for runs in kinds.values() for r in runs])
 _CONTROLS = {"settings": lambda e: [e.controls.model_dump()]}
-_CONTROL_ARMS = _with_grid(lambda grid, e: [r for arm in e.controls.arms.value for r in grid.arm_runs(e, arm.run)])
-_RATES = _with_grid(lambda g, e: [r for points in g.rate_runs(e).values() for r in points.values()])
-_BEST_ARMS = _with_grid(lambda grid, e: [r for runs in grid.best_runs(e).values() for r in runs])
+_CONTROL_ARMS = _with_grid(
+    lambda grid, e: [r for arm in e.controls.arms.value for r in grid.arm_runs(e, e.controls, arm.run)]
+)
+_RATES = _with_grid(lambda g, e: [r for points in g.rate_runs(e, e.controls).values() for r in points.values()])
+_BEST_ARMS = _with_grid(lambda g, e: [r for runs in g.best_runs(e, e.controls).values() for r in runs])
+_EXCHANGE = {"settings": lambda e: [e.exchange.model_dump()], "apart": "exchange"}
 _MGSD = {
     "runs": _with_grid(lambda grid, e: grid.planning_runs(e)),
     "settings": lambda e: [e.planning.model_dump()],
@@ -174,6 +194,19 @@ TARGETS = {
         Target(
             "families", "Groups of several families", "table", _with_grid(_families_with_bases),
             possible=lambda e: bool(e.families.groups.value), needs="families.groups",
+        ),
+        Target(
+            "exchange_rates", "Action-F1 of every arm of the exchange at a few rates, on data for choosing them", "table",
+            _with_grid(_exchange_rates), possible=lambda e: bool(e.exchange.scenes.tuning.value),
+            needs="exchange.scenes.tuning", **_EXCHANGE,
+        ),
+        Target(
+            "exchange", "Members that learn from each other's own answers", "table", _with_grid(_exchange),
+            possible=lambda e: bool(e.exchange.scenes.best.value), needs="exchange.scenes.best", **_EXCHANGE,
+        ),
+        Target(
+            "exchange_planning", "Members that learn from each other's own plans", "table",
+            _with_grid(_exchange_planning), **_EXCHANGE,
         ),
         Target(
             "encoders", "How much Action-F1 depends on its encoder (Table 2 on SNEI)", "table", _ON_SNEI_WITH_BASES,

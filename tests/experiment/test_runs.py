@@ -194,11 +194,14 @@ def test_arms_that_name_no_run_are_explained():
 
 
 def test_an_arm_may_be_named_at_another_rate(experiment):
-    assert at_rate(experiment, "sft/qwen2.5-vl-3b/ratio2", 1.0) == "sft/qwen2.5-vl-3b/default"
-    assert at_rate(experiment, "sft/qwen2.5-vl-3b/epochs2-ratio2", 0.5) == "sft/qwen2.5-vl-3b/epochs2-ratio0.5"
+    controls = experiment.controls
+    assert at_rate(experiment, controls, "sft/qwen2.5-vl-3b/ratio2", 1.0) == "sft/qwen2.5-vl-3b/default"
+    assert (
+        at_rate(experiment, controls, "sft/qwen2.5-vl-3b/epochs2-ratio2", 0.5) == "sft/qwen2.5-vl-3b/epochs2-ratio0.5"
+    )
     pair = "gcl/qwen2.5-vl-3b+qwen3-vl-4b"
-    assert at_rate(experiment, f"{pair}/full-ratio3", 2.0) == f"{pair}/full"
-    assert at_rate(experiment, f"{pair}/gco", 2.0) == f"{pair}/full-tau2-2", "an arm already, under this name"
+    assert at_rate(experiment, controls, f"{pair}/full-ratio3", 2.0) == f"{pair}/full"
+    assert at_rate(experiment, controls, f"{pair}/gco", 2.0) == f"{pair}/full-tau2-2", "an arm already, under this name"
 
 
 @pytest.mark.parametrize(

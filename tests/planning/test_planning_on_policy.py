@@ -220,7 +220,7 @@ def test_distillation_brings_the_student_closer(backbones, tasks):
         engine.step()
         values.append(losses["drl"])
     assert sum(values[-3:]) < 0.6 * sum(values[:3])
-    assert set(facts) == {"rollout_tokens", "rollout_cut", "rollout_empty", "rollout_silent"}
+    assert set(facts) == {"rollout_answers", "rollout_tokens", "rollout_cut", "rollout_empty", "rollout_silent"}
 
 
 def test_members_need_the_same_tasks(tasks):

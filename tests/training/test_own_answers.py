@@ -82,7 +82,7 @@ def test_each_in_turn_answers_by_step_and_place(backbones, samples):
         for author, index in zip(order, (5, 2), strict=True):
             prompt = engine.members[author].encoder.prompt(samples[index]).ids
             assert asked[author][: len(prompt)].tolist() == prompt
-    assert set(first.facts) == {"rollout_tokens", "rollout_cut", "rollout_empty"}
+    assert set(first.facts) == {"rollout_answers", "rollout_tokens", "rollout_cut", "rollout_empty"}
 
 
 @pytest.mark.parametrize("authors", ["first", "all"])

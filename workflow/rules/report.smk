@@ -203,6 +203,18 @@ rule rates:
         PLAN.table("rates"),
 
 
+rule exchange:
+    """Members that learn from each other's own answers, on scenes and on planning tasks."""
+    input:
+        [PLAN.table(name) for name in PLAN.tables if name in ("exchange", "exchange_planning")],
+
+
+rule exchange_rates:
+    """Every arm of the exchange at a few rates, on data for choosing: what `exchange.scenes.best` is taken from."""
+    input:
+        PLAN.table("exchange_rates"),
+
+
 rule figures:
     """All figures but MGSD's."""
     input:

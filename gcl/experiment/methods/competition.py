@@ -70,7 +70,7 @@ def rates(experiment: Experiment, ago: bool, changes: Changes, members: int, uni
 
 
 def taus(experiment: Experiment, ref: RunId, ago: bool, changes: Changes) -> list[float]:
-    """Temperatures of the members; further guides have the first one's, and planning tasks those of `controls.dataset`."""
+    """Temperatures of the members; further guides have the first one's, and planning tasks those of any data set."""
     if changes.taus is not None:
         if len(ref.models) > 2:
             raise ConfigError(
@@ -79,10 +79,11 @@ def taus(experiment: Experiment, ref: RunId, ago: bool, changes: Changes) -> lis
         return list(changes.taus)
     if not ago:
         return [experiment.objective.symmetric_tau.value] * len(ref.models)
-    scenes = ref.dataset if ref.dataset in experiment.datasets else experiment.controls.dataset.value
-    group = find_group(experiment, scenes, ref.models[:2]) or _family_group(experiment, ref.models)
+    scenes = [ref.dataset] if ref.dataset in experiment.datasets else list(experiment.groups)
+    known = [find_group(experiment, dataset, ref.models[:2]) for dataset in scenes]
+    group = next((one for one in [*known, _family_group(experiment, ref.models)] if one), None)
     if group is None:
-        dataset = _like(experiment, scenes)
+        dataset = _like(experiment, scenes[0])
         listed = ", ".join(f"{g.learner}+{g.guide}" for g in _groups(experiment, dataset)) or "there is none yet"
         raise ConfigError(
             f"{'+'.join(ref.models[:2])} is no group of {dataset}; add it under groups.{dataset} or families.groups, or use "

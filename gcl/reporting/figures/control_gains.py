@@ -20,8 +20,10 @@ def control_gains_figure(experiment: Experiment, metrics: Metrics, stem: Path) -
     """
     controls, resamples = experiment.controls, experiment.evaluation.bootstrap.value
     name, label = ranking(experiment, controls.dataset.value)
-    series = {"at the paper's rates": {arm.name: arm_runs(experiment, arm.run) for arm in controls.arms.value}}
-    if best := best_runs(experiment):
+    series = {
+        "at the paper's rates": {arm.name: arm_runs(experiment, controls, arm.run) for arm in controls.arms.value}
+    }
+    if best := best_runs(experiment, controls):
         series["each at its own best rate"] = best
     scores = {
         which: {arm: arm_score(experiment, metrics, own, name) for arm, own in runs.items()}

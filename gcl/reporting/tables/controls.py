@@ -1,18 +1,22 @@
-"""Where does the gain come from? Three tables about the arms of `controls`, each arm by its first member:
+"""Where does the gain come from? Tables about the arms of `controls`, each arm by its first member:
 
     controls_table        as they are: against SFT, and against SFT at the arm's own rate
     rates_table           every arm at a few rates, on data for this choice alone
     best_controls_table   every arm at its best rate, against SFT at its best rate
+    exchange_table        the same for the arms of `exchange.scenes`, with their costs
 
 Each takes the metrics of all its runs and raises DataError if these are not comparable. The paper's learner has up to twice
 the rate of its SFT control. So the rate alone could help.
 """
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from pathlib import Path
 
 from gcl.errors import ConfigError
 from gcl.evaluation.metric_registry import header, ranking, scores_of
+from gcl.experiment.arms_schema import Controls
 from gcl.experiment.grid import arm_runs, base_runs, best_runs, rate_runs, reported_models
+from gcl.experiment.places import results_at
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment
 from gcl.reporting.estimates import BASE, PooledScore, pooled
@@ -20,8 +24,14 @@ from gcl.reporting.metrics import Metrics
 from gcl.reporting.tables.arms import ArmRow, arms_table, tested_columns
 from gcl.reporting.tables.assemble import held_out_columns, held_out_notes, identity, score_column
 from gcl.reporting.tables.markup import EMPTY
-from gcl.reporting.tables.result_table import ResultColumn, ResultTable
+from gcl.reporting.tables.result_table import Cell, ResultColumn, ResultTable
+from gcl.reporting.tables.training_costs import COST_COLUMNS, training_costs
 
+# By table of rates: the comparison, the setting that it fills, and the table that shows arms at these rates.
+RATES = {
+    "rates": lambda e: (e.controls, "controls.best", "controls_best"),
+    "exchange_rates": lambda e: (e.exchange.scenes, "exchange.scenes.best", "exchange"),
+}
 _RATE_NOTE = "Rate: peak learning rate of the arm's first member, in that of SFT."
 _RATE = ResultColumn(name="lr_ratio", header="Rate", kind="rate", identity=True)
 _AGAINST_SFT = tested_columns("sft", "Gain over SFT", "p")
@@ -30,10 +40,12 @@ _AT_ITS_RATE = tested_columns("rate", "Gain over SFT at its rate", "p ")
 
 def controls_table(experiment: Experiment, metrics: Metrics) -> ResultTable:
     """One row per arm of `controls`, with its gains over the first arm and over SFT at the same rate."""
-    runs = {arm.name: arm_runs(experiment, arm.run) for arm in experiment.controls.arms.value}
+    controls = experiment.controls
+    runs = {arm.name: arm_runs(experiment, controls, arm.run) for arm in controls.arms.value}
     alone = {_ratio(experiment, own[0]): arm for arm, own in runs.items() if _plain(own[0])}
     same_rate = {arm: alone.get(_ratio(experiment, own[0])) for arm, own in runs.items() if not _plain(own[0])}
-    return _compared(experiment, "controls", metrics, runs, {"rate": same_rate}, [*_AGAINST_SFT, *_AT_ITS_RATE])
+    against, tested = {"rate": same_rate}, [*_AGAINST_SFT, *_AT_ITS_RATE]
+    return _compared(experiment, "controls", controls, metrics, runs, against, tested)
 
 
 def best_controls_table(experiment: Experiment, metrics: Metrics) -> ResultTable:
@@ -42,20 +54,38 @@ def best_controls_table(experiment: Experiment, metrics: Metrics) -> ResultTable
     Raises:
         ConfigError: if it gives none.
     """
-    runs = best_runs(experiment)
+    controls = experiment.controls
+    runs = best_runs(experiment, controls)
     if not runs:
         raise ConfigError("controls.best is empty; build table rates, then say there at which rate each arm is best")
-    return _compared(experiment, "controls_best", metrics, runs, {}, _AGAINST_SFT)
+    return _compared(experiment, "controls_best", controls, metrics, runs, {}, _AGAINST_SFT)
 
 
-def rates_table(experiment: Experiment, metrics: Metrics) -> ResultTable:
-    """One row per arm and rate, one seed.
+def exchange_table(experiment: Experiment, metrics: Metrics, results: Path) -> ResultTable:
+    """The arms of `exchange.scenes` at their best rates, against the first one; what each costs stands beside it.
+
+    Raises:
+        ConfigError: if `exchange.scenes.best` gives no rates.
+    """
+    controls = experiment.exchange.scenes
+    runs = best_runs(experiment, controls)
+    if not runs:
+        raise ConfigError(
+            "exchange.scenes.best is empty; build table exchange_rates, then say there which rates are best"
+        )
+    costs = {arm: training_costs(results_at(experiment.scale, results), own) for arm, own in runs.items()}
+    return _compared(experiment, "exchange", controls, metrics, runs, {}, [*_AGAINST_SFT, *COST_COLUMNS], costs)
+
+
+def rates_table(experiment: Experiment, name: str, metrics: Metrics) -> ResultTable:
+    """One row per arm and rate, one seed: table `rates`, or `exchange_rates`.
 
     `choice` is `best` for the arm's largest ranking score, of equal ones at the smaller rate. It is `taken` for the rate in
-    `controls.best`.
+    the configuration.
     """
-    taken, others, tried = experiment.controls.best.value, [], rate_runs(experiment)
-    dataset = str(experiment.controls.tuning.value)
+    controls, where, shown = RATES[name](experiment)
+    taken, others, tried = controls.best.value, [], rate_runs(experiment, controls)
+    dataset = str(controls.tuning.value)
     first, spelled = ranking(experiment, dataset)
     runs = [run for points in tried.values() for run in points.values()]
     arms = _base_arms(experiment, metrics, dataset, runs, [first], choice=EMPTY)
@@ -71,12 +101,12 @@ def rates_table(experiment: Experiment, metrics: Metrics) -> ResultTable:
                 others.append(name)
     notes = [
         _RATE_NOTE,
-        f"best: the arm's largest {spelled}; taken: what `controls.best` says, and table controls_best shows.",
+        f"best: the arm's largest {spelled}; taken: what `{where}` says, and table {shown} shows.",
         *([f"Not as taken: {', '.join(others)}."] if others else []),
     ]
     choice = ResultColumn(name="choice", header="Choice", kind="text")
     columns = [*identity("dataset", "arm"), _RATE, score_column(first, spelled), choice]
-    return arms_table(experiment, "rates", columns, arms, metrics, notes)
+    return arms_table(experiment, name, columns, arms, metrics, notes)
 
 
 def _base_arms(
@@ -102,21 +132,23 @@ def arm_score(experiment: Experiment, metrics: Metrics, runs: Sequence[RunSpec],
 def _compared(
     experiment: Experiment,
     name: str,
+    controls: Controls,
     metrics: Metrics,
     runs: Mapping[str, Sequence[RunSpec]],
     against: Mapping[str, Mapping[str, str | None]],
     tested: Sequence[ResultColumn],
+    costs: Mapping[str, Mapping[str, Cell]] | None = None,
 ) -> ResultTable:
     """A row for each arm, with one run a seed, compared with the first one, and by `against` with others."""
     first, *others = runs
     against = {"sft": dict.fromkeys(others, first), **against}
-    dataset = experiment.controls.dataset.value
+    dataset = controls.dataset.value
     names, kept = scores_of(experiment, dataset), held_out_columns(experiment)
     scored = [*names, *(column.name for column in kept)]
     arms = _base_arms(experiment, metrics, dataset, [own[0] for own in runs.values()], scored)
     arms |= {
         arm: ArmRow(
-            {"dataset": dataset, "arm": arm, "lr_ratio": _ratio(experiment, own[0])},
+            {"dataset": dataset, "arm": arm, "lr_ratio": _ratio(experiment, own[0])} | (costs or {}).get(arm, {}),
             {metric: arm_score(experiment, metrics, own, metric) for metric in scored},
             seeds=len(own),
             against={label: by_arm.get(arm) for label, by_arm in against.items()},

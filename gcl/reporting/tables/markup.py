@@ -120,9 +120,8 @@ def cell_text(column: ResultColumn, paper: bool, cell: Cell) -> str:
     if isinstance(cell, Difference):
         return f"{signed(cell.mean)} [{signed(cell.low)}, {signed(cell.high)}]"
     if isinstance(cell, float):
-        return {"rate": f"× {cell:g}", "tau": f"{cell:.1f}", "p": f"{cell:.3f}", "difference": signed(cell)}[
-            column.kind
-        ]
+        texts = {"rate": f"× {cell:g}", "tau": f"{cell:.1f}", "p": f"{cell:.3f}", "cost": f"{cell:,.0f}"}
+        return (texts | {"difference": signed(cell)})[column.kind]
     return EMPTY if cell is None else cell
 
 

@@ -78,7 +78,7 @@ class ResultColumn(_Strict):
 
     name: str
     header: str
-    kind: Literal["text", "score", "gain", "difference", "p", "rate", "tau"]
+    kind: Literal["text", "score", "gain", "difference", "p", "rate", "tau", "cost"]
     identity: bool = False
     compared: bool = False
     paper: bool = False
