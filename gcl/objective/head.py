@@ -66,8 +66,8 @@ def competitive_head(
         rows_KR: per member, the rows [R] that are compared; row i of every list belongs to the same text. None: all rows.
         kind: the divergence of L_DRL, see `drl.py`.
         supervised: whether L_SFT counts in the total; its components are always reported.
-        pulled: per member, whether it learns from this batch. The others are constants: their L_SFT does not count, KL
-            divergences are those of pulled members, and gradients of the others are 0. None: all learn.
+        pulled: per member, whether it learns from this batch. The others are constants: their gradients are 0. Their L_SFT
+            does not count, nor does their part of KL divergences. None: all learn.
         precision: dtype of the products' operands. Sums, losses and logits are float32; float64 inputs stay float64.
         chunk: rows at a time; None takes `chunk_rows`.
 

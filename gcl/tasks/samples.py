@@ -33,12 +33,12 @@ def make_feed(run: RunSpec, task: Task, rollouts: str = "plain") -> Feed:
     if not items:
         raise DataError(f"{run.id}: the training split is empty; check the data of {run.dataset}")
     if isinstance(feed, RolloutFeed):
-        from gcl.training.answering import Drawing
+        from gcl.training.answering import Draws
         from gcl.training.on_policy import OnPolicy
 
         return OnPolicy(
             [[task.exchange(item, view) for item in items] for view in feed.views],
-            Drawing(feed.temperature, feed.max_new_tokens, rollouts),
+            Draws(feed.temperature, feed.max_new_tokens, rollouts),
             author=feed.author,
             supervised=run.members[feed.author].frozen,
             judge=partial(_judged, task, items),

@@ -31,7 +31,7 @@ Draw = Callable[[Sequence[Exchange], Sequence[int]], list[list[int]]]
 
 
 @dataclass(frozen=True)
-class Drawing:
+class Draws:
     """How answers are drawn.
 
     Attributes:
@@ -63,7 +63,7 @@ class Answering:
         spec: RunSpec,
         alignment: Alignment,
         questions: Sequence[Sequence[Exchange]],
-        drawing: Drawing | None,
+        drawing: Draws | None,
         judge: Judge | None = None,
     ) -> None:
         self._engine, self._spec, self._alignment = engine, spec, alignment

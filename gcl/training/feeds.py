@@ -45,7 +45,7 @@ class Part:
     name: str = ""
 
     def loss(self, kind: str) -> str:
-        """What the log calls one of its losses."""
+        """The name of one of its losses in the log."""
         return f"{self.name}_{kind}" if self.name else kind
 
 

@@ -89,7 +89,7 @@ def accumulate(engine: Engine, step: Step, spec: RunSpec, alignment: Alignment, 
 
 
 def _add(losses: dict[str, float], part: Part, totals: dict[str, float], spec: RunSpec, processes: int) -> None:
-    """Add a part's components to those of the step, by what the log calls them."""
+    """Add a part's components to those of the step, by their names in the log."""
     if not part.objective.gsl_weight:
         totals.pop("gsl", None)
     if "gsl" in totals:  # computed over all rows by every process

@@ -16,7 +16,7 @@ from gcl.errors import CheckpointError
 from gcl.experiment.runs import RunSpec
 from gcl.objective.events import Slice
 from gcl.training.alignment import Alignment
-from gcl.training.answering import Answering, Drawing, Judge
+from gcl.training.answering import Answering, Draws, Judge
 from gcl.training.engine import Engine
 from gcl.training.feeds import Feed, Part, Step
 
@@ -35,7 +35,7 @@ class OnPolicy(Feed):
     def __init__(
         self,
         views: Sequence[Sequence[Exchange]],
-        drawing: Drawing,
+        drawing: Draws,
         *,
         author: int = 0,
         supervised: bool = False,

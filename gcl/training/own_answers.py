@@ -14,7 +14,7 @@ from gcl.experiment.runs import ExchangeFeed, RunSpec
 from gcl.objective.drl import SAMPLED
 from gcl.objective.events import Events
 from gcl.training.alignment import Alignment
-from gcl.training.answering import Answering, Drawing, Judge
+from gcl.training.answering import Answering, Draws, Judge
 from gcl.training.engine import Engine
 from gcl.training.feeds import Part, References, Step
 from gcl.training.on_policy import rollout_facts
@@ -68,7 +68,7 @@ class OwnAnswers(References):
             )
         drawing = None
         if settings.answers == "own":
-            drawing = Drawing(settings.temperature, settings.max_new_tokens, self.rollouts)
+            drawing = Draws(settings.temperature, settings.max_new_tokens, self.rollouts)
         answering = Answering(engine, spec, alignment, [self.exchanges] * len(members), drawing, self.judge)
         warmup = round(settings.warmup * (done + len(batches)))
         references = super().steps(engine, spec, batches, done=done, alignment=alignment, workers=workers)

@@ -20,7 +20,7 @@ from gcl.planning.state_pictures import render, save_picture
 from gcl.planning.states_file import solved
 from gcl.planning.views import prompt
 from gcl.training.alignment import Alignment
-from gcl.training.answering import Drawing
+from gcl.training.answering import Draws
 from gcl.training.engines import make_engine
 from gcl.training.losses import accumulate
 from gcl.training.member import Member
@@ -28,7 +28,7 @@ from gcl.training.on_policy import OnPolicy
 from gcl.training.rollout import cut, roll_out
 
 LENGTH = 12
-DRAWING = Drawing(temperature=1.0, max_new_tokens=LENGTH)
+DRAWING = Draws(temperature=1.0, max_new_tokens=LENGTH)
 FAMILIES = ["qwen2_5_vl", "qwen3_vl"]
 
 

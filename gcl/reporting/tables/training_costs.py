@@ -1,4 +1,4 @@
-"""What the trainings of an arm cost, for a table: `training_costs(here, runs)` reads their records and logs."""
+"""The costs of an arm's trainings, for a table: `training_costs(here, runs)` reads their records and logs."""
 
 from collections.abc import Iterable
 from statistics import fmean
