@@ -38,7 +38,7 @@ use rule table as encoders with:
 
 
 rule figure:
-    """One figure as PNG and SVG."""
+    """One figure as PNG, SVG, and PDF for a paper."""
     input:
         metrics=PLAN.metrics,
     output:
@@ -48,6 +48,7 @@ rule figure:
             category="Figures",
             subcategory="{name}",
         ),
+        PLAN.at.figure("{name}", ".pdf"),
     log:
         PLAN.at.log("figures", "{name}"),
     wildcard_constraints:
@@ -103,6 +104,7 @@ rule gallery:
             category="Figures",
             subcategory="gallery",
         ),
+        PLAN.here.figure("gallery", ".pdf"),
     log:
         PLAN.here.log("figures", "gallery"),
     conda:
