@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 from conftest import ROOT
@@ -127,31 +128,31 @@ def test_all_tables_and_every_letter_compile_in_one_document(tmp_path):
         pytest.skip("no pdflatex here, so NO TABLE WAS COMPILED; apt-get install texlive-latex-recommended")
     tables = all_tables()
     assert len(tables) > 15 and len(frame(tables["reference-headline"])) == 16
-    odd = tables["reference-headline"].model_copy(
-        update={
-            "title": "".join(map(chr, range(32, 0x180))),
-            "notes": [
-                "".join(map(chr, range(32, 0x180))),
-                "\\ {} $ & # _ ~ ^ % -- ,, '' `` ?` !` 中\u0301 \x00 \n\n é",
-            ],
-        }
-    )
-    for row in odd.rows:
-        row.cells["dataset"] = "[*] *x_1 & \\\\"
-    body = []
-    for name, table in (tables | {"odd": odd}).items():
-        (tmp_path / f"{name}.tex").write_text(latex(table), encoding="utf-8")
-        body.append(rf"\input{{{name}}}\clearpage")
-    body += map(tex, paragraph(tables["reference-headline"]))
-    text = "\n".join([r"\documentclass{article}", r"\usepackage{booktabs,graphicx}", r"\begin{document}", *body])
-    (tmp_path / "all.tex").write_text(text + "\n\\end{document}\n", encoding="utf-8")
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "all.tex"]
-    done = subprocess.run(
-        command, cwd=tmp_path, capture_output=True, timeout=300, env=os.environ | {"max_print_line": "1000"}
-    )
-    log = (tmp_path / "all.log").read_text(encoding="utf-8", errors="replace")
-    assert done.returncode == 0, log[-3000:]
-    assert (tmp_path / "all.pdf").read_bytes().startswith(b"%PDF-")
+    log = compiled(tmp_path, {name: latex(table) for name, table in tables.items()})
     assert not re.findall(r"^(?:Overfull \\hbox|LaTeX Warning: Float too large|Missing character).*", log, re.MULTILINE)
     columns = {name: len(headers(table)) for name, table in tables.items()}
     assert max(columns.values()) > 8, "wide tables, which have to be made smaller, are among them"
+    words = paragraph(tables["reference-headline"])
+    every = "".join(map(chr, range(32, 0x180)))
+    odd = "\\ {} $ & # _ ~ ^ % -- ,, '' `` ?` !` 中\u0301 \x00 \n\n é"
+    strange = tables["reference-headline"].model_copy(update={"title": every, "notes": [every, odd]})
+    for row in strange.rows:
+        row.cells["dataset"] = "[*] *x_1 & \\\\"
+    compiled(tmp_path, {"strange": latex(strange), "words": "\n".join(map(tex, words))})
+
+
+def compiled(folder: Path, parts: dict[str, str]) -> str:
+    """Compile all parts as one document; its log."""
+    for name, part in parts.items():
+        (folder / f"{name}.tex").write_text(part, encoding="utf-8")
+    body = [rf"\input{{{name}}}\clearpage" for name in parts]
+    head = [r"\documentclass{article}", r"\usepackage{booktabs,graphicx}", r"\begin{document}"]
+    (folder / "all.tex").write_text("\n".join([*head, *body, r"\end{document}", ""]), encoding="utf-8")
+    (folder / "all.pdf").unlink(missing_ok=True)
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "all.tex"]
+    wide = os.environ | {"max_print_line": "1000"}
+    done = subprocess.run(command, cwd=folder, capture_output=True, timeout=300, env=wide)
+    log = (folder / "all.log").read_text(encoding="utf-8", errors="replace")
+    assert done.returncode == 0, log[-3000:]
+    assert (folder / "all.pdf").read_bytes().startswith(b"%PDF-")
+    return log

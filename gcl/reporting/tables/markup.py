@@ -24,6 +24,7 @@ EMPTY = "–"  # in a cell that has no value
 MARKS = {"better": "↑", "worse": "↓", "open": "†"}
 PAPER_HEADER = "{}, paper (ours − paper)"
 _NAN = float("nan")
+_MANY = 30  # rows; more of them fill a page
 _BOLD_NOTE = (
     "Bold: the best mean of its column among rows of the same kind. It says nothing about chance; the marks do."
 )
@@ -78,7 +79,7 @@ def latex(table: ResultTable) -> str:
         r"\centering",
         rf"\caption{{{' '.join(filter(None, about))}}}",
         rf"\label{{tab:{table.name}}}",
-        r"\footnotesize",
+        r"\scriptsize" if len(table.rows) > _MANY else r"\footnotesize",
         r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
         rf"\begin{{tabular}}{{{''.join('l' if column.kind == 'text' else 'r' for column, _ in shown)}}}",
         r"\toprule",
