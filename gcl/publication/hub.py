@@ -67,7 +67,7 @@ def upload(folder: Path, repo: str, api: HfApi) -> str:
         status = error.response.status_code
         refused = f"{repo}: the hub refuses ({status}): {told}"
         raise ConfigError(
-            f"{refused}; does the token may write there?" if status in (401, 403) else refused + again
+            f"{refused}; may the token write there?" if status in (401, 403) else refused + again
         ) from None
     except ValueError as error:
         raise DataError(f"{folder / 'README.md'}: {' '.join(str(error).split())}") from None

@@ -12,6 +12,7 @@ from gcl.experiment.weights import Weights
 from gcl.publication.citation import Citation, bibtex
 from gcl.publication.licence import Licence
 from gcl.publication.trained import TrainedMember
+from gcl.reporting.estimates import LESS_IS_BETTER
 from gcl.reporting.metrics_file import Interval
 
 _AVERAGED = 10  # steps at the start and at the end whose losses are averaged
@@ -142,7 +143,10 @@ def _mean(steps: Sequence[Mapping[str, float]], name: str) -> str:
 def _scores(member: TrainedMember, warning: str | None) -> str:
     kept = member.scores.held_out
     rows: dict[str, Interval] = {header(name) or name: score for name, score in member.scores.summary.items()}
-    rows |= {name.replace("_", " "): score for name, score in (kept.summary if kept else {}).items()}
+    rows |= {
+        name.replace("_", " ") + " (less is better)" * (name in LESS_IS_BETTER): score
+        for name, score in (kept.summary if kept else {}).items()
+    }
     lines = [
         f"| {name} | {score.mean:.3f} | {score.low:.3f} to {score.high:.3f} | {score.n} |"
         for name, score in rows.items()
@@ -180,7 +184,7 @@ def _use(member: TrainedMember, repo: str | None) -> str:
         commands = [f"hf download {name} --local-dir member", "gcl predict --checkpoint member --image photo.png"]
         return "\n".join(["```console", *(f"$ {command}" for command in commands), "```"])
     question = file.asked.questions[file.asked.action or next(iter(file.asked.questions))]
-    picture = '{"type": "image", "image": Image.open("photo.png")}'
+    longest, picture = file.asked.max_new_tokens, '{"type": "image", "image": Image.open("photo.png")}'
     said = [_message("system", _text(file.system))] if file.system else []
     said.append(_message("user", f"{picture}, {_text(question)}"))
     return f"""```python
@@ -189,8 +193,10 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 model, processor = (kind.from_pretrained("{name}") for kind in (AutoModelForImageTextToText, AutoProcessor))
 said = [{", ".join(said)}]
 given = processor.apply_chat_template(said, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt")
-print(processor.batch_decode(model.generate(**given, max_new_tokens={file.asked.max_new_tokens}), skip_special_tokens=True))
-```"""
+print(processor.decode(model.generate(**given, max_new_tokens={longest})[0, given["input_ids"].shape[1]:], skip_special_tokens=True))
+```
+
+`gcl predict --checkpoint FOLDER --image photo.png` of the project asks all its questions as the evaluation does."""
 
 
 def _text(words: str) -> str:

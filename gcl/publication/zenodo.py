@@ -5,6 +5,7 @@ Its fields are those of https://developers.zenodo.org/#representation. The creat
 
 from typing import Any
 
+from gcl.experiment.schema import SCALES
 from gcl.experiment.weights import Weights
 from gcl.publication.citation import Citation
 from gcl.publication.licence import Licence
@@ -13,10 +14,12 @@ from gcl.publication.trained import TrainedMember
 
 def deposit(member: TrainedMember, citation: Citation, licence: Licence, about: str) -> dict[str, Any]:
     """The metadata of one member; `about` is a sentence or two for people."""
+    warning = SCALES[member.run.scale]
+    small = f"<p>{warning}</p>" if warning else ""
     return {
-        "title": f"{member.spec.model}, {member.spec.role} of {member.run.id}: weights, scores and provenance",
+        "title": f"{'Miniature ' * bool(warning)}{member.spec.model}, {member.spec.role} of {member.run.id}: weights, scores and provenance",
         "upload_type": "other",
-        "description": f"<p>{about}</p><p>Licence of the weights: {licence}.</p>",
+        "description": f"{small}<p>{about}</p><p>Licence of the weights: {licence}.</p>",
         "creators": [{"name": author} for author in citation.program.authors],
         "access_right": "open",
         "license": licence.for_zenodo,
