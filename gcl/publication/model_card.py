@@ -17,6 +17,10 @@ from gcl.reporting.metrics_file import Interval
 
 _AVERAGED = 10  # steps at the start and at the end whose losses are averaged
 _KINDS = ("loss", "sft", "gsl", "drl")  # of losses, which are told; the others are norms and shares
+_PRINT = (
+    'print(processor.decode(model.generate(**given, max_new_tokens={longest})[0, given["input_ids"].shape[1]:], '
+    "skip_special_tokens=True))"
+)
 _ODD = {
     "empty": "empty",
     "unfinished": "cut at the longest length",
@@ -184,7 +188,7 @@ def _use(member: TrainedMember, repo: str | None) -> str:
         commands = [f"hf download {name} --local-dir member", "gcl predict --checkpoint member --image photo.png"]
         return "\n".join(["```console", *(f"$ {command}" for command in commands), "```"])
     question = file.asked.questions[file.asked.action or next(iter(file.asked.questions))]
-    longest, picture = file.asked.max_new_tokens, '{"type": "image", "image": Image.open("photo.png")}'
+    picture = '{"type": "image", "image": Image.open("photo.png")}'
     said = [_message("system", _text(file.system))] if file.system else []
     said.append(_message("user", f"{picture}, {_text(question)}"))
     return f"""```python
@@ -193,7 +197,7 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 model, processor = (kind.from_pretrained("{name}") for kind in (AutoModelForImageTextToText, AutoProcessor))
 said = [{", ".join(said)}]
 given = processor.apply_chat_template(said, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt")
-print(processor.decode(model.generate(**given, max_new_tokens={longest})[0, given["input_ids"].shape[1]:], skip_special_tokens=True))
+{_PRINT.format(longest=file.asked.max_new_tokens)}
 ```
 
 `gcl predict --checkpoint FOLDER --image photo.png` of the project asks all its questions as the evaluation does."""

@@ -15,9 +15,10 @@ from gcl.publication.trained import TrainedMember
 def deposit(member: TrainedMember, citation: Citation, licence: Licence, about: str) -> dict[str, Any]:
     """The metadata of one member; `about` is a sentence or two for people."""
     warning = SCALES[member.run.scale]
+    name = f"{'Miniature ' * bool(warning)}{member.spec.model}"
     small = f"<p>{warning}</p>" if warning else ""
     return {
-        "title": f"{'Miniature ' * bool(warning)}{member.spec.model}, {member.spec.role} of {member.run.id}: weights, scores and provenance",
+        "title": f"{name}, {member.spec.role} of {member.run.id}: weights, scores and provenance",
         "upload_type": "other",
         "description": f"{small}<p>{about}</p><p>Licence of the weights: {licence}.</p>",
         "creators": [{"name": author} for author in citation.program.authors],
