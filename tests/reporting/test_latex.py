@@ -1,4 +1,4 @@
-"""LaTeX: every text is escaped so that it can be read back; the best means are bold; all tables compile in one document."""
+"""LaTeX: escaped texts can be read back, the best means are bold, and all tables compile in one document."""
 
 import os
 import re

@@ -54,7 +54,7 @@ def fails(capsys, *arguments: str) -> str:
 def test_without_upload_the_folder_is_listed_and_nothing_leaves(hub, capsys):
     assert main(COMMAND) == 0
     said = capsys.readouterr().out
-    assert "out: 14 files, " in said and "for https://huggingface.co/somebody/learner" in said
+    assert "out: 11 files, " in said and "for https://huggingface.co/somebody/learner" in said
     assert all(f"  {name}\n" in said for name in contents()) and "nothing was uploaded: that takes --upload" in said
     assert hub.requests == []
 
@@ -87,7 +87,7 @@ def test_a_terminal_is_asked_first(hub, capsys, monkeypatch, answer, sent):
     terminal.isatty = lambda: True
     monkeypatch.setattr(sys, "stdin", terminal)
     assert main([*COMMAND, "--upload"]) == 0
-    assert "Upload these 14 files to https://huggingface.co/somebody/learner? [y/N]" in capsys.readouterr().out
+    assert "Upload these 11 files to https://huggingface.co/somebody/learner? [y/N]" in capsys.readouterr().out
     assert bool(hub.files) == sent == bool(hub.requests)
 
 
