@@ -1,13 +1,15 @@
 """A member as a folder for the hub and for archives: `make_folder(...)` writes it, `check_whole(folder)` says if it is one.
 
-README.md             the model card
-*.safetensors, ...    weights, tokenizer and processor as the training left them; adapter/ where there is one
-metrics.json          scores of every test item
-training.json         specification, versions, hashes, costs
-losses.jsonl          of every step
-ro-crate.zip          the run as a Workflow Run RO-Crate
-.zenodo.json          metadata for a deposit at Zenodo
-SHA256SUMS            hashes of all other files; it is written last
+    README.md             the model card
+    *.safetensors, ...    weights, tokenizer and processor as the training left them; adapter/ where there is one
+    metrics.json          scores of every test item
+    training.json         specification, versions, hashes, costs
+    losses.jsonl          of every step
+    ro-crate.zip          the run as a Workflow Run RO-Crate
+    .zenodo.json          metadata for a deposit at Zenodo
+    SHA256SUMS            hashes of all other files; it is written last
+
+A copy of the folder is whole if it has SHA256SUMS and agrees with it.
 """
 
 import re
