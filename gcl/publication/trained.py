@@ -12,7 +12,6 @@ from gcl.experiment.runs import MemberSpec, RunSpec, Trained, Untrained
 from gcl.experiment.schema import Experiment
 from gcl.experiment.weights import Weights
 from gcl.files import read_json, read_jsonl
-from gcl.models.backbone import ADAPTER
 from gcl.reporting.metrics_file import MemberMetrics, MetricsFile, read_metrics
 from gcl.training.member_file import MemberFile, read_member_file
 
@@ -58,11 +57,6 @@ class TrainedMember:
     def whole(self) -> bool:
         """Whether the folder has all weights, and not those of adapters alone."""
         return any(self.folder.glob("*.safetensors"))
-
-    @property
-    def adapted(self) -> bool:
-        """Whether the weights of adapters are in the folder, too."""
-        return (self.folder / ADAPTER).is_dir()
 
 
 def open_trained(experiment: Experiment, results: Path, run_id: str, role: str | None) -> TrainedMember:
