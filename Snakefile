@@ -42,6 +42,7 @@ localrules:
     gallery,
     costs,
     report_page,
+    paragraph,
     planning,
     planning_cell,
     planning_import,

@@ -10,7 +10,7 @@ from typing import Literal
 from gcl.cli.arguments import Count, File, Json, Results, Scale, opened
 from gcl.workflow.targets import FIGURES, TABLES
 
-REPORTS = (*TABLES, *FIGURES, "costs", "gallery", "page")
+REPORTS = (*TABLES, *FIGURES, "costs", "gallery", "page", "paragraph")
 
 
 def compare(
@@ -100,7 +100,7 @@ def crate(*, to: Path, scale: Scale = None, results: Results = Path("results")) 
 def report(
     name: Literal[REPORTS], /, *, to: Path, file: File = None, scale: Scale = None, results: Results = Path("results"),
 ) -> None:  # fmt: skip
-    """Build one table or figure from metrics files, or a page of all.
+    """Build one table or figure from metrics files, a page of all, or the headline as a paragraph of words.
 
     For example:
 
@@ -125,6 +125,10 @@ def report(
         from gcl.reporting.page.page import page
 
         write_text(to, page(experiment, results))
+    elif name == "paragraph":
+        from gcl.reporting.paragraph import write_paragraph
+
+        write_paragraph(experiment, results, to)
     else:
         from gcl.reporting.build import build
 

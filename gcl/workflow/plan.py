@@ -32,7 +32,7 @@ from gcl.operations.versioning import check_link_types, disk_plan
 from gcl.workflow.targets import TARGETS, Target
 
 TABLE_SUFFIXES = (".csv", ".md", ".tex", ".provenance.json")
-FIGURE_SUFFIXES = (".png", ".svg")
+FIGURE_SUFFIXES = (".png", ".svg", ".pdf")
 T = TypeVar("T")
 
 

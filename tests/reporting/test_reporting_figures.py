@@ -7,10 +7,12 @@ import pytest
 from fake_metrics import constant, experiment_with, fake_metrics, typed
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from pdf_parts import parts
 
 from gcl.errors import DataError
 from gcl.reporting.figures import arm_figures, control_gains, gains, sweeps
-from gcl.reporting.figures.canvas import GREY, LOOKS, canvas
+from gcl.reporting.figures.canvas import FORMATS, GREY, LOOKS, canvas
 
 MINIATURE = experiment_with()
 DRAW = {
@@ -49,6 +51,7 @@ def drawn(tmp_path_factory):
             DRAW[name](experiment, typed(fake_metrics(experiment, score)), folder / name)
         return kept[-1]
 
+    draw.folder = folder
     return draw
 
 
@@ -67,9 +70,25 @@ def test_the_same_metrics_give_the_same_bytes(name, tmp_path):
     metrics = typed(fake_metrics(MINIATURE))
     for copy in ("first", "second"):
         DRAW[name](MINIATURE, metrics, tmp_path / copy / name)
-    for suffix in (".png", ".svg"):
+    for suffix in FORMATS:
         first, second = (tmp_path / copy / f"{name}{suffix}" for copy in ("first", "second"))
         assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.parametrize("name", DRAW)
+def test_the_pdf_is_of_vectors_with_truetype_fonts_and_no_date(drawn, name):
+    drawn(name)
+    found = parts(drawn.folder / f"{name}.pdf")
+    assert (found.images, found.fonts["Type3"], found.dated) == (0, 0, False)
+    assert found.fonts["CIDFontType2"] and found.embedded
+
+
+def test_pictures_type_3_fonts_and_dates_would_be_found(tmp_path):
+    figure = Figure()
+    figure.subplots().imshow([[0, 1]])
+    figure.savefig(tmp_path / "usual.pdf")
+    found = parts(tmp_path / "usual.pdf")
+    assert found.images and found.fonts["Type3"] and found.dated and not found.embedded
 
 
 @pytest.mark.parametrize("name", DRAW)

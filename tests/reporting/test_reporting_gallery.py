@@ -5,6 +5,7 @@ from itertools import pairwise
 import pytest
 from fake_metrics import experiment_with
 from page_case import RESULTS, SCENES, finished
+from pdf_parts import parts
 from PIL import Image, ImageChops
 
 from gcl.errors import DataError
@@ -78,7 +79,10 @@ def test_of_a_closed_list_the_label_stands_beside_words_that_are_not_just_that()
 def test_the_figure_has_the_same_bytes_again(tmp_path):
     for name in ("a", "b"):
         write_gallery(MINIATURE, RESULTS, tmp_path / name)
-    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    for suffix in (".png", ".pdf"):
+        assert (tmp_path / f"a{suffix}").read_bytes() == (tmp_path / f"b{suffix}").read_bytes()
+    found = parts(tmp_path / "a.pdf")
+    assert found.images and found.embedded and not found.fonts["Type3"]
 
 
 def test_without_pictures_scenes_remain(tmp_path, monkeypatch):

@@ -6,12 +6,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from fake_metrics import experiment_with, fake_planning, frame, typed, write_metrics
+from pdf_parts import parts
 
 from gcl.errors import DataError
 from gcl.experiment.places import results_at
 from gcl.experiment.planning_arms import rows
 from gcl.files import read_json, write_json
 from gcl.reporting.build import build
+from gcl.reporting.figures.canvas import FORMATS
 from gcl.reporting.metrics import load_metrics
 from gcl.reporting.tables.planning_table import planning_table
 from gcl.workflow.targets import TARGETS
@@ -87,7 +89,8 @@ def test_table_and_figure_are_written(tmp_path):
     text = (tmp_path / "planning.md").read_text()
     assert text.startswith("# MGSD") and "miniature" in text.lower() and "than what the row is compared with" in text
     assert "SFT control" not in text and "| Read right |" in text
-    assert all((tmp_path / f"plans{suffix}").stat().st_size > 10_000 for suffix in (".png", ".svg"))
+    assert all((tmp_path / f"plans{suffix}").stat().st_size > 10_000 for suffix in FORMATS)
+    assert parts(tmp_path / "plans.pdf").images == 0
 
 
 def edit(path: Path, **changes: object) -> None:

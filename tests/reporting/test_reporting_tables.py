@@ -101,8 +101,8 @@ def test_group_rows_hold_scores_gains_and_temperatures():
     [
         ((0.05, 0.1), "↑", r"$\uparrow$"),
         ((-0.05, -0.1), "↓", r"$\downarrow$"),
-        ((-0.1, 0.1), "†", r"\textsuperscript{\dag}"),
-        ((0.0, 0.0), "†", r"\textsuperscript{\dag}"),
+        ((-0.1, 0.1), "†", r"$^\dagger$"),
+        ((0.0, 0.0), "†", r"$^\dagger$"),
     ],
 )
 def test_a_mark_says_whether_the_paired_interval_excludes_zero(tmp_path, differences, mark, tex):

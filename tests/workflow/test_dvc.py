@@ -186,7 +186,8 @@ def test_from_scratch_everything_runs_once(first):
     asked = runs + len(RUNS) * BASES
     assert first.jobs == {
         "train": runs, "generate": asked, "score": asked, "generate_exchanged": 3, "score_exchanged": 3,
-        "table": 6, "encoders": 1, "figure": 6, "gallery": 1, "costs": 1, "report_page": 1, "all": 1,
+        "table": 6, "encoders": 1, "figure": 6, "gallery": 1, "costs": 1, "report_page": 1, "paragraph": 1,
+        "all": 1,
     }  # fmt: skip
     tracked = first.project.do("git ls-files").splitlines()
     assert "results/rehearsal/tables/headline.md" in tracked

@@ -38,7 +38,7 @@ use rule table as encoders with:
 
 
 rule figure:
-    """One figure as PNG and SVG."""
+    """One figure as PNG, SVG, and PDF for a paper."""
     input:
         metrics=PLAN.metrics,
     output:
@@ -48,6 +48,7 @@ rule figure:
             category="Figures",
             subcategory="{name}",
         ),
+        PLAN.at.figure("{name}", ".pdf"),
     log:
         PLAN.at.log("figures", "{name}"),
     wildcard_constraints:
@@ -103,6 +104,7 @@ rule gallery:
             category="Figures",
             subcategory="gallery",
         ),
+        PLAN.here.figure("gallery", ".pdf"),
     log:
         PLAN.here.log("figures", "gallery"),
     conda:
@@ -146,11 +148,33 @@ rule report_page:
         "gcl report page --experiment {params.experiment} --to {output:q} > {log:q} 2>&1"
 
 
+rule paragraph:
+    """Table headline in words, with its numbers filled in."""
+    input:
+        PLAN.table("headline"),
+    output:
+        PLAN.here.table("paragraph", ".txt"),
+        PLAN.here.table("paragraph", ".tex"),
+    log:
+        PLAN.here.log("tables", "paragraph"),
+    conda:
+        "../envs/gcl.yaml"
+    params:
+        code=PLAN.code("reporting"),
+        experiment=PLAN.resolved,
+        stem=str(PLAN.here.table("paragraph")),
+    message:
+        "The headline in words"
+    shell:
+        "gcl report paragraph --experiment {params.experiment} --to {params.stem:q} > {log:q} 2>&1"
+
+
 rule headline:
-    """Table 2 on SNEI, and the same as a figure."""
+    """Table 2 on SNEI, the same as a figure, and in words."""
     input:
         PLAN.table("headline"),
         PLAN.figure("components"),
+        rules.paragraph.output,
 
 
 rule before_after:

@@ -1,6 +1,7 @@
-"""Parts of all figures: `canvas()` opens one and saves it as PNG and SVG. Both roles have fixed colours and marks.
+"""Parts of all figures: `canvas()` opens one and saves it as PNG, SVG and PDF. Both roles have fixed colours and marks.
 
-The same numbers give the same bytes: no clock, no random ids, and the font that Matplotlib carries.
+The same numbers give the same bytes: no clock, no random ids, and the font that Matplotlib carries. The PDF is made of
+vectors alone, and has its fonts as TrueType, as publishers want it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,8 +31,15 @@ STYLE = {
     "xtick.major.width": 0.6,
     "ytick.major.width": 0.6,
     "svg.hashsalt": "gcl",
+    "pdf.fonttype": 42,  # TrueType; the usual Type 3 is refused by many publishers
 }
 GREY = "0.45"
+# Of each format, with the metadata that would name the day or the version of Matplotlib.
+FORMATS: dict[str, dict[str, None]] = {
+    ".png": {"Software": None},
+    ".svg": {"Date": None, "Creator": None},
+    ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
 
 
 @dataclass(frozen=True)
@@ -53,7 +61,7 @@ def canvas(
     estimates: Sequence[PooledScore],
     notes: Sequence[str],
 ) -> Iterator[Figure]:
-    """Yield an empty figure; when the block ends, save it as `stem`.png and `stem`.svg, marked with its scale.
+    """Yield an empty figure; when the block ends, save it as `stem`.png, .svg and .pdf, marked with its scale.
 
     Args:
         size: width and height in inches.
@@ -69,7 +77,7 @@ def canvas(
             figure.suptitle(warning, x=0.01, ha="left", fontsize=7, fontweight="bold", color="0.25")
         small = " ".join([_intervals(estimates), *notes])
         figure.supxlabel(small, x=0.01, ha="left", fontsize=6.5, color="0.25")
-        for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None, "Creator": None})):
+        for suffix, metadata in FORMATS.items():
             with atomic_path(f"{stem}{suffix}") as temporary:
                 figure.savefig(temporary, dpi=200, metadata=metadata)
 

@@ -29,7 +29,7 @@ from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import SCALES, Experiment
 from gcl.files import atomic_path
 from gcl.reporting.figures.arrows import MARKS, draw
-from gcl.reporting.figures.canvas import STYLE
+from gcl.reporting.figures.canvas import FORMATS, STYLE
 from gcl.reporting.metrics import load_metrics, read_answers
 from gcl.reporting.metrics_file import SAME, Item
 from gcl.workflow.plan import Plan
@@ -116,7 +116,7 @@ def choose(dataset: str, gains: Mapping[str, float], each: int = EACH) -> list[t
 
 
 def write_gallery(experiment: Experiment, results: Path, stem: Path) -> None:
-    """Draw the gallery of all data sets whose runs are finished as one picture, `stem`.png.
+    """Draw the gallery of all data sets whose runs are finished as `stem`.png and `stem`.pdf.
 
     Raises:
         DataError: if those of no data set are.
@@ -129,7 +129,7 @@ def write_gallery(experiment: Experiment, results: Path, stem: Path) -> None:
             f"{results}: no data set has both runs of the gallery; make one with: snakemake --cores 2 headline"
         )
     groups = {(s.dataset, s.kind): [o for o in scenes if (o.dataset, o.kind) == (s.dataset, s.kind)] for s in scenes}
-    with matplotlib.style.context(["default", STYLE]), atomic_path(f"{stem}.png") as temporary:
+    with matplotlib.style.context(["default", STYLE]):
         figure = Figure(figsize=(2.1 * EACH, 2.35 * len(groups)), layout="constrained")
         if warning := SCALES[experiment.scale]:
             figure.suptitle(warning, x=0.01, ha="left", fontsize=8, fontweight="bold", color="0.25")
@@ -142,7 +142,9 @@ def write_gallery(experiment: Experiment, results: Path, stem: Path) -> None:
             line[0].set_title(f"{dataset}: {KINDS[kind].lower()}\n{line[0].get_title('left')}", fontweight="bold")
         small = f"T ground truth, S SFT, G GCL; both are the learner. Numbers: the first score of SFT → GCL. {RULE}"
         figure.supxlabel(textwrap.fill(small, 34 * EACH), x=0.01, ha="left", fontsize=7, color="0.25")
-        figure.savefig(temporary, dpi=120, metadata={"Software": None})
+        for suffix in (".png", ".pdf"):
+            with atomic_path(f"{stem}{suffix}") as temporary:
+                figure.savefig(temporary, dpi=120, metadata=FORMATS[suffix])
 
 
 def gallery_datasets(experiment: Experiment, results: Path) -> list[str]:

@@ -1,6 +1,6 @@
 """The paper's sweeps from our runs: weights (Fig. 2), rate ratios (Fig. 3), temperatures (Figs. 4 and 7).
 
-Every function takes the metrics of all seeds and writes `stem`.png and `stem`.svg.
+Every function takes the metrics of all seeds and writes `stem`.png, .svg and .pdf.
 
 Published values appear as grey crosses, only where the paper prints both the value and its place (see paper_values.py).
 """
@@ -66,9 +66,10 @@ def temperature_figure(experiment: Experiment, name: str, metrics: Metrics, stem
             axes.set_title(f"{role} {getattr(sweep.pair.value, role)}", color=LOOKS[role].colour, fontweight="bold")
             axes.set_aspect("equal")
         panels[0].set_ylabel("$τ$ of the learner")
-        figure.colorbar(
+        bar = figure.colorbar(
             mesh, ax=panels, label=f"{ranking(experiment, SWEEP_DATASET)[1]} on {SWEEP_DATASET}", shrink=0.8
         )
+        bar.solids.set(rasterized=False, edgecolor="face")  # by default a picture, in a figure of vectors
 
 
 def line_figure(experiment: Experiment, name: str, metrics: Metrics, stem: Path) -> None:

@@ -9,35 +9,24 @@ The CSV has several columns for a score:
 `runs` names all runs behind a row.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from gcl.files import write_json, write_text
-from gcl.reporting.tables.result_table import Cell, Difference, ResultColumn, ResultTable, Score
+from gcl.reporting.estimates import LESS_IS_BETTER
+from gcl.reporting.tables.escape import tex
+from gcl.reporting.tables.result_table import Cell, Difference, ResultColumn, ResultRow, ResultTable, Score
 
 EMPTY = "–"  # in a cell that has no value
 MARKS = {"better": "↑", "worse": "↓", "open": "†"}
 PAPER_HEADER = "{}, paper (ours − paper)"
 _NAN = float("nan")
-_TEX = str.maketrans(
-    {
-        "\\": r"\textbackslash{}",
-        "~": r"\textasciitilde{}",
-        "^": r"\textasciicircum{}",
-        **{character: f"\\{character}" for character in "&%$#_{}"},
-        "<": "$<$",
-        ">": "$>$",
-        "τ": r"$\tau$",
-        "×": r"$\times$",
-        "−": "$-$",
-        "–": "--",
-        "†": r"\textsuperscript{\dag}",
-        "↑": r"$\uparrow$",
-        "↓": r"$\downarrow$",
-    }
+_MANY = 30  # rows; more of them fill a page
+_BOLD_NOTE = (
+    "Bold: the best mean of its column among rows of the same kind. It says nothing about chance; the marks do."
 )
 
 
@@ -76,27 +65,38 @@ def markdown(table: ResultTable) -> str:
 
 
 def latex(table: ResultTable) -> str:
-    """The table as a LaTeX tabular; needs the package booktabs."""
-    alignment = "".join("l" if column.kind == "text" else "r" for column, _ in shown_columns(table))
+    """The table as LaTeX's `table`, with caption and label; needs the packages booktabs and graphicx.
+
+    A table that is wider than the text is made smaller as a whole.
+    """
+    best, shown = _best(table), shown_columns(table)
+    warning = rf"\textbf{{{tex(table.warning)}}}" if table.warning else ""
+    title = table.title if table.title.endswith("?") else f"{table.title}."
+    about = [tex(title), warning, *map(tex, table.notes[:1]), _BOLD_NOTE if best else ""]
     lines = [
-        f"% {table.title}",
-        rf"\begin{{tabular}}{{{alignment}}}",
+        "% needs \\usepackage{booktabs,graphicx}",
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{' '.join(filter(None, about))}}}",
+        rf"\label{{tab:{table.name}}}",
+        r"\scriptsize" if len(table.rows) > _MANY else r"\footnotesize",
+        r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
+        rf"\begin{{tabular}}{{{''.join('l' if column.kind == 'text' else 'r' for column, _ in shown)}}}",
         r"\toprule",
-        _tex_line(headers(table)),
+        _tex_line(map(tex, headers(table))),
         r"\midrule",
     ]
     section = None
-    for row, texts in zip(table.rows, _texts(table), strict=True):
+    for number, (row, texts) in enumerate(zip(table.rows, _texts(table), strict=True)):
         # A rule between data sets (Table 2) or regimes (Tables 1 and 3), as in the paper.
-        if section not in (None, new := (row.cells["dataset"], row.cells.get("regime"))):
+        if section not in (None, new := _section(row)):
             lines.append(r"\midrule")
         section = new
-        lines.append(_tex_line(texts))
-    lines += [r"\bottomrule", r"\end{tabular}", "", r"\smallskip", r"{\footnotesize"]
-    if table.warning:
-        lines.append(rf"\textbf{{{_escape(table.warning)}}}\par")
-    lines += [rf"{_escape(note)}\par" for note in table.notes]
-    return "\n".join([*lines, "}"]) + "\n"
+        bold = [(number, column.name) in best and not paper for column, paper in shown]
+        lines.append(_tex_line(map(_tex_cell, texts, bold)))
+    lines += [r"\bottomrule", r"\end{tabular}}", r"\par\smallskip\raggedright"]
+    lines += [rf"{tex(note)}\par" for note in table.notes[1:]]
+    return "\n".join([*lines, r"\end{table}"]) + "\n"
 
 
 def shown_columns(table: ResultTable) -> list[tuple[ResultColumn, bool]]:
@@ -162,9 +162,37 @@ def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _tex_line(cells: Sequence[str]) -> str:
-    return " & ".join(_escape(cell) for cell in cells) + r" \\"
+def _section(row: ResultRow) -> tuple[Cell, Cell]:
+    return row.cells["dataset"], row.cells.get("regime")
 
 
-def _escape(text: str) -> str:
-    return text.translate(_TEX)
+def _best(table: ResultTable) -> set[tuple[int, str]]:
+    """Row numbers and columns of the best means, as printed, of every section and role; none where all are equal."""
+    found = set()
+    kinds = {(_section(row), row.cells.get("role")) for row in table.rows}
+    for column in table.columns:
+        if column.kind != "score" or not column.compared:  # more of the others is not better
+            continue
+        choose = min if column.name in LESS_IS_BETTER else max
+        for kind in kinds:
+            means = {
+                number: round(cell.mean, 3)
+                for number, row in enumerate(table.rows)
+                if (_section(row), row.cells.get("role")) == kind and not row.exchanged
+                if isinstance(cell := row.cells[column.name], Score)
+            }
+            if len({*means.values()}) > 1:
+                best = choose(means.values())
+                found |= {(number, column.name) for number, mean in means.items() if mean == best}
+    return found
+
+
+def _tex_cell(text: str, bold: bool) -> str:
+    mean, space, rest = tex(text).partition(" ")
+    return rf"\textbf{{{mean}}}{space}{rest}" if bold else f"{mean}{space}{rest}"
+
+
+def _tex_line(cells: Iterable[str]) -> str:
+    """A row. The sign of an option at its start would belong to the row before."""
+    line = " & ".join(cells)
+    return ("{}" if line.startswith(("[", "*")) else "") + line + r" \\"
