@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from conftest import tiny, write_backbone
 from group_case import make_run, train_scenes
 from safetensors.torch import load_file
 from transformers import AutoModelForImageTextToText, TrainingArguments
@@ -16,11 +17,17 @@ from gcl.errors import CheckpointError, ConfigError, TrainingError
 from gcl.experiment.execution import ExecutionSpec
 from gcl.experiment.runs import Untrained
 from gcl.models.backbone import load_model
+from gcl.models.bpe import train_vocabulary
 from gcl.training.feeds import References
 from gcl.training.losses import accumulate
 from gcl.training.plain import PlainEngine
 
-UNLIKE = ("qwen3_vl", "smolvlm")  # families of unlike tokenizers
+
+@pytest.fixture(scope="module")
+def unlike(backbones, corpus, tmp_path_factory):
+    """Backbones with a third, whose tokenizer is unlike theirs."""
+    words = train_vocabulary(corpus, 420, "gpt2")
+    return backbones | {"smolvlm": write_backbone(tmp_path_factory.mktemp("smolvlm"), "smolvlm", words, tiny())}
 
 
 def exchanges(scenarios):
@@ -42,9 +49,9 @@ def make(tmp_path):
     return build
 
 
-@pytest.mark.parametrize("families", [("qwen2_5_vl", "qwen3_vl"), UNLIKE])
-def test_losses_and_gradients_are_those_of_gcl_train(all_backbones, scenarios, make, families):
-    spec, samples = make_run(all_backbones, families=families, micro=4), exchanges(scenarios)[:8]
+@pytest.mark.parametrize("families", [("qwen2_5_vl", "qwen3_vl"), ("qwen3_vl", "smolvlm")])
+def test_losses_and_gradients_are_those_of_gcl_train(unlike, scenarios, make, families):
+    spec, samples = make_run(unlike, families=families, micro=4), exchanges(scenarios)[:8]
     trainer = make(spec, samples)
     engine = PlainEngine(trainer.pair, spec.training, ExecutionSpec(), steps=1)
     for member in trainer.pair:
@@ -57,9 +64,12 @@ def test_losses_and_gradients_are_those_of_gcl_train(all_backbones, scenarios, m
 
     batches = [trainer.data_collator(samples[start : start + 4]) for start in (0, 4)]
     counts = trainer._get_num_items_in_batch(batches, "cpu")
-    total = sum(trainer.compute_loss(trainer.model, batch, num_items_in_batch=counts) for batch in batches)
-    total.backward()
-    assert float(total) == pytest.approx(theirs["loss"], rel=1e-7)
+    total = 0.0
+    for batch in batches:
+        loss = trainer.compute_loss(trainer.model, batch, num_items_in_batch=counts)
+        loss.backward()
+        total += loss.item()
+    assert total == pytest.approx(theirs["loss"], rel=1e-7)
     assert all(p.grad.equal(expected[name]) for name, p in trainer.model.named_parameters())
     parts = {"sft_0": "sft_learner", "sft_1": "sft_guide", "drl": "drl", "gsl": "gsl"}
     assert {parts[n]: float(v) for n, v in trainer._sums.items() if n in parts} == {
@@ -104,7 +114,7 @@ def test_a_step_is_that_of_gcl_train(backbones, scenarios, make, tmp_path):
     """Rates, clipping of each member, semantic heads: after a step the weights are the same."""
     spec = make_run(backbones)
     spec = spec.model_copy(update={"training": spec.training.model_copy(update={"eps": 1e-3, "warmup_ratio": 0.0})})
-    one = [scene.model_copy() if hasattr(scene, "model_copy") else scene for scene in scenarios[:1]]
+    one = scenarios[:1]  # five questions, so one step
     train_scenes(spec, one, "data", ExecutionSpec(), tmp_path / "own", tmp_path / "scratch")
     trainer = make(spec, exchanges(one), adam_epsilon=1e-3, lr_scheduler_type="cosine")
     trainer.train()
@@ -118,8 +128,7 @@ def test_a_step_is_that_of_gcl_train(backbones, scenarios, make, tmp_path):
             torch.testing.assert_close(weight, theirs[name], rtol=1e-5, atol=2e-6)
         moved = max(float((ours[name] - start[name]).abs().max()) for name in ours)
         assert moved > 1e-4, "a test of nothing if weights stayed"
-    rates = {group["lr"] for group in trainer.optimizer.param_groups}
-    assert {group["initial_lr"] for group in trainer.optimizer.param_groups} == {2e-3, 1e-3} and rates
+    assert {group["initial_lr"] for group in trainer.optimizer.param_groups} == {2e-3, 1e-3}
 
 
 def test_training_lowers_the_loss_and_logs_its_parts(backbones, scenarios, make):
@@ -166,13 +175,12 @@ def test_a_frozen_guide_teaches_and_stays(backbones, scenarios, make):
     trainer = make(make_run(backbones, gsl=0.0, lr=(2e-3, 0.0)), exchanges(scenarios)[:8])
     trainer.train()
     learner, guide = trainer.pair
-    same = [
-        weight.equal(load_model(m.spec.start).state_dict()[name])
-        for m in (guide, learner)
-        for name, weight in m.backbone.state_dict().items()
-    ]
-    count = len(guide.backbone.state_dict())
-    assert all(same[:count]) and not all(same[count:])
+
+    def stayed(member):
+        start = load_model(member.spec.start).state_dict()
+        return [weight.equal(start[name]) for name, weight in member.backbone.state_dict().items()]
+
+    assert all(stayed(guide)) and not any(stayed(learner))
 
 
 def test_the_best_checkpoint_is_loaded_at_the_end(backbones, scenarios, make, tmp_path):
@@ -202,5 +210,5 @@ def test_bad_pairs_are_refused(backbones, scenarios, make, tmp_path):
         make(pair(learner, guide.model_copy(update={"start": Untrained(model="x")})), samples)
     with pytest.raises(TrainingError, match="without deepspeed and fsdp"):
         make(spec, samples, deepspeed={"train_batch_size": 8, "train_micro_batch_size_per_gpu": 8})
-    with pytest.raises(CheckpointError, match="no config.json"):
+    with pytest.raises(CheckpointError, match=r"no config\.json"):
         make(spec, samples).train(resume_from_checkpoint=str(tmp_path))
