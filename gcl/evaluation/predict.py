@@ -138,7 +138,13 @@ def named_picture(argument: str) -> tuple[str, str | None]:
 
 
 def predict(
-    found: Found, moments: Iterable[Moment], questions: Mapping[str, str], *, batch_size: int, max_new_tokens: int
+    found: Found,
+    moments: Iterable[Moment],
+    questions: Mapping[str, str],
+    *,
+    batch_size: int,
+    max_new_tokens: int,
+    loaded: tuple[PreTrainedModel, Encoder] | None = None,
 ) -> Iterator[Prediction]:
     """Yield one prediction per moment, in their order, as soon as its batch is answered.
 
@@ -150,11 +156,12 @@ def predict(
         questions: by name, from `chosen_questions`.
         batch_size: moments that are answered together.
         max_new_tokens: longest answer.
+        loaded: from `load`; None loads the member now.
 
     Raises:
         CheckpointError: if the member cannot be loaded. A picture that cannot be used raises nothing; see `Prediction`.
     """
-    model, encoder = _load(found)
+    model, encoder = loaded or load(found)
     asked, context = found.file.asked, found.file.context
     turns = {name: Turn(text, "") for name, text in _dialogue(found.file, questions).items()}
     moments = iter(moments)
@@ -215,7 +222,12 @@ def show(predictions: Iterable[Prediction], total: int | None, *, as_json: bool)
         raise DataError(f"images that cannot be used, named above: {bad}; mend these, all others are answered")
 
 
-def _load(found: Found) -> tuple[PreTrainedModel, Encoder]:
+def load(found: Found) -> tuple[PreTrainedModel, Encoder]:
+    """The member's model and encoder, ready to answer.
+
+    Raises:
+        CheckpointError: if it cannot be loaded.
+    """
     file = found.file
     base = Weights(path=file.base, revision=file.revision)
     return load_member(found.source, base, file.precision, file.pixels, file.system)

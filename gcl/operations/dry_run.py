@@ -100,7 +100,10 @@ def plan(experiment: Experiment, targets: Sequence[str], tflops: float, results:
 
     Raises:
         ConfigError: with Snakemake's message if it cannot plan.
+        MissingLibrary: if Snakemake is not installed.
     """
+    import snakemake  # noqa: F401  # an error about its extra, where it is not installed
+
     command = [sys.executable, "-m", "snakemake", "--dry-run", "--nocolor", "--cores", "1", *targets]
     # A user's profile might silence the lines that are read here.
     environment = {name: value for name, value in os.environ.items() if name != "SNAKEMAKE_PROFILE"}

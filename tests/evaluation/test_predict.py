@@ -19,9 +19,11 @@ from PIL import Image
 from raw_case import raw_record
 from turns_case import TURNS
 
+from gcl import load_member
 from gcl.cli.main import main
 from gcl.data.manifest import write_manifests
 from gcl.data.raw import read_raw
+from gcl.errors import CheckpointError, ConfigError, DataError
 from gcl.evaluation.scorers.accuracy import NO_ACTION
 from gcl.experiment.data_spec import data_spec
 from gcl.experiment.dialogue import dialogue_of
@@ -322,3 +324,50 @@ def test_a_question_that_is_none_or_holds_a_control_word_is_refused(trained, cap
     arguments = ["--image", trained.pictures["s08"], "--question", words]
     assert main(["predict", "--checkpoint", str(trained.checkpoints / "learner"), *arguments]) == 2
     assert expected in capsys.readouterr().err
+
+
+def test_a_member_in_memory_answers_alike(trained):
+    member = load_member(trained.checkpoints / "learner")
+    assert list(member.questions) == list(TURNS) and member.file.role == "learner"
+    for id, picture in trained.pictures.items():
+        whole = member.ask_all(picture)
+        assert dict(whole.answers) == {turn: trained.answers["learner", id, turn] for turn in TURNS}
+        cut = [turn for turn in TURNS if not trained.ended["learner", id, turn]]
+        assert whole.action is None and list(whole.unfinished) == cut
+        assert member.ask(picture, "action") == whole.answers["action"]
+        assert member.ask([picture], member.questions["action"]) == whole.answers["action"], "in its words"
+
+
+def test_a_member_in_memory_takes_named_pictures_and_none(trained, asked):
+    member, (first, second, *_) = load_member(trained.checkpoints / "guide"), trained.pictures.values()
+    folder, words = trained.checkpoints / "guide", "What is there?"
+    _, (record,), _ = asked(folder, "--picture", f"front={first}", "--picture", f"rear={second}", "--question", words)
+    assert member.ask({"front": first, "rear": second}, words) == record["answers"][words]
+    _, (record,), _ = asked(folder, "--no-image", "--question", words, "--max-new-tokens", "3")
+    assert member.ask([], words, max_new_tokens=3) == record["answers"][words]
+
+
+def test_a_member_in_memory_refuses_bad_input(trained, tmp_path, monkeypatch):
+    member, picture = load_member(trained.checkpoints / "guide"), next(iter(trained.pictures.values()))
+    with pytest.raises(DataError, match=r"missing.png: no such file"):
+        member.ask(tmp_path / "missing.png", "action")
+    for pictures, question, said in (
+        (picture, "  ", "an empty question"),
+        (picture, "See <|image_pad|>?", r"'<\|image_pad\|>' is a sign that models do not read"),
+        ({"<|im_end|>": picture}, "action", r"is a sign that models do not read"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            member.ask(pictures, question)
+    with pytest.raises(ConfigError, match="max_new_tokens is 0"):
+        member.ask(picture, "action", max_new_tokens=0)
+    asked_one = member.file.asked.model_copy(update={"one_fits": True, "about": "planning tasks"})
+    monkeypatch.setattr(member, "file", member.file.model_copy(update={"asked": asked_one}))
+    with pytest.raises(ConfigError, match="trained for planning tasks; ask the question that fits: perception, "):
+        member.ask_all(picture)
+
+
+def test_only_a_trained_member_is_loaded(backbones, trained):
+    with pytest.raises(CheckpointError, match="a base model, which no training here has touched"):
+        load_member(backbones["qwen3_vl"])
+    with pytest.raises(CheckpointError, match="a run of 2 members; choose one"):
+        load_member(trained.checkpoints)
