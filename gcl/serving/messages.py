@@ -9,6 +9,7 @@ A text that ends in a colon right before a picture is that picture's name.
 
 import base64
 import binascii
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -204,8 +205,10 @@ def _picture(url: str, place: str, limits: Limits) -> bytes:
 def _pixels(contents: bytes) -> float:
     """The size that a picture's header claims. It is 0 where there is none; whoever decodes the picture says why."""
     try:
-        with Image.open(BytesIO(contents), formats=FORMATS) as picture:
-            return picture.width * picture.height
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns of large ones, which are judged here
+            with Image.open(BytesIO(contents), formats=FORMATS) as picture:
+                return picture.width * picture.height
     except Image.DecompressionBombError:  # Pillow itself refuses it by its header
         return float("inf")
     except Exception:  # damaged bytes make decoders raise nearly anything

@@ -3,6 +3,7 @@
 import base64
 import http.client
 import json
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -10,13 +11,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from conftest import ROOT
+
 from gcl.evaluation.asked_member import find_member
+from gcl.files import write_json
 from gcl.serving.chat_api import make_app
 from gcl.serving.limits import Limits
 from gcl.serving.listening import listener, server
 from gcl.serving.prompts import Served, load_served
+from gcl.training.member_file import MEMBER_FILE, MemberFile, Questions
 
 CHAT = "/v1/chat/completions"
+QUESTIONS = {
+    "perception": "What do you see?",
+    "action": "What should the robot do?",
+    "explanation": "Why is this appropriate?",
+}
+BASE = ROOT / "base_models/qwen3-vl-4b"
 
 
 class Reply(NamedTuple):
@@ -65,6 +76,18 @@ class Client(NamedTuple):
         """Ask one question; `messages` among the fields are a whole dialogue."""
         fields = {"messages": [{"role": "user", "content": content}]} | fields
         return self.send("POST", CHAT, json.dumps(fields).encode())
+
+
+def make_member(folder: Path) -> Path:
+    """A base model that follows instructions, as if a training had left it."""
+    asked = Questions(about="scenes", questions=QUESTIONS, action="action", batch_size=4, max_new_tokens=24)
+    file = MemberFile(
+        run="snei/x/seed0", scale="miniature", role="learner", model="qwen3-vl-4b", base=str(BASE), revision=None, lr=1.0,
+        system="You are a helpful assistant.", pixels=[784, 50176], precision="float32", asked=asked,
+    )  # fmt: skip
+    shutil.copytree(BASE, folder / "learner")
+    write_json(folder / "learner" / MEMBER_FILE, file.model_dump())
+    return folder / "learner"
 
 
 def served_member(folder: Path | str) -> Served:

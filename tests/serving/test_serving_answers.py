@@ -8,33 +8,16 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import ROOT
-from serving_case import CHAT, served_member, serving, shown, words
+from serving_case import CHAT, QUESTIONS, make_member, served_member, serving, shown, words
 
 from gcl.cli.main import main
 from gcl.files import read_json, write_json
-from gcl.training.member_file import MEMBER_FILE, MemberFile, Questions
-
-QUESTIONS = {
-    "perception": "What do you see?",
-    "action": "What should the robot do?",
-    "explanation": "Why is this appropriate?",
-}
-BASE = ROOT / "base_models/qwen3-vl-4b"
+from gcl.training.member_file import MEMBER_FILE
 
 
 @pytest.fixture(scope="module")
 def member(tmp_path_factory):
-    """A base model that follows instructions, as if a training had left it."""
-    folder = tmp_path_factory.mktemp("member") / "learner"
-    shutil.copytree(BASE, folder)
-    asked = Questions(about="scenes", questions=QUESTIONS, action="action", batch_size=4, max_new_tokens=24)
-    file = MemberFile(
-        run="snei/x/seed0", scale="miniature", role="learner", model="qwen3-vl-4b", base=str(BASE), revision=None, lr=1.0,
-        system="You are a helpful assistant.", pixels=[784, 50176], precision="float32", asked=asked,
-    )  # fmt: skip
-    write_json(folder / MEMBER_FILE, file.model_dump())
-    return folder
+    return make_member(tmp_path_factory.mktemp("member"))
 
 
 @pytest.fixture(scope="module")
@@ -160,15 +143,17 @@ def test_the_model_is_listed_with_its_questions(client, member):
 
 
 class Slow:
-    """A model whose every token takes a while; it counts its steps."""
+    """A model whose every token takes a while, and that never ends by itself; it counts its steps."""
 
     def __init__(self, served, seconds):
         self.steps, self.seconds = 0, seconds
-        served.model.register_forward_pre_hook(self._wait)
+        self.end = served.encoder.end_token
+        served.model.register_forward_hook(self._step)
 
-    def _wait(self, *_):
+    def _step(self, _model, _inputs, output):
         self.steps += 1
         time.sleep(self.seconds)
+        output.logits[..., self.end] = float("-inf")
 
 
 def test_an_answer_that_takes_too_long_is_given_up(member):
@@ -179,8 +164,6 @@ def test_an_answer_that_takes_too_long_is_given_up(member):
         begin = time.monotonic()
         reply = client.chat("Tell me a long story.", max_tokens=900)
         assert time.monotonic() - begin < 2
-        if reply.status == 200:
-            pytest.fail(f"the answer ended by itself: {reply.text}")
         assert reply.status == 504 and reply.json["error"]["code"] == "timeout"
         time.sleep(0.2)
         before = slow.steps
