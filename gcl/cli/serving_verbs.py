@@ -55,10 +55,13 @@ def serve(
         print(f"warning: other machines reach {host}; answers and pictures travel unencrypted", file=sys.stderr)
     limits = Limits(max_body, max_pixels, max_pictures, context, max_tokens, timeout, batch, queue)
     with listener(host, port) as opened:  # before the model is loaded, which takes a while
+        from transformers.utils.logging import disable_progress_bar
+
         from gcl.cli.run_verbs import found_model
         from gcl.serving.chat_api import make_app
         from gcl.serving.prompts import load_served
 
+        disable_progress_bar()  # standard error is the log of requests
         served = load_served(found_model(member, dataset, scale))
         app = make_app(served, limits, api_key, lambda line: print(line, file=sys.stderr, flush=True))
         print(f"{served.name} answers at {url(opened)}/v1", flush=True)

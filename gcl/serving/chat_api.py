@@ -23,7 +23,7 @@ from gcl.serving.gate import CHAT, HEALTH, Gate, refused
 from gcl.serving.limits import Limits
 from gcl.serving.messages import Conversation, read_request
 from gcl.serving.model_thread import Finished, Job, ModelThread
-from gcl.serving.prompts import Prompt, Prompts, Served
+from gcl.serving.prompts import EncodedPrompt, Prompts, Served
 from gcl.serving.refusal import Refusal
 
 _DRAINED = 8  # times the largest body; a client that sends more may find the connection closed
@@ -52,6 +52,7 @@ def make_app(served: Served, limits: Limits, key: str | None, log: Callable[[str
     app.add_api_route(HEALTH, answers.health)
     app.add_exception_handler(Refusal, _on_refusal)
     app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(Exception, _on_defect)
     return Gate(app, limits, key, log)
 
 
@@ -99,10 +100,10 @@ class _Answers:
             return StreamingResponse(_pieces(first, events, made), media_type="text/event-stream")
         return JSONResponse(_whole(first, prompt, made))
 
-    async def _encoded(self, body: bytes, deadline: float) -> tuple[Conversation, Prompt]:
+    async def _encoded(self, body: bytes, deadline: float) -> tuple[Conversation, EncodedPrompt]:
         """Check and encode in a thread, since pictures take a while."""
 
-        def encode() -> tuple[Conversation, Prompt]:
+        def encode() -> tuple[Conversation, EncodedPrompt]:
             asked = read_request(body, self._limits)
             return asked, self._prompts.make(asked)
 
@@ -113,7 +114,7 @@ class _Answers:
             raise self._late() from None
 
     async def _events(
-        self, request: Request, prompt: Prompt, stream: bool, deadline: float
+        self, request: Request, prompt: EncodedPrompt, stream: bool, deadline: float
     ) -> AsyncIterator[str | Finished]:
         """Let the model answer. Yield pieces, if they are wanted, and the whole at last.
 
@@ -182,7 +183,7 @@ async def _gone(request: Request) -> None:
         pass
 
 
-def _whole(answer: Finished, prompt: Prompt, made: dict[str, Any]) -> dict[str, Any]:
+def _whole(answer: Finished, prompt: EncodedPrompt, made: dict[str, Any]) -> dict[str, Any]:
     asked = len(prompt.sample.ids)
     usage = {"prompt_tokens": asked, "completion_tokens": answer.tokens, "total_tokens": asked + answer.tokens}
     message = {"role": "assistant", "content": answer.text}
@@ -219,6 +220,11 @@ def _reason(answer: Finished) -> str:
 
 async def _on_refusal(_: Request, refusal: Refusal) -> Response:
     return refused(refusal)
+
+
+async def _on_defect(_: Request, __: Exception) -> Response:
+    """A mistake of this program. uvicorn writes the traceback to standard error."""
+    return refused(Refusal(500, "the server failed; its log says why", "internal_error"))
 
 
 async def _on_http_error(request: Request, error: HTTPException) -> Response:

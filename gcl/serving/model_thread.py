@@ -17,7 +17,7 @@ from transformers import PreTrainedModel, StoppingCriteria, StoppingCriteriaList
 
 from gcl.data.decoding import greedy
 from gcl.data.encoding import Encoder, collate
-from gcl.serving.prompts import Prompt
+from gcl.serving.prompts import EncodedPrompt
 
 _INCOMPLETE = "\ufffd"  # stands for the first bytes of a letter
 
@@ -41,7 +41,7 @@ class Job:
         given_up: set by anyone; nothing is told afterwards.
     """
 
-    prompt: Prompt
+    prompt: EncodedPrompt
     stream: bool
     tell: Callable[[str | Finished | Exception], None]
     given_up: bool = False

@@ -48,7 +48,7 @@ def load_served(found: Found) -> Served:
 
 
 @dataclass(frozen=True)
-class Prompt:
+class EncodedPrompt:
     """The encoded question, how many pictures it has, and how long its answer may be in tokens."""
 
     sample: Sample
@@ -66,7 +66,7 @@ class Prompts:
         # No token stands for more characters, so a text that is too long is refused before it is cut into tokens.
         self._widest = max(map(len, served.encoder.preprocessor.tokenizer.get_vocab()))
 
-    def make(self, asked: Conversation) -> Prompt:
+    def make(self, asked: Conversation) -> EncodedPrompt:
         """Encode a conversation.
 
         Raises:
@@ -84,7 +84,7 @@ class Prompts:
             wish = f" and {asked.longest} of the answer" if asked.longest else ""
             raise self._too_long(f"{len(sample.ids)} tokens{wish}")
         usual = min(self._served.file.asked.max_new_tokens, self._limits.answer, room)
-        return Prompt(sample, len(asked.pictures), asked.longest or usual)
+        return EncodedPrompt(sample, len(asked.pictures), asked.longest or usual)
 
     def _encoded(self, asked: Conversation) -> Sample:
         encoder = self._served.encoder

@@ -4,7 +4,7 @@ import base64
 import io
 import sys
 import threading
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -125,6 +125,66 @@ def test_the_package_is_declared_once():
     assert f"{name}.action_node:main" in (PACKAGE / "setup.py").read_text()
     needed = {element.text for element in manifest.findall("exec_depend")}
     assert {"rclpy", "sensor_msgs", "std_msgs"} <= needed
+
+
+@pytest.fixture
+def without_ros(monkeypatch):
+    """Modules in the places of ROS's, with the few things that the node uses."""
+
+    class Node:
+        def __init__(self, name, parameters):
+            self.parameters, self.sent, self.warned = parameters, [], []
+
+        def declare_parameter(self, name, default):
+            return SimpleNamespace(value=self.parameters.get(name, default))
+
+        def create_publisher(self, kind, topic, depth):
+            return SimpleNamespace(publish=lambda message: self.sent.append((topic, message.data)))
+
+        def create_subscription(self, kind, topic, callback, profile):
+            self.image_kind = kind
+
+        def create_timer(self, seconds, callback):
+            self.seconds = seconds
+
+        def get_logger(self):
+            return SimpleNamespace(warning=self.warned.append)
+
+    def module(name, **content):
+        made = ModuleType(name)
+        vars(made).update(content)
+        monkeypatch.setitem(sys.modules, name, made)
+
+    policy = SimpleNamespace(KEEP_LAST=1, BEST_EFFORT=2)
+    module("rclpy")
+    module("rclpy.node", Node=Node)
+    module("rclpy.qos", QoSProfile=SimpleNamespace, HistoryPolicy=policy, ReliabilityPolicy=policy)
+    module("sensor_msgs")
+    module("sensor_msgs.msg", Image="Image", CompressedImage="CompressedImage")
+    module("std_msgs")
+    module("std_msgs.msg", String=SimpleNamespace)
+    monkeypatch.delitem(sys.modules, "gcl_robot.action_node", raising=False)
+    yield
+    sys.modules.pop("gcl_robot.action_node", None)
+
+
+def test_the_node_asks_once_about_each_image(client, picture, without_ros):
+    from gcl_robot.action_node import ActionNode
+
+    pixels = np.asarray(Image.open(picture).convert("RGB"))
+    expected = client.chat([shown(picture), words(QUESTIONS["action"])]).said
+    node = ActionNode(parameters={"server": f"http://127.0.0.1:{client.port}", "rate": 4.0, "timeout": 60.0})
+    assert node.seconds == 0.25 and node.image_kind == "Image"
+    node._ask()
+    assert node.sent == [], "there was no image yet"
+    node._keep(message(pixels[::2], "rgb8"))
+    node._keep(message(pixels, "rgb8"))
+    node._ask()
+    node._ask()
+    assert node.sent == [("/gcl/action", expected)]
+    node._keep(message(pixels, "16UC1"))
+    node._ask()
+    assert len(node.sent) == 1 and "no action: image of encoding" in node.warned[0]
 
 
 def test_the_node_names_an_action_for_a_fake_camera(client, picture):

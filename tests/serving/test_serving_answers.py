@@ -6,12 +6,16 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
+import torch
 from serving_case import CHAT, QUESTIONS, make_member, served_member, serving, shown, words
 
 from gcl.cli.main import main
 from gcl.files import read_json, write_json
+from gcl.serving.model_thread import Finished, Job, _Watched
+from gcl.serving.prompts import EncodedPrompt
 from gcl.training.member_file import MEMBER_FILE
 
 
@@ -115,6 +119,25 @@ def test_a_stream_has_the_same_answer_in_pieces(client, pictures):
     assert chunks[-1]["choices"][0]["finish_reason"] == whole["choices"][0]["finish_reason"]
 
 
+def test_half_a_letter_waits_for_its_rest():
+    """Byte by byte, as the worst tokenizer would; the pieces are those of the whole text, and none is half a letter."""
+    data, said = " Zürich 🙂 ja ".encode(), []
+
+    class Bytes:
+        def decode(self, ids, skip_special_tokens):
+            return bytes(ids.tolist()).decode(errors="replace")
+
+    encoder = SimpleNamespace(preprocessor=SimpleNamespace(tokenizer=Bytes()), end_token=0)
+    job = Job(EncodedPrompt(None, 0, len(data)), stream=True, tell=said.append)
+    watched = _Watched([job], encoder, start=1)
+    for count in range(1, len(data) + 1):
+        done = watched(torch.tensor([[1, *data[:count]]]), None)
+        assert done.tolist() == [count == len(data)]
+    *pieces, finished = said
+    assert finished == Finished("Zürich 🙂 ja", len(data), False)
+    assert pieces == ["Z", "ü", "r", "i", "c", "h", " 🙂", " j", "a"]
+
+
 def test_lengths_are_counted_and_kept(client, pictures):
     content = [shown(pictures[0]), words(QUESTIONS["perception"])]
     for limit in ({"max_tokens": 3}, {"max_completion_tokens": 3}):
@@ -190,8 +213,7 @@ def test_a_client_that_leaves_is_not_answered(member):
         time.sleep(0.3)
         before = slow.steps
         time.sleep(0.3)
-        assert slow.steps == before
-        assert " 499 " in client.log[-1]
+        assert slow.steps == before and " 499 " in client.log[-1]
 
 
 def test_a_full_queue_says_when_to_come_back(member):

@@ -3,13 +3,17 @@
 import base64
 import io
 import json
+import re
 import socket
 import struct
+import time
 import zlib
 
 import pytest
 from PIL import Image
 from serving_case import CHAT, make_member, sent, served_member, serving, words
+
+from gcl.serving.prompts import Prompts
 
 QUESTION = words("What should the robot do?")
 
@@ -197,13 +201,23 @@ def test_a_key_is_asked_for(member):
         assert client.send("POST", CHAT, body, Authorization="Bearer open sesame").status == 200
 
 
+def test_a_defect_has_the_form_of_an_error_too(client, monkeypatch):
+    monkeypatch.setattr(Prompts, "make", lambda *_: 1 / 0)
+    reply = client.chat("Hello")
+    assert reply.status == 500 and "division" not in reply.text
+    assert reply.json["error"]["code"] == "internal_error" and reply.json["error"]["type"] == "server_error"
+
+
 def test_the_log_has_one_line_a_request(client):
+    time.sleep(0.1)  # the line of a request before
     before = len(client.log)
     client.send("GET", "/health")
     client.send("GET", "/a%0a2026-01-01T00:00:00Z%201.2.3.4%20GET%20/")
     client.chat([sent(b"x"), QUESTION])
+    while len(client.log) < before + 3:  # a line is written after the response
+        time.sleep(0.01)
     first, second, third = client.log[before:]
-    assert " 127.0.0.1 GET /health 200 0.0" in first
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ 127\.0\.0\.1 GET /health 200 \d+\.\d{3}s", first)
     assert "\n" not in second and "/a%0a2026" in second and " 404 " in second
     assert f" POST {CHAT} 400 " in third and third.endswith("s")
 
