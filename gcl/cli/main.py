@@ -21,6 +21,7 @@ from gcl.cli import (
     publishing_verbs,
     report_verbs,
     run_verbs,
+    serving_verbs,
     setting_verbs,
     warm,
 )
@@ -44,7 +45,7 @@ app = App(
     version_flags="--version",
     default_parameter=Parameter(negative=(), show_default=_shown),
 )
-for verbs in (setting_verbs, run_verbs, report_verbs, publishing_verbs):
+for verbs in (setting_verbs, run_verbs, serving_verbs, report_verbs, publishing_verbs):
     for verb in verbs.VERBS:
         app.command(verb)
 for name, verbs, text in (

@@ -141,18 +141,13 @@ def predict(
         batch_size: Moments answered together, then printed. By default as in the evaluation.
         max_new_tokens: Longest answer, in tokens. By default as in the evaluation.
     """
-    from gcl.evaluation import asked_member, predict
+    from gcl.evaluation import predict
 
     if [bool(image), bool(picture), no_image].count(True) != 1:
         raise ConfigError(
             "say what is shown: --image for pictures of a moment each, --picture for several of one moment, or --no-image"
         )
-    found = asked_member.find_member(checkpoint)
-    if found.file is None:
-        found = _asked_as_configured(found, dataset, scale)
-    elif dataset or scale:
-        name = "--dataset" if dataset else "--scale"
-        raise ConfigError(f"{name} is for base models; this member's folder says how it is asked (gcl.json)")
+    found = found_model(checkpoint, dataset, scale)
     questions = predict.chosen_questions(found.file, turn, question)
     batch_size = batch_size or found.file.asked.batch_size
     longest = max_new_tokens or found.file.asked.max_new_tokens
@@ -162,6 +157,24 @@ def predict(
         moments, total = [[predict.named_picture(argument) for argument in picture or ()]], 1
     answers = predict.predict(found, moments, questions, batch_size=batch_size, max_new_tokens=longest)
     predict.show(answers, total, as_json=as_json)
+
+
+def found_model(name: str, dataset: str | None, scale: str | None) -> Any:
+    """A model that can be asked, with the file that says how.
+
+    Raises:
+        CheckpointError: if there is none of this name.
+        ConfigError: if a member is to be asked in another way than it was trained.
+    """
+    from gcl.evaluation.asked_member import find_member
+
+    found = find_member(name)
+    if found.file is None:
+        return _asked_as_configured(found, dataset, scale)
+    if dataset or scale:
+        option = "--dataset" if dataset else "--scale"
+        raise ConfigError(f"{option} is for base models; this member's folder says how it is asked (gcl.json)")
+    return found
 
 
 def _asked_as_configured(found: Any, dataset: str | None, scale: str | None) -> Any:

@@ -1,0 +1,1 @@
+"""A member behind HTTP: `gcl serve`."""
