@@ -5,7 +5,7 @@ Heavy libraries are imported inside, so that `gcl --help` and mistakes in argume
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -66,4 +66,52 @@ def show(
     print(to)
 
 
-VERBS = (show,)
+def watch(
+    *runs: str, once: bool = False, file: File = None, scale: Scale = None, results: Results = Path("results"),
+    scratch: Scratch = Path("scratch"),
+) -> None:  # fmt: skip
+    """Show the curves of trainings in the terminal, live.
+
+    Losses, learning rates, steps a second and the time left, until all are done. q or Ctrl-C ends the watching, and no
+    training. Where the output is no terminal, the present state is printed once.
+
+    For example:
+
+        gcl watch
+        gcl watch snei/gcl/qwen2.5-vl-3b+qwen3-vl-4b/full/seed0
+        gcl watch results/miniature/checkpoints/snei --once
+
+    Args:
+        runs: Ids of runs, also such as have not started; or folders with logs below them. By default all that are under way.
+        once: Print the present state and end.
+    """
+    from gcl.experiment.places import places
+    from gcl.operations.watch import snapshot
+    from gcl.operations.watch import watch as follow
+    from gcl.operations.watched_run import find_runs
+
+    experiment = opened(file, scale)
+    found = find_runs(runs, places(experiment, results), scratch)
+    rates = _rates(experiment)
+    if once or not sys.stdout.isatty():
+        snapshot(found, rates)
+    else:
+        follow(found, rates)
+
+
+def _rates(experiment: Any) -> Any:
+    """Learning rates of a watched run; none of one that is not of this experiment."""
+    from gcl.errors import ConfigError
+    from gcl.experiment.methods.registry import find_run
+    from gcl.operations.learning_rates import learning_rates
+
+    def rates(run: Any) -> dict[str, list[float]]:
+        try:
+            return learning_rates(find_run(experiment, run.name), run.steps, run.records) if run.steps else {}
+        except ConfigError:
+            return {}
+
+    return rates
+
+
+VERBS = (show, watch)

@@ -14,7 +14,16 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError, Parameter
 
 from gcl import __version__
-from gcl.cli import base_model_verbs, data_verbs, look_verbs, planning_verbs, report_verbs, run_verbs, setting_verbs, warm
+from gcl.cli import (
+    base_model_verbs,
+    data_verbs,
+    look_verbs,
+    planning_verbs,
+    report_verbs,
+    run_verbs,
+    setting_verbs,
+    warm,
+)
 from gcl.errors import GCLError
 from gcl.files import STDIN
 

@@ -1,6 +1,7 @@
 """L_DRL of a group at each token of a reference answer: `token_divergences(members, alignment, exchange, objective)`.
 
-Each value is one row of the loss: the same logits, temperatures and events, given to the same function (objective/events.py).
+Each value is one row of the loss: the same logits, temperatures and events, given to the same function. It is `compare` of
+gcl/objective/events.py.
 The mean over the compared rows is L_DRL of this sample.
 """
 

@@ -73,9 +73,7 @@ def read(member: Member, exchange: Exchange) -> Reading:
     """Run a member over one question with its reference answer, as a training pass does."""
     sample = member.encoder.sample(exchange)
     device = member.head.device
-    batch = {
-        name: tensor.to(device) for name, tensor in collate([sample], member.encoder, left_padded=False).items()
-    }
+    batch = {name: tensor.to(device) for name, tensor in collate([sample], member.encoder, left_padded=False).items()}
     seen: list[Tensor] = []
     hook = member.semantic_head and member.semantic_head.register_forward_hook(
         lambda _, given, __: seen.append(given[0][0])

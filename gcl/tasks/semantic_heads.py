@@ -83,7 +83,10 @@ def train_again(
         ]
 
     place = scratch_folder(scratch, run, data, code)
-    with trained_group(load, feed, run, data, code, execution, place) as (engine, *_), tempfile.TemporaryDirectory() as work:
+    with (
+        trained_group(load, feed, run, data, code, execution, place) as (engine, *_),
+        tempfile.TemporaryDirectory() as work,
+    ):
         kept = {"adapters_alone": execution.retain == "adapters"}
         for member in engine.members:
             export_member(engine, member, run, Path(work) / member.spec.role, {}, **kept)
@@ -91,8 +94,8 @@ def train_again(
         heads = {member.spec.role: member.semantic_head.cpu() for member in engine.members}
     if differing := [role for role, digest in made.items() if digest != trained[role]]:
         raise CheckpointError(
-            f"{run.id}: trained again, the weights of {' and '.join(differing)} are others than in {here.checkpoints(run.id)}. "
-            "The code, the machine or the number of processes has changed since; make the run again with: "
+            f"{run.id}: trained again, the weights of {' and '.join(differing)} are others than those of "
+            f"{here.checkpoints(run.id)}. The code, the machine or the number of processes has changed since; make the run again with: "
             f"snakemake --cores 2 --forcerun train -- {here.metrics(run.id)}"
         )
     with atomic_folder(here.semantic_heads(run.id)) as folder:

@@ -148,7 +148,9 @@ def _outcomes(chosen: Mapping[str, Iterable[GalleryScene]]) -> list[str]:
 def _scene_pages(chosen: Mapping[str, Iterable[GalleryScene]], results: Path, scale: str) -> dict[tuple[str, str], str]:
     """By data set and scene, the address of its own page, seen from results/<scale>/; "" where `gcl show` made none."""
     here = results_at(scale, results)
-    pages = {(scene.dataset, scene.id): here.scene(scene.dataset, scene.id) for group in chosen.values() for scene in group}
+    pages = {
+        (scene.dataset, scene.id): here.scene(scene.dataset, scene.id) for group in chosen.values() for scene in group
+    }
     return {key: quote(path.relative_to(here.root).as_posix()) if path.is_file() else "" for key, path in pages.items()}
 
 

@@ -114,7 +114,9 @@ def scene_id(experiment: Experiment, dataset: str, scene: str | None) -> str:
     if scene is None and ids:
         return ids[0]
     if scene not in ids:
-        raise DataError(f"{scene}: no test scene of {dataset}; {path} lists all {len(ids)}, such as {', '.join(ids[:3])}")
+        raise DataError(
+            f"{scene}: no test scene of {dataset}; {path} lists all {len(ids)}, such as {', '.join(ids[:3])}"
+        )
     return scene
 
 
@@ -153,7 +155,9 @@ def shown_scene(experiment: Experiment, scene: str, runs: Sequence[RunSpec], res
 def _poolings(
     members: Sequence[Member], readings: Sequence[Reading], heads: Mapping[str, SemanticHead]
 ) -> dict[str, Pooling]:
-    return {m.spec.role: pooling(m, reading) for m, reading in zip(members, readings, strict=True) if m.spec.role in heads}
+    return {
+        m.spec.role: pooling(m, reading) for m, reading in zip(members, readings, strict=True) if m.spec.role in heads
+    }
 
 
 def _absent(run: RunSpec, member: MemberSpec, here: Places) -> str | None:
