@@ -95,8 +95,8 @@ def train_again(
     if differing := [role for role, digest in made.items() if digest != trained[role]]:
         raise CheckpointError(
             f"{run.id}: trained again, the weights of {' and '.join(differing)} are others than those of "
-            f"{here.checkpoints(run.id)}. The code, the machine or the number of processes has changed since; make the run again with: "
-            f"snakemake --cores 2 --forcerun train -- {here.metrics(run.id)}"
+            f"{here.checkpoints(run.id)}. The code, the machine or the number of processes has changed since; "
+            f"make the run again with: snakemake --cores 2 --forcerun train -- {here.metrics(run.id)}"
         )
     with atomic_folder(here.semantic_heads(run.id)) as folder:
         for role, head in heads.items():

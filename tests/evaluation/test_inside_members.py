@@ -1,6 +1,7 @@
 """Inside a group: the divergence at each token is a row of the loss, and the pooling is that of the semantic head."""
 
 import math
+from dataclasses import replace
 
 import events_reference
 import objective_reference
@@ -35,8 +36,6 @@ def group(request, all_backbones):
 
 
 def with_answer(scenario, text):
-    from dataclasses import replace
-
     return replace(scenario.exchange("action"), answer=text)
 
 
@@ -48,12 +47,11 @@ def test_the_divergence_of_a_token_is_its_row_of_the_loss(group, scenarios, text
     tokens = token_divergences(members, readings, alignment, exchange, run.objective)
     values = [token.value for token in tokens if token.value is not None]
     rows = compared_rows(alignment, [member.encoder for member in members], exchange)
+    compared = [None if alignment.texts is None else torch.tensor(own) for own in rows]
     outputs = [
-        MemberOutput(
-            r.output.hidden_ND, r.output.head_VD, r.output.labels_N, None, None if alignment.texts is None else torch.tensor(own)
-        )
-        for r, own in zip(readings, rows, strict=True)
-    ]  # fmt: skip
+        MemberOutput(r.output.hidden_ND, r.output.head_VD, r.output.labels_N, None, own)
+        for r, own in zip(readings, compared, strict=True)
+    ]
     counts = tuple(len(output.labels_N) for output in outputs)
     _, components = group_loss(
         outputs, [m.spec.tau for m in members], gsl_weight=0.0, drl_weight=0.4, kappa=1.0,
