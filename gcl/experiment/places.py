@@ -5,6 +5,8 @@ The workflow, jobs and reports use it.
     results/<scale>/experiment.json                   the resolved configuration
     results/<scale>/checkpoints/<run>/<role>/         one member
     results/<scale>/records/<run>.json                costs and environment of its training
+    results/<scale>/semantic_heads/<run>/             heads of GSL, where a training was made again for them
+    results/<scale>/scenes/<dataset>/<scene>.html     one scene through the pipeline
     results/<scale>/predictions/<run>.jsonl           answers; with exchanged pictures <run>/exchanged.jsonl
     results/<scale>/metrics/<run>.json                scores, and summary/<run>.json, their means
     results/<scale>/tables|figures/<name>.*
@@ -16,6 +18,7 @@ The workflow, jobs and reports use it.
 
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from gcl.experiment.runs import MemberSpec, RunSpec, Start, Trained, Untrained
 from gcl.experiment.schema import Experiment
@@ -54,6 +57,10 @@ class Places:
     def checkpoints(self, run: str) -> Path:
         """Folder that a training leaves."""
         return self.root / "checkpoints" / run
+
+    def semantic_heads(self, run: str) -> Path:
+        """Folder of the heads of GSL of one training."""
+        return self.root / "semantic_heads" / run
 
     @property
     def records(self) -> Path:
@@ -98,6 +105,10 @@ class Places:
     def report(self) -> Path:
         """The page of all results."""
         return self.root / "report.html"
+
+    def scene(self, dataset: str, scene: str) -> Path:
+        """The page of one test scene, whose id may have signs that no file name has."""
+        return self.root / "scenes" / dataset / f"{quote(scene, safe='')}.html"
 
     def untrained(self, model: str) -> Path:
         """Random weights of a miniature model."""

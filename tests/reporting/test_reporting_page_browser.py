@@ -3,12 +3,8 @@
 Screenshots are in the test's folder, or in $GCL_ARTIFACTS.
 """
 
-import os
-import shutil
-import subprocess
-from pathlib import Path
-
 import pytest
+from browser_case import SECONDS, find_chromium, keep, readable
 from fake_metrics import experiment_with
 from page_case import RESULTS, finished_with_costs
 
@@ -20,20 +16,7 @@ pytestmark = pytest.mark.slow
 
 MINIATURE = experiment_with()
 SECTIONS = ("summary", "tables", "figures", "curves", "gallery", "settings", "costs", "environment")
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-
-
-def find_chromium() -> str:
-    """The machine's own Chromium, from Debian's packages if need be; the test is skipped where there is none."""
-    for _ in range(2):
-        if found := next(filter(None, map(shutil.which, NAMES)), None):
-            return found
-        if os.geteuid() != 0 or not shutil.which("apt-get"):
-            break
-        for step in (["update", "--quiet"], ["install", "--yes", "--quiet", "--no-install-recommends", "chromium"]):
-            environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-            subprocess.run(["apt-get", *step], capture_output=True, env=environment, check=False)
-    pytest.skip("no Chromium; as root on Debian or Ubuntu: apt-get install chromium")
+WIDTHS = (390, 1024, 1920)
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +49,7 @@ def opened(browser, address):
         context = browser.new_context(
             viewport={"width": width, "height": 900}, color_scheme=colours, reduced_motion="reduce"
         )
+        context.set_default_timeout(SECONDS * 1000)
         contexts.append(context)
         view = context.new_page()
         view.on("console", lambda message: heard.append(message.text))
@@ -80,17 +64,11 @@ def opened(browser, address):
     assert heard == []
 
 
-def keep(view, name: str, tmp_path: Path) -> None:
-    folder = Path(os.environ.get("GCL_ARTIFACTS", tmp_path))
-    folder.mkdir(parents=True, exist_ok=True)
-    view.screenshot(path=folder / f"report-{name}.png", full_page=True)
-
-
-@pytest.mark.parametrize("width", [1280, 400])
+@pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("colours", ["light", "dark"])
 def test_everything_is_there_and_fits(opened, tmp_path, width, colours):
     view = opened(width, colours)
-    keep(view, f"{width}-{colours}", tmp_path)
+    keep(view, f"report-{width}-{colours}", tmp_path)
     assert view.evaluate("document.documentElement.scrollWidth") <= width
     for section in SECTIONS:
         box = view.locator(f"section#{section}").bounding_box()
@@ -115,7 +93,7 @@ def test_tab_reaches_a_score_and_shows_where_it_comes_from(opened, tmp_path):
     first = box.inner_text()
     view.keyboard.press("ArrowDown")
     assert box.inner_text() != first and box.is_visible()
-    keep(view, "provenance", tmp_path)
+    keep(view, "report-provenance", tmp_path)
     place = box.bounding_box()
     assert place["x"] >= 0 and place["x"] + place["width"] <= 1280
     view.keyboard.press("Escape")
@@ -164,7 +142,7 @@ def test_it_prints(opened, tmp_path):
     view = opened()
     view.emulate_media(media="print")
     assert view.locator("nav").is_hidden() and view.locator("form").first.is_hidden()
-    keep(view, "print", tmp_path)
+    keep(view, "report-print", tmp_path)
     assert view.pdf(format="A4").startswith(b"%PDF")
 
 
@@ -172,19 +150,67 @@ def test_it_prints(opened, tmp_path):
 def test_text_can_be_read_on_its_ground(opened, colours):
     """WCAG AA: 4.5 to 1 for every colour of text on what it stands on."""
     view = opened(colours=colours)
-    pairs = view.evaluate(
-        """() => {
-          const style = getComputedStyle(document.documentElement);
-          const get = name => style.getPropertyValue(name).trim();
-          return ["--text", "--quiet", "--link"].flatMap(a => ["--page", "--card", "--warn"].map(b => [get(a), get(b)]));
-        }"""
+    assert readable(view, ["--text", "--quiet", "--link"], ["--page", "--card", "--warn"])
+
+
+@pytest.mark.parametrize("colours, other", [("light", "dark"), ("dark", "light")])
+def test_the_button_changes_the_colours_and_they_stay(opened, colours, other):
+    view = opened(colours=colours)
+    ground = "getComputedStyle(document.body).backgroundColor"
+    before, button = view.evaluate(ground), view.locator("button.colours")
+    assert button.inner_text() == f"{other} colours".capitalize()
+    view.keyboard.press("Tab")
+    view.keyboard.press("Tab")
+    assert view.evaluate("document.activeElement.matches('button.colours')")
+    view.keyboard.press("Enter")
+    after = view.evaluate(ground)
+    assert after != before and button.inner_text() == f"{colours} colours".capitalize()
+    view.reload()
+    assert view.evaluate(ground) == after
+    view.emulate_media(media="print")
+    assert button.is_hidden() and view.evaluate(ground) == "rgb(255, 255, 255)"
+
+
+@pytest.mark.parametrize("width, beside", [(1024, False), (1400, True), (1920, True)])
+def test_wide_screens_have_tables_and_figures_beside_each_other(opened, width, beside):
+    view = opened(width)
+    tables, figures = (view.locator(f"section#{name}").bounding_box() for name in ("tables", "figures"))
+    assert (figures["x"] >= tables["x"] + tables["width"] and figures["y"] == tables["y"]) == beside
+    assert (tables["width"] + figures["width"] > 1200) == beside
+
+
+def test_each_group_of_pictures_has_a_legend(opened):
+    view = opened()
+    groups = view.locator("#scenes .group")
+    assert groups.count() == view.locator("#scenes .group .legend").count() > 1
+    text = view.locator(".legend").first.inner_text()
+    for word in ("ground truth", "SFT", "GCL", "go that way", "stop", "no direction"):
+        assert word in text
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_everything_can_be_reached_and_is_seen_with_the_keyboard_alone(opened, width):
+    """Tab goes through the page; every stop has an outline, and tables that are too wide scroll with the arrow keys."""
+    view = opened(width)
+    wanted = view.evaluate(
+        """() => [...document.querySelectorAll("a, button, input, select, summary, .wide, td[tabindex='0']")]
+            .filter(node => node.checkVisibility()).length"""
     )
-
-    def light(colour):
-        parts = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
-        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
-        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-    for ink, ground in pairs:
-        low, high = sorted((light(ink), light(ground)))
-        assert (high + 0.05) / (low + 0.05) >= 4.5, (ink, ground)
+    reached = view.evaluate("() => { window.seen = new Set(); return 0; }")
+    for _ in range(wanted + 5):
+        view.keyboard.press("Tab")
+        reached, outlined = view.evaluate(
+            """() => {
+              const node = document.activeElement;
+              if (node !== document.body) window.seen.add(node);
+              return [window.seen.size, node === document.body || parseFloat(getComputedStyle(node).outlineWidth) >= 2];
+            }"""
+        )
+        assert outlined
+    assert reached >= wanted
+    view.evaluate(
+        """() => { window.wide = [...document.querySelectorAll(".wide")].find(n => n.scrollWidth > n.clientWidth + 50);
+                   window.wide.focus(); }"""
+    )
+    view.keyboard.press("ArrowRight")
+    view.wait_for_function("window.wide.scrollLeft > 0")

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from gcl.data.html import data_uri, fill
 from gcl.evaluation.metric_registry import ranking
@@ -79,6 +80,7 @@ def page(experiment: Experiment, results: Path) -> str:
         chosen=chosen,
         gallery_runs={dataset: [run.id for run in plan.gallery_runs(dataset)] for dataset in chosen},
         outcomes=_outcomes(chosen),
+        scene_pages=_scene_pages(chosen, results, scale),
         settings=[(name, json.dumps(value, ensure_ascii=False), *rest) for name, value, *rest in settings(experiment)],
         origins=ORIGINS,
         costs=_costs(results, scale),
@@ -141,6 +143,15 @@ def _outcomes(chosen: Mapping[str, Iterable[GalleryScene]]) -> list[str]:
     scenes = [scene for group in chosen.values() for scene in group]
     known = ("gained", "lost", "equal", "both right", "both wrong", "only SFT right", "only GCL right")
     return [outcome for outcome in known if any(outcome in (scene.outcome, scene.correct) for scene in scenes)]
+
+
+def _scene_pages(chosen: Mapping[str, Iterable[GalleryScene]], results: Path, scale: str) -> dict[tuple[str, str], str]:
+    """By data set and scene, the address of its own page, seen from results/<scale>/; "" where `gcl show` made none."""
+    here = results_at(scale, results)
+    pages = {
+        (scene.dataset, scene.id): here.scene(scene.dataset, scene.id) for group in chosen.values() for scene in group
+    }
+    return {key: quote(path.relative_to(here.root).as_posix()) if path.is_file() else "" for key, path in pages.items()}
 
 
 def _costs(results: Path, scale: str) -> list[list[str]]:

@@ -1,0 +1,57 @@
+"""A real browser for tests of pages: where it is, screenshots, and whether text can be read on its ground."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+SECONDS = 240  # for anything that a page is asked, since other programs may run beside the tests
+
+
+def find_chromium() -> str:
+    """The machine's own Chromium, from Debian's packages if need be; the test is skipped where there is none."""
+    for _ in range(2):
+        if found := next(filter(None, map(shutil.which, NAMES)), None):
+            return found
+        if os.geteuid() != 0 or not shutil.which("apt-get"):
+            break
+        for step in (["update", "--quiet"], ["install", "--yes", "--quiet", "--no-install-recommends", "chromium"]):
+            environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+            subprocess.run(["apt-get", *step], capture_output=True, env=environment, check=False)
+    pytest.skip("no Chromium; as root on Debian or Ubuntu: apt-get install chromium")
+
+
+def keep(view: Any, name: str, tmp_path: Path) -> None:
+    """A screenshot of the whole page."""
+    folder = Path(os.environ.get("GCL_ARTIFACTS", tmp_path))
+    folder.mkdir(parents=True, exist_ok=True)
+    view.screenshot(path=folder / f"{name}.png", full_page=True)
+
+
+def readable(view: Any, inks: Sequence[str], grounds: Sequence[str]) -> bool:
+    """WCAG AA: 4.5 to 1 for every colour of text on every ground; both are custom properties of the page."""
+    colours = view.evaluate(
+        """names => {
+          const probe = document.body.appendChild(document.createElement("i"));
+          const found = names.map(name => {
+            probe.style.color = `var(${name})`;
+            return getComputedStyle(probe).color.match(/[0-9.]+/g).slice(0, 3).map(Number);
+          });
+          probe.remove();
+          return found;
+        }""",
+        [*inks, *grounds],
+    )
+
+    def light(colour: Sequence[float]) -> float:
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (part / 255 for part in colour)]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    lights = [light(colour) for colour in colours]
+    pairs = [sorted((ink, ground)) for ink in lights[: len(inks)] for ground in lights[len(inks) :]]
+    return all((high + 0.05) / (low + 0.05) >= 4.5 for low, high in pairs)
