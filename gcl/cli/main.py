@@ -14,7 +14,16 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError, Parameter
 
 from gcl import __version__
-from gcl.cli import base_model_verbs, data_verbs, planning_verbs, report_verbs, run_verbs, setting_verbs, warm
+from gcl.cli import (
+    base_model_verbs,
+    data_verbs,
+    deployment_verbs,
+    planning_verbs,
+    report_verbs,
+    run_verbs,
+    setting_verbs,
+    warm,
+)
 from gcl.errors import GCLError
 from gcl.files import STDIN
 
@@ -35,7 +44,7 @@ app = App(
     version_flags="--version",
     default_parameter=Parameter(negative=(), show_default=_shown),
 )
-for verbs in (setting_verbs, run_verbs, report_verbs):
+for verbs in (setting_verbs, run_verbs, deployment_verbs, report_verbs):
     for verb in verbs.VERBS:
         app.command(verb)
 for name, verbs, text in (

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 from transformers import PreTrainedModel
@@ -155,8 +156,31 @@ def predict(
         CheckpointError: if the member cannot be loaded. A picture that cannot be used raises nothing; see `Prediction`.
     """
     model, encoder = _load(found)
-    asked, context = found.file.asked, found.file.context
-    turns = {name: Turn(text, "") for name, text in _dialogue(found.file, questions).items()}
+    yield from predicted(
+        model, encoder, found.file, moments, questions, batch_size=batch_size, max_new_tokens=max_new_tokens
+    )
+
+
+def predicted(
+    model: Any,
+    encoder: Encoder,
+    file: MemberFile,
+    moments: Iterable[Moment],
+    questions: Mapping[str, str],
+    *,
+    batch_size: int,
+    max_new_tokens: int,
+) -> Iterator[Prediction]:
+    """The same of a member that is loaded already.
+
+    Args:
+        model: of transformers, or one that has `generate` and `device` as these have.
+        encoder: the model's.
+        file: how it is asked.
+        moments, questions, batch_size, max_new_tokens: as in `predict`.
+    """
+    asked, context = file.asked, file.context
+    turns = {name: Turn(text, "") for name, text in _dialogue(file, questions).items()}
     moments = iter(moments)
     while batch := list(islice(moments, batch_size)):
         # An encoder keeps pictures for the next turn. Those of other batches are not needed again.
