@@ -3,7 +3,7 @@ PYTHON ?= python3
 CORES ?= 2
 BIN := .venv/bin
 
-.PHONY: headline all rates planning test test-all test-real test-slurm gpu lint schema docs-commands docs format clean
+.PHONY: headline all rates planning deploy test test-all test-real test-slurm gpu lint schema docs-commands docs format clean
 
 headline: .venv/ready
 	@$(BIN)/snakemake headline --config scale=miniature --cores $(CORES) --quiet host --rerun-incomplete --show-failed-logs
@@ -18,6 +18,11 @@ all: .venv/ready
 rates planning: .venv/ready
 	$(BIN)/snakemake $@ --config scale=miniature --cores $(CORES) --rerun-incomplete --show-failed-logs
 	@cat results/miniature/tables/$@.md
+
+deploy: .venv/ready
+	@$(BIN)/snakemake deployment --config scale=miniature --cores $(CORES) --quiet host --rerun-incomplete --show-failed-logs
+	@cat results/miniature/tables/deployment.md
+	@echo "Figure: results/miniature/figures/tradeoff.png"
 
 test: .venv/ready
 	$(BIN)/python -m pytest --numprocesses $(CORES) --dist loadfile

@@ -71,4 +71,3 @@ FORMATS = {
         Format("openvino-int4", "OpenVINO, 4 bits", "openvino_graphs", ("openvino", "nncf")),
     )
 }
-REFERENCE = "float32"  # the others' answers are compared with those of this one

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from gcl.errors import ConfigError
 from gcl.experiment.actions import label_of
+from gcl.experiment.deployed import deployment_problems
 from gcl.experiment.grid import (
     arm_runs,
     at_rate,
@@ -55,6 +56,7 @@ def _run_problems(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
             for arm in tuned_arms(experiment).values():
                 yield from attempt(["controls", "rates", "value"], at_rate, arm, ratio)
     yield from attempt(["planning", "arms", "value"], planning_runs)
+    yield from deployment_problems(experiment)
 
 
 def _contradictions(experiment: Experiment) -> Iterator[tuple[list[str], str]]:

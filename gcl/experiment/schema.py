@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from gcl.experiment.base_models_schema import BaseModels
+from gcl.experiment.deployment_schema import Deployment
 from gcl.experiment.divergences import Divergence, Matching
 from gcl.experiment.execution import Execution
 from gcl.experiment.planning_schema import Planning
@@ -281,5 +282,6 @@ class Experiment(Strict):
     evaluation: Evaluation
     report: Report
     planning: Planning
+    deployment: Deployment
     drawing: Drawing | None = None
     base_models: BaseModels | None = None

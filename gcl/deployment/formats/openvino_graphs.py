@@ -1,8 +1,8 @@
 """Formats for OpenVINO: the two graphs of a model, with weights of 16, 8 or 4 bits.
 
 Intel's runtime computes on CPUs, integrated GPUs and NPUs. Here it is asked for the CPU. Keys and values of the tokens
-before stay in the runtime. Products are computed in float32, so that answers do not depend on the processor. Only this module
-imports openvino and nncf.
+before stay in the runtime. Products are computed in float32, so that answers do not depend on the processor. Only this
+module imports openvino and nncf.
 """
 
 from pathlib import Path
