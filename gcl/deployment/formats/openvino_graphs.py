@@ -5,6 +5,7 @@ before stay in the runtime. Products are computed in float32, so that answers do
 module imports openvino and nncf.
 """
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,7 @@ def _in_fewer_bits(graph: Any, name: str) -> Any:
         return graph
     import nncf
 
+    nncf.set_log_level(logging.ERROR)  # it prints a table for each graph
     if name == "openvino-int8":
         return nncf.compress_weights(graph, mode=nncf.CompressWeightsMode.INT8_ASYM)
     return nncf.compress_weights(graph, mode=nncf.CompressWeightsMode.INT4_SYM, group_size=_ROW)
