@@ -3,7 +3,7 @@ PYTHON ?= python3
 CORES ?= 2
 BIN := .venv/bin
 
-.PHONY: headline all rates planning exchange test test-all test-real test-slurm gpu lint schema docs-commands docs format clean
+.PHONY: headline all rates planning exchange deploy test test-all test-real test-slurm gpu lint schema docs-commands docs format clean
 
 headline: .venv/ready
 	@$(BIN)/snakemake headline --config scale=miniature --cores $(CORES) --quiet host --rerun-incomplete --show-failed-logs
@@ -22,6 +22,11 @@ rates planning: .venv/ready
 exchange: .venv/ready
 	$(BIN)/snakemake $@ --config scale=miniature --cores $(CORES) --rerun-incomplete --show-failed-logs
 	@cat results/miniature/tables/exchange.md results/miniature/tables/exchange_planning.md
+
+deploy: .venv/ready
+	@$(BIN)/snakemake deployment --config scale=miniature --cores $(CORES) --quiet host --rerun-incomplete --show-failed-logs
+	@cat results/miniature/tables/deployment.md
+	@echo "Figure: results/miniature/figures/tradeoff.png"
 
 test: .venv/ready
 	$(BIN)/python -m pytest --numprocesses $(CORES) --dist loadfile

@@ -19,6 +19,7 @@ include: "workflow/rules/runs.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/planning.smk"
 include: "workflow/rules/base_models.smk"
+include: "workflow/rules/deployment.smk"
 
 
 # Not worth a job of a cluster: on one core each takes less than a minute, mostly seconds. The others train or use models.
@@ -53,6 +54,9 @@ localrules:
     base_vocabulary,
     untrained,
     base_models,
+    deployment_table,
+    deployment_figure,
+    deployment,
 
 
 rule all:

@@ -12,8 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # From the ground up. A room imports from itself and from those before it.
 FLOORS = (
-    "errors", "files", "experiment", "models", "objective", "data", "planning", "training", "evaluation", "serving",
-    "tasks", "operations", "workflow", "reporting", "publication", "cli",
+    "errors", "files", "experiment", "models", "objective", "data", "planning", "training", "evaluation",
+    "deployment", "serving", "tasks", "operations", "workflow", "reporting", "publication", "cli",
 )  # fmt: skip
 FILES = sorted((ROOT / "gcl").rglob("*.py"))
 

@@ -17,6 +17,7 @@ from gcl import __version__
 from gcl.cli import (
     base_model_verbs,
     data_verbs,
+    deployment_verbs,
     look_verbs,
     planning_verbs,
     publishing_verbs,
@@ -46,7 +47,7 @@ app = App(
     version_flags="--version",
     default_parameter=Parameter(negative=(), show_default=_shown),
 )
-for verbs in (setting_verbs, run_verbs, serving_verbs, report_verbs, look_verbs, publishing_verbs):
+for verbs in (setting_verbs, run_verbs, deployment_verbs, serving_verbs, report_verbs, look_verbs, publishing_verbs):
     for verb in verbs.VERBS:
         app.command(verb)
 for name, verbs, text in (

@@ -10,7 +10,7 @@ from typing import Literal
 from gcl.cli.arguments import Count, File, Json, Results, Scale, opened
 from gcl.workflow.targets import FIGURES, TABLES
 
-REPORTS = (*TABLES, *FIGURES, "costs", "gallery", "page", "paragraph")
+REPORTS = (*TABLES, *FIGURES, "costs", "deployment", "tradeoff", "gallery", "page", "paragraph")
 
 
 def compare(
@@ -116,6 +116,15 @@ def report(
         from gcl.operations.costs import write_costs
 
         write_costs(results, experiment.scale, to)
+    elif name == "deployment":
+        from gcl.reporting.tables.deployment_table import deployment_table
+        from gcl.reporting.tables.markup import write_table
+
+        write_table(deployment_table(experiment, results), to)
+    elif name == "tradeoff":
+        from gcl.reporting.figures.tradeoff import tradeoff_figure
+
+        tradeoff_figure(experiment, results, to)
     elif name == "gallery":
         from gcl.reporting.figures.gallery import write_gallery
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from gcl.errors import CheckpointError, ConfigError, DataError
 from gcl.evaluation.asked_member import find_member
-from gcl.evaluation.predict import Prediction, load, predict
+from gcl.evaluation.predict import Prediction, load, predicted
 from gcl.experiment.marks import marks
 from gcl.training.member_file import MemberFile
 
@@ -94,8 +94,8 @@ class LoadedMember:
         longest = self.file.asked.max_new_tokens if max_new_tokens is None else max_new_tokens
         if longest < 1:
             raise ConfigError(f"max_new_tokens is {longest}; an answer has at least 1 token")
-        options = {"batch_size": 1, "max_new_tokens": longest, "loaded": self._loaded}
-        (answered,) = predict(self._found, [moment], questions, **options)
+        options = {"batch_size": 1, "max_new_tokens": longest}
+        (answered,) = predicted(*self._loaded, self.file, [moment], questions, **options)
         if answered.problem is not None:
             raise DataError(answered.problem)
         return answered

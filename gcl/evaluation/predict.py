@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 from transformers import PreTrainedModel
@@ -144,7 +145,6 @@ def predict(
     *,
     batch_size: int,
     max_new_tokens: int,
-    loaded: tuple[PreTrainedModel, Encoder] | None = None,
 ) -> Iterator[Prediction]:
     """Yield one prediction per moment, in their order, as soon as its batch is answered.
 
@@ -156,14 +156,36 @@ def predict(
         questions: by name, from `chosen_questions`.
         batch_size: moments that are answered together.
         max_new_tokens: longest answer.
-        loaded: from `load`; None loads the member now.
 
     Raises:
         CheckpointError: if the member cannot be loaded. A picture that cannot be used raises nothing; see `Prediction`.
     """
-    model, encoder = loaded or load(found)
-    asked, context = found.file.asked, found.file.context
-    turns = {name: Turn(text, "") for name, text in _dialogue(found.file, questions).items()}
+    model, encoder = load(found)
+    yield from predicted(
+        model, encoder, found.file, moments, questions, batch_size=batch_size, max_new_tokens=max_new_tokens
+    )
+
+
+def predicted(
+    model: Any,
+    encoder: Encoder,
+    file: MemberFile,
+    moments: Iterable[Moment],
+    questions: Mapping[str, str],
+    *,
+    batch_size: int,
+    max_new_tokens: int,
+) -> Iterator[Prediction]:
+    """The same of a member that is loaded already.
+
+    Args:
+        model: of transformers, or one that has `generate` and `device` as these have.
+        encoder: the model's.
+        file: how it is asked.
+        moments, questions, batch_size, max_new_tokens: as in `predict`.
+    """
+    asked, context = file.asked, file.context
+    turns = {name: Turn(text, "") for name, text in _dialogue(file, questions).items()}
     moments = iter(moments)
     while batch := list(islice(moments, batch_size)):
         # An encoder keeps pictures for the next turn. Those of other batches are not needed again.

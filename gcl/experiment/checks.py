@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from gcl.errors import ConfigError
 from gcl.experiment.actions import label_of
 from gcl.experiment.arms_schema import Controls
+from gcl.experiment.deployed import deployment_problems
 from gcl.experiment.grid import (
     arm_runs,
     at_rate,
@@ -59,6 +60,7 @@ def _run_problems(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
                     yield from attempt([*path, "rates", "value"], at_rate, controls, arm, ratio)
     yield from attempt(["planning", "arms", "value"], planning_runs)
     yield from attempt(["exchange", "states", "arms", "value"], exchange_planning_runs)
+    yield from deployment_problems(experiment)
 
 
 def _contradictions(experiment: Experiment) -> Iterator[tuple[list[str], str]]:

@@ -34,11 +34,14 @@ STEPS = {
     "unseen": "gcl.cli.base_model_verbs.unseen",
     "base_vocabulary": "gcl.cli.base_model_verbs.vocabulary",
     "untrained": "gcl.cli.base_model_verbs.build",
+    "deployment": "gcl.cli.deployment_verbs.deploy",
+    "agreement": "gcl.cli.deployment_verbs.agree",
+    "measurement": "gcl.cli.deployment_verbs.measure",
     "reporting": "gcl.cli.report_verbs.report",
     "page": "gcl.cli.report_verbs.report",
 }
 # Folders whose modules are found by their names, and the module that finds them.
-FOUND = {"gcl.evaluation.metric_registry": "gcl.evaluation.scorers"}
+FOUND = {"gcl.evaluation.metric_registry": "gcl.evaluation.scorers", "gcl.deployment.format": "gcl.deployment.formats"}
 # Files that are no modules, as patterns.
 DATA = {
     "reporting": ("gcl/reporting/paper/*.csv",),

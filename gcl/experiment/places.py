@@ -10,6 +10,7 @@ The workflow, jobs and reports use it.
     results/<scale>/predictions/<run>.jsonl           answers; with exchanged pictures <run>/exchanged.jsonl
     results/<scale>/metrics/<run>.json                scores, and summary/<run>.json, their means
     results/<scale>/tables|figures/<name>.*
+    results/<scale>/deployment/<run>/<role>/<format>/ one member for robots, agreement.json beside it, measured.json above
     <data>/raw|manifests/<dataset>/                   social scenes
     <data>/planning/states.jsonl, pictures/           planning tasks
     scratch/<run>/<hash>/                             an unfinished training
@@ -91,6 +92,19 @@ class Places:
     def table(self, name: str, suffix: str = "") -> Path:
         """One file of a table; without suffix the common beginning of their paths."""
         return self.tables / f"{name}{suffix}"
+
+    def deployed(self, run: str, role: str, format_name: str) -> Path:
+        """One member in one format."""
+        return self.root / "deployment" / run / role / format_name
+
+    def agreement(self, run: str, role: str) -> Path:
+        """The report about a member's answers in all formats."""
+        return self.root / "deployment" / run / role / "agreement.json"
+
+    @property
+    def measured(self) -> Path:
+        """Times, memory and energy of all deployed members."""
+        return self.root / "deployment" / "measured.json"
 
     @property
     def reference(self) -> Path:

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from gcl.experiment.arms_schema import Controls
 from gcl.experiment.base_models_schema import BaseModels
+from gcl.experiment.deployment_schema import Deployment
 from gcl.experiment.divergences import Divergence, Matching
 from gcl.experiment.exchange_schema import Exchanging
 from gcl.experiment.execution import Execution
@@ -266,5 +267,6 @@ class Experiment(Strict):
     report: Report
     planning: Planning
     exchange: Exchanging
+    deployment: Deployment
     drawing: Drawing | None = None
     base_models: BaseModels | None = None

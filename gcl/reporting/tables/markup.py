@@ -18,7 +18,7 @@ import pandas as pd
 from gcl.files import write_json, write_text
 from gcl.reporting.estimates import LESS_IS_BETTER
 from gcl.reporting.tables.escape import tex
-from gcl.reporting.tables.result_table import Cell, Difference, ResultColumn, ResultRow, ResultTable, Score
+from gcl.reporting.tables.result_table import Cell, Difference, Measure, ResultColumn, ResultRow, ResultTable, Score
 
 EMPTY = "–"  # in a cell that has no value
 MARKS = {"better": "↑", "worse": "↓", "open": "†"}
@@ -119,9 +119,11 @@ def cell_text(column: ResultColumn, paper: bool, cell: Cell) -> str:
         return f"{cell.mean:.3f} [{cell.low:.3f}, {cell.high:.3f}]{mark}"
     if isinstance(cell, Difference):
         return f"{signed(cell.mean)} [{signed(cell.low)}, {signed(cell.high)}]"
+    if isinstance(cell, Measure):
+        return f"{cell.mean:.3g} [{cell.low:.3g}, {cell.high:.3g}]"
     if isinstance(cell, float):
         texts = {"rate": f"× {cell:g}", "tau": f"{cell:.1f}", "p": f"{cell:.3f}", "cost": f"{cell:,.0f}"}
-        return (texts | {"difference": signed(cell)})[column.kind]
+        return (texts | {"difference": signed(cell), "size": f"{cell:.3g}"})[column.kind]
     return EMPTY if cell is None else cell
 
 
@@ -137,9 +139,11 @@ def _texts(table: ResultTable) -> list[list[str]]:
 def _flat(column: ResultColumn, cell: Cell) -> dict[str, Any]:
     """The CSV's columns of a cell."""
     name = column.name
-    if column.kind not in ("score", "gain"):
+    if column.kind not in ("score", "gain", "measure"):
         return {name: _NAN if cell is None else cell}
     found = _span(name, cell)
+    if column.kind == "measure":
+        return found
     gain = cell.gain if isinstance(cell, Score) else None
     if column.compared:
         found |= _span(f"{name}_gain", gain)
@@ -153,7 +157,7 @@ def _flat(column: ResultColumn, cell: Cell) -> dict[str, Any]:
     return found
 
 
-def _span(name: str, value: Score | Difference | None) -> dict[str, float]:
+def _span(name: str, value: Score | Difference | Measure | None) -> dict[str, float]:
     values = (value.mean, value.low, value.high) if value else (_NAN,) * 3
     return dict(zip((name, f"{name}_low", f"{name}_high"), values, strict=True))
 

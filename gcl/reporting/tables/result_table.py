@@ -63,14 +63,23 @@ class Score(_Strict):
     runs: list[str] | None
 
 
-Cell = Score | Difference | float | str | None
+class Measure(_Strict):
+    """A measured number with its 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+Cell = Score | Difference | Measure | float | str | None
 
 
 class ResultColumn(_Strict):
     """A column.
 
     Attributes:
-        kind: of its cells. "score" and "gain" have `Score` and `Difference`, "text" words, the others plain numbers.
+        kind: of its cells. "score", "gain" and "measure" have `Score`, `Difference` and `Measure`, "text" words, the others
+            plain numbers.
         identity: whether it tells rows from one another.
         compared: of scores, whether some table row could have a control.
         paper: of scores, whether published values are shown.
@@ -78,7 +87,7 @@ class ResultColumn(_Strict):
 
     name: str
     header: str
-    kind: Literal["text", "score", "gain", "difference", "p", "rate", "tau", "cost"]
+    kind: Literal["text", "score", "gain", "measure", "difference", "p", "rate", "tau", "size", "cost"]
     identity: bool = False
     compared: bool = False
     paper: bool = False

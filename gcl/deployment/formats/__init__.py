@@ -1,0 +1,1 @@
+"""The formats that a member can be deployed in, one file each."""
