@@ -63,7 +63,7 @@ def here(experiment: Experiment, root: Path) -> Iterator[Finding]:
     yield Finding("ok", f"{platform.node()}: Python {platform.python_version()} in {sys.prefix}, {versions}")
     for name in names:
         if name not in found:
-            yield Finding("bad", f"{name} is not installed", missing(name) or f"pip install {name}")
+            yield Finding("bad", missing(name) or f"{name} is not installed")
     yield from _gpus(experiment)
     if token := os.environ.get(_TOKEN):
         try:

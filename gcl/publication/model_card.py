@@ -191,7 +191,9 @@ def _use(member: TrainedMember, repo: str | None) -> str:
     picture = '{"type": "image", "image": Image.open("photo.png")}'
     said = [_message("system", _text(file.system))] if file.system else []
     said.append(_message("user", f"{picture}, {_text(question)}"))
-    return f"""```python
+    return f"""It needs transformers, torchvision and Pillow:
+
+```python
 from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor
 model, processor = (kind.from_pretrained("{name}") for kind in (AutoModelForImageTextToText, AutoProcessor))
