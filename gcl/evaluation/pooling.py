@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gcl.evaluation.trained_members import Reading
+from gcl.evaluation.trained_members import ReadExchange
 from gcl.objective.gsl import SemanticHead
 from gcl.training.member import Member
 
@@ -39,7 +39,7 @@ def pooling_weights(head: SemanticHead, hidden_TD: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def pooling(member: Member, reading: Reading) -> Pooling:
+def pooling(member: Member, reading: ReadExchange) -> Pooling:
     """The weights of all tokens of a reading.
 
     Args:
@@ -56,7 +56,7 @@ def pooling(member: Member, reading: Reading) -> Pooling:
     return Pooling(parts, _maps(member, reading, weights_T[shown_T]), words)
 
 
-def _maps(member: Member, reading: Reading, weights_P: Tensor) -> list[Tensor | None]:
+def _maps(member: Member, reading: ReadExchange, weights_P: Tensor) -> list[Tensor | None]:
     """The weights of picture tokens, picture by picture, on their grids."""
     if reading.pictures is None:
         return []

@@ -12,7 +12,7 @@ import torch
 
 from gcl.data.encoding import Encoder
 from gcl.data.scenario import Exchange
-from gcl.evaluation.trained_members import Reading, compared_rows
+from gcl.evaluation.trained_members import ReadExchange, compared_rows
 from gcl.experiment.runs import MemberSpec, ObjectiveSpec
 from gcl.objective import products
 from gcl.training.alignment import Alignment
@@ -37,7 +37,7 @@ class TokenDivergence:
 @torch.no_grad()
 def token_divergences(
     members: Sequence[Member],
-    readings: Sequence[Reading],
+    readings: Sequence[ReadExchange],
     alignment: Alignment,
     exchange: Exchange,
     objective: ObjectiveSpec,
@@ -63,7 +63,7 @@ def token_divergences(
 
 def row_divergences(
     members: Sequence[Member],
-    readings: Sequence[Reading],
+    readings: Sequence[ReadExchange],
     alignment: Alignment,
     rows: Sequence[Sequence[int]],
     objective: ObjectiveSpec,

@@ -21,7 +21,7 @@ from gcl.training.alignment import Alignment
 from gcl.training.member import Member, answers
 
 
-class Reading(NamedTuple):
+class ReadExchange(NamedTuple):
     """One exchange as a member reads it, the reference answer included.
 
     Attributes:
@@ -69,7 +69,7 @@ def trained_members(run: RunSpec, here: Places, heads: dict[str, SemanticHead] |
 
 
 @torch.no_grad()
-def read(member: Member, exchange: Exchange) -> Reading:
+def read(member: Member, exchange: Exchange) -> ReadExchange:
     """Run a member over one question with its reference answer, as a training pass does."""
     sample = member.encoder.sample(exchange)
     device = member.head.device
@@ -83,7 +83,7 @@ def read(member: Member, exchange: Exchange) -> Reading:
         hook.remove()
     output = MemberOutput(hidden_ND, head_VD, answers(batch), semantic_BE)
     answered = torch.tensor([label == token for label, token in zip(sample.labels, sample.ids, strict=True)])
-    return Reading(torch.tensor(sample.ids), answered, sample.pictures, seen[0] if seen else None, output)
+    return ReadExchange(torch.tensor(sample.ids), answered, sample.pictures, seen[0] if seen else None, output)
 
 
 def compared_rows(alignment: Alignment, encoders: list[Encoder], exchange: Exchange) -> list[list[int]]:

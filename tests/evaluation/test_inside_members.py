@@ -1,4 +1,4 @@
-"""Inside a group: the divergence at each token is a row of the loss, and the pooling is that of the semantic head."""
+"""Inside a group: each token's divergence is a row of the loss, and the weights are those of the semantic head."""
 
 import math
 from dataclasses import replace

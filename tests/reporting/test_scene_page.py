@@ -83,7 +83,7 @@ def test_the_page_has_the_answers_of_the_evaluation_and_names_absent_runs(traine
         assert record["text"] in text, record
     assert "not trained here: snakemake --cores 2" in text and "snei/sft/qwen3-vl-4b/default/seed0.json" in text
     assert 'id="no-heads"' in page, "checkpoints do not keep the heads"
-    assert not re.search(r"""(src|href)=["'](?!#|data:)""", page) and "http" not in re.sub(r"data:[^\"]+", "", page)
+    assert not re.search(r"""(src|href)=["'](?!#|data:)""", page) and "://" not in re.sub(r"data:[^\"]+", "", page)
 
 
 def test_a_scene_can_be_named_and_an_unknown_one_is_refused(trained, show):

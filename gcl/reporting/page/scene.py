@@ -14,7 +14,7 @@ from gcl.errors import ConfigError, DataError
 from gcl.evaluation.generate import predictions
 from gcl.evaluation.pooling import Pooling, pooling
 from gcl.evaluation.token_divergence import TokenDivergence, token_divergences
-from gcl.evaluation.trained_members import Reading, read, trained_members
+from gcl.evaluation.trained_members import ReadExchange, read, trained_members
 from gcl.experiment.asked import evaluation
 from gcl.experiment.methods.base_model import base_run
 from gcl.experiment.methods.fine_tuning import sft_run
@@ -153,7 +153,7 @@ def shown_scene(experiment: Experiment, scene: str, runs: Sequence[RunSpec], res
 
 
 def _poolings(
-    members: Sequence[Member], readings: Sequence[Reading], heads: Mapping[str, SemanticHead]
+    members: Sequence[Member], readings: Sequence[ReadExchange], heads: Mapping[str, SemanticHead]
 ) -> dict[str, Pooling]:
     return {
         m.spec.role: pooling(m, reading) for m, reading in zip(members, readings, strict=True) if m.spec.role in heads
