@@ -24,6 +24,7 @@ ROOMS = ("workflow", "data", "training", "reports")  # the extras of `all`
 # Modules by the extras that serve them besides the base list; the longest name counts. All others live on the base.
 HOMES = {
     "gcl.data.held_out": ("data",),
+    "gcl.deployment": ("deploy", "quantization"),
     "gcl.data.importing": ("data",),
     "gcl.data.similar": ("data",),
     "gcl.data.validation": ("data",),
@@ -34,7 +35,9 @@ HOMES = {
     "gcl.operations.dry_run": ("workflow",),
     "gcl.operations.versioning": ("workflow",),
     "gcl.planning": ("data",),
+    "gcl.operations.watch": ("training",),
     "gcl.reporting": ("reports",),
+    "gcl.serving": ("serve",),
     "gcl.tasks.instructions": ("data",),
     "gcl.tasks.samples": ("training", "data"),
     "gcl.training": ("training",),

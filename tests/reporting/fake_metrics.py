@@ -12,7 +12,7 @@ from turns_case import TURNS
 from gcl.evaluation.bootstrap import group_weights, mean_interval
 from gcl.evaluation.metric_registry import score_names, scores_of
 from gcl.experiment.asked import score_spec
-from gcl.experiment.grid import all_runs, base_run, exchanged_runs, planning_runs
+from gcl.experiment.grid import all_runs, base_run, exchange_planning_runs, exchanged_runs, planning_runs
 from gcl.experiment.load import load_experiment
 from gcl.experiment.places import PLANNING, results_at
 from gcl.experiment.runs import RunSpec
@@ -40,6 +40,7 @@ def experiment_with(
         "seeds": {"value": list(seeds), "assumed": "test"},
         "planning": {"seeds": {"value": [0], "assumed": "test"}},
         "controls": {"best": {"value": best, "assumed": "test"}},
+        "exchange": {"scenes": {"best": {"value": {"SFT": 1.0, "exchange": 1.0}, "assumed": "test"}}},
     }
     return load_experiment(config, ROOT, [Document("test", changes)])
 
@@ -165,7 +166,8 @@ def fake_planning(
     Args:
         success: of the k-th state of a task; everything else is 1 for plans, and readings are right where k is 0.
     """
-    return {run.id: _fake_planning(experiment, run, success) for run in planning_runs(experiment)}
+    exchanged = [run for runs in exchange_planning_runs(experiment).values() for run in runs]
+    return {run.id: _fake_planning(experiment, run, success) for run in (*planning_runs(experiment), *exchanged)}
 
 
 def _fake_planning(

@@ -42,6 +42,9 @@ def shrink_experiment(config: dict) -> None:
     config["planning"]["models"]["value"] = [PAIR["guide"]]
     arms = {"SFT": f"sft/{PAIR['learner']}/default", "full": f"gcl/{PAIR['learner']}+{PAIR['guide']}/full"}
     config["controls"]["arms"]["value"] = [{"name": name, "run": run} for name, run in arms.items()]
+    config["exchange"]["states"]["arms"]["value"] = [
+        {"name": variant, "run": f"exchange/{PAIR['guide']}+{PAIR['guide']}/{variant}"} for variant in ("full", "both")
+    ]
     points = {"gsl_weight": [0.5], "drl_weight": [0.4], "lr_ratio": [2.0], "tau": [2.0]}
     for sweep in config["sweeps"].values():
         sweep["pair"]["value"], sweep["values"]["value"] = PAIR, points[sweep["vary"]]
@@ -52,6 +55,7 @@ def shrink_models(scale: dict) -> None:
     scale["models"] = {name: scale["models"][name] for name in PAIR.values()}
     scale["controls"]["best"]["value"] = {}  # it names arms that are no more
     scale["scaling"]["dataset"]["value"] = None
+    scale["families"]["groups"]["value"] = []
     scale["seeds"]["value"] = [0]
     scale["training"]["epochs"] = {"value": 1, "assumed": "test"}
     scale["evaluation"]["max_new_tokens"]["value"] = 8

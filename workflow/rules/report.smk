@@ -230,7 +230,8 @@ rule rates:
 rule exchange:
     """Members that learn from each other's own answers, on scenes and on planning tasks."""
     input:
-        [PLAN.table(name) for name in PLAN.tables if name in ("exchange", "exchange_planning")],
+        PLAN.table("exchange"),
+        PLAN.table("exchange_planning"),
 
 
 rule exchange_rates:

@@ -77,13 +77,13 @@ def exchange_table(experiment: Experiment, metrics: Metrics, results: Path) -> R
     return _compared(experiment, "exchange", controls, metrics, runs, {}, [*_AGAINST_SFT, *COST_COLUMNS], costs)
 
 
-def rates_table(experiment: Experiment, name: str, metrics: Metrics) -> ResultTable:
+def rates_table(experiment: Experiment, table: str, metrics: Metrics) -> ResultTable:
     """One row per arm and rate, one seed: table `rates`, or `exchange_rates`.
 
     `choice` is `best` for the arm's largest ranking score, of equal ones at the smaller rate. It is `taken` for the rate in
     the configuration.
     """
-    controls, where, shown = RATES[name](experiment)
+    controls, where, shown = RATES[table](experiment)
     taken, others, tried = controls.best.value, [], rate_runs(experiment, controls)
     dataset = str(controls.tuning.value)
     first, spelled = ranking(experiment, dataset)
@@ -106,11 +106,11 @@ def rates_table(experiment: Experiment, name: str, metrics: Metrics) -> ResultTa
     ]
     choice = ResultColumn(name="choice", header="Choice", kind="text")
     columns = [*identity("dataset", "arm"), _RATE, score_column(first, spelled), choice]
-    return arms_table(experiment, name, columns, arms, metrics, notes)
+    return arms_table(experiment, table, columns, arms, metrics, notes)
 
 
 def _base_arms(
-    experiment: Experiment, metrics: Metrics, dataset: str, runs: Iterable[RunSpec], names: Sequence[str], **words: str
+    experiment: Experiment, metrics: Metrics, dataset: str, runs: Iterable[RunSpec], names: Sequence[str], **words: Cell
 ) -> dict[Hashable, ArmRow]:
     """Rows of the models that arms are reported by, before any training, compared with nothing; `words` are more cells."""
     arms: dict[Hashable, ArmRow] = {}
@@ -145,7 +145,8 @@ def _compared(
     dataset = controls.dataset.value
     names, kept = scores_of(experiment, dataset), held_out_columns(experiment)
     scored = [*names, *(column.name for column in kept)]
-    arms = _base_arms(experiment, metrics, dataset, [own[0] for own in runs.values()], scored)
+    costless = {column.name: None for column in COST_COLUMNS} if costs else {}
+    arms = _base_arms(experiment, metrics, dataset, [own[0] for own in runs.values()], scored, **costless)
     arms |= {
         arm: ArmRow(
             {"dataset": dataset, "arm": arm, "lr_ratio": _ratio(experiment, own[0])} | (costs or {}).get(arm, {}),
