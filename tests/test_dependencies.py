@@ -1,4 +1,4 @@
-"""The lists of dependencies: each library that gcl imports is in the list that serves the importing module, and in no other.
+"""The lists of dependencies: each library that gcl imports is in the list of its module, and in no other.
 
 `pip install gcl` gives the base list. Extras serve rooms, or single modules.
 """
@@ -30,12 +30,16 @@ HOMES = {
     "gcl.data.validation": ("data",),
     "gcl.evaluation.bootstrap": ("reports",),
     "gcl.evaluation.scorers": ("reports",),
+    "gcl.evaluation.pooling": ("training",),
+    "gcl.evaluation.token_divergence": ("training",),
+    "gcl.evaluation.trained_members": ("training",),
     "gcl.models.adapters": ("training",),
     "gcl.models.quantized": ("quantization",),
     "gcl.operations.dry_run": ("workflow",),
     "gcl.operations.versioning": ("workflow",),
     "gcl.planning": ("data",),
     "gcl.operations.watch": ("training",),
+    "gcl.publication": ("reports",),
     "gcl.reporting": ("reports",),
     "gcl.serving": ("serve",),
     "gcl.tasks.instructions": ("data",),
@@ -43,8 +47,9 @@ HOMES = {
     "gcl.training": ("training",),
     "gcl.training.lease": (),
 }
-# Libraries that a setting or a file asks for, and their extras. vLLM is in none: pip cannot resolve it beside the others.
-ASKED_FOR = {"bitsandbytes": "quantization", "av": "video", "vllm": None}
+# Libraries that a setting or a file asks for, and their extras. vLLM is in none: pip cannot resolve it beside the others. Nor
+# is pynvml, which tells the energy of GPUs where it is installed.
+ASKED_FOR = {"bitsandbytes": "quantization", "av": "video", "vllm": None, "pynvml": None}
 # Never imported by name: programs, plugins, parts that other libraries import.
 NOT_IMPORTED = {"snakemake-executor-plugin-slurm", "tensorboard"}
 RENAMED = {"PIL": "pillow", "yaml": "pyyaml", "ruamel": "ruamel-yaml"}  # modules by their distributions

@@ -1,6 +1,6 @@
 """Groups of several families, and their exchange, by two processes: ZeRO-3 makes the updates of one, stopped or not.
 
-One start of torchrun trains all groups up to a stop, and each once without one; a second start continues the stopped ones.
+One start of torchrun trains all groups, with a stop and without. A second start continues the stopped ones.
 """
 
 import pytest
