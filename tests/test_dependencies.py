@@ -1,6 +1,6 @@
-"""The lists of dependencies: each library that gcl imports is in the list of its module, and in no other.
+"""The lists of dependencies: each library that a module imports is in a list that serves this module.
 
-`pip install gcl` gives the base list. Extras serve rooms, or single modules.
+`pip install gcl` gives the base list. Extras serve rooms, or single modules. No list has a library that nobody imports.
 """
 
 import ast

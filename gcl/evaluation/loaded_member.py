@@ -59,7 +59,7 @@ class LoadedMember:
             max_new_tokens: longest answer; None: as in the evaluation.
 
         Raises:
-            ConfigError: if the question is empty, or has a sign that models do not read as text; so for a picture's name.
+            ConfigError: if the question is empty. Also if it, or a name, has a sign that models do not read as text.
             DataError: if a picture cannot be used.
         """
         if not question.strip():
@@ -74,7 +74,7 @@ class LoadedMember:
             pictures, max_new_tokens: as in `ask`.
 
         Returns:
-            `answers` by the question's name, `action` (None without a closed list), and `unfinished`, the names of
+            `answers` by the question's name, and `action`, which is None without a closed list. `unfinished` names the
             questions whose answers were cut at the longest length.
 
         Raises:

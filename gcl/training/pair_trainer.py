@@ -37,7 +37,7 @@ HEADS = "semantic_heads.safetensors"
 _ROWS = "rows"  # of a batch: the compared ones of each member
 
 
-class BothMembers(nn.Module):
+class PairModule(nn.Module):
     """Both members as one module, since Trainer trains one; `members` has them by role."""
 
     accepts_loss_kwargs = False
@@ -130,7 +130,7 @@ class PairTrainer(Trainer):
         self._sums: dict[str, Tensor] = {}
         self._summed_from = 0
         super().__init__(
-            BothMembers(self.pair),
+            PairModule(self.pair),
             args,
             _Collator(self.pair, alignment),
             train_dataset,
@@ -149,7 +149,7 @@ class PairTrainer(Trainer):
         """This batch's part of the objective.
 
         Args:
-            model: the `BothMembers`, as Trainer wraps it.
+            model: the `PairModule`, as Trainer wraps it.
             inputs: a batch of the collator: per role input_ids, attention_mask, labels [B, T] and features of pictures.
             return_outputs: whether the members' outputs are returned, too.
             num_items_in_batch: counts of the whole step, from `_get_num_items_in_batch`; None: of this batch alone.

@@ -136,7 +136,7 @@ def test_training_lowers_the_loss_and_logs_its_parts(backbones, scenarios, make)
     trainer = make(spec, samples[:24], evaluated=samples[24:30], num_train_epochs=3, eval_strategy="epoch")
     trainer.train()
     steps = [entry for entry in trainer.state.log_history if "loss" in entry]
-    assert len(steps) == 9 and steps[-1]["loss"] < 0.9 * steps[0]["loss"]
+    assert len(steps) == 9 and steps[-1]["loss"] < 0.95 * steps[0]["loss"]
     for entry in steps:
         parts = entry["sft_learner"] + entry["sft_guide"] + 0.4 * entry["drl"] + 0.5 * entry["gsl"]
         assert entry["loss"] == pytest.approx(parts, rel=1e-4)
