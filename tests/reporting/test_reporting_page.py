@@ -3,14 +3,16 @@
 import re
 from html.parser import HTMLParser
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 from fake_metrics import experiment_with
 from page_case import HOSTILE, RESULTS, built, finished, finished_with_costs, tables
 
 from gcl.errors import DataError
-from gcl.files import write_json
-from gcl.reporting.page.page import page
+from gcl.experiment.places import results_at
+from gcl.files import write_json, write_text
+from gcl.reporting.page.page import page, scene_pages
 from gcl.reporting.page.page_tables import MarkCount, count_marks, page_table
 from gcl.reporting.page.summary import _against_control, _controls
 from gcl.reporting.tables.markup import cell_text, shown_columns
@@ -114,10 +116,18 @@ def test_nothing_asks_a_network_or_another_file(whole):
 
 def test_words_of_models_stay_words(whole):
     reader = Reader(whole)
-    assert len(reader.all("script")) == 1
+    assert len(reader.all("script")) == 2
     assert HOSTILE not in whole and HOSTILE in reader.texts
     assert any(HOSTILE in image["alt"] for image in reader.all("img"))
     assert "A &lt;fast&gt; CPU" in whole
+
+
+def test_the_gallery_leads_to_a_scenes_own_page_or_says_how_to_make_it(whole, tmp_path):
+    assert "<code>gcl show --dataset snei --scene s" in whole
+    chosen = {"snei": [SimpleNamespace(dataset="snei", id=id) for id in ("a/b c", "d")]}
+    write_text(results_at("miniature", tmp_path).scene("snei", "a/b c"), "")
+    found = scene_pages(chosen, tmp_path, "miniature")
+    assert found == {("snei", "a/b c"): "scenes/snei/a%252Fb%2520c.html", ("snei", "d"): ""}
 
 
 def test_headings_do_not_skip_a_level_and_tables_have_captions_and_scopes(whole):

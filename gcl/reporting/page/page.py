@@ -80,7 +80,7 @@ def page(experiment: Experiment, results: Path) -> str:
         chosen=chosen,
         gallery_runs={dataset: [run.id for run in plan.gallery_runs(dataset)] for dataset in chosen},
         outcomes=_outcomes(chosen),
-        scene_pages=_scene_pages(chosen, results, scale),
+        scene_pages=scene_pages(chosen, results, scale),
         settings=[(name, json.dumps(value, ensure_ascii=False), *rest) for name, value, *rest in settings(experiment)],
         origins=ORIGINS,
         costs=_costs(results, scale),
@@ -145,7 +145,7 @@ def _outcomes(chosen: Mapping[str, Iterable[GalleryScene]]) -> list[str]:
     return [outcome for outcome in known if any(outcome in (scene.outcome, scene.correct) for scene in scenes)]
 
 
-def _scene_pages(chosen: Mapping[str, Iterable[GalleryScene]], results: Path, scale: str) -> dict[tuple[str, str], str]:
+def scene_pages(chosen: Mapping[str, Iterable[GalleryScene]], results: Path, scale: str) -> dict[tuple[str, str], str]:
     """By data set and scene, the address of its own page, seen from results/<scale>/; "" where `gcl show` made none."""
     here = results_at(scale, results)
     pages = {
