@@ -1,15 +1,15 @@
 """Write a member in a format: `deploy(found, "openvino", folder)`.
 
-The folder gets the model in that format, all that is needed to ask it (tokenizer, processor, gcl.json), and a manifest. It
-gets its name when all of this is there.
+The folder gets the model in that format, and all that is needed to ask it: tokenizer, processor, gcl.json. A manifest comes
+last. Then the folder gets its name.
 """
 
 from pathlib import Path
 
 import torch
 
+from gcl.deployment.deployment_manifest import MANIFEST_FILE, Manifest, files_of, read_manifest, write_manifest
 from gcl.deployment.format import FORMATS
-from gcl.deployment.manifest import MANIFEST_FILE, Manifest, files_of, read_manifest, write_manifest
 from gcl.errors import CheckpointError, DataError
 from gcl.evaluation.asked_member import Found
 from gcl.experiment.provenance import weights_sha256

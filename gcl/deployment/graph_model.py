@@ -1,7 +1,7 @@
 """A model whose two graphs a runtime computes: `GraphModel(config, graphs)` has `generate`, as models of transformers do.
 
-It does all that is left outside of the graphs (gcl/deployment/graphs.py): positions, masks, the places of pictures among the
-tokens, and the greedy choice. So gcl.evaluation.generate asks it like any other member.
+It does all that is left outside of the graphs (gcl/deployment/graphs.py). That is positions, masks, the places of pictures
+among the tokens, and the greedy choice. So gcl.evaluation.generate asks it like any other member.
 """
 
 from typing import Any, Protocol

@@ -4,8 +4,8 @@ Runtimes take no lists of picture sizes, no caches, and no loops over pictures. 
 is computed before, by `pieces`, and comes in as tensors. Both families of the paper fit: DeepStack of Qwen3-VL, and windows
 of Qwen2.5-VL. The layers and their weights are those of transformers.
 
-Sizes: P patches, N picture tokens, S sets of picture features (1, and 1 more for each level of DeepStack), D the hidden
-width, B prompts, Q new tokens, T tokens with those before.
+Sizes: P patches, N picture tokens, S sets of picture features, D the hidden width. There is one set, and one more for each
+level of DeepStack. B prompts have Q new tokens, and T with those before.
 """
 
 from collections.abc import Sequence
@@ -104,7 +104,7 @@ class VisionGraph(nn.Module):
 
 
 class LanguageGraph(nn.Module):
-    """Tokens and features of pictures to the logits of the next token, with the keys and values for the tokens after."""
+    """Tokens and features of pictures to the logits of the next token. Keys and values go out for the tokens after."""
 
     def __init__(self, model: PreTrainedModel) -> None:
         super().__init__()

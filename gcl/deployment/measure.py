@@ -19,7 +19,7 @@ from PIL import Image
 from scipy import stats
 from tqdm import tqdm
 
-from gcl.deployment.manifest import Manifest, read_manifest
+from gcl.deployment.deployment_manifest import Manifest, read_manifest
 from gcl.deployment.measured_process import MEASURES, measured
 from gcl.errors import CheckpointError
 from gcl.experiment.provenance import hardware

@@ -15,8 +15,8 @@ from transformers import StoppingCriteria, StoppingCriteriaList
 from gcl.data.decoding import greedy
 from gcl.data.encoding import Encoder, collate
 from gcl.data.scenario import Exchange, Picture, Scenario, Turn
+from gcl.deployment.deployed_member import Deployed, load_deployed
 from gcl.deployment.energy import Meter
-from gcl.deployment.load import Deployed, load_deployed
 from gcl.evaluation.generate import after
 
 # Of a scene, or of the process. Names end with their units.
@@ -33,8 +33,8 @@ def measured(folder: Path, pictures: list[Path], threads: int) -> dict[str, floa
 
     Returns:
         By the names of `MEASURES`. None: the machine does not tell, or no question of the member is about an action.
-        `memory_mib` is the largest memory of the process, libraries included, `growth_mib` how much came after their import;
-        on a GPU both are the memory that torch allocated there.
+        `memory_mib` is the largest memory of the process, libraries included. `growth_mib` came after their import. On a GPU
+        both are the memory that torch allocated there.
     """
     torch.set_num_threads(threads)
     libraries, begin = _memory(), perf_counter()

@@ -15,8 +15,8 @@ from tqdm import tqdm
 from gcl.data.encoding import chunks
 from gcl.data.scenario import Query
 from gcl.data.spread import spread
-from gcl.deployment.load import Deployed, load_deployed
-from gcl.deployment.manifest import read_manifest
+from gcl.deployment.deployed_member import Deployed, load_deployed
+from gcl.deployment.deployment_manifest import read_manifest
 from gcl.errors import ConfigError, DataError
 from gcl.evaluation.asked_member import Found, base_member, find_member
 from gcl.evaluation.generate import Answer, answers

@@ -7,9 +7,9 @@ import pytest
 from deployment_case import QUESTIONS, make_member
 
 from gcl.deployment.deploy import deploy
+from gcl.deployment.deployed_member import load_deployed
+from gcl.deployment.deployment_manifest import MANIFEST_FILE, read_manifest
 from gcl.deployment.format import FORMATS
-from gcl.deployment.load import load_deployed
-from gcl.deployment.manifest import MANIFEST_FILE, read_manifest
 from gcl.errors import CheckpointError, ConfigError, DataError
 from gcl.evaluation.asked_member import find_member
 from gcl.evaluation.predict import predict

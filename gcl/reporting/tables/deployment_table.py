@@ -85,8 +85,8 @@ def _notes(found: DeploymentResults) -> list[str]:
         f"scene(s) after one that warms up, pictures of {settings['width']} x {settings['height']}, one question at a time, "
         f"{settings['threads']} thread(s). First token and action: from the picture's file to the first token and to the "
         "whole answer about the action.",
-        "Peak memory has Python and its libraries in it. The model's part came after their import. It includes a runtime's own "
-        "library.",
-        f"Energy: of processors and GPUs for the action and all turns of a scene; {NOT_TOLD} where counters are not readable.",
+        "Peak memory has Python and its libraries in it. The model's part came after their import. It includes a runtime's "
+        "own library.",
+        f"Energy: of processors and GPUs for the action and all turns of a scene; {NOT_TOLD} where counters are hidden.",
         f"Measured on: {machine['cpu']}, {machine['cores']} cores, {gpus}.",
     ]

@@ -1,7 +1,7 @@
 """Load a deployed folder and ask it: `load_deployed(folder).ask([picture], ["action"])`.
 
-Whatever the format is, `model` and `encoder` go with gcl.evaluation.generate.answers, and `model.generate` is that of
-transformers as far as it is used here.
+In every format, `model` and `encoder` go with gcl.evaluation.generate.answers. `model.generate` is that of transformers, as
+far as it is used here.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from gcl.data.encoding import Encoder
+from gcl.deployment.deployment_manifest import Manifest, read_manifest
 from gcl.deployment.format import FORMATS
-from gcl.deployment.manifest import Manifest, read_manifest
 from gcl.errors import CheckpointError
 from gcl.evaluation.predict import Prediction, chosen_questions, predicted
 from gcl.experiment.weights import Weights
