@@ -44,11 +44,12 @@ HOMES = {
     "gcl.serving": ("serve",),
     "gcl.tasks.instructions": ("data",),
     "gcl.tasks.samples": ("training", "data"),
+    "gcl.tasks.semantic_heads": ("training",),
     "gcl.training": ("training",),
     "gcl.training.lease": (),
 }
-# Libraries that a setting or a file asks for, and their extras. vLLM is in none: pip cannot resolve it beside the others. Nor
-# is pynvml, which tells the energy of GPUs where it is installed.
+# Libraries that a setting or a file asks for, and their extras. vLLM is in none: pip cannot resolve it beside the others.
+# Neither is pynvml, which tells the energy of GPUs where it is installed.
 ASKED_FOR = {"bitsandbytes": "quantization", "av": "video", "vllm": None, "pynvml": None}
 # Never imported by name: programs, plugins, parts that other libraries import.
 NOT_IMPORTED = {"snakemake-executor-plugin-slurm", "tensorboard"}

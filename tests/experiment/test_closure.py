@@ -16,8 +16,8 @@ from gcl.cli.reference import verbs as all_verbs
 from gcl.experiment import closure
 from gcl.experiment.closure import (
     EXCLUDED,
-    FOUND,
     FEEDS,
+    FOUND,
     ONLY,
     SCENES,
     STEPS,
