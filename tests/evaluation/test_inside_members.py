@@ -1,4 +1,4 @@
-"""Inside a group: each token's divergence is a row of the loss, and the weights are those of the semantic head."""
+"""Inside a group: a token's divergence is a row of the loss. The weights are the semantic head's."""
 
 import math
 from dataclasses import replace

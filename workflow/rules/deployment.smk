@@ -1,6 +1,10 @@
 """Members for robots: in several formats, with their answers, times, memory and energy."""
 
-from gcl.workflow.deployment_plan import DEPLOYMENT_FIGURE, DEPLOYMENT_TABLE, DeploymentPlan
+from gcl.workflow.deployment_plan import (
+    DEPLOYMENT_FIGURE,
+    DEPLOYMENT_TABLE,
+    DeploymentPlan,
+)
 
 DEPLOYMENT = DeploymentPlan(PLAN.experiment)
 
