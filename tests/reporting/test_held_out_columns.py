@@ -14,7 +14,7 @@ from gcl.reporting.tables.paper_tables import component_table
 from gcl.reporting.tables.result_table import Difference
 
 MINIATURE = experiment_with(seeds=(0, 1))
-ACCURACY = {"base": 0.9, "sft": 0.5, "gcl": 0.7}
+ACCURACY = {"base": 0.9, "sft": 0.5, "gcl": 0.7, "exchange": 0.6}
 COLUMNS = ("held_out_accuracy", "held_out_cross_entropy")
 
 

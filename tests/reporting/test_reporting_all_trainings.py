@@ -8,7 +8,7 @@ from fake_metrics import experiment_with, fake_planning, write_metrics
 
 from gcl.cli.main import main
 from gcl.experiment.closure import run_code
-from gcl.experiment.grid import all_runs, planning_runs
+from gcl.experiment.grid import all_runs, exchange_planning_runs, planning_runs
 from gcl.experiment.load import load_experiment
 from gcl.experiment.methods.registry import find_run
 from gcl.experiment.places import PLANNING
@@ -66,7 +66,9 @@ def test_memory_is_planned_of_every_training(monkeypatch, capsys, scale, paper, 
     for run in trainings(paper if scale == "paper" else experiment):
         text = said(capsys, "plan", "--memory", run, "--scale", scale)
         assert text.startswith(f"{run}: estimated GiB on each GPU")
-        assert ("answers are drawn between passes" in text) == ("/mgsd/" in run)
+        assert ("answers are drawn between passes" in text) == any(
+            f"/{method}/" in run for method in ("mgsd", "exchange")
+        )
 
 
 def test_disk_counts_them_everywhere(capsys, paper, tmp_path):
@@ -133,7 +135,8 @@ def test_the_page_counts_them_among_runs_with_metrics(tmp_path):
     write_metrics(tmp_path, fake_planning(experiment))
     found = dict(facts(experiment, tmp_path, metrics_there(experiment, tmp_path)))
     assert found["runs with metrics"] == f"{len(trainings(experiment))} of {len(all_runs(experiment))}"
-    scored, bases = len(planning_runs(experiment)), len(experiment.planning.models.value)
+    exchanged = [run for runs in exchange_planning_runs(experiment).values() for run in runs]
+    scored, bases = len(planning_runs(experiment)) + len(exchanged), len(experiment.planning.models.value)
     assert found["code of training"] == f"as here in 0 of {scored - bases} runs"
     assert found["code of evaluation"] == f"as here in 0 of {scored} runs"
     metrics = fake_planning(experiment)

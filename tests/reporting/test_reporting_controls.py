@@ -16,6 +16,10 @@ EXPERIMENT = experiment_with()
 SCORES = {"default": 0.5, "ratio2": 0.65, "full": 0.66, "detached": 0.65}
 
 
+def rates(experiment, metrics):
+    return rates_table(experiment, "rates", metrics)
+
+
 def score(run, role):
     return SCORES.get(run.variant, 0.55)
 
@@ -43,7 +47,7 @@ def test_sft_itself_has_no_gain_at_its_own_rate(table):
     assert longer["lr_ratio"] == 1.0 and longer["gain_rate"] == pytest.approx(0.05)
 
 
-@pytest.mark.parametrize("build_table", [controls_table, best_controls_table, rates_table])
+@pytest.mark.parametrize("build_table", [controls_table, best_controls_table, rates])
 def test_the_untrained_model_comes_first_and_is_compared_with_nothing(build_table):
     found = frame(build_table(EXPERIMENT, typed(fake_metrics(EXPERIMENT, score))))
     assert found["arm"].tolist().count("base model") == 1
@@ -69,7 +73,7 @@ def by_rate(run, role):
 
 
 def test_rates_are_chosen_on_data_of_their_own_and_a_stale_choice_is_named():
-    found = frame(rates_table(EXPERIMENT, typed(fake_metrics(EXPERIMENT, by_rate))))
+    found = frame(rates_table(EXPERIMENT, "rates", typed(fake_metrics(EXPERIMENT, by_rate))))
     assert set(found["dataset"]) == {"tuning"} and found["runs"].str.startswith("tuning/").all()
     choices = {(row.arm, row.lr_ratio): row.choice for row in found.itertuples()}
     assert choices["SFT", 1.0] == "best" and choices["SFT", 0.5] == "taken" and choices["SFT", 2.0] == "–"

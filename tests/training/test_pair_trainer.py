@@ -58,7 +58,7 @@ def test_losses_and_gradients_are_those_of_gcl_train(unlike, scenarios, make, fa
         member.backbone.double()
     alignment = trainer.data_collator._alignment
     (step,) = References(samples).steps(engine, spec, [range(8)], done=0, alignment=alignment, workers=0)
-    theirs = accumulate(engine, step, range(8), spec, alignment, True, None)
+    theirs = accumulate(engine, step, spec, alignment, None)
     expected = {name: p.grad.clone() for name, p in trainer.model.named_parameters()}
     trainer.model.zero_grad()
 

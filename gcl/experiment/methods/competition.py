@@ -70,7 +70,7 @@ def rates(experiment: Experiment, ago: bool, changes: Changes, members: int, uni
 
 
 def taus(experiment: Experiment, ref: RunId, ago: bool, changes: Changes) -> list[float]:
-    """Temperatures of the members; further guides have the first one's, and planning tasks those of any data set."""
+    """Temperatures of the members; further guides have the first one's, and planning tasks those of a data set that has the group."""
     if changes.taus is not None:
         if len(ref.models) > 2:
             raise ConfigError(
@@ -82,6 +82,8 @@ def taus(experiment: Experiment, ref: RunId, ago: bool, changes: Changes) -> lis
     scenes = [ref.dataset] if ref.dataset in experiment.datasets else list(experiment.groups)
     known = [find_group(experiment, dataset, ref.models[:2]) for dataset in scenes]
     group = next((one for one in [*known, _family_group(experiment, ref.models)] if one), None)
+    if group is None and ref.dataset not in experiment.datasets:
+        return [experiment.objective.symmetric_tau.value] * len(ref.models)
     if group is None:
         dataset = _like(experiment, scenes[0])
         listed = ", ".join(f"{g.learner}+{g.guide}" for g in _groups(experiment, dataset)) or "there is none yet"
