@@ -70,7 +70,7 @@ def rates(experiment: Experiment, ago: bool, changes: Changes, members: int, uni
 
 
 def taus(experiment: Experiment, ref: RunId, ago: bool, changes: Changes) -> list[float]:
-    """Temperatures of the members; further guides have the first one's, and planning tasks those of a data set that has the group."""
+    """Temperatures of the members; further guides have the first one's. Planning tasks have those of the same group on scenes."""
     if changes.taus is not None:
         if len(ref.models) > 2:
             raise ConfigError(
