@@ -70,7 +70,7 @@ def rates(experiment: Experiment, ago: bool, changes: Changes, members: int, uni
 
 
 def taus(experiment: Experiment, ref: RunId, ago: bool, changes: Changes) -> list[float]:
-    """Temperatures of the members; further guides have the first one's. Planning tasks have those of the same group on scenes."""
+    """Temperatures of the members; further guides have the first one's. On planning tasks a group has those of scenes."""
     if changes.taus is not None:
         if len(ref.models) > 2:
             raise ConfigError(
