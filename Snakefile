@@ -57,6 +57,8 @@ localrules:
     deployment_table,
     deployment_figure,
     deployment,
+    exchange,
+    exchange_rates,
 
 
 rule all:

@@ -134,9 +134,9 @@ def test_the_page_counts_them_among_runs_with_metrics(tmp_path):
     experiment = experiment_with()
     write_metrics(tmp_path, fake_planning(experiment))
     found = dict(facts(experiment, tmp_path, metrics_there(experiment, tmp_path)))
-    assert found["runs with metrics"] == f"{len(trainings(experiment))} of {len(all_runs(experiment))}"
     exchanged = [run for runs in exchange_planning_runs(experiment).values() for run in runs]
     scored, bases = len(planning_runs(experiment)) + len(exchanged), len(experiment.planning.models.value)
+    assert found["runs with metrics"] == f"{scored - bases} of {len(all_runs(experiment))}"
     assert found["code of training"] == f"as here in 0 of {scored - bases} runs"
     assert found["code of evaluation"] == f"as here in 0 of {scored} runs"
     metrics = fake_planning(experiment)
