@@ -9,7 +9,6 @@ error that names its extra. The package puts it behind Python's own finders, so 
 import re
 import sys
 from collections.abc import Sequence
-from importlib import metadata
 
 
 class GCLError(Exception):
@@ -59,6 +58,8 @@ def missing(library: str) -> str | None:
     Args:
         library: name of the module or of the distribution.
     """
+    from importlib import metadata  # here, since every verb imports this module, and few need it
+
     try:
         listed = metadata.requires("gcl") or []
     except metadata.PackageNotFoundError:  # sources that nobody has installed
