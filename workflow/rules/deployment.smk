@@ -104,7 +104,7 @@ rule deployment_table:
         code=PLAN.code("reporting"),
         experiment=PLAN.resolved,
         settings=DEPLOYMENT.report_json(),
-        stem=str(PLAN.here.table(DEPLOYMENT_TABLE)),
+        stem=lambda w, output: Path(output[0]).with_suffix(""),
     message:
         "Table deployment"
     shell:
@@ -126,7 +126,7 @@ rule deployment_figure:
         code=PLAN.code("reporting"),
         experiment=PLAN.resolved,
         settings=DEPLOYMENT.report_json(),
-        stem=str(PLAN.here.figure(DEPLOYMENT_FIGURE)),
+        stem=lambda w, output: Path(output[0]).with_suffix(""),
     message:
         "Figure tradeoff"
     shell:

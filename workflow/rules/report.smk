@@ -162,7 +162,7 @@ rule paragraph:
     params:
         code=PLAN.code("reporting"),
         experiment=PLAN.resolved,
-        stem=str(PLAN.here.table("paragraph")),
+        stem=lambda w, output: Path(output[0]).with_suffix(""),
     message:
         "The headline in words"
     shell:
