@@ -45,7 +45,8 @@ class MissingLibraries:
             MissingLibrary: if a module of gcl imports the library, and an extra has it.
         """
         frame = sys._getframe(1)
-        while frame and frame.f_globals.get("__name__") == "importlib._bootstrap":
+        # Its name until somebody imports importlib, and after that.
+        while frame and frame.f_globals.get("__name__") in ("_frozen_importlib", "importlib._bootstrap"):
             frame = frame.f_back
         importer = frame.f_globals.get("__name__", "") if frame else ""
         if importer.startswith("gcl.") and (advice := missing(name)):

@@ -55,3 +55,12 @@ def readable(view: Any, inks: Sequence[str], grounds: Sequence[str]) -> bool:
     lights = [light(colour) for colour in colours]
     pairs = [sorted((ink, ground)) for ink in lights[: len(inks)] for ground in lights[len(inks) :]]
     return all((high + 0.05) / (low + 0.05) >= 4.5 for low, high in pairs)
+
+
+def becomes(view, condition: str) -> bool:
+    """Whether a condition holds within five seconds. The pages' policy forbids the evaluation by which Playwright would wait."""
+    for _ in range(50):
+        if view.evaluate(condition):
+            return True
+        view.wait_for_timeout(100)
+    return False

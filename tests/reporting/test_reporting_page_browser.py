@@ -4,7 +4,7 @@ Screenshots are in the test's folder, or in $GCL_ARTIFACTS.
 """
 
 import pytest
-from browser_case import SECONDS, find_chromium, keep, readable
+from browser_case import SECONDS, becomes, find_chromium, keep, readable
 from fake_metrics import experiment_with
 from page_case import RESULTS, finished_with_costs
 
@@ -168,7 +168,7 @@ def test_the_button_changes_the_colours_and_they_stay(opened, colours, other):
     view.reload()
     assert view.evaluate(ground) == after
     view.emulate_media(media="print")
-    assert button.is_hidden() and view.evaluate(ground) == "rgb(255, 255, 255)"
+    assert button.is_hidden() and becomes(view, f"{ground} === 'rgb(255, 255, 255)'")
 
 
 @pytest.mark.parametrize("width, beside", [(1024, False), (1400, True), (1920, True)])
@@ -213,4 +213,4 @@ def test_everything_can_be_reached_and_is_seen_with_the_keyboard_alone(opened, w
                    window.wide.focus(); }"""
     )
     view.keyboard.press("ArrowRight")
-    view.wait_for_function("window.wide.scrollLeft > 0")
+    assert becomes(view, "window.wide.scrollLeft > 0")
