@@ -58,7 +58,7 @@ def readable(view: Any, inks: Sequence[str], grounds: Sequence[str]) -> bool:
 
 
 def becomes(view, condition: str) -> bool:
-    """Whether a condition holds within five seconds. The pages' policy forbids the evaluation by which Playwright would wait."""
+    """Whether a condition holds within five seconds. The pages' policy forbids Playwright's own way to wait for one."""
     for _ in range(50):
         if view.evaluate(condition):
             return True
