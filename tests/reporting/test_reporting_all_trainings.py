@@ -64,6 +64,8 @@ def test_memory_is_planned_of_every_training(monkeypatch, capsys, scale, paper, 
         monkeypatch.setattr(sizes, "_read_config", read_config)
     monkeypatch.setattr("gcl.operations.memory.ALTERNATIVES", [])  # those of every run take a while
     for run in trainings(paper if scale == "paper" else experiment):
+        if not run.endswith("/seed0"):  # another seed needs as much
+            continue
         text = said(capsys, "plan", "--memory", run, "--scale", scale)
         assert text.startswith(f"{run}: estimated GiB on each GPU")
         assert ("answers are drawn between passes" in text) == any(
