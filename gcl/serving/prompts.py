@@ -14,8 +14,7 @@ from gcl.data.encoding import Encoder, Sample
 from gcl.data.images import PictureError
 from gcl.data.scenario import Exchange, Picture, Scenario, Turn
 from gcl.evaluation.asked_member import Found
-from gcl.evaluation.generate import load_member
-from gcl.experiment.weights import Weights
+from gcl.evaluation.predict import load
 from gcl.serving.limits import Limits
 from gcl.serving.messages import Conversation
 from gcl.serving.refusal import Refusal
@@ -42,8 +41,7 @@ def load_served(found: Found) -> Served:
         CheckpointError: if it cannot be loaded.
     """
     file = found.file
-    base = Weights(path=file.base, revision=file.revision)
-    model, encoder = load_member(found.source, base, file.precision, file.pixels, file.system)
+    model, encoder = load(found)
     return Served(f"{file.run}/{file.role}" if file.run else file.model, file, model, encoder)
 
 
