@@ -23,7 +23,7 @@ def __getattr__(name: str) -> Any:
 
         return PairTrainer
     if name == "load_member":
-        from gcl.evaluation.loaded_member import load_member
+        from gcl.deployment.loaded_member import load_member
 
         return load_member
     if name == "read_frame":

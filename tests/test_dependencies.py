@@ -44,7 +44,6 @@ HOMES = {
     "gcl.serving": ("serve",),
     "gcl.tasks.instructions": ("data",),
     "gcl.tasks.samples": ("training", "data"),
-    "gcl.tasks.semantic_heads": ("training",),
     "gcl.training": ("training",),
     "gcl.training.lease": (),
 }

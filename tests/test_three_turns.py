@@ -10,8 +10,7 @@ from conftest import ROOT
 from PIL import Image
 
 from gcl.cli.main import main
-from gcl.evaluation.asked_member import find_member
-from gcl.evaluation.predict import chosen_questions, predict
+from gcl.deployment.loaded_member import load_member
 from gcl.experiment.execution import execution_spec
 from gcl.experiment.load import load_experiment
 from gcl.experiment.places import places, results_at
@@ -152,8 +151,7 @@ def test_three_turns_work_as_five_do(project, capsys):
     assert shown.score == "Next move-F1" and [turn for turn, *_ in shown.turns] == list(TURNS)
     assert set(shown.actions) == {"ground truth", "SFT", "GCL"} and shown.correct is not None
 
-    found = find_member(f"results/miniature/checkpoints/{sft.id}/solo")
-    questions = chosen_questions(found.file, None, None)
-    (said,) = predict(found, [[("download/images/0.png", None)]], questions, batch_size=1, max_new_tokens=4)
+    member = load_member(f"results/miniature/checkpoints/{sft.id}/solo")
+    said = member.ask_all("download/images/0.png", max_new_tokens=4)
     assert list(said.answers) == list(TURNS) and said.action is not None
     assert f"[{said.action}]" in next(line for line in str(said).splitlines() if line.strip().startswith("next_move"))

@@ -9,14 +9,13 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from gcl.cli.arguments import Changes, File, Results, Scale, Scratch, known_data, opened
+from gcl.cli.arguments import File, Results, Scale, Scratch, known_data, opened
 
 
 def show(
     *, scene: str | None = None, dataset: str | None = None,
-    runs: Annotated[tuple[str, ...], Parameter(consume_multiple=(1, None))] = (), train_again: bool = False,
+    runs: Annotated[tuple[str, ...], Parameter(consume_multiple=(1, None))] = (),
     to: Path | None = None, file: File = None, scale: Scale = None, results: Results = Path("results"),
-    scratch: Scratch = Path("scratch"), changes: Changes = (),
 ) -> None:  # fmt: skip
     """Show one test scene through the pipeline, on a page of one file.
 
@@ -32,7 +31,6 @@ def show(
         scene: Id of a test scene; data/<scale>/manifests/<dataset>/test.tsv lists them.
         dataset: Of the scene. By default the first of config.yaml, or that of the runs.
         runs: Ids of runs whose members answer. The first group among them is looked into. By default the headline's.
-        train_again: First make the group's training again, for the heads of GSL, which checkpoints do not keep.
         to: Page to write. By default results/<scale>/scenes/<dataset>/<scene>.html, to which the page of all results links.
     """
     from gcl.errors import ConfigError
@@ -45,7 +43,6 @@ def show(
         if found and found[0].dataset != dataset:
             raise ConfigError(f"--dataset {dataset}: the runs are of {found[0].dataset}; leave out one of the two")
 
-    from gcl.experiment.execution import changed, execution_spec
     from gcl.experiment.places import places
     from gcl.files import write_text
     from gcl.reporting.page.scene import group_of, headline_runs, scene_id, shown_scene
@@ -56,11 +53,6 @@ def show(
     chosen = scene_id(experiment, group.dataset, scene)
     if scene is None:
         print(f"scene {chosen}, the first of the test split; --scene ID shows another", file=sys.stderr)
-    if train_again:
-        from gcl.tasks.semantic_heads import train_again as make_again
-
-        execution = changed(execution_spec(experiment.execution), changes)
-        make_again(experiment, group, execution, results, scratch / "semantic_heads")
     to = to or places(experiment, results).scene(group.dataset, chosen)
     write_text(to, scene_page(experiment, shown_scene(experiment, chosen, found, results)))
     print(to)

@@ -131,7 +131,7 @@ def predict(
         gcl predict --checkpoint DIR --picture 'front camera=a.png' --picture 'rear camera=b.png'
 
     Args:
-        checkpoint: A member, `results/<scale>/checkpoints/<run>/<role>`; or a base model: folder or hub id[@commit].
+        checkpoint: A member, `results/<scale>/checkpoints/<run>/<role>`, deployed or not; or a base model: folder or id.
         image: Pictures, each of another moment; - reads paths from standard input, one a line.
         picture: One of several pictures of one moment, [NAME=]PATH, in their order; can be repeated.
         no_image: Ask in words alone.
@@ -141,6 +141,7 @@ def predict(
         batch_size: Moments answered together, then printed. By default as in the evaluation.
         max_new_tokens: Longest answer, in tokens. By default as in the evaluation.
     """
+    from gcl.deployment.loaded_member import load
     from gcl.evaluation import predict
 
     if [bool(image), bool(picture), no_image].count(True) != 1:
@@ -155,8 +156,14 @@ def predict(
         moments, total = predict.moments(image, sys.stdin.buffer), None if STDIN in image else len(image)
     else:
         moments, total = [[predict.named_picture(argument) for argument in picture or ()]], 1
-    answers = predict.predict(found, moments, questions, batch_size=batch_size, max_new_tokens=longest)
-    predict.show(answers, total, as_json=as_json)
+
+    def answers() -> Any:
+        member = load(found)  # when the first is asked for, and `show` has put its bar there
+        yield from predict.predict(
+            member.model, member.encoder, member.file, moments, questions, batch_size=batch_size, max_new_tokens=longest
+        )
+
+    predict.show(answers(), total, as_json=as_json)
 
 
 def found_model(name: str, dataset: str | None, scale: str | None) -> Any:

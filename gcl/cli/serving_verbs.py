@@ -31,7 +31,7 @@ def serve(
         gcl serve DIR --host 0.0.0.0 --port 8080 --api-key "$KEY"
 
     Args:
-        member: A member's folder, that of a run with one member, or a base model: folder or hub id[@commit].
+        member: A member's folder, deployed or not, that of a run with one member, or a base model: folder or id[@commit].
         host: Address to listen on. By default only this machine is let in.
         port: Its port; 0 for any free one.
         api_key: Key that clients must send; also read from the variable GCL_API_KEY.
@@ -58,11 +58,11 @@ def serve(
         from transformers.utils.logging import disable_progress_bar
 
         from gcl.cli.run_verbs import found_model
+        from gcl.deployment.loaded_member import load
         from gcl.serving.chat_api import make_app
-        from gcl.serving.prompts import load_served
 
         disable_progress_bar()  # standard error is the log of requests
-        served = load_served(found_model(member, dataset, scale))
+        served = load(found_model(member, dataset, scale))
         app = make_app(served, limits, api_key, lambda line: print(line, file=sys.stderr, flush=True))
         print(f"{served.name} answers at {url(opened)}/v1", flush=True)
         run(app, opened, timeout)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import torch
 
-from gcl.deployment.deployment_manifest import MANIFEST_FILE, Manifest, files_of, read_manifest, write_manifest
+from gcl.deployment.deployment_manifest import Manifest, files_of, read_manifest, write_manifest
 from gcl.deployment.format import FORMATS
 from gcl.errors import CheckpointError, DataError
-from gcl.evaluation.asked_member import Found
+from gcl.evaluation.asked_member import DEPLOYED, Found
 from gcl.experiment.provenance import weights_sha256
 from gcl.experiment.weights import Weights
 from gcl.files import atomic_folder, write_json
@@ -35,7 +35,7 @@ def deploy(found: Found, format_name: str, folder: Path, *, run: str | None = No
         Whether it was written. False: the same member is there in the same format, made by the same libraries.
 
     Raises:
-        CheckpointError: if the member cannot be loaded, or its family has no such format.
+        CheckpointError: if the member cannot be loaded, is deployed already, or its family has no such format.
         ConfigError: if a library is missing.
         DataError: if the folder exists, and holds something else.
     """
@@ -43,6 +43,9 @@ def deploy(found: Found, format_name: str, folder: Path, *, run: str | None = No
     if file is None:
         raise CheckpointError(f"{found.source}: nothing says how it is asked; name a run, or a trained member's folder")
     source = found.source
+    if source.revision is None and (Path(source.path) / DEPLOYED).is_file():
+        made_from = read_manifest(Path(source.path)).source
+        raise CheckpointError(f"{source.path}: deployed already; name the member that it was made from, {made_from}")
     sha256 = weights_sha256(Path(source.path)) if source.revision is None else None
     planned = Manifest(
         source=str(source), run=file.run or run, role=file.role, model=file.model, weights_sha256=sha256,
@@ -68,7 +71,7 @@ def _is_made(folder: Path, planned: Manifest, replace: bool) -> bool:
     """
     if folder.is_dir() and not any(folder.iterdir()):
         return False  # Snakemake, for one, makes it beforehand
-    if not (folder / MANIFEST_FILE).is_file():
+    if not (folder / DEPLOYED).is_file():
         raise DataError(f"{folder}: holds something that gcl deploy has not written; choose another folder")
     try:
         there = read_manifest(folder)

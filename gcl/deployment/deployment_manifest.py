@@ -9,10 +9,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from gcl.errors import CheckpointError
+from gcl.evaluation.asked_member import DEPLOYED
 from gcl.experiment.types import Strict
 from gcl.files import read_json, sha256_file, sha256_text, write_json
-
-MANIFEST_FILE = "deployment.json"
 
 
 class DeployedFile(Strict):
@@ -62,7 +61,7 @@ class Manifest(Strict):
 
 def files_of(folder: Path) -> dict[str, DeployedFile]:
     """All files of a folder but its manifest, by path relative to it."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST_FILE)
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != DEPLOYED)
     return {
         path.relative_to(folder).as_posix(): DeployedFile(size=path.stat().st_size, sha256=sha256_file(path))
         for path in paths
@@ -71,7 +70,7 @@ def files_of(folder: Path) -> dict[str, DeployedFile]:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write it into the folder."""
-    write_json(folder / MANIFEST_FILE, manifest.model_dump())
+    write_json(folder / DEPLOYED, manifest.model_dump())
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -80,10 +79,10 @@ def read_manifest(folder: Path) -> Manifest:
     Raises:
         CheckpointError: if there is none, it is damaged, or files are missing or of another size.
     """
-    path = folder / MANIFEST_FILE
+    path = folder / DEPLOYED
     if not path.is_file():
         raise CheckpointError(
-            f"{folder}: no {MANIFEST_FILE}; this is no folder of gcl deploy, make one with: gcl deploy RUN --to DIR"
+            f"{folder}: no {DEPLOYED}; this is no folder of gcl deploy, make one with: gcl deploy RUN --to DIR"
         )
     try:
         manifest = Manifest.model_validate(read_json(path))

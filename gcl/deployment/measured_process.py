@@ -15,8 +15,8 @@ from transformers import StoppingCriteria, StoppingCriteriaList
 from gcl.data.decoding import greedy
 from gcl.data.encoding import Encoder, collate
 from gcl.data.scenario import Exchange, Picture, Scenario, Turn
-from gcl.deployment.deployed_member import Deployed, load_deployed
 from gcl.deployment.energy import Meter
+from gcl.deployment.loaded_member import LoadedMember, load_member
 from gcl.evaluation.generate import after
 
 # Of a scene, or of the process. Names end with their units.
@@ -38,7 +38,7 @@ def measured(folder: Path, pictures: list[Path], threads: int) -> dict[str, floa
     """
     torch.set_num_threads(threads)
     libraries, begin = _memory(), perf_counter()
-    member = load_deployed(folder)
+    member = load_member(folder)
     load_s = perf_counter() - begin
     _scene(member, pictures[0])
     meter = Meter()
@@ -65,7 +65,7 @@ class _Clock(StoppingCriteria):
         return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
 
 
-def _scene(member: Deployed, picture: Path) -> dict[str, float | None]:
+def _scene(member: LoadedMember, picture: Path) -> dict[str, float | None]:
     """Ask for the action alone, then everything, as the member was trained to be asked."""
     asked = member.file.asked
     scene = Scenario(
@@ -93,12 +93,12 @@ def _scene(member: Deployed, picture: Path) -> dict[str, float | None]:
     }
 
 
-def _fresh(member: Deployed) -> Encoder:
+def _fresh(member: LoadedMember) -> Encoder:
     """An encoder that has not seen the picture yet."""
     return Encoder(member.encoder.preprocessor, member.encoder.system)
 
 
-def _answer(member: Deployed, encoder: Encoder, exchange: Exchange) -> tuple[str, list[float]]:
+def _answer(member: LoadedMember, encoder: Encoder, exchange: Exchange) -> tuple[str, list[float]]:
     """The text of an answer, and the times of its tokens."""
     clock = _Clock()
     batch = collate([encoder.prompt(exchange)], encoder, left_padded=True)

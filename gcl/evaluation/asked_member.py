@@ -14,6 +14,7 @@ from gcl.files import read_json
 from gcl.models.backbone import ADAPTER
 from gcl.training.member_file import MEMBER_FILE, MemberFile, Questions, read_member_file
 
+DEPLOYED = "deployment.json"  # in a folder that `gcl deploy` wrote; it comes last, so the folder is whole
 _EXAMPLE = "results/<scale>/checkpoints/<run>/<role>"
 _HUB_ID = re.compile(r"(?P<path>[\w.-]+/[\w.-]+)(@(?P<commit>[\w.-]+))?")
 
@@ -30,8 +31,8 @@ def find_member(name: str) -> Found:
     """The model that is meant.
 
     Args:
-        name: the folder of a trained member, of a run with one member, or of a base model. Or a base model's hub id,
-            which may end with @commit.
+        name: the folder of a trained or deployed member, of a run with one member, or of a base model. Or a base model's
+            hub id, which may end with @commit.
 
     Raises:
         CheckpointError: if it is none of these, or has lost its weights. A run with several members raises it with
@@ -90,7 +91,9 @@ def base_member(found: Found, experiment: Experiment, asked: Questions) -> Found
 
 def _with_weights(folder: Path, file: MemberFile) -> Found:
     """The member. Refuse one without weights: only a teacher, which is not trained, answers as its base."""
-    if file.lr and not any(folder.rglob("*.safetensors")):
+    if (folder / DEPLOYED).is_file():  # formats have weights of their own
+        return Found(Weights(path=str(folder)), file)
+    if file.lr and not any(file for place in (folder, folder / ADAPTER) for file in place.glob("*.safetensors")):
         raise CheckpointError(f"{folder}: no weights (*.safetensors) there; train the run again, or fetch them")
     if not any(folder.glob("*.safetensors")) and file.revision is None and not Path(file.base).is_dir():
         has = "LoRA adapters alone" if (folder / ADAPTER).is_dir() else "no weights of its own"

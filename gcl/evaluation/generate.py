@@ -2,7 +2,7 @@
 
 Greedy, batched, left-padded, each turn with its pictures and its context. Batch size and order are fixed, since in low
 precision the text can depend on which prompts share a batch. Where a member reads its own earlier answers, all scenes get
-their first turn, then their second. gcl/evaluation/predict.py shares the steps `load_member`, `answers` and `after`.
+their first turn, then their second. gcl/evaluation/predict.py shares the steps `answering_model`, `answers` and `after`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -66,7 +66,7 @@ def predictions(
             batch for _, turn in groupby(queries, lambda query: query.turn) for batch in chunks(list(turn), batch_size)
         ]
     for member in run.asked:
-        model, encoder = load_member(
+        model, encoder = answering_model(
             here.answering(run, member.role),
             here.weights(member.start),
             training.precision,
@@ -104,7 +104,7 @@ def after(exchange: Exchange, said: Sequence[str]) -> Exchange:
     return replace(exchange, earlier=tuple(replace(turn, answer=answer) for turn, answer in turns))
 
 
-def load_member(
+def answering_model(
     weights: Weights, base: Weights, precision: str, pixels: Sequence[int], system: str
 ) -> tuple[PreTrainedModel, Encoder]:
     """A model, trained or not, ready to answer: on the GPU if there is one, with its encoder.

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
-from transformers import PreTrainedModel
 from transformers.utils.logging import disable_progress_bar
 
 from gcl.data.encoding import Encoder
@@ -23,12 +22,10 @@ from gcl.data.images import PictureError
 from gcl.data.raw import picture_fields
 from gcl.data.scenario import Exchange, Picture, Scenario, Turn
 from gcl.errors import ConfigError, DataError
-from gcl.evaluation.asked_member import Found
-from gcl.evaluation.generate import Answer, after, answers, load_member
+from gcl.evaluation.generate import Answer, after, answers
 from gcl.evaluation.scorers.accuracy import NO_ACTION
 from gcl.experiment.actions import named_action
 from gcl.experiment.marks import marks
-from gcl.experiment.weights import Weights
 from gcl.files import STDIN
 from gcl.training.member_file import MemberFile
 
@@ -139,34 +136,6 @@ def named_picture(argument: str) -> tuple[str, str | None]:
 
 
 def predict(
-    found: Found,
-    moments: Iterable[Moment],
-    questions: Mapping[str, str],
-    *,
-    batch_size: int,
-    max_new_tokens: int,
-) -> Iterator[Prediction]:
-    """Yield one prediction per moment, in their order, as soon as its batch is answered.
-
-    A member that was trained in a context is asked in one: what it answered to the turns before, or their questions.
-
-    Args:
-        found: the member.
-        moments: the pictures of each.
-        questions: by name, from `chosen_questions`.
-        batch_size: moments that are answered together.
-        max_new_tokens: longest answer.
-
-    Raises:
-        CheckpointError: if the member cannot be loaded. A picture that cannot be used raises nothing; see `Prediction`.
-    """
-    model, encoder = load(found)
-    yield from predicted(
-        model, encoder, found.file, moments, questions, batch_size=batch_size, max_new_tokens=max_new_tokens
-    )
-
-
-def predicted(
     model: Any,
     encoder: Encoder,
     file: MemberFile,
@@ -176,13 +145,19 @@ def predicted(
     batch_size: int,
     max_new_tokens: int,
 ) -> Iterator[Prediction]:
-    """The same of a member that is loaded already.
+    """Yield one prediction per moment, in their order, as soon as its batch is answered.
+
+    A member that was trained in a context is asked in one: what it answered to the turns before, or their questions.
+    A picture that cannot be used raises nothing; see `Prediction`.
 
     Args:
         model: of transformers, or one that has `generate` and `device` as these have.
         encoder: the model's.
         file: how it is asked.
-        moments, questions, batch_size, max_new_tokens: as in `predict`.
+        moments: the pictures of each.
+        questions: by name, from `chosen_questions`.
+        batch_size: moments that are answered together.
+        max_new_tokens: longest answer.
     """
     asked, context = file.asked, file.context
     turns = {name: Turn(text, "") for name, text in _dialogue(file, questions).items()}
@@ -220,7 +195,7 @@ def show(predictions: Iterable[Prediction], total: int | None, *, as_json: bool)
     """Print predictions as they are made. Standard error gets unusable pictures and, at a terminal, progress.
 
     Args:
-        predictions: from `predict`, which loads the member when the first is asked for.
+        predictions: from `predict`; the member may be loaded when the first is asked for.
         total: how many there will be, if known.
         as_json: one JSON object a line.
 
@@ -242,17 +217,6 @@ def show(predictions: Iterable[Prediction], total: int | None, *, as_json: bool)
                     print(json.dumps(found.to_dict()) if as_json else found, flush=True)
     if bad:
         raise DataError(f"images that cannot be used, named above: {bad}; mend these, all others are answered")
-
-
-def load(found: Found) -> tuple[PreTrainedModel, Encoder]:
-    """The member's model and encoder, ready to answer.
-
-    Raises:
-        CheckpointError: if it cannot be loaded.
-    """
-    file = found.file
-    base = Weights(path=file.base, revision=file.revision)
-    return load_member(found.source, base, file.precision, file.pixels, file.system)
 
 
 def _printable(path: str) -> str:

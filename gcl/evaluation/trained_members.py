@@ -16,9 +16,9 @@ from gcl.experiment.places import Places
 from gcl.experiment.runs import RunSpec
 from gcl.models.preprocessor import EncodedPictures
 from gcl.objective.group import MemberOutput
-from gcl.objective.gsl import SemanticHead
 from gcl.training.alignment import Alignment
 from gcl.training.member import Member, answers
+from gcl.training.semantic_heads import load_head
 
 
 class ReadExchange(NamedTuple):
@@ -39,13 +39,12 @@ class ReadExchange(NamedTuple):
     output: MemberOutput
 
 
-def trained_members(run: RunSpec, here: Places, heads: dict[str, SemanticHead] | None = None) -> list[Member]:
-    """Load all members of a group; teachers, who did not learn, from their start.
+def trained_members(run: RunSpec, here: Places) -> list[Member]:
+    """Load all members of a group, with their semantic heads; teachers, who did not learn, from their start.
 
     Args:
         run: the training.
         here: where its checkpoints are.
-        heads: the semantic heads by role, which checkpoints do not keep.
 
     Raises:
         CheckpointError: if a member's weights are not there.
@@ -62,7 +61,7 @@ def trained_members(run: RunSpec, here: Places, heads: dict[str, SemanticHead] |
                 "execution.retain: final, which keeps weights"
             )
         member = Member.load(spec, weights, training, semantic_size=None, seed=0)
-        member.semantic_head = (heads or {}).get(spec.role)
+        member.semantic_head = load_head(here.checkpoints(run.id) / spec.role)
         member.place(device, offload=False)
         members.append(member.eval())
     return members

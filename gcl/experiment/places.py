@@ -5,7 +5,6 @@ The workflow, jobs and reports use it.
     results/<scale>/experiment.json                   the resolved configuration
     results/<scale>/checkpoints/<run>/<role>/         one member
     results/<scale>/records/<run>.json                costs and environment of its training
-    results/<scale>/semantic_heads/<run>/             heads of GSL, where a training was made again for them
     results/<scale>/scenes/<dataset>/<scene>.html     one scene through the pipeline
     results/<scale>/predictions/<run>.jsonl           answers; with exchanged pictures <run>/exchanged.jsonl
     results/<scale>/metrics/<run>.json                scores, and summary/<run>.json, their means
@@ -58,10 +57,6 @@ class Places:
     def checkpoints(self, run: str) -> Path:
         """Folder that a training leaves."""
         return self.root / "checkpoints" / run
-
-    def semantic_heads(self, run: str) -> Path:
-        """Folder of the heads of GSL of one training."""
-        return self.root / "semantic_heads" / run
 
     @property
     def records(self) -> Path:

@@ -19,17 +19,18 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from gcl.deployment.loaded_member import LoadedMember
 from gcl.serving.gate import CHAT, HEALTH, Gate, refused
 from gcl.serving.limits import Limits
 from gcl.serving.messages import Conversation, read_request
 from gcl.serving.model_thread import Finished, Job, ModelThread
-from gcl.serving.prompts import EncodedPrompt, Prompts, Served
+from gcl.serving.prompts import EncodedPrompt, Prompts
 from gcl.serving.refusal import Refusal
 
 _DRAINED = 8  # times the largest body; a client that sends more may find the connection closed
 
 
-def make_app(served: Served, limits: Limits, key: str | None, log: Callable[[str], None] = print) -> Gate:
+def make_app(served: LoadedMember, limits: Limits, key: str | None, log: Callable[[str], None] = print) -> Gate:
     """The application; its thread lives as long as its lifespan.
 
     Args:
@@ -59,7 +60,7 @@ def make_app(served: Served, limits: Limits, key: str | None, log: Callable[[str
 class _Answers:
     """The routes, around one member and its thread."""
 
-    def __init__(self, served: Served, limits: Limits) -> None:
+    def __init__(self, served: LoadedMember, limits: Limits) -> None:
         self._served, self._limits = served, limits
         self._prompts = Prompts(served, limits)
         self._encoding = ThreadPoolExecutor(1, "encoding")

@@ -8,41 +8,13 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from transformers import PreTrainedModel
-
 from gcl.data.encoding import Encoder, Sample
 from gcl.data.images import PictureError
 from gcl.data.scenario import Exchange, Picture, Scenario, Turn
-from gcl.evaluation.asked_member import Found
-from gcl.evaluation.predict import load
+from gcl.deployment.loaded_member import LoadedMember
 from gcl.serving.limits import Limits
 from gcl.serving.messages import Conversation
 from gcl.serving.refusal import Refusal
-from gcl.training.member_file import MemberFile
-
-
-@dataclass(frozen=True)
-class Served:
-    """A member that answers: its name, how it is asked, the model, and the encoder that has its system message."""
-
-    name: str
-    file: MemberFile
-    model: PreTrainedModel
-    encoder: Encoder
-
-
-def load_served(found: Found) -> Served:
-    """Load what `find_member` has found. This is the one place where a server's model comes from.
-
-    Args:
-        found: with its file; a base model has one from `base_member`.
-
-    Raises:
-        CheckpointError: if it cannot be loaded.
-    """
-    file = found.file
-    model, encoder = load(found)
-    return Served(f"{file.run}/{file.role}" if file.run else file.model, file, model, encoder)
 
 
 @dataclass(frozen=True)
@@ -57,7 +29,7 @@ class EncodedPrompt:
 class Prompts:
     """Makes a served member's prompts, one at a time: a tokenizer is not made for several threads."""
 
-    def __init__(self, served: Served, limits: Limits) -> None:
+    def __init__(self, served: LoadedMember, limits: Limits) -> None:
         self._served, self._limits = served, limits
         own = getattr(served.model.config.get_text_config(), "max_position_embeddings", limits.context)
         self.context = min(own, limits.context)  # tokens of prompt and answer

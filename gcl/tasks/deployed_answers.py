@@ -15,8 +15,8 @@ from tqdm import tqdm
 from gcl.data.encoding import chunks
 from gcl.data.scenario import Query
 from gcl.data.spread import spread
-from gcl.deployment.deployed_member import Deployed, load_deployed
 from gcl.deployment.deployment_manifest import read_manifest
+from gcl.deployment.loaded_member import LoadedMember, load_member
 from gcl.errors import ConfigError, DataError
 from gcl.evaluation.asked_member import Found, base_member, find_member
 from gcl.evaluation.generate import Answer, answers
@@ -85,8 +85,8 @@ def agreement(experiment: Experiment, folders: Sequence[Path], scenes: int | Non
     name, header = ranking(experiment, run.dataset)
     turn, metric = score_names(score.turns, score.actions is not None)[name]
     scorer, found, said = METRICS[metric].of(score), [], {}
-    for folder in folders:
-        member = load_deployed(folder)
+    for folder, manifest in zip(folders, manifests, strict=True):
+        member = load_member(folder)
         queries = _queries(experiment, run, member, scenes)
         begin = perf_counter()
         texts = _answers(member, queries, str(folder))
@@ -99,9 +99,9 @@ def agreement(experiment: Experiment, folders: Sequence[Path], scenes: int | Non
         found.append(
             {
                 "folder": str(folder),
-                "format": member.manifest.format,
-                "sha256": member.manifest.sha256,
-                "size": member.manifest.size,
+                "format": manifest.format,
+                "sha256": manifest.sha256,
+                "size": manifest.size,
                 "asked": len(queries),
                 "different": len(other),
                 "different_by_turn": {
@@ -127,7 +127,7 @@ def agreement(experiment: Experiment, folders: Sequence[Path], scenes: int | Non
     }
 
 
-def _queries(experiment: Experiment, run: RunSpec, member: Deployed, scenes: int | None) -> list[Query]:
+def _queries(experiment: Experiment, run: RunSpec, member: LoadedMember, scenes: int | None) -> list[Query]:
     """The test questions. In a context, earlier turns have the answers of the data, so that all formats read the same."""
     task = open_task(experiment, run.dataset, member.file.context)
     turns = [each.name for each in score_spec(experiment, run).turns]
@@ -135,7 +135,7 @@ def _queries(experiment: Experiment, run: RunSpec, member: Deployed, scenes: int
     return [query for query in task.queries("test", turns, "own") if query.id in chosen]
 
 
-def _answers(member: Deployed, queries: Sequence[Query], label: str) -> dict[tuple[str, str], Answer]:
+def _answers(member: LoadedMember, queries: Sequence[Query], label: str) -> dict[tuple[str, str], Answer]:
     """Answers by item and turn."""
     asked, found = member.file.asked, {}
     with tqdm(total=len(queries), desc=label, unit="answer", mininterval=2) as bar:

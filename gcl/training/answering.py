@@ -183,7 +183,7 @@ class Answering:
             rows=-(-self._spec.training.micro_batch // processes),
             **settings,
         )
-        return copy.roll_out, lambda: copy.push(engine.weights(author))
+        return copy.roll_out, lambda: copy.push(engine.weights(author.backbone))
 
     def _silent(self, number: int, author: Member) -> list[int]:
         """Tokens without a text, which an author does not draw if others read it."""

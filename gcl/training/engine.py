@@ -170,5 +170,5 @@ class Engine(ABC):
         """Continue from a folder that `save` wrote."""
 
     @abstractmethod
-    def weights(self, member: Member) -> Iterator[tuple[str, Tensor]]:
-        """Yield name and whole weight of every parameter of the member's backbone; every process must exhaust it."""
+    def weights(self, module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+        """Yield name and whole weight of every parameter of a part of a member; every process must exhaust it."""

@@ -4,8 +4,8 @@ It has safetensors weights, configurations of model and generation, processor, m
 asked). `AutoModelForImageTextToText.from_pretrained(folder)` of transformers 4.57 and 5 loads it.
 
 Weights that were divided among processes are put together. LoRA adapters are merged into the weights that they adapt, and
-kept beside them in peft's format. 16-bit trainings are stored in 16 bits. Where adapters alone are to be retained, no other
-weights are written; `gcl.models.backbone.load_trained` puts them together again.
+kept beside them in peft's format. GSL's head is in semantic_head/. 16-bit trainings are stored in 16 bits. Where adapters
+alone are to be retained, no other weights of the model are written; `gcl.models.backbone.load_trained` puts them together.
 """
 
 import errno
@@ -31,6 +31,7 @@ from gcl.models.portable import make_portable
 from gcl.training.engine import Engine
 from gcl.training.member import PRECISIONS, Member
 from gcl.training.member_file import Questions, write_member_file
+from gcl.training.semantic_heads import save_head
 
 
 def export_member(
@@ -58,9 +59,12 @@ def export_member(
         OSError: if the disk is full, which safetensors would hide in an error of its own.
     """
     dtype = PRECISIONS[run.training.precision]
+    head = {}
+    if member.semantic_head is not None:
+        head = {name: weight.to("cpu", copy=True) for name, weight in engine.weights(member.semantic_head)}
     adapted = run.training.lora is not None and not member.spec.frozen
     weights = {}
-    for name, weight in [] if member.spec.frozen else engine.weights(member):
+    for name, weight in [] if member.spec.frozen else engine.weights(member.backbone):
         wanted = "lora_" in name if adapted else not adapters_alone
         if engine.world.main and wanted:  # one after the other, so that no device ever holds a whole divided model
             weights[name] = weight.to("cpu", torch.float32 if adapted else dtype, copy=True)
@@ -84,6 +88,8 @@ def export_member(
         if "StorageFull" in str(error) or "No space left" in str(error):
             raise OSError(errno.ENOSPC, "no space left on device", str(folder)) from error
         raise
+    if head:
+        save_head(head, folder)
     member.encoder.preprocessor.save(folder)
     make_portable(folder)
     if asked is not None:

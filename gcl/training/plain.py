@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from gcl.experiment.execution import ExecutionSpec
 from gcl.training.engine import Engine
-from gcl.training.member import Member
 from gcl.training.offload import at_hand
 
 
@@ -87,6 +86,6 @@ class PlainEngine(Engine):
                 optimizer.load_state_dict(state["optimizer"])
                 schedule.load_state_dict(state["schedule"])
 
-    def weights(self, member: Member) -> Iterator[tuple[str, Tensor]]:
-        for name, parameter in member.backbone.named_parameters():
+    def weights(self, module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+        for name, parameter in module.named_parameters():
             yield name, parameter.detach()

@@ -78,6 +78,8 @@ class CachedTeacher(nn.Module):
         exchanges: the samples.
     """
 
+    semantic_head = None
+
     def __init__(self, run: RunSpec, spec: MemberSpec, folder: Path, exchanges: Sequence[Exchange]) -> None:
         super().__init__()
         pixels = (run.training.pixels[0], run.training.pixels[1])

@@ -202,7 +202,7 @@ class DeepSpeedEngine(Engine):
                     state = repartition(engine, folder / role, self.world)
                 schedule.load_state_dict(state["schedule"])
 
-    def weights(self, member: Member) -> Iterator[tuple[str, Tensor]]:
-        for name, parameter in member.backbone.named_parameters():
+    def weights(self, module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+        for name, parameter in module.named_parameters():
             with deepspeed.zero.GatheredParameters([parameter]) if self.stage == 3 else nullcontext():
                 yield name, parameter.detach()

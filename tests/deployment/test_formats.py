@@ -7,12 +7,11 @@ import pytest
 from deployment_case import QUESTIONS, make_member
 
 from gcl.deployment.deploy import deploy
-from gcl.deployment.deployed_member import load_deployed
-from gcl.deployment.deployment_manifest import MANIFEST_FILE, read_manifest
+from gcl.deployment.deployment_manifest import read_manifest
 from gcl.deployment.format import FORMATS
+from gcl.deployment.loaded_member import load_member
 from gcl.errors import CheckpointError, ConfigError, DataError
-from gcl.evaluation.asked_member import find_member
-from gcl.evaluation.predict import predict
+from gcl.evaluation.asked_member import DEPLOYED, find_member
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +29,14 @@ def as_float32(member, tmp_path_factory):
 
 
 def test_float32_answers_as_the_member_does(member, as_float32, scenarios):
-    shown = [[(str(scene.pictures[0].path), None)] for scene in scenarios[:3]]
-    expected = list(predict(find_member(str(member)), shown, QUESTIONS, batch_size=1, max_new_tokens=12))
-    deployed = load_deployed(as_float32)
-    assert [deployed.ask(moment) for moment in shown] == expected
+    trained, deployed = load_member(member), load_member(as_float32)
+    for scene in scenarios[:3]:
+        assert deployed.ask_all(scene.pictures[0].path) == trained.ask_all(scene.pictures[0].path)
+
+
+def test_a_deployed_member_is_not_deployed_again(member, as_float32, tmp_path):
+    with pytest.raises(CheckpointError, match=f"deployed already; name the member that it was made from, {member}"):
+        deploy(find_member(str(as_float32)), "bf16", tmp_path / "again")
 
 
 @pytest.mark.parametrize("name", ["openvino", "openvino-int8"])
@@ -44,15 +47,18 @@ def test_openvino_says_the_same(family, name, backbones, scenarios, tmp_path):
     folder = make_member(backbones[family], tmp_path / "member")
     for kind in ("float32", name):
         deploy(find_member(str(folder)), kind, tmp_path / kind)
-    exact, small = (load_deployed(tmp_path / kind) for kind in ("float32", name))
-    shown = [(str(scene.pictures[0].path), None) for scene in scenarios[:2]]
+    exact, small = (load_member(tmp_path / kind) for kind in ("float32", name))
+    shown = [scene.pictures[0].path for scene in scenarios[:2]]
     moments = [shown[:1], shown[1:], shown]  # two pictures of one moment at last
     different = sum(
-        exact.ask(moment).answers[turn] != small.ask(moment).answers[turn] for moment in moments for turn in QUESTIONS
+        exact.ask_all(moment).answers[turn] != small.ask_all(moment).answers[turn]
+        for moment in moments
+        for turn in QUESTIONS
     )
     # An untrained model's tokens are nearly equally probable, so fewer bits change some of its answers.
     assert different <= {"openvino": 1, "openvino-int8": 4}[name]
-    assert small.manifest.size < 2 * exact.manifest.size
+    sizes = [read_manifest(tmp_path / kind).size for kind in (name, "float32")]
+    assert sizes[0] < 2 * sizes[1]
 
 
 @pytest.mark.parametrize("name", ["bf16", "int8", "nf4"])
@@ -60,18 +66,17 @@ def test_formats_of_transformers_load_again_and_are_smaller(name, member, as_flo
     for library in FORMATS[name].needs:
         pytest.importorskip(library)
     deploy(find_member(str(member)), name, tmp_path / name)
-    small = load_deployed(tmp_path / name)
-    found = small.ask([scenarios[0].pictures[0].path], ["action"])
-    assert list(found.answers) == ["action"] and found.problem is None
+    small = load_member(tmp_path / name)
+    assert isinstance(small.ask(scenarios[0].pictures[0].path, "action"), str)
     weights = [read_manifest(folder).files["model.safetensors"].size for folder in (as_float32, tmp_path / name)]
     assert weights[1] < 0.6 * weights[0]
 
 
 def test_the_same_again_does_nothing_and_another_needs_a_word(member, as_float32):
-    before = (as_float32 / MANIFEST_FILE).stat().st_mtime_ns
+    before = (as_float32 / DEPLOYED).stat().st_mtime_ns
     found = find_member(str(member))
     assert not deploy(found, "float32", as_float32)
-    assert (as_float32 / MANIFEST_FILE).stat().st_mtime_ns == before
+    assert (as_float32 / DEPLOYED).stat().st_mtime_ns == before
     with pytest.raises(DataError, match="--replace"):
         deploy(found, "bf16", as_float32)
 
@@ -101,7 +106,7 @@ def test_nothing_appears_before_it_is_whole(member, tmp_path, monkeypatch):
 def test_a_damaged_folder_is_refused_and_written_again(damage, member, as_float32, tmp_path):
     folder = tmp_path / "deployed"
     shutil.copytree(as_float32, folder)
-    weights, manifest = folder / "model.safetensors", folder / MANIFEST_FILE
+    weights, manifest = folder / "model.safetensors", folder / DEPLOYED
     if damage == "gone":
         weights.unlink()
     elif damage == "cut":
@@ -114,10 +119,10 @@ def test_a_damaged_folder_is_refused_and_written_again(damage, member, as_float3
         )
         manifest.write_text(json.dumps(content))
     with pytest.raises(CheckpointError, match=str(folder)):
-        load_deployed(folder)
+        load_member(folder)
     if damage in ("gone", "cut"):
         assert deploy(find_member(str(member)), "float32", folder)
-        load_deployed(folder)
+        load_member(folder)
 
 
 def test_a_family_without_graphs_is_refused(all_backbones, tmp_path):

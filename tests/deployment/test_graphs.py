@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from gcl.data.scenario import Exchange
 from gcl.deployment.graph_model import GraphModel
 from gcl.deployment.graphs import FAMILIES, LanguageGraph, VisionGraph, ordered, pieces
-from gcl.evaluation.generate import answers, load_member
+from gcl.evaluation.generate import answering_model, answers
 from gcl.experiment.weights import Weights
 
 GRIDS = st.lists(st.tuples(st.just(1), st.integers(1, 6), st.integers(1, 6)), min_size=1, max_size=3)
@@ -43,7 +43,7 @@ class InTorch:
 def member(request, backbones):
     """Model and encoder of each of the paper's families."""
     source = Weights(path=str(backbones[request.param]))
-    return load_member(source, source, "float32", [784, 50176], "Be brief.")
+    return answering_model(source, source, "float32", [784, 50176], "Be brief.")
 
 
 @settings(max_examples=15)

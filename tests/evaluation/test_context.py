@@ -99,7 +99,7 @@ def test_the_answers_before_decide_what_a_real_member_says_next(members, scenari
     whole = [Query("a", "x", scene.exchange(TURNS[0])), one]
     record = list(predictions(*members, whole, batch_size=4, max_new_tokens=6, earlier="own"))[1]
     assert record["earlier"][0][1] != scene.turns[TURNS[0]].answer
-    model, encoder = module.load_member(
+    model, encoder = module.answering_model(
         members[1].answering(members[0], members[0].members[0].role),
         members[1].weights(members[0].members[0].start),
         members[0].training.precision,

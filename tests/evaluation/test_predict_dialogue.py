@@ -13,6 +13,7 @@ from turns_case import TURNS
 
 import gcl.evaluation.predict as module
 from gcl.cli.main import main
+from gcl.data.encoding import Encoder
 from gcl.data.manifest import write_manifests
 from gcl.data.raw import read_raw
 from gcl.evaluation.generate import Answer
@@ -149,7 +150,7 @@ def heard(trained, tmp_path, monkeypatch):
 
         monkeypatch.setattr(module, "answers", say)
         questions = chosen_questions(found.file, turns, own)
-        (said,) = module.predict(found, [[]], questions, batch_size=1, max_new_tokens=1)
+        (said,) = module.predict(None, Encoder(None, ""), found.file, [[]], questions, batch_size=1, max_new_tokens=1)
         return found.file.asked.questions, asked, dict(said.answers)
 
     return hear

@@ -14,14 +14,10 @@ from raw_case import raw_record
 from gcl.cli.main import main
 from gcl.data.manifest import write_manifests
 from gcl.data.raw import read_raw
-from gcl.errors import CheckpointError
 from gcl.experiment.data_spec import data_spec
-from gcl.experiment.execution import execution_spec
 from gcl.experiment.load import load_resolved
-from gcl.experiment.methods.registry import find_run
 from gcl.experiment.places import places
-from gcl.files import read_json, read_jsonl, write_json, write_jsonl
-from gcl.tasks.semantic_heads import kept_heads, train_again
+from gcl.files import read_jsonl, write_jsonl
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +58,7 @@ def show(trained, monkeypatch, capsys):
 
     def run(*words):
         where = ["--experiment", str(trained.file), "--results", str(trained.results)]
-        where += ["--scratch", str(trained.folder / "scratch"), "--to", str(trained.folder / "page.html")]
+        where += ["--to", str(trained.folder / "page.html")]
         (trained.folder / "page.html").unlink(missing_ok=True)
         status = main(["show", *where, *words])
         page = trained.folder / "page.html"
@@ -82,7 +78,8 @@ def test_the_page_has_the_answers_of_the_evaluation_and_names_absent_runs(traine
     for record in (r for r in trained.answers if r["id"] == first.id):
         assert record["text"] in text, record
     assert "not trained here: snakemake --cores 2" in text and "snei/sft/qwen3-vl-4b/default/seed0.json" in text
-    assert 'id="no-heads"' in page, "checkpoints do not keep the heads"
+    assert page.count("of the weight on the pictures") == 2 * 5 and 'id="no-heads"' not in page
+    assert "of the weight lies on this picture, on 3 rows of 5 tokens" in page
     assert not re.search(r"""(src|href)=["'](?!#|data:)""", page) and "://" not in re.sub(r"data:[^\"]+", "", page)
 
 
@@ -101,7 +98,6 @@ def test_a_scene_can_be_named_and_an_unknown_one_is_refused(trained, show):
         (["--runs", "planning/mgsd/qwen3-vl-4b+qwen3-vl-4b/full/seed0"], "planning has no scenes"),
         (["--runs", PAIR, "--dataset", "muson"], "the runs are of snei; leave out one of the two"),
         (["--runs", PAIR.replace("full", "drl")], "no such folder; make it with: snakemake"),
-        (["--runs", PAIR.replace("full", "gsl"), "--train-again"], "no such file; train it with"),
     ],
 )
 def test_runs_that_cannot_be_shown_are_refused(show, words, expected):
@@ -109,28 +105,21 @@ def test_runs_that_cannot_be_shown_are_refused(show, words, expected):
     assert status == 2 and not page and expected in said
 
 
-def test_trained_again_the_heads_are_kept_and_shown(trained, show):
-    run, here = find_run(trained.experiment, PAIR), places(trained.experiment, trained.results)
-    assert kept_heads(run, here) == {}
-    status, page, _ = show("--runs", PAIR, "--train-again")
-    assert status == 0
-    assert set(kept_heads(run, here)) == {"learner", "guide"}
-    assert page.count("of the weight on the pictures") == 2 * 5 and 'id="no-heads"' not in page
-    assert "of the weight lies on this picture, on 3 rows of 5 tokens" in page
-    assert 'id="no-heads"' not in show("--runs", PAIR)[1], "the heads are found again"
-
-
-def test_heads_of_other_weights_do_not_count(trained):
-    run, here = find_run(trained.experiment, PAIR), places(trained.experiment, trained.results)
-    execution = execution_spec(trained.experiment.execution)
-    record, path = read_json(here.checkpoints(PAIR) / "run.json"), here.checkpoints(PAIR) / "run.json"
+def test_without_the_heads_the_page_says_where_they_should_be(trained, show):
+    kept = places(trained.experiment, trained.results).checkpoints(PAIR) / "learner" / "semantic_head"
+    kept.rename(kept.with_name("away"))
+    guide = kept.parents[1] / "guide" / "semantic_head"
+    guide.rename(guide.with_name("away"))
     try:
-        write_json(path, record | {"weights": record["weights"] | {"guide": "0" * 64}})
-        assert kept_heads(run, here) == {}
-        with pytest.raises(CheckpointError, match="trained again, the weights of guide are others"):
-            train_again(trained.experiment, run, execution, trained.results, trained.folder / "again")
+        status, page, _ = show("--runs", PAIR)
+        assert status == 0 and 'id="no-heads"' in page and "of the weight on the pictures" not in page
+        guide.mkdir()
+        (guide / "model.safetensors").write_bytes(b"no weights")
+        assert "not a semantic head" in show("--runs", PAIR)[2]
+        shutil.rmtree(guide)
     finally:
-        write_json(path, record)
+        kept.with_name("away").rename(kept)
+        guide.with_name("away").rename(guide)
 
 
 @pytest.mark.slow

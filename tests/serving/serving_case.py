@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 
 from conftest import ROOT
 
+from gcl.deployment.loaded_member import LoadedMember, load
 from gcl.evaluation.asked_member import find_member
 from gcl.files import write_json
 from gcl.serving.chat_api import make_app
 from gcl.serving.limits import Limits
 from gcl.serving.listening import listener, server
-from gcl.serving.prompts import Served, load_served
 from gcl.training.member_file import MEMBER_FILE, MemberFile, Questions
 
 CHAT = "/v1/chat/completions"
@@ -90,12 +90,12 @@ def make_member(folder: Path) -> Path:
     return folder / "learner"
 
 
-def served_member(folder: Path | str) -> Served:
-    return load_served(find_member(str(folder)))
+def served_member(folder: Path | str) -> LoadedMember:
+    return load(find_member(str(folder)))
 
 
 @contextmanager
-def serving(served: Served, key: str | None = None, **limits: Any) -> Iterator[Client]:
+def serving(served: LoadedMember, key: str | None = None, **limits: Any) -> Iterator[Client]:
     """Serve a member on a free port."""
     log: list[str] = []
     bounds = Limits(**limits)

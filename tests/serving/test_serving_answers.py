@@ -13,6 +13,9 @@ import torch
 from serving_case import CHAT, QUESTIONS, make_member, served_member, serving, shown, words
 
 from gcl.cli.main import main
+from gcl.deployment.deploy import deploy
+from gcl.deployment.format import FORMATS
+from gcl.evaluation.asked_member import find_member
 from gcl.files import read_json, write_json
 from gcl.serving.model_thread import Finished, Job, _Watched
 from gcl.serving.prompts import EncodedPrompt
@@ -52,6 +55,18 @@ def test_answers_are_those_of_predict(client, member, pictures, capsys):
     assert len({text for answers in said for text in answers.values()}) > 3, (
         "a test of nothing if all answers are alike"
     )
+
+
+@pytest.mark.parametrize("name", ["float32", "openvino"])
+def test_a_deployed_member_is_asked_as_any_other(name, member, pictures, tmp_path, capsys):
+    for library in FORMATS[name].needs:
+        pytest.importorskip(library)
+    assert deploy(find_member(str(member)), name, tmp_path / name)
+    said = predicted(capsys, tmp_path / name, "--image", *pictures[:2])
+    assert said == predicted(capsys, member, "--image", *pictures[:2])
+    with serving(served_member(tmp_path / name)) as client:
+        for path, answers in zip(pictures, said, strict=False):
+            assert client.chat([shown(path), words(QUESTIONS["action"])]).said == answers["action"]
 
 
 def test_answers_together_are_those_of_one_alone(member, pictures, capsys):

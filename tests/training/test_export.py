@@ -19,6 +19,7 @@ from gcl.operations.model_sizes import model_size
 from gcl.training.engines import make_engine
 from gcl.training.export import export_member
 from gcl.training.member import Member
+from gcl.training.semantic_heads import load_head
 
 
 @pytest.fixture
@@ -73,6 +74,17 @@ def test_the_model_card_says_what_it_is_and_what_binds_it(backbones, train, tmp_
         '"gsl_weight":0.5',
     ):
         assert text in learner.text, text
+
+
+def test_the_semantic_heads_of_gsl_are_kept_as_they_were_learnt(backbones, train):
+    run = make_run(backbones)
+    output = train(run)
+    for k, spec in enumerate(run.members):
+        drawn = Member.load(spec, spec.start, run.training, semantic_size=16, seed=k).semantic_head.state_dict()
+        for name, weight in load_head(output / spec.role).state_dict().items():
+            change = (weight - drawn[name]).abs().max()
+            assert 0 < change < 3 * spec.lr, "three steps of AdamW"
+    assert load_head(train(make_run(backbones, members=1), "alone") / "learner") is None
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
@@ -136,7 +148,8 @@ def test_adapters_alone_give_the_models_that_whole_weights_give(backbones, scena
             assert torch.equal(one, two), name
         assert load_preprocessor(Weights(path=str(tmp_path / "adapters" / member.role))).tokenizer is not None
     files = {p.relative_to(tmp_path / "adapters").as_posix() for p in (tmp_path / "adapters").rglob("*.safetensors")}
-    assert files == {"learner/adapter/adapter_model.safetensors"}, "a frozen guide is its base"
+    heads = {f"{member.role}/semantic_head/model.safetensors" for member in spec.members}
+    assert files == {"learner/adapter/adapter_model.safetensors", *heads}, "a frozen guide is its base"
     sizes = [sum(p.stat().st_size for p in (tmp_path / name).rglob("*.safetensors")) for name in ("final", "adapters")]
     assert sizes[1] < sizes[0] / 5
 

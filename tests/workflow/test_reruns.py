@@ -72,7 +72,7 @@ def unchanged(project):
 
 def test_the_headline_is_built(project):
     tables = project.root / "results/miniature/tables"
-    assert {path.suffix for path in tables.iterdir()} == {".csv", ".md", ".tex", ".json"}
+    assert {path.suffix for path in tables.iterdir()} == {".csv", ".md", ".tex", ".txt", ".json"}
     text = (tables / "headline.md").read_text()
     assert "Miniature scale" in text and "GSL + DRL + AGO" in text
     assert len((tables / "headline.csv").read_text().splitlines()) == 1 + 16

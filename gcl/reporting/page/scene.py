@@ -21,8 +21,6 @@ from gcl.experiment.methods.fine_tuning import sft_run
 from gcl.experiment.places import Places, places
 from gcl.experiment.runs import MemberSpec, ReferenceFeed, RunSpec
 from gcl.experiment.schema import Experiment
-from gcl.objective.gsl import SemanticHead
-from gcl.tasks.semantic_heads import kept_heads
 from gcl.tasks.task import open_task
 from gcl.training.alignment import align
 from gcl.training.member import Member
@@ -139,25 +137,21 @@ def shown_scene(experiment: Experiment, scene: str, runs: Sequence[RunSpec], res
     (scenario,) = [item for item in task.items("test") if item.id == scene]
     voices = [Voice(run, member, _absent(run, member, here)) for run in runs for member in run.asked]
     said = _answers(experiment, runs, voices, scene, here)
-    heads = kept_heads(group, here) if group.objective.gsl_weight else {}
     turns = []
-    members = trained_members(group, here, heads)
+    members = trained_members(group, here)
     alignment = align([member.encoder for member in members], [member.head_rows for member in members])
     for name in evaluation(experiment, group).turns:
         exchange = task.exchange(scenario, name)
         readings = [read(member, exchange) for member in members]
         tokens = token_divergences(members, readings, alignment, exchange, group.objective)
         answers = [said.get((voice.run.id, voice.member.role, name)) for voice in voices]
-        turns.append(SceneTurn(name, exchange, answers, tokens, _poolings(members, readings, heads)))
+        turns.append(SceneTurn(name, exchange, answers, tokens, _poolings(members, readings)))
     return ShownScene(scenario, group, voices, turns)
 
 
-def _poolings(
-    members: Sequence[Member], readings: Sequence[ReadExchange], heads: Mapping[str, SemanticHead]
-) -> dict[str, Pooling]:
-    return {
-        m.spec.role: pooling(m, reading) for m, reading in zip(members, readings, strict=True) if m.spec.role in heads
-    }
+def _poolings(members: Sequence[Member], readings: Sequence[ReadExchange]) -> dict[str, Pooling]:
+    pairs = [pair for pair in zip(members, readings, strict=True) if pair[0].semantic_head is not None]
+    return {member.spec.role: pooling(member, reading) for member, reading in pairs}
 
 
 def _absent(run: RunSpec, member: MemberSpec, here: Places) -> str | None:

@@ -1,49 +1,84 @@
-"""A trained member in memory, for other programs: `member = load_member(folder)`, then `member.ask(picture, question)`.
+"""A member in memory, in whatever format: `member = load_member(folder)`, then `member.ask(picture, question)`.
 
-It is asked as `gcl predict` asks, with the same code. So a picture of the test split gets the evaluation's own answers.
+The folder is one that a training left, or one that `gcl deploy` wrote. A member is asked as `gcl predict` asks, with the
+same code. So a picture of the test split gets the evaluation's own answers.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
+from gcl.data.encoding import Encoder
+from gcl.deployment.deployment_manifest import read_manifest
+from gcl.deployment.format import FORMATS
 from gcl.errors import CheckpointError, ConfigError, DataError
-from gcl.evaluation.asked_member import find_member
-from gcl.evaluation.predict import Prediction, load, predicted
+from gcl.evaluation.asked_member import DEPLOYED, Found, find_member
+from gcl.evaluation.generate import answering_model
+from gcl.evaluation.predict import Prediction, predict
 from gcl.experiment.marks import marks
+from gcl.experiment.weights import Weights
+from gcl.models.preprocessor import load_preprocessor
 from gcl.training.member_file import MemberFile
 
 Pictures = str | Path | Mapping[str, str | Path] | Sequence[str | Path]
 
 
 def load_member(folder: str | Path) -> "LoadedMember":
-    """Load a member that a training left, on the GPU if there is one.
+    """Load a member that a training left, or that was deployed, on the GPU if there is one.
 
     Args:
-        folder: the member's, results/<scale>/checkpoints/<run>/<role>, or that of a run with one member.
+        folder: results/<scale>/checkpoints/<run>/<role>, that of a run with one member, or one that `gcl deploy` wrote.
 
     Raises:
-        CheckpointError: if it is no trained member, or cannot be loaded.
+        CheckpointError: if it is no trained member, is not whole, or cannot be loaded.
+        ConfigError: if a library of its format is missing.
         MissingLibrary: if it has adapters alone, and peft is not installed.
     """
-    return LoadedMember(folder)
+    found = find_member(str(folder))
+    if found.file is None:
+        raise CheckpointError(
+            f"{folder}: a base model, which no training here has touched; ask it with gcl predict, or transformers"
+        )
+    return load(found)
 
 
+def load(found: Found) -> "LoadedMember":
+    """Load what `find_member` has found; a base model has its file from `base_member`.
+
+    Raises:
+        CheckpointError, ConfigError, MissingLibrary: as `load_member`.
+    """
+    file, folder = found.file, Path(found.source.path)
+    if found.source.revision is not None or not (folder / DEPLOYED).is_file():
+        base = Weights(path=file.base, revision=file.revision)
+        return LoadedMember(file, *answering_model(found.source, base, file.precision, file.pixels, file.system))
+    name = read_manifest(folder).format
+    if name not in FORMATS:
+        raise CheckpointError(f"{folder}: format {name!r} is not known here; deploy it again as {', '.join(FORMATS)}")
+    preprocessor = load_preprocessor(found.source, (file.pixels[0], file.pixels[1]))
+    return LoadedMember(file, FORMATS[name].load(folder), Encoder(preprocessor, file.system))
+
+
+@dataclass(frozen=True)
 class LoadedMember:
     """A member that answers questions about pictures.
 
     Attributes:
         file: how it is asked: run, role, questions, closed list of actions, and more (gcl/training/member_file.py).
+        model: of transformers; or one that has `generate`, `config` and `device` as these have, as far as used here.
+        encoder: makes its inputs. Both go with gcl.evaluation.generate.answers.
     """
 
-    def __init__(self, folder: str | Path) -> None:
-        self._found = find_member(str(folder))
-        if self._found.file is None:
-            raise CheckpointError(
-                f"{folder}: a base model, which no training here has touched; ask it with gcl predict, or transformers"
-            )
-        self.file: MemberFile = self._found.file
-        self._loaded = load(self._found)
+    file: MemberFile
+    model: Any
+    encoder: Encoder
+
+    @property
+    def name(self) -> str:
+        """Run and role, or the model's name if no run trained it."""
+        return f"{self.file.run}/{self.file.role}" if self.file.run else self.file.model
 
     @property
     def questions(self) -> Mapping[str, str]:
@@ -95,7 +130,7 @@ class LoadedMember:
         if longest < 1:
             raise ConfigError(f"max_new_tokens is {longest}; an answer has at least 1 token")
         options = {"batch_size": 1, "max_new_tokens": longest}
-        (answered,) = predicted(*self._loaded, self.file, [moment], questions, **options)
+        (answered,) = predict(self.model, self.encoder, self.file, [moment], questions, **options)
         if answered.problem is not None:
             raise DataError(answered.problem)
         return answered
