@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import termios
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -347,7 +348,7 @@ def test_a_member_in_memory_takes_named_pictures_and_none(trained, asked):
     assert member.ask([], words, max_new_tokens=3) == record["answers"][words]
 
 
-def test_a_member_in_memory_refuses_bad_input(trained, tmp_path, monkeypatch):
+def test_a_member_in_memory_refuses_bad_input(trained, tmp_path):
     member, picture = load_member(trained.checkpoints / "guide"), next(iter(trained.pictures.values()))
     with pytest.raises(DataError, match=r"missing.png: no such file"):
         member.ask(tmp_path / "missing.png", "action")
@@ -361,9 +362,9 @@ def test_a_member_in_memory_refuses_bad_input(trained, tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match="max_new_tokens is 0"):
         member.ask(picture, "action", max_new_tokens=0)
     asked_one = member.file.asked.model_copy(update={"one_fits": True, "about": "planning tasks"})
-    monkeypatch.setattr(member, "file", member.file.model_copy(update={"asked": asked_one}))
+    fitting = replace(member, file=member.file.model_copy(update={"asked": asked_one}))
     with pytest.raises(ConfigError, match="trained for planning tasks; ask the question that fits: perception, "):
-        member.ask_all(picture)
+        fitting.ask_all(picture)
 
 
 def test_only_a_trained_member_is_loaded(backbones, trained):

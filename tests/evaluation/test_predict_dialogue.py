@@ -20,8 +20,8 @@ from gcl.evaluation.generate import Answer
 from gcl.evaluation.predict import chosen_questions, named_picture
 from gcl.experiment.data_spec import data_spec
 from gcl.experiment.load import load_resolved
-from gcl.experiment.weights import Weights
 from gcl.files import read_json, read_jsonl, write_json, write_jsonl
+from gcl.models.preprocessor import load_preprocessor
 from gcl.training.member_file import MEMBER_FILE, read_member_file
 
 SFT, CAMERAS = "snei/sft/qwen3-vl-4b/default/seed0", ("front camera", "rear camera")
@@ -142,16 +142,17 @@ def heard(trained, tmp_path, monkeypatch):
     def hear(context, turns, own):
         folder = Path(shutil.copytree(trained.member, tmp_path / context, dirs_exist_ok=True))
         write_json(folder / MEMBER_FILE, read_json(folder / MEMBER_FILE) | {"context": context})
-        found, asked = module.Found(Weights(path=str(folder)), read_member_file(folder)), []
+        file, asked = read_member_file(folder), []
+        encoder = Encoder(load_preprocessor(Weights(path=str(folder)), file.pixels), file.system)
 
         def say(model, encoder, exchanges, longest):
             asked.append((exchanges[0].question, [turn.answer for turn in exchanges[0].earlier]))
             return [Answer(f"answer {len(asked)}", True)]
 
         monkeypatch.setattr(module, "answers", say)
-        questions = chosen_questions(found.file, turns, own)
-        (said,) = module.predict(None, Encoder(None, ""), found.file, [[]], questions, batch_size=1, max_new_tokens=1)
-        return found.file.asked.questions, asked, dict(said.answers)
+        questions = chosen_questions(file, turns, own)
+        (said,) = module.predict(None, encoder, file, [[]], questions, batch_size=1, max_new_tokens=1)
+        return file.asked.questions, asked, dict(said.answers)
 
     return hear
 
