@@ -20,6 +20,7 @@ from gcl.evaluation.generate import Answer
 from gcl.evaluation.predict import chosen_questions, named_picture
 from gcl.experiment.data_spec import data_spec
 from gcl.experiment.load import load_resolved
+from gcl.experiment.weights import Weights
 from gcl.files import read_json, read_jsonl, write_json, write_jsonl
 from gcl.models.preprocessor import load_preprocessor
 from gcl.training.member_file import MEMBER_FILE, read_member_file
