@@ -62,8 +62,9 @@ def base_runs(experiment: Experiment, dataset: str, models: Iterable[str]) -> li
 
 
 def group_models(experiment: Experiment, dataset: str) -> list[str]:
-    """The models of all groups of Table 1 or 3, each once."""
-    return list(dict.fromkeys(model for group in experiment.groups[dataset].value for model in group.models))
+    """The models of all groups of Table 1 or 3, each once, in the order of the configuration."""
+    grouped = {model for group in experiment.groups[dataset].value for model in group.models}
+    return [model for model in experiment.models if model in grouped]
 
 
 def reported_models(runs: Iterable[RunSpec]) -> list[str]:
@@ -223,7 +224,7 @@ def best_runs(experiment: Experiment, controls: Controls) -> dict[str, list[RunS
 def _social_runs(experiment: Experiment) -> Iterator[RunSpec]:
     for seed in experiment.seeds.value:
         for dataset in experiment.groups:
-            for model in experiment.models:
+            for model in group_models(experiment, dataset):
                 yield sft_run(experiment, dataset, model, seed)
             for group in experiment.groups[dataset].value:
                 yield group_run(experiment, dataset, group.models, "full", seed)

@@ -108,8 +108,8 @@ def _exchange_planning(grid: Any, experiment: "Experiment") -> list["RunSpec"]:
 def _before_after(grid: Any, experiment: "Experiment") -> list["RunSpec"]:
     found = []
     for dataset in experiment.groups:
-        found += grid.base_runs(experiment, dataset, experiment.models)
-        found += _baselines(experiment, dataset, list(experiment.models))
+        models = grid.group_models(experiment, dataset)
+        found += grid.base_runs(experiment, dataset, models) + _baselines(experiment, dataset, models)
     return found
 
 

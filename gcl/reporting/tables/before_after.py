@@ -1,6 +1,7 @@
 """Every model before any training of the experiment, and after SFT: `before_after_table()`."""
 
 from gcl.evaluation.metric_registry import header, scores_of
+from gcl.experiment.grid import group_models
 from gcl.experiment.methods.base_model import base_run
 from gcl.experiment.methods.fine_tuning import sft_run
 from gcl.experiment.schema import Experiment
@@ -17,7 +18,7 @@ def before_after_table(experiment: Experiment, metrics: Metrics) -> ResultTable:
     seeds, rows = experiment.seeds.value, []
     for dataset in experiment.groups:
         own = scores_of(experiment, dataset)
-        for model in experiment.models:
+        for model in group_models(experiment, dataset):
             before = [base_run(experiment, dataset, model).id]
             after = [sft_run(experiment, dataset, model, seed).id for seed in seeds]
             base, trained = (
