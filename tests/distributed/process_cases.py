@@ -1,12 +1,10 @@
 """What tests of several processes share: starting them, and measuring how far a training has moved its weights."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
+from workers import Workers
 
 from gcl.experiment.runs import MemberSpec
 
@@ -16,14 +14,9 @@ EPS = 1e-3
 
 def run_worker(folder: Path, variables: dict[str, str] | None = None, processes: int = 2) -> None:
     """Train all cases of a folder."""
-    worker = Path(__file__).parent / "worker.py"
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"} | (variables or {})
-    done = subprocess.run(
-        [*command, str(worker), str(folder)], env=environment, capture_output=True, text=True, timeout=900
-    )
-    errors = "\n".join(path.read_text() for path in folder.glob("*.error"))
-    assert done.returncode == 0, errors or done.stderr[-4000:]
+    workers = Workers(folder, processes, variables)
+    code = workers.wait()
+    assert code == 0, f"exit code {code}\n{workers.said()}"
 
 
 def update_of(folder: Path, member: MemberSpec) -> torch.Tensor:

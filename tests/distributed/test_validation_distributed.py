@@ -1,12 +1,8 @@
 """Validation by two processes: the losses of one process, the same best step, and no trace in the weights."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 from group_case import losses, make_run, train_scenes, write_cases
+from process_cases import run_worker
 from safetensors.torch import load_file
 
 from gcl.experiment.execution import ExecutionSpec
@@ -42,12 +38,7 @@ def trained(backbones, scenarios, tmp_path_factory):
         for case, (keep, name) in chosen.items()
     }
     write_cases(folder, scenarios[:4], cases)
-    worker = Path(__file__).parent / "worker.py"
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(worker)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-    done = subprocess.run([*command, str(folder)], env=environment, capture_output=True, text=True, timeout=900)
-    errors = "\n".join(path.read_text() for path in folder.glob("*.error"))
-    assert done.returncode == 0, errors or done.stderr[-4000:]
+    run_worker(folder)
     alone = folder / "alone"
     train_scenes(
         run(backbones, "best"),

@@ -1,4 +1,4 @@
-"""Train every case of a JSON file, one after the other, in these processes. Tests run it alone or under torchrun."""
+"""Train every case of a JSON file, one after the other, in these processes. workers.py starts it."""
 
 import gc
 import json
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 os.environ.update(DS_ACCELERATOR="cpu", HF_HUB_OFFLINE="1")
-sys.path.insert(0, str(Path(__file__).parents[1]))  # torchrun starts it outside of pytest, which would do this
+sys.path.insert(0, str(Path(__file__).parents[1]))  # it starts outside of pytest, which would do this
 
 import torch
 from deepspeed.runtime.zero import partition_parameters
@@ -148,7 +148,3 @@ def main() -> None:
             (folder / f"{name}.{os.environ.get('RANK', 0)}.error").write_text(traceback.format_exc())
             raise
         gc.collect()
-
-
-if __name__ == "__main__":
-    main()
