@@ -26,7 +26,7 @@ METRICS = f"results/miniature/metrics/{RUN}.json"
 CHECKPOINT = f"results/miniature/checkpoints/{RUN}"
 LOG = f"logs/miniature/train/{RUN}.log"
 PARTITIONS = {"main": {"max_runtime": 240}, "urgent": {"max_runtime": 1440, "max_gpu": 8}}
-LIMIT = 300  # seconds after which a Snakemake that should have ended is one that hangs
+LIMIT = 900  # seconds after which a Snakemake that should have ended is one that hangs, on a busy machine, too
 # Takes the place of what the paper's models would need: each job only notes what it is given.
 NOTES = {
     "gcl/training/launch.py": """
