@@ -186,7 +186,9 @@ def at_rate(experiment: Experiment, controls: Controls, arm: str, ratio: float) 
     if math.isclose(_arm_run(experiment, controls, plain).members[0].lr, rate):
         renamed = plain
     content = _content(_arm_run(experiment, controls, renamed))
-    others = (other.run for other in controls.arms.value)
+    others = (
+        other.run for other in controls.arms.value if other.run.startswith(f"{path}/")
+    )  # content names both parts
     return next((other for other in others if _content(_arm_run(experiment, controls, other)) == content), renamed)
 
 
