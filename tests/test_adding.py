@@ -1,14 +1,13 @@
 """The recipes of docs/adding.md, each carried out on a copy of the project; the files that it touches are counted."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from warm_python import run_module
+from workflow_project import NEW_BYTECODE
 
 PARTS = ("gcl", "workflow", "Snakefile", "config.yaml")
 PAIR = "qwen2.5-vl-3b+qwen3-vl-4b"
@@ -72,7 +71,7 @@ class Copy:
         for part in PARTS:
             source = ROOT / part
             copy = shutil.copytree if source.is_dir() else shutil.copy
-            copy(source, root / part, **({"ignore": shutil.ignore_patterns("__pycache__")} if source.is_dir() else {}))
+            copy(source, root / part, **({"ignore": NEW_BYTECODE} if source.is_dir() else {}))
         self.before = self._contents()
 
     def _contents(self) -> dict[str, bytes]:
@@ -92,18 +91,17 @@ class Copy:
         assert old in text, f"{name} has no {old!r}"
         self.write(name, text.replace(old, new, 1))
 
-    def run(self, *words: str) -> str:
-        environment = os.environ | {"PYTHONPATH": str(self.root), "PYTHONDONTWRITEBYTECODE": "1"}
-        done = subprocess.run([sys.executable, *words], cwd=self.root, env=environment, capture_output=True, text=True)
+    def run(self, module: str, *words: str) -> str:
+        done = run_module(module, words, self.root)
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
         return done.stdout
 
     def spec(self, run: str) -> dict:
-        return json.loads(self.run("-m", "gcl", "runs", run))
+        return json.loads(self.run("gcl", "runs", run))
 
     def jobs(self, target: str, scale: str = "miniature") -> dict[str, int]:
         """What Snakemake would run for a target, by rule."""
-        command = ("-m", "snakemake", "-n", "--quiet", "rules", "--cores", "1", target, "--config", f"scale={scale}")
+        command = ("snakemake", "-n", "--quiet", "rules", "--cores", "1", target, "--config", f"scale={scale}")
         lines = [line.split() for line in self.run(*command).splitlines()]
         return {words[0]: int(words[1]) for words in lines if len(words) == 2 and words[1].isdigit()}
 
@@ -128,7 +126,8 @@ def test_a_metric_is_one_file_and_its_name(project):
     names = (
         "from gcl.evaluation.metric_registry import scores_of, header; from gcl.experiment.load import load_experiment"
     )
-    found = project.run("-c", f"{names}; print([header(n) for n in scores_of(load_experiment(), 'snei')])")
+    project.write("shown.py", f"{names}; print([header(n) for n in scores_of(load_experiment(), 'snei')])")
+    found = project.run("shown")
     assert "Action brevity" in found
     assert project.touched == ["config.yaml", "gcl/evaluation/scorers/brevity.py"]
 
@@ -155,5 +154,5 @@ def test_a_method_is_one_file_of_at_most_60_lines(project):
 
 def test_a_logger_is_one_word(project):
     project.edit("config.yaml", "[tensorboard]", "[tensorboard, trackio]")
-    assert "trackio" in project.run("-m", "gcl", "settings")
+    assert "trackio" in project.run("gcl", "settings")
     assert project.touched == ["config.yaml"]

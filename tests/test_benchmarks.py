@@ -149,11 +149,8 @@ def test_inputs_of_paper_scale_are_what_an_encoder_makes(step):
     assert not torch.equal(case.steps[1][0].members[0]["input_ids"][:, -1], local.members[0]["input_ids"][:, -1])
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [{"precision": "bfloat16"}, pytest.param({"lora": 2}, marks=pytest.mark.slow)],
-    ids=["all weights", "LoRA"],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("changes", [{"precision": "bfloat16"}, {"lora": 2}], ids=["all weights", "LoRA"])
 def test_the_path_of_a_gpu_works_with_tiny_models(step, changes):
     """Real vocabulary and special ids, gradient checkpointing, two passes a step; only widths and depths are tiny."""
     found = step.measure(_options(**changes), ["learner", "guide", "pair"], 1)

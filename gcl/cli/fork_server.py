@@ -36,6 +36,8 @@ def serve(listener: socket.socket, address: Path) -> Sequence[str] | None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for supervisors
     gc.disable()
     for name in LIBRARIES:
+        if select.select([sys.stdin], [], [], 0)[0]:
+            break  # nobody is left to wait for
         with suppress(ImportError):
             importlib.import_module(name)
     gc.freeze()  # forked processes share these pages

@@ -55,8 +55,9 @@ def _run_problems(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
     yield from attempt(["families", "groups", "value"], family_runs)
     for controls, path in _comparisons(experiment):
         if controls.tuning.value is not None:
+            arms = tuned_arms(experiment, controls).values()
             for ratio in controls.rates.value:
-                for arm in tuned_arms(experiment, controls).values():
+                for arm in arms:
                     yield from attempt([*path, "rates", "value"], at_rate, controls, arm, ratio)
     yield from attempt(["planning", "arms", "value"], planning_runs)
     yield from attempt(["exchange", "states", "arms", "value"], exchange_planning_runs)

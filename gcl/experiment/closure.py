@@ -6,9 +6,9 @@ not. Comments, docstrings and formatting do not count, so changing them costs no
 
 import ast
 import hashlib
-import json
 from collections.abc import Iterator
 from functools import cache
+from json.encoder import encode_basestring_ascii
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from gcl.experiment.runs import ExchangeFeed, RolloutFeed, RunSpec
 from gcl.files import sha256_files, sha256_text
 
 ROOT = Path(__file__).parents[2]
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 # The function behind each step.
 STEPS = {
@@ -207,8 +208,13 @@ def _path(name: str) -> Path:
 
 
 def _imports(tree: ast.AST) -> Iterator[str]:
-    """Modules of `gcl` that are imported anywhere below a node."""
-    for node in ast.walk(tree):
+    """Modules of `gcl` that are imported anywhere below a node. Only statements are walked, since an import is one."""
+    left = [tree]
+    while left:
+        node = left.pop()
+        for block in ("body", "orelse", "finalbody", "handlers", "cases"):
+            below = getattr(node, block, None)
+            left += below if isinstance(below, list) else []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -221,23 +227,34 @@ def _imports(tree: ast.AST) -> Iterator[str]:
 
 def tree_sha256(tree: ast.AST) -> str:
     """Hash of a syntax tree without docstrings."""
-    return hashlib.sha256(json.dumps(_plain(tree)).encode()).hexdigest()
+    return hashlib.sha256(_written(tree).encode()).hexdigest()
 
 
-def _plain(node: Any) -> Any:
-    """A syntax tree as lists, the same in every version of Python.
+def _written(node: Any) -> str:
+    """A syntax tree as lists in JSON, the same in every version of Python.
 
     `ast.dump` names fields that only newer versions have. `ast.unparse` chooses other quotes in each: 64 of 161 files
     differ between 3.11 and 3.12. So fields that are empty are left out, as are empty pieces of f-strings, which 3.12 adds.
+    The text is put together at once, since lists of all nodes would take three times as long.
     """
-    if isinstance(node, list):
-        return [_plain(child) for child in node]
     if not isinstance(node, ast.AST):
-        return repr(node)
-    fields = {name: value for name, value in ast.iter_fields(node) if name not in ("ctx", "kind")}
-    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(node):
-        fields["body"] = node.body[1:]
-    if isinstance(node, ast.JoinedStr):
-        fields["values"] = [v for v in node.values if not (isinstance(v, ast.Constant) and v.value == "")]
-    kept = [(name, _plain(value)) for name, value in fields.items() if value is not None and value != []]
-    return [type(node).__name__, kept]
+        return encode_basestring_ascii(repr(node))
+    kept = []
+    for name in _fields(type(node)):
+        value = getattr(node, name, None)
+        if isinstance(value, list):
+            if name == "body" and isinstance(node, DOCUMENTED) and ast.get_docstring(node):
+                value = value[1:]
+            elif isinstance(node, ast.JoinedStr):
+                value = [v for v in value if not (isinstance(v, ast.Constant) and v.value == "")]
+            if value:
+                kept.append(f'["{name}", [{", ".join(map(_written, value))}]]')
+        elif value is not None:
+            kept.append(f'["{name}", {_written(value)}]')
+    return f'["{type(node).__name__}", [{", ".join(kept)}]]'
+
+
+@cache
+def _fields(kind: type[ast.AST]) -> list[str]:
+    """The fields of a kind of node that count."""
+    return [name for name in kind._fields if name not in ("ctx", "kind")]

@@ -160,7 +160,7 @@ def tuned_arms(experiment: Experiment, controls: Controls) -> dict[str, str]:
     for arm in controls.arms.value:
         run = _arm_run(experiment, controls, arm.run)
         first = run.members[0].model_copy(update={"lr": 0.0})
-        content = _content(run.model_copy(update={"members": [first, *run.members[1:]]}))
+        content = _unnamed(run.model_copy(update={"members": [first, *run.members[1:]]})).json
         if content not in seen:
             arms[arm.name] = arm.run
         seen.add(content)
@@ -186,18 +186,18 @@ def at_rate(experiment: Experiment, controls: Controls, arm: str, ratio: float) 
     plain, renamed = f"{path}/{variant}", f"{path}/{base}ratio{written_ratio(rate, unit)}"
     if math.isclose(_arm_run(experiment, controls, plain).members[0].lr, rate):
         renamed = plain
-    content = _content(_arm_run(experiment, controls, renamed))
-    others = (other.run for other in controls.arms.value)
-    return next((other for other in others if _content(_arm_run(experiment, controls, other)) == content), renamed)
+    content = _unnamed(_arm_run(experiment, controls, renamed))
+    others = (other.run for other in controls.arms.value if other.run.startswith(f"{path}/"))  # of these members
+    return next((other for other in others if _unnamed(_arm_run(experiment, controls, other)) == content), renamed)
 
 
 def _arm_run(experiment: Experiment, controls: Controls, arm: str) -> RunSpec:
     return find_run(experiment, f"{controls.dataset.value}/{arm}/seed0")
 
 
-def _content(run: RunSpec) -> str:
-    """A run's specification without its name."""
-    return run.model_copy(update={"variant": ""}).json
+def _unnamed(run: RunSpec) -> RunSpec:
+    """A run without its variant's name."""
+    return run.model_copy(update={"variant": ""})
 
 
 def rate_runs(experiment: Experiment, controls: Controls) -> dict[str, dict[float, RunSpec]]:

@@ -6,6 +6,7 @@ Every setting carries its origin (see config.yaml). Imports no torch, so that a 
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, get_args
 
@@ -130,7 +131,7 @@ def replaced(overrides: Sequence[Document] = (), root: Path | str = ".") -> list
 
 def _layers(config: Mapping[str, Any] | None, root: Path, overrides: Sequence[Document]) -> Layers:
     """config.yaml, the scale's files, the overrides; they say which scale it is."""
-    file = read_document(root / CONFIG_FILE, str(CONFIG_FILE)) if config is None else Document(str(CONFIG_FILE), config)
+    file = _read(root, CONFIG_FILE) if config is None else Document(str(CONFIG_FILE), config)
     layers, scales = Layers(), get_args(Experiment.model_fields["scale"].annotation)
     layers.lay(file)
     top = Layers()
@@ -147,7 +148,7 @@ def _layers(config: Mapping[str, Any] | None, root: Path, overrides: Sequence[Do
 
 def _read_scale(root: Path, path: Path, seen: tuple[Path, ...] = ()) -> list[Document]:
     """The scale's file, behind those that it `extends`."""
-    document = read_document(root / path, str(path))
+    document = _read(root, path)
     base = document.value.get("extends")
     if base is None:
         return [document]
@@ -156,6 +157,17 @@ def _read_scale(root: Path, path: Path, seen: tuple[Path, ...] = ()) -> list[Doc
         raise ConfigError(f"{document.place(['extends'])}: extends: {base!r} extends this file; remove one of the two")
     own = {key: value for key, value in document.value.items() if key != "extends"}
     return [*_read_scale(root, other, (*seen, path)), replace(document, value=own)]
+
+
+def _read(root: Path, path: Path) -> Document:
+    """A file below `root`, parsed once for each content, since parsing takes most of the time of loading."""
+    content = (root / path).read_bytes() if (root / path).is_file() else b""
+    return _parsed(root / path, str(path), content)
+
+
+@lru_cache(maxsize=16)
+def _parsed(path: Path, name: str, content: bytes) -> Document:
+    return read_document(path, name)
 
 
 def settings(experiment: Experiment) -> Iterator[tuple[str, Any, str, str]]:

@@ -75,6 +75,7 @@ class Plan:
         # rule names its settings.
         self.resolved = str(self.here.experiment)
         self.gpus = 0 if self.drawn else experiment.execution.processes.value  # of one training
+        self._runs: dict[str, RunSpec] = {}  # of paths, since every rule of a path asks for its run several times
 
     # Specifications: inputs of a job. Changes of them run it again.
 
@@ -89,9 +90,11 @@ class Plan:
     def run(self, wildcards: Any) -> RunSpec:
         """The run that a path names, whether or not a table asks for it."""
         try:
-            return find_run(self.experiment, wildcards.run)
+            if wildcards.run not in self._runs:
+                self._runs[wildcards.run] = find_run(self.experiment, wildcards.run)
         except GCLError as error:
             stop(error)
+        return self._runs[wildcards.run]
 
     def run_json(self, wildcards: Any) -> str:
         """The run's specification."""

@@ -3,6 +3,7 @@
 import copy
 import json
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,11 +29,16 @@ HALF_WIDTH = 0.02
 Score = Callable[[RunSpec, str], float]
 
 
+@cache
+def _config() -> dict[str, Any]:
+    return read_yaml(ROOT / "config.yaml")
+
+
 def experiment_with(
     scale: str = "miniature", paper_values: bool | None = None, seeds: Iterable[int] = (0,)
 ) -> Experiment:
     """The repository's experiment with a few settings changed."""
-    config = copy.deepcopy(read_yaml(ROOT / "config.yaml"))
+    config = copy.deepcopy(_config())
     config["scale"] = scale
     config["report"]["paper_values"]["value"] = paper_values
     best = {"SFT": 0.5, "GSL + DRL": 2.0, "GSL + DRL + AGO": 1.0}

@@ -1,5 +1,6 @@
 """The gallery: scenes are chosen by the rule and nothing else; arrows are read from words, or not at all."""
 
+import shutil
 from itertools import pairwise
 
 import pytest
@@ -20,10 +21,19 @@ MINIATURE = experiment_with()
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """A finished experiment, in the present folder."""
+    folder = tmp_path_factory.mktemp("gallery")
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(tmp_path_factory.mktemp("gallery"))
+        patch.chdir(folder)
         finished(MINIATURE, ())
-        yield
+        yield folder
+
+
+@pytest.fixture
+def own_project(project, tmp_path, monkeypatch):
+    """A copy of it in the present folder, to take something away."""
+    shutil.copytree(project, tmp_path / "own", symlinks=True)
+    monkeypatch.chdir(tmp_path / "own")
+    return tmp_path / "own"
 
 
 def test_gains_losses_and_others_by_hash():
@@ -75,27 +85,22 @@ def test_of_a_closed_list_the_label_stands_beside_words_that_are_not_just_that()
     assert "Stop and wait." in free and not [text for text in free if "[" in text]
 
 
-@pytest.mark.usefixtures("project")
-def test_the_figure_has_the_same_bytes_again(tmp_path):
-    for name in ("a", "b"):
-        write_gallery(MINIATURE, RESULTS, tmp_path / name)
+def test_the_figure_has_the_same_bytes_again(project, tmp_path):
+    before = project / RESULTS / MINIATURE.scale / "figures"
+    write_gallery(MINIATURE, RESULTS, tmp_path / "gallery")
     for suffix in (".png", ".pdf"):
-        assert (tmp_path / f"a{suffix}").read_bytes() == (tmp_path / f"b{suffix}").read_bytes()
-    found = parts(tmp_path / "a.pdf")
+        assert (tmp_path / f"gallery{suffix}").read_bytes() == (before / f"gallery{suffix}").read_bytes()
+    found = parts(tmp_path / "gallery.pdf")
     assert found.images and found.embedded and not found.fonts["Type3"]
 
 
-def test_without_pictures_scenes_remain(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    finished(MINIATURE, ())
-    (tmp_path / "data").rename(tmp_path / "elsewhere")
+def test_without_pictures_scenes_remain(own_project, tmp_path):
+    (own_project / "data").rename(tmp_path / "elsewhere")
     assert {scene.uri for scene in gallery(MINIATURE, "snei", RESULTS)} == {None}
     write_gallery(MINIATURE, RESULTS, tmp_path / "gallery")
 
 
-def test_a_data_set_without_answers_is_left_out_and_none_at_all_is_refused(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    finished(MINIATURE, ())
+def test_a_data_set_without_answers_is_left_out_and_none_at_all_is_refused(own_project, tmp_path):
     results_at("miniature", RESULTS).predictions(Plan(MINIATURE).gallery_runs("muson")[1].id).unlink()
     assert gallery_datasets(MINIATURE, RESULTS) == ["snei"]
     with pytest.raises(DataError, match="no such file; make it with: snakemake"):

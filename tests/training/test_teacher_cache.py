@@ -1,5 +1,8 @@
 """Teachers from a cache: the losses of living ones, nothing of their backbone in memory, no damaged file ever read."""
 
+import shutil
+from functools import cache
+
 import pytest
 import torch
 from group_case import losses, make_run, train_scenes
@@ -12,13 +15,12 @@ from gcl.training.member import Member
 from gcl.training.teacher_cache import INDEX, CachedTeacher
 
 
-@pytest.fixture
-def train(tmp_path, scenarios):
-    """Losses and folder of a training, with living teachers or cached ones."""
+def trainer(folder, scenarios):
+    """Losses and folder of a training below a folder, with living teachers or cached ones."""
 
     def run(spec, name, *, cached, code="code", **execution):
-        teachers = tmp_path / "teachers" if cached else None
-        output, scratch = tmp_path / name, tmp_path / "scratch" / name
+        teachers = folder / "teachers" if cached else None
+        output, scratch = folder / name, folder / "scratch" / name
         train_scenes(
             spec, scenarios[:8], "data", ExecutionSpec(**execution), output, scratch, code=code, teachers=teachers
         )
@@ -27,18 +29,53 @@ def train(tmp_path, scenarios):
     return run
 
 
+@pytest.fixture
+def train(tmp_path, scenarios):
+    return trainer(tmp_path, scenarios)
+
+
+@pytest.fixture(scope="module")
+def living(backbones, scenarios, tmp_path_factory):
+    """Losses with living teachers, by divergence."""
+    run = trainer(tmp_path_factory.mktemp("living"), scenarios)
+    return cache(lambda divergence: run(longer(backbones, divergence), divergence, cached=False)[0])
+
+
+def longer(backbones, divergence):
+    spec = make_run(backbones, epochs=3, micro=4, lr=(2e-3, 0.0), gsl=0.0)
+    return spec.model_copy(update={"objective": spec.objective.model_copy(update={"divergence": divergence})})
+
+
+@pytest.fixture(scope="module")
+def made_before(backbones, scenarios, tmp_path_factory):
+    """The losses of a training with a cache, and the folder of the cache."""
+    folder = tmp_path_factory.mktemp("first")
+    first, _ = trainer(folder, scenarios)(usual(backbones), "first", cached=True)
+    return first, folder / "teachers"
+
+
+def usual(backbones):
+    return make_run(backbones, lr=(2e-3, 0.0), gsl=0.0)
+
+
+@pytest.fixture
+def first(made_before, tmp_path):
+    """These losses; the cache is copied to where this test's trainings look for it."""
+    found, teachers = made_before
+    shutil.copytree(teachers, tmp_path / "teachers")
+    return found
+
+
 def folders(tmp_path):
     return sorted(path for path in (tmp_path / "teachers").iterdir() if not path.name.startswith("."))
 
 
 @pytest.mark.parametrize("divergence", ["jsd", "forward-kl"])
 @pytest.mark.parametrize("workers", [0, 1])
-def test_losses_are_those_of_a_living_teacher(backbones, train, divergence, workers):
-    spec = make_run(backbones, epochs=3, micro=4, lr=(2e-3, 0.0), gsl=0.0)
-    spec = spec.model_copy(update={"objective": spec.objective.model_copy(update={"divergence": divergence})})
-    (living, _), (cached, output) = (train(spec, str(c), cached=c, workers=workers * c) for c in (False, True))
-    assert len(living) == len(cached) and "drl" in cached[0]
-    for one, two in zip(living, cached, strict=True):
+def test_losses_are_those_of_a_living_teacher(backbones, train, living, divergence, workers):
+    cached, output = train(longer(backbones, divergence), "cached", cached=True, workers=workers)
+    assert len(living(divergence)) == len(cached) and "drl" in cached[0]
+    for one, two in zip(living(divergence), cached, strict=True):
         assert one.keys() == two.keys()
         assert all(two[name] == pytest.approx(one[name], abs=1e-6, rel=1e-6) for name in one)
     assert {path.name for path in output.iterdir()} >= {"learner", "guide"}  # the folder of the run is complete
@@ -74,9 +111,8 @@ def _noting(seen, forward):
     return noted
 
 
-def test_a_cache_is_used_again_until_a_cause_changes(backbones, train, tmp_path, monkeypatch):
-    spec = make_run(backbones, lr=(2e-3, 0.0), gsl=0.0)
-    first, _ = train(spec, "first", cached=True)
+def test_a_cache_is_used_again_until_a_cause_changes(backbones, train, first, tmp_path, monkeypatch):
+    spec = usual(backbones)
     [made] = folders(tmp_path)
     with monkeypatch.context() as patch:
         patch.setattr(teacher_cache, "_make", lambda *_: pytest.fail("made again"))
@@ -89,9 +125,7 @@ def test_a_cache_is_used_again_until_a_cause_changes(backbones, train, tmp_path,
 
 
 @pytest.mark.parametrize("damage", ["a changed number", "cut", "a lost part", "no index"])
-def test_a_damaged_cache_is_made_again(backbones, train, tmp_path, damage):
-    spec = make_run(backbones, lr=(2e-3, 0.0), gsl=0.0)
-    first, _ = train(spec, "first", cached=True)
+def test_a_damaged_cache_is_made_again(backbones, train, first, tmp_path, damage):
     [made] = folders(tmp_path)
     before, part = read_json(made / INDEX), made / "part-0.safetensors"
     if damage == "a changed number":
@@ -104,13 +138,11 @@ def test_a_damaged_cache_is_made_again(backbones, train, tmp_path, damage):
         part.unlink()
     else:
         (made / INDEX).unlink()
-    again, _ = train(spec, "again", cached=True)
+    again, _ = train(usual(backbones), "again", cached=True)
     assert again == first and folders(tmp_path) == [made] and read_json(made / INDEX) == before
 
 
-def test_the_loser_of_a_race_takes_the_winners_cache(backbones, train, tmp_path, monkeypatch):
-    spec = make_run(backbones, lr=(2e-3, 0.0), gsl=0.0)
-    first, _ = train(spec, "first", cached=True)
+def test_the_loser_of_a_race_takes_the_winners_cache(backbones, train, first, tmp_path, monkeypatch):
     [made] = folders(tmp_path)
     hidden = made.rename(tmp_path / "hidden")
     forward, raced = Member.forward, []
@@ -121,7 +153,7 @@ def test_the_loser_of_a_race_takes_the_winners_cache(backbones, train, tmp_path,
         return forward(self, batch)
 
     monkeypatch.setattr(Member, "forward", racing)
-    again, _ = train(spec, "again", cached=True)
+    again, _ = train(usual(backbones), "again", cached=True)
     assert raced and again == first and folders(tmp_path) == [made]
     assert not list((tmp_path / "teachers").glob(".*"))
 

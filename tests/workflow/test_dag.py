@@ -8,6 +8,7 @@ import yaml
 from conftest import ROOT
 from workflow_project import Project, copy_project
 
+from gcl.cli.warm import ADDRESS
 from gcl.experiment.closure import code_files
 from gcl.experiment.load import load_resolved
 
@@ -209,7 +210,8 @@ def test_a_public_test_set_takes_the_place_of_drawn_states(project):
     assert "--test" in drawn["maze"] and "--exclude" not in drawn["maze"]
 
 
-def test_overrides_are_read_as_yaml_and_replace_a_setting_with_its_origin(project):
+def test_overrides_are_read_as_yaml_and_replace_a_setting_with_its_origin(project, monkeypatch):
+    monkeypatch.setenv(ADDRESS, "")  # drawing needs nothing of what a server for warm jobs would import first
     (project.root / "more.yaml").write_text("training: {epochs: {value: 2, assumed: quick}, eps: {value: 1e-7}}\n")
     given = ["--configfile", "more.yaml", "--config", "seeds={value: [0, 1], assumed: more}"]
     assert project.jobs("headline", *given)["train"] == 2 * (2 + 4)

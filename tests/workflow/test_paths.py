@@ -7,6 +7,8 @@ import sys
 import pytest
 from workflow_project import Project, copy_project
 
+from gcl.cli.warm import ADDRESS
+
 DATA = "meine Daten ö"
 PAIR = "qwen2.5-vl-3b+qwen3-vl-4b"
 MGSD = "planning/mgsd/qwen3-vl-4b+qwen3-vl-4b/full/seed0"
@@ -36,7 +38,8 @@ def project(tmp_path_factory) -> Project:
     return project
 
 
-def test_data_is_drawn_imported_and_checked(project):
+def test_data_is_drawn_imported_and_checked(project, monkeypatch):
+    monkeypatch.setenv(ADDRESS, "")  # as cold jobs; those below are warm
     project.snakemake(f"{DATA}/manifests/snei/train.tsv", f"{DATA}/planning/pictures")
     lines = (project.root / DATA / "manifests/snei/train.tsv").read_text().splitlines()
     assert len(lines) == 1 + 16

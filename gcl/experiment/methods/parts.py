@@ -19,6 +19,8 @@ from gcl.experiment.runs import (
 from gcl.experiment.schema import Experiment, Training
 
 SCENES = "scenes"  # the kind of all data sets of config.yaml
+# Settings of `training` that a run's specification has by the same name.
+NAMED = [name for name in TrainingSpec.model_fields if name in Training.model_fields]
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,7 @@ def run_spec(
         stage: of planning tasks, whose settings take the place of `training`.
         changes: of the training's settings.
     """
-    named = [name for name in TrainingSpec.model_fields if name in Training.model_fields]
-    training = {name: getattr(experiment.training, name).value for name in named}
+    training = {name: getattr(experiment.training, name).value for name in NAMED}
     if feed is None or ref.dataset not in experiment.datasets:
         training["validation"] = None  # planning tasks and instructions have splits of their own
     system, context = experiment.prompt.system.value, experiment.prompt.context.value
