@@ -2,12 +2,12 @@
 
 import os
 import shutil
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from debian_packages import install
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 SECONDS = 240  # for anything that a page is asked, since other programs may run beside the tests
@@ -15,15 +15,9 @@ SECONDS = 240  # for anything that a page is asked, since other programs may run
 
 def find_chromium() -> str:
     """The machine's own Chromium, from Debian's packages if need be; the test is skipped where there is none."""
-    for _ in range(2):
-        if found := next(filter(None, map(shutil.which, NAMES)), None):
-            return found
-        if os.geteuid() != 0 or not shutil.which("apt-get"):
-            break
-        for step in (["update", "--quiet"], ["install", "--yes", "--quiet", "--no-install-recommends", "chromium"]):
-            environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-            subprocess.run(["apt-get", *step], capture_output=True, env=environment, check=False)
-    pytest.skip("no Chromium; as root on Debian or Ubuntu: apt-get install chromium")
+    reason = None if any(map(shutil.which, NAMES)) else install("chromium")
+    found = next(filter(None, map(shutil.which, NAMES)), None)
+    return found or pytest.skip(f"no Chromium: {reason}")
 
 
 def keep(view: Any, name: str, tmp_path: Path) -> None:

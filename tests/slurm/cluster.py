@@ -24,6 +24,9 @@ from pathlib import Path
 
 import psutil
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # by hand, pytest does not do this
+from debian_packages import install
+
 PACKAGES = ("munge", "slurmctld", "slurmd", "slurm-client")
 NODES, CPUS, MEMORY, GPUS = 2, 64, 250_000, 8
 PATIENCE = 60.0  # seconds in which a daemon must start or stop
@@ -106,7 +109,7 @@ class Cluster:
         self.nodes = [f"n{number}" for number in range(1, NODES + 1)]
 
     def __enter__(self) -> "Cluster":
-        install()
+        install_slurm()
         self.up()
         return self
 
@@ -247,7 +250,7 @@ class Cluster:
             time.sleep(0.05)
 
 
-def install() -> None:
+def install_slurm() -> None:
     """Install what is missing from Debian's packages.
 
     Raises:
@@ -256,15 +259,8 @@ def install() -> None:
     path = f"{os.environ['PATH']}{os.pathsep}/usr/sbin"
     if all(shutil.which(name, path=path) for name in ("munged", "slurmctld", "slurmd", "sbatch")):
         return
-    command = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", *PACKAGES]
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise ClusterError(f"SLURM is not installed; as root on Debian or Ubuntu: {' '.join(command)}")
-    for step in (["apt-get", "update", "--quiet"], command):
-        done = subprocess.run(
-            step, text=True, capture_output=True, env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-        )
-        if done.returncode:
-            raise ClusterError(f"{' '.join(step)}: {done.stderr.strip()[-1000:]}")
+    if reason := install(*PACKAGES):
+        raise ClusterError(f"SLURM: {reason}")
 
 
 def free_ports(count: int) -> list[int]:
