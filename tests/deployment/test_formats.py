@@ -119,7 +119,8 @@ def test_a_damaged_folder_is_refused_and_written_again(damage, member, as_float3
         )
         manifest.write_text(json.dumps(content))
     with pytest.raises(CheckpointError, match=str(folder)):
-        load_member(folder)
+        # A folder of float32 without a manifest is what a training leaves.
+        read_manifest(folder) if damage == "no manifest" else load_member(folder)
     if damage in ("gone", "cut"):
         assert deploy(find_member(str(member)), "float32", folder)
         load_member(folder)

@@ -26,7 +26,9 @@ TEXTS = ["Slowly walk past on the right side.", "Zürich, 12 m: 日本 🤖!", "
 def frozen_group(folders, families, heads=None):
     """Members that did not learn, so that their weights are those of the start."""
     run = make_run(folders, families=families, lr=(0.0, 0.0))
-    members = trained_members(run, results_at("miniature"), heads)
+    members = trained_members(run, results_at("miniature"))
+    for member in members:
+        member.semantic_head = (heads or {}).get(member.spec.role)
     return run, members, align([m.encoder for m in members], [m.head_rows for m in members])
 
 

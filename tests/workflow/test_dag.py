@@ -118,7 +118,8 @@ def test_every_table_asks_each_of_its_models_untrained_once(project, target, ask
         ("controls", 2 * (4 + 1)),
         # Three arms whose rate is chosen, at two rates each, and a teacher.
         ("rates", 3 * 2 + 1),
-        ("before_after", 5 + 5),
+        # The models of the groups of each data set.
+        ("before_after", 3 + 2),
         # Two baselines and the pair on four numbers of scenes, and the groups of Table 1.
         ("scaling", 4 * 3 + 5),
         # Fig. 2: drl, gco, gsl. Fig. 3: full and one ratio, of two pairs. Fig. 4 and 7: three more points each. The
