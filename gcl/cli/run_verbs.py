@@ -131,7 +131,8 @@ def predict(
         gcl predict --checkpoint DIR --picture 'front camera=a.png' --picture 'rear camera=b.png'
 
     Args:
-        checkpoint: A member, `results/<scale>/checkpoints/<run>/<role>`, deployed or not; or a base model: folder or id.
+        checkpoint: A member, `results/<scale>/checkpoints/<run>/<role>`, deployed or not;
+            or a base model: folder or hub id[@commit].
         image: Pictures, each of another moment; - reads paths from standard input, one a line.
         picture: One of several pictures of one moment, [NAME=]PATH, in their order; can be repeated.
         no_image: Ask in words alone.

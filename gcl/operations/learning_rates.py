@@ -1,10 +1,8 @@
 """The learning rates of a training, which its log does not have: `learning_rates(spec, steps, records)`.
 
-They follow from the specification and the step alone. The trainer takes its schedules from transformers, whose import would
-keep `gcl watch` from showing anything for ten seconds. So they stand here again, and a test compares them.
+They follow from the specification and the step alone, by the schedule that the trainer uses (gcl/training/engine.py).
 """
 
-import math
 from collections.abc import Mapping, Sequence
 
 from gcl.experiment.runs import RunSpec
@@ -18,19 +16,17 @@ def learning_rates(spec: RunSpec, steps: int, records: Sequence[Mapping[str, flo
         steps: of the whole training.
         records: of the log, from the first step on. A step that overflowed does not move the schedule.
     """
+    import torch
+    from transformers import get_scheduler
+
+    from gcl.training.engine import SCHEDULES
+
     training = spec.training
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
     warmup = round(training.warmup_ratio * steps)
+    (factor,) = get_scheduler(SCHEDULES[training.schedule], optimizer, warmup, steps).lr_lambdas
     made, factors = 0, []
     for record in records:
-        factors.append(_factor(training.schedule, made, warmup, steps))
+        factors.append(factor(made))
         made += "skipped" not in record
     return {member.role: [member.lr * value for value in factors] for member in spec.members if not member.frozen}
-
-
-def _factor(schedule: str, made: int, warmup: int, steps: int) -> float:
-    """The share of the whole rate after so many steps: it rises linearly, and then is constant or falls as a cosine."""
-    if made < warmup:
-        return made / warmup
-    if schedule == "constant":
-        return 1.0
-    return max(0.0, 0.5 * (1.0 + math.cos(math.pi * (made - warmup) / max(1, steps - warmup))))

@@ -14,10 +14,8 @@ from pathlib import Path
 FORKS = multiprocessing.get_context("forkserver")
 FAMILIES = ("qwen2_5_vl", "qwen3_vl", "smolvlm")
 # All that takes seconds to import. No test is changed by it: worker.py imports the same, and more.
-FORKS.set_forkserver_preload(
-    ["gcl.training.trainer", "gcl.training.zero", "gcl.training.plain", "peft", "bitsandbytes", "torch._dynamo"]
-    + [f"transformers.models.{family}.modeling_{family}" for family in FAMILIES]
-)
+LIBRARIES = ["gcl.training.trainer", "gcl.training.zero", "gcl.training.plain", "peft", "bitsandbytes", "torch._dynamo"]
+LIBRARIES += [f"transformers.models.{family}.modeling_{family}" for family in FAMILIES]
 
 
 class Workers:
@@ -38,6 +36,7 @@ class Workers:
             }
             variables |= {name: str(value) for name, value in world.items()}
         ranks = [{"RANK": str(k), "LOCAL_RANK": str(k)} if processes > 1 else {} for k in range(processes)]
+        FORKS.set_forkserver_preload(LIBRARIES)  # here, since programs under test fork from such a server, too
         self._processes = [FORKS.Process(target=_work, args=(folder, variables | rank)) for rank in ranks]
         for process in self._processes:
             process.start()
