@@ -1,6 +1,7 @@
 """Everything that only a GPU can tell, in at most eight minutes and without a network: `make gpu`.
 
     python benchmarks/gpu.py --to benchmarks/results/gpu.json       # on a GPU
+    python benchmarks/gpu.py --sections head adapters-4             # these alone
     python benchmarks/gpu.py --device cpu --minutes 3               # at tiny shapes, to try the script
 
 Sections run one after the other, each in a process of its own. One that does not fit the card, or the time that is left,
@@ -60,8 +61,9 @@ def command(section: str, options: Namespace, to: Path) -> list[str]:
         return [__file__, *device, "--section", section]
     if section == "vllm":
         return ["-m", "pytest", "-q", str(FOLDER.parent / "tests/planning/test_planning_rollout_vllm.py")]
-    small = ["--tiny", "--global-batch", "2", "--micro-batch", "2", "--repeats", "1", "--warmup", "1"] if tiny else []
-    return [str(FOLDER / "step.py"), *device, *STEP, *STEPS[section][0], *small]
+    # Many CPUs multiply bfloat16 slowly.
+    small = "--tiny --global-batch 2 --micro-batch 2 --repeats 1 --warmup 0 --precision float32" if tiny else ""
+    return [str(FOLDER / "step.py"), *device, *STEP, *STEPS[section][0], *small.split()]
 
 
 def run(section: str, options: Namespace, to: Path, seconds: float) -> dict[str, Any]:
@@ -149,6 +151,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda", help="default: %(default)s")
     parser.add_argument("--minutes", type=float, default=8.0, help="for all sections together (default: %(default)s)")
+    parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=SECTIONS, help="default: all", metavar="NAME")
     parser.add_argument("--to", type=Path, default=FOLDER / "results" / "gpu.json", help="default: %(default)s")
     parser.add_argument("--section", choices=("gradients",), help=argparse.SUPPRESS)  # in a process of its own
     options = parser.parse_args()
@@ -160,7 +163,7 @@ def main() -> None:
     ends = time.monotonic() + 60 * options.minutes
     results: dict[str, Any] = {"hardware": hardware(options.device), "sections": {}}
     print(results["hardware"], flush=True)
-    for section in SECTIONS:
+    for section in options.sections:
         to = options.to.with_suffix(f".{section}.json")
         results["sections"][section] = found = run(section, options, to, ends - time.monotonic())
         to.unlink(missing_ok=True)

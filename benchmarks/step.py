@@ -16,14 +16,14 @@ models of published shapes and random weights see noise; weights and AdamW of 3B
 import argparse
 import gc
 import json
+import multiprocessing
 import os
 import random
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -249,6 +249,13 @@ def measure(options: argparse.Namespace, names: Sequence[str], repeats: int) -> 
     return {"seconds": timed, "peak_bytes": peak, "settings": settings}
 
 
+def measure_alone(options: argparse.Namespace, name: str) -> dict[str, Any]:
+    """The same of one subject, in a process of its own."""
+    torch.set_num_threads(options.threads)
+    repeats = options.repeats if options.sequential else min(options.repeats, 3)  # memory needs no more
+    return measure(options, [name], repeats)
+
+
 def _resident(name: str) -> int | None:
     """Resident memory of this process: VmRSS is now and resets the peak, VmHWM is the peak. None without Linux."""
     try:
@@ -285,8 +292,8 @@ def report(options: argparse.Namespace) -> dict[str, Any]:
     torch.cuda.empty_cache()  # others need the room
     results = {}
     for name in SUBJECTS:
-        command = [sys.executable, __file__, *sys.argv[1:], "--subject", name]  # a process of its own
-        alone = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout.splitlines()[-1])
+        with ProcessPoolExecutor(1, multiprocessing.get_context("forkserver")) as own:  # it has imported this module
+            alone = own.submit(measure_alone, options, name).result()
         values, peak = seconds.setdefault(name, alone["seconds"][name]), alone["peak_bytes"]
         results[name] = summary(values) | {"seconds": values, "peak_bytes": peak}
         median, low, high = (f"{1000 * v:.1f}" for v in (results[name]["median"], *results[name]["quartiles"]))
@@ -338,17 +345,12 @@ def main() -> None:
     parser.add_argument("--warmup", type=int, default=3, help="rounds before these (default: %(default)s)")
     parser.add_argument("--sequential", action="store_true", help="time one after the other, each in its own process")
     parser.add_argument("--to", type=Path, help="write settings, every time, and the ratio as JSON")
-    parser.add_argument("--subject", choices=SUBJECTS, help=argparse.SUPPRESS)  # `report` gives it to its own processes
     parser.add_argument("--tiny", action="store_true", help=argparse.SUPPRESS)  # paper scale with tiny models
     options = parser.parse_args()
     options.scale = "paper" if options.device == "cuda" or options.tiny else "miniature"
     if options.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # engines take a GPU where there is one
     torch.set_num_threads(options.threads)
-    if options.subject:
-        repeats = options.repeats if options.sequential else min(options.repeats, 3)  # memory needs no more
-        print(json.dumps(measure(options, [options.subject], repeats)))
-        return
     found = report(options)
     if options.to:
         options.to.write_text(json.dumps(found, indent=2, default=str) + "\n")

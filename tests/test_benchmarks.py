@@ -83,12 +83,14 @@ def test_an_index_is_measured_beside_a_slice(tmp_path):
 
 @pytest.mark.slow
 def test_the_script_for_a_gpu_runs_at_tiny_shapes(tmp_path):
-    text = _run("gpu.py", "--device", "cpu", "--minutes", "15", "--to", str(tmp_path / "gpu.json"))
+    sections = ["head", "gradients", "adapters-4", "full", "zero-3"]  # others differ from these by options of step.py
+    options = ["--device", "cpu", "--minutes", "30", "--sections", *sections]
+    text = _run("gpu.py", *options, "--to", str(tmp_path / "gpu.json"))
     found = json.loads((tmp_path / "gpu.json").read_text())["sections"]
     assert not {name for name, section in found.items() if "failed" in section}, text
     assert all(0 < error < 0.1 for error in found["gradients"]["relative_errors"].values())
     assert found["head"]["ratios"]
-    for name in ("adapters-4", "adapters-16", "adamw-8", "full", "zero-3"):
+    for name in sections[2:]:
         assert found[name]["results"]["pair"]["peak_bytes"] > 0 and found[name]["planned_bytes"] > 0
     # At these shapes libraries and pictures count more than weights, so estimates are compared with each other.
     assert found["adapters-4"]["planned_bytes"] < found["full"]["planned_bytes"]

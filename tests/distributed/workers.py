@@ -24,18 +24,17 @@ class Workers:
     def __init__(self, folder: Path, processes: int = 2, variables: dict[str, str] | None = None) -> None:
         self.folder = folder
         variables = {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore", **(variables or {})}
-        if processes > 1:
-            with socket.socket() as free:
-                free.bind(("127.0.0.1", 0))
-                port = free.getsockname()[1]
-            world = {
-                "WORLD_SIZE": processes,
-                "LOCAL_WORLD_SIZE": processes,
-                "MASTER_ADDR": "127.0.0.1",
-                "MASTER_PORT": port,
-            }
-            variables |= {name: str(value) for name, value in world.items()}
-        ranks = [{"RANK": str(k), "LOCAL_RANK": str(k)} if processes > 1 else {} for k in range(processes)]
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        world = {
+            "WORLD_SIZE": processes,
+            "LOCAL_WORLD_SIZE": processes,
+            "MASTER_ADDR": "127.0.0.1",
+            "MASTER_PORT": port,
+        }
+        variables |= {name: str(value) for name, value in world.items()}
+        ranks = [{"RANK": str(k), "LOCAL_RANK": str(k)} for k in range(processes)]
         FORKS.set_forkserver_preload(LIBRARIES)  # here, since programs under test fork from such a server, too
         self._processes = [FORKS.Process(target=_work, args=(folder, variables | rank)) for rank in ranks]
         for process in self._processes:

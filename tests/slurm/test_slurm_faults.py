@@ -54,12 +54,12 @@ def test_a_cancelled_job_is_reported_and_the_next_call_continues_it(project, und
 def test_shortly_before_its_time_limit_a_training_stops_with_a_checkpoint_and_the_next_attempt_continues(
     project, undisturbed
 ):
-    change_profile(project, "train", runtime="1 if attempt == 1 else 60", slurm_extra="'--signal=TERM@20'")
+    change_profile(project, "train", runtime="2 if attempt == 1 else 60", slurm_extra="'--signal=TERM@40'")
     invocation = project.begin(CHECKPOINT)
     invocation.pause_training()
     assert invocation.wait() == 0, invocation.output[-3000:]
     assert states(project) == ["FAILED", "COMPLETED"], "it left before it was killed"
-    assert [job["TimeLimit"] for job in project.jobs()] == ["00:01:00", "01:00:00"]
+    assert [job["TimeLimit"] for job in project.jobs()] == ["00:02:00", "01:00:00"]
     assert project.resumed() > 0
     check(project, undisturbed)
 
