@@ -1,5 +1,6 @@
 """What every test shares: one thread, no hub, small scenes and backbones on disk."""
 
+import gc
 import os
 import random
 import socket
@@ -35,6 +36,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             return "slurm" if nodeid.startswith("tests/slurm/") else super()._split_scope(nodeid)
 
     return Scheduling(config, log) if config.getoption("dist") == "loadfile" else None
+
+
+def pytest_collection_finish() -> None:
+    """Spare collections of garbage what was imported, which takes them half a second each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -76,11 +76,13 @@ def train_scenes(
     teachers: Path | None = None,
     held_out=(),
 ) -> None:
-    """Train on every turn of some scenes, with others held out."""
+    """Train on every turn of some scenes, with others held out; loggers, which draw pictures, only if they are asked for."""
     from gcl.training.feeds import References
     from gcl.training.own_answers import OwnAnswers
     from gcl.training.trainer import train_run
 
+    if "loggers" not in execution.model_fields_set:
+        execution = execution.model_copy(update={"loggers": []})
     asked_of, held = (
         [scene.exchange(turn) for scene in part for turn in scene.turns] for part in (scenarios, held_out)
     )

@@ -118,6 +118,7 @@ def dying(member: int | None) -> Callable[..., None]:
 
 def main() -> None:
     torch.set_num_threads(1)
+    gc.freeze()  # what is imported already: half a second less for each collection
     folder = Path(sys.argv[1])
     scenarios = read_scenarios(folder / "scenarios.json")
     for name, case in json.loads((folder / "cases.json").read_text()).items():

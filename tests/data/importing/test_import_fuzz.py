@@ -32,6 +32,7 @@ from gcl.data.importing.mapping import read_mapping
 from gcl.data.raw import read_raw
 from gcl.errors import ConfigError, DataError, GCLError
 
+MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # a disk takes longer than all else
 TEXT = st.text(st.characters(), max_size=8)  # lone surrogates and control characters included
 VALUE = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
@@ -121,7 +122,7 @@ def _printable(rows: list[dict[str, str]]) -> list[dict[str, str]]:
 def _import_or_refuse(download: tuple[dict[str, Any], dict[str, bytes]]) -> bool:
     """Import; whether it was possible."""
     mapping, files = download
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
         source = write_source(Path(folder) / "source", files)
         try:
             run_import(source, mapping, actions=ACTIONS)
@@ -159,7 +160,7 @@ def test_sound_downloads_of_the_fuzz_can_be_imported() -> None:
 def test_any_download_can_be_inspected_and_gets_a_proposal_in_yaml_or_a_reason(
     download: tuple[dict[str, Any], dict[str, bytes]],
 ) -> None:
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
         source = write_source(Path(folder) / "source", download[1])
         inspection = inspect_source(source, DIALOGUE)
         inspection.text().encode()
@@ -182,7 +183,7 @@ def test_any_download_can_be_inspected_and_gets_a_proposal_in_yaml_or_a_reason(
     place=st.integers(0, 300),
 )
 def test_any_mapping_is_read_or_refused(mapping: Any, junk: bytes, place: int) -> None:
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
         file = Path(folder) / "mapping.yaml"
         try:
             text = yaml.safe_dump(mapping).encode()
