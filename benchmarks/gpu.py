@@ -151,7 +151,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda", help="default: %(default)s")
     parser.add_argument("--minutes", type=float, default=8.0, help="for all sections together (default: %(default)s)")
-    parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=SECTIONS, help="default: all", metavar="NAME")
+    parser.add_argument(
+        "--sections", nargs="+", choices=SECTIONS, default=SECTIONS, help="default: all", metavar="NAME"
+    )
     parser.add_argument("--to", type=Path, default=FOLDER / "results" / "gpu.json", help="default: %(default)s")
     parser.add_argument("--section", choices=("gradients",), help=argparse.SUPPRESS)  # in a process of its own
     options = parser.parse_args()

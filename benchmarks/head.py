@@ -14,15 +14,17 @@ temperatures are 1 here, and accuracy is that of the student's gradient. Beside 
 
 import argparse
 import json
+import multiprocessing
 import os
 import platform
 import resource
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -248,15 +250,15 @@ def ratios(seconds: dict[str, list[float]]) -> list[dict]:
     return found
 
 
-def alone(*arguments: str) -> dict:
-    """The JSON that this program prints in a fresh process, or the reason why there is none."""
-    command = [sys.executable, __file__, *sys.argv[1:], *arguments]
-    process = subprocess.run(command, capture_output=True, text=True, check=False)
-    if process.returncode == 0:
-        return json.loads(process.stdout.splitlines()[-1])
-    reason = (process.stderr.strip().splitlines() or [f"ended with {process.returncode}"])[-1]
-    missing = any(f"No module named '{library}" in reason for library in ("liger_kernel", "trl"))
-    return {"skipped": "not installed" if missing else reason[:160]}
+def alone(function: Callable, *arguments: Any) -> dict:
+    """The result of a function in a process of its own that has imported this module, or the reason why there is none."""
+    try:
+        with ProcessPoolExecutor(1, multiprocessing.get_context("forkserver")) as own:
+            return own.submit(function, *arguments).result()
+    except Exception as error:  # of any library, or of the process
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+        missing = any(f"No module named '{library}" in reason for library in ("liger_kernel", "trl"))
+        return {"skipped": "not installed" if missing else reason[:160]}
 
 
 def hardware(device: str) -> dict[str, str]:
@@ -289,24 +291,17 @@ def main() -> None:
         "--accuracy-rows", type=int, default=32, help="rows compared with float64 (default: %(default)s)"
     )
     parser.add_argument("--to", type=Path, help="write the results as JSON")
-    parser.add_argument("--candidate", choices=CANDIDATES, help="measure this one in this process, print it as JSON")
-    parser.add_argument("--turns", choices=CANDIDATES, nargs="+", help="time these in this process, print it as JSON")
     options = parser.parse_args()
-    if options.candidate or options.turns:
-        print(
-            json.dumps(measure(options, options.candidate) if options.candidate else take_turns(options, options.turns))
-        )
-        return
     machine = hardware(options.device)
     print(f"{machine}\n{options.rows} rows, {options.vocabulary} ids, widths {options.hidden}\n{NOTE}\n")
     titles = ("candidate", "loss", "gradients", "peak MiB", "value error", "grad. error")
     print("{:<28}{:<12}{:<10}{:>11}{:>13}{:>13}".format(*titles))
     results = []
     for name in CANDIDATES:
-        results.append({"candidate": name} | alone("--candidate", name))
+        results.append({"candidate": name} | alone(measure, options, name))
         show(results[-1])
     working = [result for result in results if "skipped" not in result]
-    seconds = alone("--turns", *(result["candidate"] for result in working))
+    seconds = alone(take_turns, options, [result["candidate"] for result in working])
     if "skipped" in seconds:
         sys.exit(f"taking turns: {seconds['skipped']}")
     print("\n{:<28}{:>9}".format("candidate", "seconds"))

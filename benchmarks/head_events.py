@@ -10,10 +10,10 @@ work on the machine affects all alike, and the ratio within each round counts.
 
 import argparse
 import json
+import multiprocessing
 import resource
 import statistics
-import subprocess
-import sys
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import torch
@@ -94,10 +94,10 @@ def seconds(options: argparse.Namespace) -> dict[str, list[float]]:
     return found
 
 
-def alone(name: str) -> int:
-    """`peak_bytes` in a fresh process."""
-    command = [sys.executable, __file__, *sys.argv[1:], "--peak", name]
-    return int(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
+def alone(options: argparse.Namespace, name: str) -> int:
+    """`peak_bytes` in a process of its own that has imported this module."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("forkserver")) as own:
+        return own.submit(peak_bytes, options, name).result()
 
 
 def main() -> None:
@@ -108,14 +108,10 @@ def main() -> None:
     parser.add_argument("--hidden", type=int, nargs=2, default=[64, 96], help="widths of the members")
     parser.add_argument("--repeats", type=int, default=9, help="timed rounds, of which the median counts")
     parser.add_argument("--to", type=Path, help="write the results as JSON")
-    parser.add_argument("--peak", choices=SHARED, help="print this candidate's memory in bytes")
     options = parser.parse_args()
-    if options.peak:
-        print(peak_bytes(options, options.peak))
-        return
     machine, chunk = hardware(options.device), chunk_rows([options.vocabulary] * 2, torch.device(options.device))
     print(f"{machine}\n{options.rows} rows in chunks of {chunk}, {options.vocabulary} ids, widths {options.hidden}\n")
-    peaks, taken = {name: alone(name) for name in SHARED}, seconds(options)
+    peaks, taken = {name: alone(options, name) for name in SHARED}, seconds(options)
     print(f"{'candidate':<26}{'seconds':>9}{'times':>7}{'least to most':>16}{'peak MiB':>10}{'times':>7}")
     results = []
     for name in SHARED:

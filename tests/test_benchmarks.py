@@ -155,6 +155,6 @@ def test_inputs_of_paper_scale_are_what_an_encoder_makes(step):
 @pytest.mark.parametrize("changes", [{"precision": "bfloat16"}, {"lora": 2}], ids=["all weights", "LoRA"])
 def test_the_path_of_a_gpu_works_with_tiny_models(step, changes):
     """Real vocabulary and special ids, gradient checkpointing, two passes a step; only widths and depths are tiny."""
-    found = step.measure(_options(**changes), ["learner", "guide", "pair"], 1)
-    assert all(len(values) == 1 and values[0] > 0 for values in found["seconds"].values())
+    found = step.measure(_options(**changes), ["pair"], 1)
+    assert len(found["seconds"]["pair"]) == 1 and found["seconds"]["pair"][0] > 0
     assert found["settings"]["execution"]["gradient_checkpointing"] and found["peak_bytes"] > 0
