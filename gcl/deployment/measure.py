@@ -5,6 +5,7 @@ repetition, then their second. So a machine that becomes slower hits all alike. 
 done, and the same command continues after an interruption.
 """
 
+import math
 import multiprocessing
 import platform
 from collections.abc import Sequence
@@ -83,17 +84,18 @@ def measure(folders: Sequence[Path], how: Measurement, pictures: Sequence[Path],
 
 
 def interval(values: Sequence[float | None]) -> dict[str, float | None] | None:
-    """Mean and 95 % interval by Student's t. None where a value is missing; no interval of a single value."""
-    if any(value is None for value in values):
+    """Geometric mean and 95 % interval by Student's t of the logarithms, since no time is below zero.
+
+    None where a value is missing, or zero, as of a counter that is too coarse; no interval of a single value.
+    """
+    if any(not value for value in values):
         return None
-    middle, half = mean(values), None
-    if len(values) > 1:
-        half = float(stats.t.ppf(0.975, len(values) - 1)) * stdev(values) / len(values) ** 0.5
-    return {
-        "mean": middle,
-        "low": None if half is None else middle - half,
-        "high": None if half is None else middle + half,
-    }
+    logs = [math.log(value) for value in values]
+    middle, low, high = mean(logs), None, None
+    if len(logs) > 1:
+        half = float(stats.t.ppf(0.975, len(logs) - 1)) * stdev(logs) / len(logs) ** 0.5
+        low, high = math.exp(middle - half), math.exp(middle + half)
+    return {"mean": math.exp(middle), "low": low, "high": high}
 
 
 def as_text(report: dict[str, Any]) -> str:

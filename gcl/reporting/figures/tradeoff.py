@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from gcl.experiment.schema import Experiment
 from gcl.reporting.deployment_results import FormatResult, read_deployment
@@ -43,6 +44,9 @@ def tradeoff_figure(experiment: Experiment, results: Path, stem: Path) -> None:
         right.set_xlabel("MiB")
         for axes in (left, right):
             axes.set_xscale("log")
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.xaxis.set_major_formatter("{x:g}")
+            axes.xaxis.set_minor_formatter(NullFormatter())
         for name, colour in zip(names, _COLOURS, strict=False):
             right.plot([], [], color=colour, linewidth=3, label=name)
         for name, marker in zip(formats, _MARKERS, strict=False):

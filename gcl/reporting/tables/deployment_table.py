@@ -81,10 +81,10 @@ def _notes(found: DeploymentResults) -> list[str]:
         f"{found.header}: 95 % bootstrap interval over {found.results[0].score.scenarios} test scenarios; one training. "
         + MARKS_NOTE.format(control="the same member in float32"),
         "Other answers: those of all turns that differ from the same member's in float32, by a single letter or more.",
-        f"Times: 95 % interval by Student's t over {settings['repetitions']} processes, each with {settings['scenes']} "
-        f"scene(s) after one that warms up, pictures of {settings['width']} x {settings['height']}, one question at a time, "
-        f"{settings['threads']} thread(s). First token and action: from the picture's file to the first token and to the "
-        "whole answer about the action.",
+        f"Times: geometric means, 95 % intervals by Student's t of logarithms over {settings['repetitions']} processes, "
+        f"each with {settings['scenes']} scene(s) after one that warms up, pictures of {settings['width']} x "
+        f"{settings['height']}, one question at a time, {settings['threads']} thread(s). First token and action: from the "
+        "picture's file to the first token and to the whole answer about the action.",
         "Peak memory has Python and its libraries in it. The model's part came after their import. It includes a runtime's "
         "own library.",
         f"Energy: of processors and GPUs for the action and all turns of a scene; {NOT_TOLD} where counters are hidden.",
