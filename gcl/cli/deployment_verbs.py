@@ -106,10 +106,10 @@ def measure(
     if absent := [path for path in image if not path.is_file()]:
         raise DataError(f"{absent[0]}: no such picture")
     how = Measurement(repetitions=repetitions, scenes=scenes, width=width, height=height, threads=threads)
-    report = measured(folders, how, image, scratch)
-    if to is not None:
-        write_json(to, report)
-    print(as_text(report))
+    with measured(folders, how, image, scratch) as report:
+        if to is not None:
+            write_json(to, report)
+        print(as_text(report))
 
 
 def _member(

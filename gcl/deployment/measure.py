@@ -1,4 +1,4 @@
-"""Measure deployed folders on this machine: `measure(folders, how, pictures, scratch)`, and `as_text(report)` to print it.
+"""Measure deployed folders on this machine: `with measure(folders, how, pictures, scratch) as report: as_text(report)`.
 
 A repetition is a process of its own, forked from one that has imported the libraries. All folders have their first
 repetition, then their second. So a machine that becomes slower hits all alike. Each repetition is kept as soon as it is
@@ -8,9 +8,10 @@ done, and the same command continues after an interruption.
 import math
 import multiprocessing
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import mean, stdev
 from tempfile import TemporaryDirectory
@@ -21,11 +22,12 @@ from scipy import stats
 from tqdm import tqdm
 
 from gcl.deployment.deployment_manifest import Manifest, read_manifest
+from gcl.deployment.format import FORMATS
 from gcl.deployment.measured_process import MEASURES, measured
 from gcl.errors import CheckpointError
-from gcl.experiment.provenance import hardware
+from gcl.experiment.provenance import environment, hardware
 from gcl.experiment.types import Count, Strict
-from gcl.files import canonical_json, read_json, sha256_text, write_json
+from gcl.files import canonical_json, read_json, sha256_file, sha256_text, write_json
 
 _SHOWN = {
     "first_token_s": ("first token, s", 3), "tokens_per_s": ("tokens/s", 1), "action_s": ("action, s", 3),
@@ -50,8 +52,11 @@ class Measurement(Strict):
     threads: Count = 1
 
 
-def measure(folders: Sequence[Path], how: Measurement, pictures: Sequence[Path], scratch: Path) -> dict[str, Any]:
-    """Measure folders and return the report.
+@contextmanager
+def measure(
+    folders: Sequence[Path], how: Measurement, pictures: Sequence[Path], scratch: Path
+) -> Iterator[dict[str, Any]]:
+    """Measure folders and give the report. Repetitions are kept until the block has ended well, so write the report there.
 
     Args:
         folders: written by `gcl deploy`.
@@ -63,7 +68,8 @@ def measure(folders: Sequence[Path], how: Measurement, pictures: Sequence[Path],
         CheckpointError: if a folder cannot be loaded, or its process ends without a word, as it does for want of memory.
     """
     manifests = {folder: read_manifest(folder) for folder in folders}
-    kept = {folder: scratch / f"{_key(manifest, how)}.json" for folder, manifest in manifests.items()}
+    seen = [sha256_file(picture) for picture in pictures]
+    kept = {folder: scratch / f"{_key(folder, manifest, how, seen)}.json" for folder, manifest in manifests.items()}
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["gcl.deployment.measured_process"])
     with (
@@ -78,9 +84,9 @@ def measure(folders: Sequence[Path], how: Measurement, pictures: Sequence[Path],
                     write_json(kept[folder], [*done, _in_a_process(context, folder, shown, how.threads)])
                 bar.update()
     found = [_record(folder, manifests[folder], _done(kept[folder])) for folder in folders]
+    yield {"machine": hardware(), "settings": how.model_dump(), "folders": found}
     for path in kept.values():
-        path.unlink()
-    return {"machine": hardware(), "settings": how.model_dump(), "folders": found}
+        path.unlink(missing_ok=True)
 
 
 def interval(values: Sequence[float | None]) -> dict[str, float | None] | None:
@@ -127,9 +133,11 @@ def _in_a_process(context: Any, folder: Path, pictures: list[Path], threads: int
         ) from None
 
 
-def _key(manifest: Manifest, how: Measurement) -> str:
-    """Repetitions of the same files, measured alike on the same machine, go together."""
-    return sha256_text(canonical_json([manifest.sha256, how.model_dump(), platform.node()]))[:16]
+def _key(folder: Path, manifest: Manifest, how: Measurement, pictures: list[str]) -> str:
+    """Repetitions of the same folder and pictures, measured alike on the same machine, go together."""
+    libraries = environment() | FORMATS[manifest.format].libraries()
+    told = [str(folder.resolve()), manifest.sha256, how.model_dump(), pictures, platform.node(), hardware(), libraries]
+    return sha256_text(canonical_json(told))[:16]
 
 
 def _done(path: Path) -> list[dict[str, float | None]]:

@@ -154,8 +154,8 @@ def _marked_prompts(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
 def _trainings_without_adapters(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
     """Trainings of all weights. Retaining adapters alone would keep nothing of them."""
     planning = experiment.planning
-    stages = {name: getattr(planning, name) for name in ("reading", "plan", "distillation")}
-    settings = {"training": experiment.training} | {f"planning.{name}": stage for name, stage in stages.items()}
+    stages = {f"planning.{name}": getattr(planning, name) for name in ("reading", "plan", "distillation")}
+    settings = {"training": experiment.training, **stages, "exchange.planning": experiment.exchange.planning}
     without = [f"{name}.lora" for name, stage in settings.items() if stage.lora.value is None]
     if without:
         yield (

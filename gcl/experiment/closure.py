@@ -66,7 +66,7 @@ INCLUDED = ("gcl.experiment.actions", "gcl.experiment.marks", "gcl.experiment.ya
 # and of every text with its label. Loaded data must have these hashes, or the step ends with an error.
 VERIFIED = {"gcl.data.manifest": ("training", "generation", "scoring")}
 # Modules that only some runs use. Others read held-out questions with the reader of instructions, which changes no word.
-FEEDS = {RolloutFeed: "gcl.training.on_policy", ExchangeFeed: "gcl.training.own_answers"}
+FEEDS = {"gcl.training.on_policy": RolloutFeed | ExchangeFeed, "gcl.training.own_answers": ExchangeFeed}
 FAMILIES = "gcl.models.family"  # loads the files of gcl/models/families by their names
 SCENES = "scenes"  # stands for all other data sets
 ONLY = {
@@ -104,7 +104,7 @@ def _with_families(common: str, run: RunSpec | None) -> str:
 def _common_code(step: str, run: RunSpec) -> str:
     own = run.dataset if run.dataset in ONLY else SCENES
     unused = {module for kind, modules in ONLY.items() if kind != own for module in modules}
-    unused |= {module for kind, module in FEEDS.items() if not isinstance(run.feed, kind)}
+    unused |= {module for module, kinds in FEEDS.items() if not isinstance(run.feed, kinds)}
     return code_sha256(step, without=frozenset(unused))
 
 

@@ -22,7 +22,7 @@ class ExchangeVariant(Strict):
         pulled: who learns from an answer: its "author", or "all".
         told: whether a judge knows more than the author: the dialogue before a question, or the state and a plan.
         divergence: of the members on an answer's tokens.
-        likelihood: whether an answer's own likelihood is raised instead, as if it were a reference.
+        likelihood: whether an answer's own likelihood is raised instead, as if it were a reference, with weight 1.
         gsl_weight, drl_weight: of GCL's two losses on the references.
         ago: rates and temperatures per role, instead of one rate and one temperature.
         teacher: guides are frozen, after they were fine-tuned alone.

@@ -2,6 +2,7 @@
 
 At every step each author draws answers to its part of the samples. All members predict the author's tokens, from the view of
 a judge. The divergence between them pulls the author to its judges, or all to each other, beside the losses on references.
+A member's loss is a mean over the tokens from which it learns: those of all answers, or its own.
 """
 
 from collections import Counter
@@ -48,7 +49,8 @@ class OwnAnswers(References):
 
     @property
     def about(self) -> str:
-        return f"{super().about}, of which members answer {self.settings.share:.0%} themselves"
+        how = "answer" if self.settings.answers == "own" else "repeat"
+        return f"{super().about}, of which members {how} {self.settings.share:.0%} themselves"
 
     def steps(
         self,
@@ -66,6 +68,14 @@ class OwnAnswers(References):
                 f"{spec.id}: {settings.objective.divergence} needs the drawn token of every member, but these split texts "
                 "into unlike tokens; use another divergence, or group models of one tokenizer"
             )
+        unlike = any(
+            bool(one.pictures) != bool(other.pictures) for one, other in zip(self.exchanges, self.judged, strict=True)
+        )
+        if unlike and engine.world.size > 1:
+            raise CheckpointError(
+                f"{spec.id}: judges see no picture where authors do, so engines would wait for parts of them that do not "
+                "work; train it with one process, or use a variant whose judges see the same"
+            )
         drawing = None
         if settings.answers == "own":
             drawing = Draws(settings.temperature, settings.max_new_tokens, self.rollouts)
@@ -78,27 +88,31 @@ class OwnAnswers(References):
             if not authors:
                 yield step
                 continue
-            counts: Counter[str] = Counter()
-            passes = []
+            passes, totals, together = {}, {}, Counter[str]()
             for author, indices in authors.items():
                 answering.renew(author)
                 views = [self.exchanges if k == author else self.judged for k in range(len(members))]
-                passes.append(answering.passes(author, indices, views, number, counts))
-            totals = answering.totals(counts)
+                counts: Counter[str] = Counter()
+                passes[author] = answering.passes(author, indices, views, number, counts)
+                totals[author] = answering.totals(counts)
+                together.update(totals[author])
+            if settings.pulled == "all":
+                totals = dict.fromkeys(authors, together)
             answered = [
                 Part(
-                    iter(made),
+                    iter(passes[author]),
                     [len(part) for part in chunks(indices, spec.training.micro_batch)],
-                    answering.tokens(totals),
-                    totals["positions"],
+                    answering.tokens(totals[author]),
+                    totals[author]["positions"],
                     settings.objective,
                     supervised=settings.likelihood,
                     pulled=self._pulled(author, spec),
                     name="exchange",
                 )
-                for (author, indices), made in zip(authors.items(), passes, strict=True)
+                for author, indices in authors.items()
             ]
-            yield Step([*step.parts, *answered], rollout_facts(totals, sum(map(len, authors.values()))))
+            answers = sum(map(len, authors.values()))
+            yield Step([*step.parts, *answered], rollout_facts(together, answers) if drawing else {})
 
     def _authors(self, chosen: Sequence[int], spec: RunSpec, step: int) -> dict[int, list[int]]:
         """Who answers which samples: a function of the step and of the places in its batch."""

@@ -160,7 +160,8 @@ class Plan:
         """The arguments of `gcl data generate`."""
         dataset, experiment = wildcards.dataset, self.experiment
         like = experiment.datasets[dataset].like
-        apart = " --tuning" if dataset == experiment.controls.tuning.value else ""
+        chosen_on = {experiment.controls.tuning.value, experiment.exchange.scenes.tuning.value}
+        apart = " --tuning" if dataset in chosen_on else ""
         return f"{like.value} --stream {dataset}{apart}" if like else dataset
 
     # Paths.

@@ -1,11 +1,13 @@
 """Measurements: intervals, energy counters, and repetitions that are kept."""
 
 import math
+import shutil
 
 import pytest
 from deployment_case import make_member
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from scipy import stats
 
 from gcl.deployment import energy, measure
@@ -93,22 +95,39 @@ def test_folders_take_turns_and_a_repetition_is_kept(folders, tmp_path, monkeypa
 
     monkeypatch.setattr(measure, "_in_a_process", told)
     how = measure.Measurement(repetitions=2, scenes=1, width=64, height=48)
-    with pytest.raises(CheckpointError, match="interrupted"):
-        measure.measure(folders, how, [], tmp_path)
+    with pytest.raises(CheckpointError, match="interrupted"), measure.measure(folders, how, [], tmp_path):
+        pass
     assert asked == ["float32", "bf16", "float32", "bf16"]
-    report = measure.measure(folders, how, [], tmp_path)
+    with pytest.raises(OSError, match="full"), measure.measure(folders, how, [], tmp_path):
+        raise OSError("the disk is full")  # when the report is written
     assert asked[4:] == ["bf16"]  # the one that was missing
+    with measure.measure(folders, how, [], tmp_path) as report:
+        assert len(asked) == 5
     assert [one["repetitions"]["action_s"] for one in report["folders"]] == [[1.0, 3.0], [2.0, 5.0]]
     assert list(tmp_path.iterdir()) == []
     text = measure.as_text(report).splitlines()
     assert len(text) == 3 and "1.732 [" in text[1]  # the geometric mean of 1 and 3
 
 
+def test_repetitions_of_a_copy_or_of_other_pictures_are_not_taken_over(folders, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(measure, "_in_a_process", lambda *how: asked.append(how[1]) or dict.fromkeys(MEASURES, 1.0))
+    how = measure.Measurement(repetitions=1, scenes=1, width=64, height=48)
+    copy, picture = tmp_path / "copy", tmp_path / "seen.png"
+    shutil.copytree(folders[0], copy)
+    Image.new("RGB", (8, 8)).save(picture)
+    for shown in ([], [picture]):  # the first report is never written
+        with pytest.raises(OSError), measure.measure([folders[0], copy], how, shown, tmp_path / "scratch"):
+            raise OSError
+    assert asked == [folders[0], copy] * 2
+
+
 @pytest.mark.slow
 def test_a_repetition_has_a_process_of_its_own(folders, tmp_path):
     how = measure.Measurement(repetitions=2, scenes=1, width=160, height=120)
-    report = measure.measure(folders, how, [], tmp_path)
-    for one in report["folders"]:
+    with measure.measure(folders, how, [], tmp_path) as report:
+        measured = report["folders"]
+    for one in measured:
         found = one["measures"]
         assert 0 < found["first_token_s"]["mean"] < found["action_s"]["mean"]
         assert found["turns_s"]["mean"] > 0 and found["tokens_per_s"]["mean"] > 0

@@ -45,7 +45,7 @@ def unused_by(kind: str) -> frozenset[str]:
     return frozenset(module for other, modules in ONLY.items() if other != kind for module in modules)
 
 
-SOCIAL, PLANNING = unused_by(SCENES) | {*FEEDS.values()}, unused_by("planning")  # modules that such runs do not use
+SOCIAL, PLANNING = unused_by(SCENES) | {*FEEDS}, unused_by("planning")  # modules that such runs do not use
 MODULES = sorted(path for path in (ROOT / "gcl").rglob("*.py"))
 CODE = """
 import os

@@ -157,9 +157,10 @@ def test_retaining_adapters_is_refused_where_a_training_has_none(config):
     paper = config | {"scale": "paper"}
     (line,) = messages(paper)
     assert (
-        "execution.retain.value: 'adapters' would keep nothing" in line and "(planning.distillation.lora: null)" in line
+        "execution.retain.value: 'adapters' would keep nothing" in line
+        and "(planning.distillation.lora, exchange.planning.lora: null)" in line
     )
-    config["planning"]["distillation"]["lora"] = lora
+    config["planning"]["distillation"]["lora"] = config["exchange"]["planning"]["lora"] = lora
     load_experiment(paper, ROOT)
     config["training"]["lora"] = {"value": None, "assumed": "test"}
     assert "(training.lora: null)" in messages(paper)[0]

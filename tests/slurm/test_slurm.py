@@ -33,10 +33,12 @@ def test_a_miniature_job_asks_for_one_cpu_and_no_gpu_and_its_log_stays(undisturb
         assert "Finished jobid: 0" in undisturbed.file(job["StdOut"]).decode()
 
 
-def test_a_dry_run_of_the_papers_grid_shows_threads_and_gpus(undisturbed):
-    planned = undisturbed.slurm("all", "--dry-run", "--config", "scale=paper")
-    shown = [line.rpartition(" (")[2] for line in planned.splitlines() if line.startswith("Job ") and "GPUs" in line]
-    assert set(shown) == {"threads: 64, GPUs: 8)", "threads: 8, GPUs: 1)"}
+@pytest.mark.parametrize("scale, asked", [("paper", {(64, 8), (8, 1)}), ("one-gpu", {(8, 1)})])
+def test_a_dry_run_of_real_models_shows_threads_and_gpus(undisturbed, scale, asked):
+    planned = undisturbed.slurm("all", "--dry-run", "--config", f"scale={scale}")
+    assert set(re.findall(r"^Job .* \(threads: (\d+), GPUs: ([1-9]\d*)\)$", planned, re.M)) == {
+        (str(threads), str(gpus)) for threads, gpus in asked
+    }
 
 
 @pytest.fixture(scope="module")

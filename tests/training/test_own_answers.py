@@ -126,6 +126,41 @@ def test_only_the_author_learns_where_that_is_said(backbones, samples):
     assert author.any() and not judge.any()
 
 
+@pytest.mark.parametrize("pulled", ["all", "author"])
+def test_a_members_loss_is_a_mean_over_the_tokens_from_which_it_learns(backbones, samples, pulled):
+    """Those of all answers, or its own: then an author learns as much beside another author as alone."""
+    found = {}
+    for authors in ("first", "all"):
+        run = exchange_run(backbones, {"authors": authors, "pulled": pulled})
+        engine, alignment = open_group(run, disturb=0.3)
+        (step,) = steps_of(engine, alignment, run, samples, [list(range(6))])
+        parts = [part for part in step.parts if part.name]
+        accumulate(engine, replace(step, parts=parts), run, alignment, None)
+        found[authors] = gradients(engine)[0]
+        drawn = [sum(int((local.members[0]["labels"] != IGNORED).sum()) for local in part.passes) for part in parts]
+        counted = [part.tokens[0] for part in parts]
+        assert counted == (drawn if pulled == "author" else [sum(drawn)] * len(parts)) or not any(drawn)
+    if pulled == "author":
+        assert torch.equal(found["first"], found["all"])
+
+
+def test_repeated_references_are_not_counted_as_drawn(backbones, samples):
+    run = exchange_run(backbones, {"answers": "references"})
+    engine, alignment = open_group(run)
+    (step,) = steps_of(engine, alignment, run, samples, [[0, 1]])
+    assert len(step.parts) == 3 and not step.facts
+
+
+def test_judges_without_a_picture_need_one_process(backbones, samples, monkeypatch):
+    run = exchange_run(backbones)
+    engine, alignment = open_group(run)
+    blind = [replace(one, pictures=()) for one in samples]
+    assert steps_of(engine, alignment, run, samples, [[0, 1]], judged=blind)
+    monkeypatch.setattr(engine.world, "size", 2)
+    with pytest.raises(CheckpointError, match="train it with one process"):
+        steps_of(engine, alignment, run, samples, [[0, 1]], judged=blind)
+
+
 def test_a_judge_that_knows_more_teaches_members_that_are_the_same(backbones, samples):
     run = exchange_run(backbones, {"pulled": "author"})
     engine, alignment = open_group(run)

@@ -5,8 +5,10 @@ group of one learns references alone: the control for planning tasks.
 """
 
 from collections.abc import Sequence
+from typing import get_args
 
 from gcl.errors import ConfigError
+from gcl.experiment.divergences import SampledDivergence
 from gcl.experiment.exchange_schema import ExchangeVariant
 from gcl.experiment.methods.competition import rates, roles, taught, taus
 from gcl.experiment.methods.fine_tuning import all_turns
@@ -24,7 +26,10 @@ def _make(experiment: Experiment, ref: RunId) -> RunSpec:
     share = settings.share.value if variant.share is None else variant.share
     if len(ref.models) == 1 and (share or variant.teacher):
         raise ConfigError(f"{str(ref)!r}: one member has nobody to learn from; name two, or a variant of share 0")
+    if len(ref.models) == 1 and not (changes.gsl is changes.drl is changes.taus is None):
+        raise ConfigError(f"{str(ref)!r}: one member has no losses between members; leave gsl, drl and tau out")
     members = _members(experiment, ref, variant, changes)
+    _check(experiment, ref, variant, members)
     losses = {"kappa": experiment.objective.kappa.value, "semantic_size": experiment.objective.semantic_size.value}
     objective = ObjectiveSpec()
     if len(members) > 1:
@@ -48,6 +53,18 @@ def _make(experiment: Experiment, ref: RunId) -> RunSpec:
         max_new_tokens=(experiment.planning.distillation if planning else settings).max_new_tokens.value,
     )
     return run_spec(experiment, ref, members, feed, objective, settings.planning if planning else None)
+
+
+def _check(experiment: Experiment, ref: RunId, variant: ExchangeVariant, members: Sequence[MemberSpec]) -> None:
+    """Refuse an estimate of a divergence that would be wrong on average."""
+    drawn_at = experiment.exchange.temperature.value
+    sampled = variant.divergence in get_args(SampledDivergence) and not variant.likelihood
+    as_drawn = all(member.tau == drawn_at for member in members if not member.frozen)
+    if sampled and not (variant.pulled == "author" and as_drawn):
+        raise ConfigError(
+            f"{str(ref)!r}: {variant.divergence} is an estimate for the author of an answer, at the temperature of its "
+            f"draws; set pulled: author, and a tau of {drawn_at:g}, or use another divergence"
+        )
 
 
 def _members(experiment: Experiment, ref: RunId, variant: ExchangeVariant, changes: Changes) -> Sequence[MemberSpec]:
