@@ -15,7 +15,7 @@ from functools import partial
 
 from torch import Tensor
 
-from gcl.data.encoding import chunks, collate
+from gcl.data.encoding import Sample, chunks, collate
 from gcl.data.scenario import Exchange
 from gcl.experiment.places import start_weights
 from gcl.experiment.runs import RunSpec
@@ -137,15 +137,24 @@ class Answering:
                 facts.update(self._judge(index, tokenizer.decode(answer, skip_special_tokens=True)))
         rows = self._alignment.rows([m.encoder for m in members], [answers[: len(mine)] for answers in heard])
         facts["positions"] += _positions(rows, drawn[: len(mine)])
-        batches = [
-            collate(
-                [m.encoder.prompt(view[i], answer if mine else []) for i, answer in zip(own, answers, strict=True)],
-                m.encoder,
-                left_padded=False,
-            )
-            for m, view, answers in zip(members, views, heard, strict=True)
-        ]
+        batches = []
+        for k, (member, view, answers) in enumerate(zip(members, views, heard, strict=True)):
+            prompts = [
+                member.encoder.prompt(view[i], answer if mine else []) for i, answer in zip(own, answers, strict=True)
+            ]
+            batches.append(collate(prompts + self._companion(k, view, own[0]), member.encoder, left_padded=False))
         return LocalBatch(batches, [len(share) for share in shares], rows)
+
+    def _companion(self, member: int, view: Sequence[Exchange], sample: int) -> list[Sample]:
+        """A question that supervises nothing, with a picture, for a member that learns and now sees none.
+
+        Several processes wait for the gradients of all weights, or gather them, and so for those of the vision tower.
+        """
+        shown, seen = self._questions[member][sample], view[sample]
+        blind = shown.pictures and not seen.pictures and not self._spec.members[member].frozen
+        if not blind or self._engine.world.size == 1:
+            return []
+        return [self._engine.members[member].encoder.prompt(shown, [])]
 
     def _heard(self, author: int, member: int, answer: list[int]) -> list[int]:
         """The tokens of an answer as a member writes them; one that was cut gets an end, which is compared with nothing."""

@@ -84,12 +84,12 @@ def export_member(
             load_model(base, dtype).save_pretrained(folder)
         else:
             _save_whole(member, weights, folder, dtype)
+        if head:
+            save_head(head, folder)
     except SafetensorError as error:
         if "StorageFull" in str(error) or "No space left" in str(error):
             raise OSError(errno.ENOSPC, "no space left on device", str(folder)) from error
         raise
-    if head:
-        save_head(head, folder)
     member.encoder.preprocessor.save(folder)
     make_portable(folder)
     if asked is not None:

@@ -68,14 +68,6 @@ class OwnAnswers(References):
                 f"{spec.id}: {settings.objective.divergence} needs the drawn token of every member, but these split texts "
                 "into unlike tokens; use another divergence, or group models of one tokenizer"
             )
-        unlike = any(
-            bool(one.pictures) != bool(other.pictures) for one, other in zip(self.exchanges, self.judged, strict=True)
-        )
-        if unlike and engine.world.size > 1:
-            raise CheckpointError(
-                f"{spec.id}: judges see no picture where authors do, so engines would wait for parts of them that do not "
-                "work; train it with one process, or use a variant whose judges see the same"
-            )
         drawing = None
         if settings.answers == "own":
             drawing = Draws(settings.temperature, settings.max_new_tokens, self.rollouts)

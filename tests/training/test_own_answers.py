@@ -151,14 +151,27 @@ def test_repeated_references_are_not_counted_as_drawn(backbones, samples):
     assert len(step.parts) == 3 and not step.facts
 
 
-def test_judges_without_a_picture_need_one_process(backbones, samples, monkeypatch):
-    run = exchange_run(backbones)
-    engine, alignment = open_group(run)
-    blind = [replace(one, pictures=()) for one in samples]
-    assert steps_of(engine, alignment, run, samples, [[0, 1]], judged=blind)
-    monkeypatch.setattr(engine.world, "size", 2)
-    with pytest.raises(CheckpointError, match="train it with one process"):
-        steps_of(engine, alignment, run, samples, [[0, 1]], judged=blind)
+def test_a_judge_without_a_picture_gets_a_companion_with_one_where_several_train(backbones, samples, monkeypatch):
+    """It supervises nothing, so loss and gradients are the same; but the vision tower takes part."""
+    run = exchange_run(backbones, {"authors": "first"})
+    engine, alignment = open_group(run, disturb=0.3)
+    blind, found = [replace(one, pictures=()) for one in samples], []
+    for size in (1, 2):
+        monkeypatch.setattr(engine.world, "size", size)
+        monkeypatch.setattr(engine.world, "collect", lambda value: [value])
+        (step,) = steps_of(engine, alignment, run, samples, [[0]], judged=blind)
+        (local,) = step.parts[1].passes
+        assert len(local.members[0]["input_ids"]) == 1 and len(local.members[1]["input_ids"]) == size
+        assert ("pixel_values" in local.members[1]) == (size == 2)
+        monkeypatch.setattr(engine.world, "size", 1)
+        part = replace(step.parts[1], passes=iter([replace(local, counts=[1])]))
+        loss = accumulate(engine, replace(step, parts=[part]), run, alignment, None)["loss"]
+        found.append((loss, gradients(engine)))
+        for member in engine.members:
+            member.zero_grad()
+    assert found[0][0] == pytest.approx(found[1][0], rel=1e-6)
+    for one, other in zip(found[0][1], found[1][1], strict=True):
+        assert (one - other).norm() <= 1e-6 * one.norm()
 
 
 def test_a_judge_that_knows_more_teaches_members_that_are_the_same(backbones, samples):
