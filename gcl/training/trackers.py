@@ -155,7 +155,8 @@ def picture(losses: Sequence[Mapping[str, float]]) -> np.ndarray:
     from matplotlib.figure import Figure
 
     names = [name for name in dict.fromkeys(name for values in losses for name in values) if name != "step"]
-    figure = Figure(figsize=(6, 1.4 * len(names)), layout="constrained")
+    figure = Figure(figsize=(6, 1.4 * len(names)))
+    figure.subplots_adjust(left=0.18, right=0.98, bottom=0.3 / len(names), top=1 - 0.1 / len(names))  # a fit takes a second
     for axes, name in zip(figure.subplots(len(names), sharex=True, squeeze=False)[:, 0], names, strict=True):
         known = [(values["step"], values[name]) for values in losses if name in values]
         axes.plot(*zip(*known, strict=True), linewidth=0.8)
