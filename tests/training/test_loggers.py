@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import time
 from typing import get_args, get_type_hints
 
 import numpy as np
@@ -121,6 +122,7 @@ def test_tensorboard_has_losses_costs_specification_and_picture(train):
 
 def test_tensorboard_continues_without_the_steps_that_were_not_saved(train, monkeypatch):
     interrupt(monkeypatch, lambda: train("tensorboard"), after=3)
+    time.sleep(1)  # files are read in the order of the seconds in their names, then of a count in which 10 is before 9
     output = train("tensorboard")
     assert [step for step, _ in scalars(output / "tensorboard")["loss"]] == [1, 2, 3, 4, 5]
 
