@@ -156,7 +156,8 @@ def picture(losses: Sequence[Mapping[str, float]]) -> np.ndarray:
 
     names = [name for name in dict.fromkeys(name for values in losses for name in values) if name != "step"]
     figure = Figure(figsize=(6, 1.4 * len(names)))
-    figure.subplots_adjust(left=0.18, right=0.98, bottom=0.3 / len(names), top=1 - 0.1 / len(names))  # a fit takes a second
+    # Fitting the edges would take a second.
+    figure.subplots_adjust(left=0.18, right=0.98, bottom=0.3 / len(names), top=1 - 0.1 / len(names))
     for axes, name in zip(figure.subplots(len(names), sharex=True, squeeze=False)[:, 0], names, strict=True):
         known = [(values["step"], values[name]) for values in losses if name in values]
         axes.plot(*zip(*known, strict=True), linewidth=0.8)
