@@ -24,7 +24,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -42,6 +42,7 @@ NOTE = (
     "members wherever DRL is asked for, so beside a rival it does as much or more. On a CPU Liger-Kernel and TRL run their "
     "code in plain torch, uncompiled. Liger-Kernel's cross-entropy is Triton alone, which needs a GPU."
 )
+T = TypeVar("T")
 Leaves = tuple[Tensor, Tensor, Tensor, Tensor]  # student hidden and head, teacher hidden and head
 Loss = Callable[[Leaves, Tensor], Tensor]
 
@@ -250,11 +251,16 @@ def ratios(seconds: dict[str, list[float]]) -> list[dict]:
     return found
 
 
-def alone(function: Callable, *arguments: Any) -> dict:
-    """The result of a function in a process of its own that has imported this module, or the reason why there is none."""
+def forked(function: Callable[..., T], *arguments: Any) -> T:
+    """The result of a function in a process of its own that has imported the program already."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("forkserver")) as own:
+        return own.submit(function, *arguments).result()
+
+
+def alone(function: Callable[..., dict], *arguments: Any) -> dict:
+    """The same, or the reason why there is none."""
     try:
-        with ProcessPoolExecutor(1, multiprocessing.get_context("forkserver")) as own:
-            return own.submit(function, *arguments).result()
+        return forked(function, *arguments)
     except Exception as error:  # of any library, or of the process
         reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
         missing = any(f"No module named '{library}" in reason for library in ("liger_kernel", "trl"))

@@ -10,14 +10,12 @@ work on the machine affects all alike, and the ratio within each round counts.
 
 import argparse
 import json
-import multiprocessing
 import resource
 import statistics
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import torch
-from head import hardware, step
+from head import forked, hardware, step
 from torch import Tensor
 
 from gcl.objective.events import Compared, Events, Slice
@@ -94,12 +92,6 @@ def seconds(options: argparse.Namespace) -> dict[str, list[float]]:
     return found
 
 
-def alone(options: argparse.Namespace, name: str) -> int:
-    """`peak_bytes` in a process of its own that has imported this module."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("forkserver")) as own:
-        return own.submit(peak_bytes, options, name).result()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
@@ -111,7 +103,7 @@ def main() -> None:
     options = parser.parse_args()
     machine, chunk = hardware(options.device), chunk_rows([options.vocabulary] * 2, torch.device(options.device))
     print(f"{machine}\n{options.rows} rows in chunks of {chunk}, {options.vocabulary} ids, widths {options.hidden}\n")
-    peaks, taken = {name: alone(options, name) for name in SHARED}, seconds(options)
+    peaks, taken = {name: forked(peak_bytes, options, name) for name in SHARED}, seconds(options)
     print(f"{'candidate':<26}{'seconds':>9}{'times':>7}{'least to most':>16}{'peak MiB':>10}{'times':>7}")
     results = []
     for name in SHARED:

@@ -16,21 +16,19 @@ models of published shapes and random weights see noise; weights and AdamW of 3B
 import argparse
 import gc
 import json
-import multiprocessing
 import os
 import random
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import torch
 import transformers
-from head import hardware
+from head import forked, hardware
 from transformers import AutoModelForImageTextToText, PretrainedConfig, PreTrainedModel
 
 from gcl.data.drawing.datasets import write_dataset
@@ -292,8 +290,7 @@ def report(options: argparse.Namespace) -> dict[str, Any]:
     torch.cuda.empty_cache()  # others need the room
     results = {}
     for name in SUBJECTS:
-        with ProcessPoolExecutor(1, multiprocessing.get_context("forkserver")) as own:  # it has imported this module
-            alone = own.submit(measure_alone, options, name).result()
+        alone = forked(measure_alone, options, name)
         values, peak = seconds.setdefault(name, alone["seconds"][name]), alone["peak_bytes"]
         results[name] = summary(values) | {"seconds": values, "peak_bytes": peak}
         median, low, high = (f"{1000 * v:.1f}" for v in (results[name]["median"], *results[name]["quartiles"]))
