@@ -125,16 +125,18 @@ def sources(results_folder: Path, metrics: Metrics) -> dict[str, RunSource]:
     return records
 
 
-def _feed(provenance: Provenance) -> str:
-    """The kind of a training's data, which decides its code."""
-    return "on-policy" if "views" in ((provenance.spec or {}).get("feed") or {}) else "supervised"
+def training_code(provenance: Provenance) -> str:
+    """Name of a training's code: each kind of data has its own (`FEEDS` of gcl/experiment/closure.py)."""
+    feed = (provenance.spec or {}).get("feed") or {}
+    kind = "exchange" if "authors" in feed else "on-policy" if "views" in feed else "supervised"
+    return f"training code ({kind})"
 
 
 def _versions(run: str, provenance: Provenance) -> Iterator[tuple[str, str | None]]:
     """The properties that must agree within a table: name and value."""
     dataset = run.split("/")[0]
     made = provenance.code_sha256
-    for what, code in ((f"training code ({_feed(provenance)})", made.training), ("evaluation code", made.evaluation)):
+    for what, code in ((training_code(provenance), made.training), ("evaluation code", made.evaluation)):
         for family, digest in code_parts(code).items() if code else ():
             yield f"{what} of family {family}" if family else what, digest
     yield "metric models", canonical_json(provenance.metric_models)

@@ -13,6 +13,7 @@ from turns_case import TURNS
 from gcl.evaluation.bootstrap import group_weights, mean_interval
 from gcl.evaluation.metric_registry import score_names, scores_of
 from gcl.experiment.asked import score_spec
+from gcl.experiment.closure import evaluation_code, run_code
 from gcl.experiment.grid import all_runs, base_run, exchange_planning_runs, exchanged_runs, planning_runs
 from gcl.experiment.load import load_experiment
 from gcl.experiment.places import PLANNING, results_at
@@ -121,7 +122,7 @@ def fake_file(run: RunSpec, experiment: Experiment, score: Score = constant) -> 
             "training": run.id,
             "spec": run.model_dump(),
             "spec_sha256": run.fingerprint,
-            "code_sha256": {"training": "t1", "evaluation": "e1"},
+            "code_sha256": {"training": run_code("training", run), "evaluation": evaluation_code(run)},
             "manifests": {"train": f"{run.dataset} train", "test": f"{run.dataset} test"},
             "metric_models": {"bert": "b1", "sentence": "s1"},
             "predictions_sha256": f"predictions of {run.id}",
@@ -210,7 +211,10 @@ def _fake_planning(
             "training": run.id if trained else None,
             "spec": run.model_dump(),
             "spec_sha256": run.fingerprint,
-            "code_sha256": {"training": "t1" if trained else None, "evaluation": "e1"},
+            "code_sha256": {
+                "training": run_code("training", run) if trained else None,
+                "evaluation": evaluation_code(run),
+            },
             "manifests": {"train": "states and pictures", "test": "states"},
             "metric_models": {},
             "predictions_sha256": f"answers of {run.id}",

@@ -7,6 +7,8 @@ import pytest
 from fake_metrics import experiment_with, fake_file, fake_metrics, fake_planning, typed, write_metrics
 
 from gcl.errors import DataError
+from gcl.experiment.closure import evaluation_code, run_code
+from gcl.experiment.grid import arm_runs
 from gcl.experiment.methods.fine_tuning import sft_run
 from gcl.experiment.places import results_at
 from gcl.files import sha256_file
@@ -90,6 +92,17 @@ def test_data_sets_may_have_different_manifests():
     check_consistent(typed({run.id: fake_file(run, EXPERIMENT) for run in (RUN, MUSON)}))
 
 
+def test_the_present_code_makes_runs_that_can_stand_in_each_table():
+    # Trainings with answers of the members' own have more code than others.
+    check_consistent(typed(fake_planning(EXPERIMENT)))
+    controls = EXPERIMENT.exchange.scenes
+    runs = [run for arm in controls.arms.value for run in arm_runs(EXPERIMENT, controls, arm.run)]
+    arms = {run.id: fake_file(run, EXPERIMENT) for run in runs}
+    codes = {file["provenance"]["code_sha256"]["training"].split()[0] for file in arms.values()}
+    assert len(codes) == 2
+    check_consistent(typed(arms))
+
+
 def test_who_learns_from_a_students_answers_is_trained_by_more_code():
     metrics = fake_planning(EXPERIMENT)
     for run, content in metrics.items():
@@ -111,6 +124,6 @@ def test_sources_hash_the_file_and_name_its_checkpoints(tmp_path):
         "file": f"results/miniature/metrics/{RUN.id}.json",
         "sha256": sha256_file(folder / "miniature" / "metrics" / f"{RUN.id}.json"),
         "spec": RUN.fingerprint,
-        "code": {"training": "t1", "evaluation": "e1"},
+        "code": {"training": run_code("training", RUN), "evaluation": evaluation_code(RUN)},
         "checkpoints": {"solo": f"weights of {RUN.id} solo"},
     }

@@ -9,7 +9,7 @@ from gcl.evaluation.metric_registry import METRICS, header, turn_of
 from gcl.experiment.methods.registry import find_run
 from gcl.experiment.places import places
 from gcl.experiment.schema import Experiment
-from gcl.reporting.metrics import read_answers
+from gcl.reporting.metrics import read_answers, training_code
 from gcl.reporting.metrics_file import MetricsFile, read_metrics
 
 
@@ -42,7 +42,7 @@ class ScoredRun:
         made = self.file.provenance
         found = {
             "training data": made.manifests["train"],
-            "training code": made.code_sha256.training,
+            training_code(made): made.code_sha256.training,
             "evaluation code": made.code_sha256.evaluation,
         }
         return {what: value for what, value in found.items() if value is not None}
