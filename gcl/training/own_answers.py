@@ -1,6 +1,6 @@
 """A feed with reference answers, of which members also answer a share themselves: method `exchange` (docs/exchange.md).
 
-At every step each author draws answers to its part of the samples. All members predict the author's tokens, from the view of
+At every step an author, or each of several, draws answers to a share of the samples. All members predict the author's tokens, from the view of
 a judge. The divergence between them pulls the author to its judges, or all to each other, beside the losses on references.
 A member's loss is a mean over the tokens from which it learns: those of all answers, or its own.
 """
@@ -107,7 +107,7 @@ class OwnAnswers(References):
             yield Step([*step.parts, *answered], rollout_facts(together, answers) if drawing else {})
 
     def _authors(self, chosen: Sequence[int], spec: RunSpec, step: int) -> dict[int, list[int]]:
-        """Who answers which samples: a function of the step and of the places in its batch."""
+        """Who answers which samples: a function of the step. One author a step draws in one batch, which is faster than two."""
         learning = [k for k, member in enumerate(spec.members) if not member.frozen]
         if not chosen:
             return {}
@@ -115,8 +115,7 @@ class OwnAnswers(References):
             return {0: list(chosen)}
         if self.settings.authors == "all":
             return {k: list(chosen) for k in learning}
-        turns = {k: [i for n, i in enumerate(chosen) if learning[(step + n) % len(learning)] == k] for k in learning}
-        return {k: indices for k, indices in turns.items() if indices}
+        return {learning[step % len(learning)]: list(chosen)}
 
     def _pulled(self, author: int, spec: RunSpec) -> tuple[bool, ...] | None:
         if self.settings.pulled == "all":
