@@ -17,7 +17,7 @@ class ExchangeVariant(Strict):
 
     Attributes:
         share: of a batch's samples that members answer; None: as `exchange.share`.
-        authors: who answers: "turns", each learning member at its steps; "first", the first one; "all", each all samples.
+        authors: who answers: "turns", one learning member a step; "first", the first one; "all", each all samples.
         answers: "own" are drawn, "references" are repeated.
         pulled: who learns from an answer: its "author", or "all".
         told: whether a judge knows more than the author: the dialogue before a question, or the state and a plan.

@@ -168,7 +168,7 @@ class ExchangeFeed(Strict):
         shown: as in `ReferenceFeed`.
         share: of the samples of a global batch that are answered.
         warmup: share of the steps without answers, at the beginning.
-        authors: who answers: "turns", each learning member at its steps; "first", the first one; "all", each learning member all.
+        authors: who answers: "turns", one learning member a step; "first", the first one; "all", each one all.
         answers: "own" answers are drawn; "references" are repeated, so that the rest is the same off policy.
         pulled: who learns from an answer: its "author", or "all".
         view: of a judge: "same" as the author's, or one that tells more.

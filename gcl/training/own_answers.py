@@ -1,7 +1,8 @@
 """A feed with reference answers, of which members also answer a share themselves: method `exchange` (docs/exchange.md).
 
-At every step an author, or each of several, draws answers to a share of the samples. All members predict the author's tokens, from the view of
-a judge. The divergence between them pulls the author to its judges, or all to each other, beside the losses on references.
+At every step an author, or each of several, draws answers to a share of the samples. All members predict the author's tokens,
+from the view of a judge. The divergence between them pulls the author to its judges, or all to each other, beside the losses on
+references.
 A member's loss is a mean over the tokens from which it learns: those of all answers, or its own.
 """
 
@@ -107,7 +108,7 @@ class OwnAnswers(References):
             yield Step([*step.parts, *answered], rollout_facts(together, answers) if drawing else {})
 
     def _authors(self, chosen: Sequence[int], spec: RunSpec, step: int) -> dict[int, list[int]]:
-        """Who answers which samples: a function of the step. One author a step draws in one batch, which is faster than two."""
+        """Who answers which samples: a function of the step. One author draws them in one batch, faster than two in two."""
         learning = [k for k, member in enumerate(spec.members) if not member.frozen]
         if not chosen:
             return {}
