@@ -1,9 +1,8 @@
 """A feed with reference answers, of which members also answer a share themselves: method `exchange` (docs/exchange.md).
 
-At every step an author, or each of several, draws answers to a share of the samples. All members predict the author's tokens,
-from the view of a judge. The divergence between them pulls the author to its judges, or all to each other, beside the losses on
-references.
-A member's loss is a mean over the tokens from which it learns: those of all answers, or its own.
+At every step an author, or each of several, draws answers to a share of the samples. All members predict the author's
+tokens, from the view of a judge. The divergence between them pulls the author to its judges, or all to each other, beside
+the losses on references. A member's loss is a mean over the tokens from which it learns: those of all answers, or its own.
 """
 
 from collections import Counter
