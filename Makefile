@@ -3,7 +3,7 @@ PYTHON ?= python3
 CORES ?= 2
 BIN := .venv/bin
 
-.PHONY: headline all rates planning exchange deploy test test-all test-real test-slurm gpu lint schema docs-commands docs format clean
+.PHONY: headline all rates planning families scaling exchange deploy test test-all test-real test-slurm gpu lint schema docs-commands docs format clean
 
 headline: .venv/ready
 	@$(BIN)/snakemake headline --config scale=miniature --cores $(CORES) --quiet host --rerun-incomplete --show-failed-logs
@@ -15,7 +15,7 @@ all: .venv/ready
 	$(BIN)/snakemake all --config scale=miniature --cores $(CORES) --rerun-incomplete --show-failed-logs
 	@$(BIN)/gcl reproduce --scale miniature
 
-rates planning: .venv/ready
+rates planning families scaling: .venv/ready
 	$(BIN)/snakemake $@ --config scale=miniature --cores $(CORES) --rerun-incomplete --show-failed-logs
 	@cat results/miniature/tables/$@.md
 

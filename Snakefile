@@ -66,8 +66,6 @@ rule all:
     input:
         rules.headline.input,
         rules.before_after.input,
-        rules.scaling.input,
-        rules.families.input,
         rules.table1.input,
         rules.table2.input,
         rules.table3.input,

@@ -101,6 +101,5 @@ def _metrics(experiment: Experiment, name: str, results: Path) -> Metrics:
         DataError: if a file is missing or broken.
     """
     target = TARGETS[name]
-    if not target.possible(experiment):
-        raise ConfigError(f"{name}: the configuration of scale {experiment.scale} has no {target.needs}; set it first")
+    target.check(experiment)
     return load_metrics(results, experiment.scale, target.metrics(experiment))

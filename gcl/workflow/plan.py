@@ -254,7 +254,9 @@ class Plan:
 
     def metrics(self, wildcards: Any) -> list[str]:
         """Metrics files behind a table or figure."""
-        names = TARGETS[wildcards.name].metrics(self.experiment)
+        target = TARGETS[wildcards.name]
+        target.check(self.experiment)
+        names = target.metrics(self.experiment)
         return [str(self.here.metrics(name)) for name in sorted(names)]
 
     def predictions(self, wildcards: Any) -> list[str]:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from gcl.errors import ConfigError
+
 if TYPE_CHECKING:
     from gcl.experiment.runs import RunSpec
     from gcl.experiment.schema import Experiment
@@ -39,6 +41,17 @@ class Target:
     possible: Callable[["Experiment"], bool] = lambda experiment: True
     needs: str = ""
     apart: str | None = None
+
+    def check(self, experiment: "Experiment") -> None:
+        """Refuse an experiment that gives no inputs.
+
+        Raises:
+            ConfigError: which setting gives them.
+        """
+        if not self.possible(experiment):
+            raise ConfigError(
+                f"{self.name}: the configuration of scale {experiment.scale} has no {self.needs}; set it first"
+            )
 
     def metrics(self, experiment: "Experiment") -> dict[str, "RunSpec"]:
         """The run behind each of its metrics files, by the file's path below metrics/, without suffix."""
@@ -189,11 +202,11 @@ TARGETS = {
         Target(
             "scaling", "How the gain depends on the number of training scenes", "table",
             _with_grid(_scaling_with_bases),
-            possible=_scaled, needs="scaling.dataset",
+            possible=_scaled, needs="scaling.dataset", apart="scaling",
         ),
         Target(
             "families", "Groups of several families", "table", _with_grid(_families_with_bases),
-            possible=lambda e: bool(e.families.groups.value), needs="families.groups",
+            possible=lambda e: bool(e.families.groups.value), needs="families.groups", apart="families",
         ),
         Target(
             "exchange_rates", "Action-F1 of every arm of the exchange at a few rates, on data for choosing them", "table",
@@ -221,7 +234,7 @@ TARGETS = {
         Target(
             "gains", "How the gain depends on training scenes and on the guide's lead", "figure",
             lambda e: [*_SCALING(e), *_groups("snei")(e)],
-            possible=_scaled, needs="scaling.dataset",
+            possible=_scaled, needs="scaling.dataset", apart="scaling",
         ),
         Target("fig2", "Weights of GSL and DRL (Fig. 2)", "figure", _sweeps("fig2a", "fig2b")),
         Target("fig3", "Ratio of the learning rates (Fig. 3)", "figure", _sweeps("fig3a", "fig3b")),

@@ -186,14 +186,14 @@ rule before_after:
 rule scaling:
     """How the gain depends on the number of training scenes, and on the guide's lead."""
     input:
-        [PLAN.table(name) for name in PLAN.tables if name == "scaling"],
-        [PLAN.figure(name) for name in PLAN.figures if name == "gains"],
+        PLAN.table("scaling"),
+        PLAN.figure("gains"),
 
 
 rule families:
-    """Groups of several families, if the configuration names some."""
+    """Groups of several families."""
     input:
-        [PLAN.table(name) for name in PLAN.tables if name == "families"],
+        PLAN.table("families"),
 
 
 rule table1:
@@ -241,6 +241,6 @@ rule exchange_rates:
 
 
 rule figures:
-    """All figures but MGSD's."""
+    """All figures of `all` but MGSD's."""
     input:
         [PLAN.figure(name) for name in PLAN.figures if name != PLANNING_FIGURE],
