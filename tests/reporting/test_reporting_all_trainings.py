@@ -134,14 +134,17 @@ def test_status_tells_what_is_left_of_each(capsys, experiment, tmp_path):
 
 def test_the_page_counts_them_among_runs_with_metrics(tmp_path):
     experiment = experiment_with()
-    write_metrics(tmp_path, fake_planning(experiment))
+    metrics = fake_planning(experiment)
+    for file in metrics.values():
+        made = file["provenance"]["code_sha256"]
+        made.update({step: "older" for step, code in made.items() if code})
+    write_metrics(tmp_path, metrics)
     found = dict(facts(experiment, tmp_path, metrics_there(experiment, tmp_path)))
     exchanged = [run for runs in exchange_planning_runs(experiment).values() for run in runs]
     scored, bases = len(planning_runs(experiment)) + len(exchanged), len(experiment.planning.models.value)
     assert found["runs with metrics"] == f"{scored - bases} of {len(all_runs(experiment))}"
     assert found["code of training"] == f"as here in 0 of {scored - bases} runs"
     assert found["code of evaluation"] == f"as here in 0 of {scored} runs"
-    metrics = fake_planning(experiment)
     metrics[MGSD]["provenance"]["code_sha256"]["training"] = run_code("training", find_run(experiment, MGSD))
     write_metrics(tmp_path, metrics)
     found = dict(facts(experiment, tmp_path, metrics_there(experiment, tmp_path)))

@@ -148,11 +148,11 @@ def test_a_line_passes_through_its_runs_with_their_intervals(drawn):
 
     axes = drawn("weights", score=score).axes[0]
     learner, guide = (next(line for line in axes.lines if line.get_marker() == mark) for mark in "os")
-    assert list(learner.get_ydata()) == pytest.approx([0, 0.125, 0.25, 0.375, 0.5])
-    assert list(guide.get_ydata()) == pytest.approx([0.1, 0.225, 0.35, 0.475, 0.6])
+    assert list(learner.get_ydata()) == pytest.approx([0, 0.25, 0.5])
+    assert list(guide.get_ydata()) == pytest.approx([0.1, 0.35, 0.6])
     bar = axes.containers[0].lines[2][0].get_segments()[1]
-    assert bar[:, 1].tolist() == pytest.approx([0.105, 0.145])
-    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["0", "0.25", "0.5", "0.75", "1"]
+    assert bar[:, 1].tolist() == pytest.approx([0.23, 0.27])
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["0", "0.5", "1"]
 
 
 def test_heat_cells_stand_at_their_own_temperatures(drawn):
@@ -206,7 +206,7 @@ def test_runs_of_different_code_do_not_share_a_figure(tmp_path):
     for name, run in (
         ("components", "snei/sft/qwen3-vl-4b/default/seed0"),
         ("weights", "snei/gcl/qwen2.5-vl-3b+qwen3-vl-4b/gco-drl0.8/seed0"),
-        ("fig7", "snei/gcl/qwen3-vl-2b+qwen3-vl-4b/full-tau1-1/seed0"),
+        ("fig7", "snei/gcl/qwen3-vl-2b+qwen3-vl-4b/full-tau2-2/seed0"),
     ):
         metrics = fake_metrics(MINIATURE)
         metrics[run]["provenance"]["code_sha256"]["training"] = "t2"
