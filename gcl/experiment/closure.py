@@ -92,12 +92,6 @@ def code_parts(code: str) -> dict[str, str]:
     return {"": common} | dict(one.split(":") for one in families)
 
 
-def agree(code: str, other: str) -> bool:
-    """Whether two codes of `run_code` are equal in all parts that both have."""
-    mine, its = code_parts(code), code_parts(other)
-    return all(mine[part] == its[part] for part in mine.keys() & its.keys())
-
-
 def _with_families(common: str, run: RunSpec | None) -> str:
     families = sorted({member.family for member in run.members}) if run else []
     own = [(family, f"gcl.models.families.{family}") for family in families]

@@ -125,20 +125,20 @@ def sources(results_folder: Path, metrics: Metrics) -> dict[str, RunSource]:
     return records
 
 
-def training_code(provenance: Provenance) -> str:
-    """Name of a training's code: each kind of data has its own (`FEEDS` of gcl/experiment/closure.py)."""
+def code_versions(provenance: Provenance) -> Iterator[tuple[str, str]]:
+    """The parts of a run's code, with their names: runs of one kind of data (`FEEDS` of closure.py) or family share them."""
     feed = (provenance.spec or {}).get("feed") or {}
     kind = "exchange" if "authors" in feed else "on-policy" if "views" in feed else "supervised"
-    return f"training code ({kind})"
+    made = provenance.code_sha256
+    for what, code in ((f"training code ({kind})", made.training), ("evaluation code", made.evaluation)):
+        for family, digest in code_parts(code).items() if code else ():
+            yield f"{what} of family {family}" if family else what, digest
 
 
 def _versions(run: str, provenance: Provenance) -> Iterator[tuple[str, str | None]]:
     """The properties that must agree within a table: name and value."""
     dataset = run.split("/")[0]
-    made = provenance.code_sha256
-    for what, code in ((training_code(provenance), made.training), ("evaluation code", made.evaluation)):
-        for family, digest in code_parts(code).items() if code else ():
-            yield f"{what} of family {family}" if family else what, digest
+    yield from code_versions(provenance)
     yield "metric models", canonical_json(provenance.metric_models)
     for part, digest in provenance.manifests.items():
         yield f"{part} manifest of {dataset}", digest

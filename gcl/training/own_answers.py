@@ -107,7 +107,7 @@ class OwnAnswers(References):
             yield Step([*step.parts, *answered], rollout_facts(together, answers) if drawing else {})
 
     def _authors(self, chosen: Sequence[int], spec: RunSpec, step: int) -> dict[int, list[int]]:
-        """Who answers which samples: a function of the step. One author draws them in one batch, faster than two in two."""
+        """Who answers which samples: a function of the step. One author draws all of a step in one batch."""
         learning = [k for k, member in enumerate(spec.members) if not member.frozen]
         if not chosen:
             return {}

@@ -11,7 +11,6 @@ from typing import Any
 
 from gcl.errors import ConfigError, DataError
 from gcl.evaluation.bootstrap import group_weights, paired_difference
-from gcl.experiment.closure import agree
 from gcl.reporting.metrics_file import SAME, MemberMetrics
 from gcl.reporting.tables.markup import MARKS
 from gcl.reporting.trace.scored import ScoredRun
@@ -118,14 +117,9 @@ def compare(
     _check(a, b)
     pairs = [_pair(a, one, b, other, worst, resamples) for one, other in _members(a, b, members)]
     # These do not forbid the comparison, but may explain different scores.
-    differing = [what for what, value in a.noted.items() if what in b.noted and not _same(what, value, b.noted[what])]
+    differing = [what for what, value in a.noted.items() if what in b.noted and value != b.noted[what]]
     notes = [f"the two were made with different {what}" for what in differing]
     return Comparison((a.file.run, b.file.run), (str(a.path), str(b.path)), len(a.file.members[0].items), notes, pairs)
-
-
-def _same(what: str, mine: str, its: str) -> bool:
-    # Code of families that one of the two does not use explains nothing.
-    return agree(mine, its) if " code" in what else mine == its
 
 
 def _check(a: ScoredRun, b: ScoredRun) -> None:

@@ -9,7 +9,7 @@ from gcl.evaluation.metric_registry import METRICS, header, turn_of
 from gcl.experiment.methods.registry import find_run
 from gcl.experiment.places import places
 from gcl.experiment.schema import Experiment
-from gcl.reporting.metrics import read_answers, training_code
+from gcl.reporting.metrics import code_versions, read_answers
 from gcl.reporting.metrics_file import MetricsFile, read_metrics
 
 
@@ -40,12 +40,8 @@ class ScoredRun:
     def noted(self) -> dict[str, str]:
         """The properties that may differ but should be known; a published model has no training."""
         made = self.file.provenance
-        found = {
-            "training data": made.manifests["train"],
-            training_code(made): made.code_sha256.training,
-            "evaluation code": made.code_sha256.evaluation,
-        }
-        return {what: value for what, value in found.items() if value is not None}
+        found = dict(code_versions(made))
+        return found if made.manifests["train"] is None else {"training data": made.manifests["train"]} | found
 
     def answers(self, role: str) -> Mapping[str, str]:
         """A member's answers by scene, in the turn of the first score; none without the predictions file."""
