@@ -15,11 +15,12 @@ class Arm(Strict):
 
 
 class Controls(Strict):
-    """Arms on one data set of scenes. All are compared with the first one.
+    """Arms on one data set. All are compared with the first one.
 
     Attributes:
+        dataset: of scenes, or planning tasks.
         tuning: a data set to choose rates on; None: they are not chosen.
-        rates: that are tried, of the first member, in units of `training.lr_sft`.
+        rates: that are tried, of the first member, in units of SFT's: `training.lr_sft`, or `exchange.planning.lr`.
         best: the rate of each arm.
     """
 
@@ -29,10 +30,3 @@ class Controls(Strict):
     tuning: Setting[str | None]
     rates: Setting[Annotated[list[Positive], Field(min_length=1)]]
     best: Setting[dict[str, Positive]]
-
-
-class StateArms(Strict):
-    """Arms on planning tasks. All are compared with the first one."""
-
-    seeds: Setting[Annotated[list[Seed], Field(min_length=1)]]
-    arms: Setting[Annotated[list[Arm], Field(min_length=2)]]

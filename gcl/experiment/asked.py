@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from gcl.experiment.dialogue import turns_of
-from gcl.experiment.places import INSTRUCTIONS, PLANNING
+from gcl.experiment.places import INSTRUCTIONS, PLANNING, kind_of
 from gcl.experiment.planning_arms import questions
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment
@@ -52,7 +52,7 @@ class EvaluationSpec(Spec):
 
 def evaluation(experiment: Experiment, run: RunSpec) -> EvaluationSpec:
     """The questions to a run's members, and the limits of their answers."""
-    planning = run.dataset == PLANNING
+    planning = kind_of(run.dataset) == PLANNING
     settings = experiment.planning.evaluation if planning else experiment.evaluation
     if run.dataset == INSTRUCTIONS:
         turns = ["instruction"]

@@ -12,8 +12,8 @@ from gcl.experiment.deployed import deployment_problems
 from gcl.experiment.grid import (
     arm_runs,
     at_rate,
+    comparisons,
     component_runs,
-    exchange_planning_runs,
     family_runs,
     planning_runs,
     scaling_runs,
@@ -22,6 +22,7 @@ from gcl.experiment.grid import (
 )
 from gcl.experiment.marks import marks
 from gcl.experiment.methods.competition import group_run
+from gcl.experiment.places import PLANNING, PLANNING_TUNING
 from gcl.experiment.schema import Experiment, Pair
 from gcl.experiment.turn_checks import turn_problems
 
@@ -53,14 +54,13 @@ def _run_problems(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
         yield from attempt(["sweeps", name, "values", "value"], sweep_runs, name)
     yield from attempt(["scaling", "pair", "value"], scaling_runs)
     yield from attempt(["families", "groups", "value"], family_runs)
-    for controls, path in _comparisons(experiment):
+    for place, controls in comparisons(experiment).items():
         if controls.tuning.value is not None:
             arms = tuned_arms(experiment, controls).values()
             for ratio in controls.rates.value:
                 for arm in arms:
-                    yield from attempt([*path, "rates", "value"], at_rate, controls, arm, ratio)
+                    yield from attempt([*place.split("."), "rates", "value"], at_rate, controls, arm, ratio)
     yield from attempt(["planning", "arms", "value"], planning_runs)
-    yield from attempt(["exchange", "states", "arms", "value"], exchange_planning_runs)
     yield from deployment_problems(experiment)
 
 
@@ -104,8 +104,8 @@ def _contradictions(experiment: Experiment) -> Iterator[tuple[list[str], str]]:
             if model not in models:
                 yield ["datasets", name, "sft_action_f1", "value", model], f"unknown model; use one of {known}"
     yield from check_pair(["components", "pair", "value"], experiment.components.pair.value)
-    for comparison in _comparisons(experiment):
-        yield from _control_problems(experiment, *comparison)
+    for place, controls in comparisons(experiment).items():
+        yield from _control_problems(experiment, controls, place.split("."))
     yield from check_pair(["scaling", "pair", "value"], experiment.scaling.pair.value)
     yield from _scaling_problems(experiment)
     yield from _family_problems(experiment)
@@ -191,18 +191,15 @@ def _planning_problems(experiment: Experiment) -> Iterator[tuple[list[str], str]
             yield ["planning", "main", "value"], f"no arm {name!r}; use some of {', '.join(names)}"
 
 
-def _comparisons(experiment: Experiment) -> tuple[tuple[Controls, list[str]], ...]:
-    """Comparisons of arms at chosen rates, with their places in the configuration."""
-    return (experiment.controls, ["controls"]), (experiment.exchange.scenes, ["exchange", "scenes"])
-
-
 def _control_problems(experiment: Experiment, controls: Controls, at: list[str]) -> Iterator[tuple[list[str], str]]:
     """Mistakes in a comparison, where data sets and their groups are right."""
     path, where = [*at, "arms", "value"], ".".join(at)
-    if controls.dataset.value not in experiment.groups:
-        yield [*at, "dataset", "value"], f"unknown data set; use one of {', '.join(experiment.groups)}"
+    planning = at == ["exchange", "states"]
+    known = [PLANNING] if planning else list(experiment.groups)
+    if controls.dataset.value not in known:
+        yield [*at, "dataset", "value"], f"unknown data set; use one of {', '.join(known)}"
         return
-    choices = [name for name in experiment.datasets if name not in experiment.groups]
+    choices = [PLANNING_TUNING] if planning else [name for name in experiment.datasets if name not in experiment.groups]
     if controls.tuning.value not in (None, *choices):
         yield [*at, "tuning", "value"], f"not for choosing settings; use one of {', '.join([*choices, 'null'])}"
     for name in ("seeds", "rates"):
@@ -218,7 +215,8 @@ def _control_problems(experiment: Experiment, controls: Controls, at: list[str])
             broken = True
             continue
         first = first or run
-        if first.method != "sft" or run.members[0].model != first.members[0].model:
+        alone = len(first.members) == 1 and first.feed is not None
+        if not alone or run.members[0].model != first.members[0].model:
             message = "the first arm is SFT of one model, and the others' first member is that model"
             yield [*path, str(k), "run"], message
         if arm.name in [other.name for other in controls.arms.value[:k]]:

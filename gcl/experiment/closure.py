@@ -12,7 +12,7 @@ from json.encoder import encode_basestring_ascii
 from pathlib import Path
 from typing import Any
 
-from gcl.experiment.places import INSTRUCTIONS, PLANNING
+from gcl.experiment.places import INSTRUCTIONS, PLANNING, SCENES, kind_of
 from gcl.experiment.runs import ExchangeFeed, RolloutFeed, RunSpec
 from gcl.files import sha256_files, sha256_text
 
@@ -68,7 +68,6 @@ VERIFIED = {"gcl.data.manifest": ("training", "generation", "scoring")}
 # Modules that only some runs use. Others read held-out questions with the reader of instructions, which changes no word.
 FEEDS = {"gcl.training.on_policy": RolloutFeed | ExchangeFeed, "gcl.training.own_answers": ExchangeFeed}
 FAMILIES = "gcl.models.family"  # loads the files of gcl/models/families by their names
-SCENES = "scenes"  # stands for all other data sets
 ONLY = {
     PLANNING: ("gcl.tasks.planning_task", "gcl.evaluation.planning_scores"),
     INSTRUCTIONS: ("gcl.tasks.instruction_task", "gcl.tasks.instructions.read", "gcl.evaluation.scorers.right"),
@@ -102,8 +101,7 @@ def _with_families(common: str, run: RunSpec | None) -> str:
 
 
 def _common_code(step: str, run: RunSpec) -> str:
-    own = run.dataset if run.dataset in ONLY else SCENES
-    unused = {module for kind, modules in ONLY.items() if kind != own for module in modules}
+    unused = {module for kind, modules in ONLY.items() if kind != kind_of(run.dataset) for module in modules}
     unused |= {module for module, kinds in FEEDS.items() if not isinstance(run.feed, kinds)}
     return code_sha256(step, without=frozenset(unused))
 

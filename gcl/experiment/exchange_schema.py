@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from gcl.experiment.arms_schema import Controls, StateArms
+from gcl.experiment.arms_schema import Controls
 from gcl.experiment.divergences import Divergence, SampledDivergence
 from gcl.experiment.planning_schema import Stage
 from gcl.experiment.types import Count, NotNegative, Positive, Setting, Strict
@@ -51,7 +51,7 @@ class Exchanging(Strict):
         temperature, max_new_tokens: of the draws. Answers of planning tasks may be as long as those of MGSD.
         planning: how members are trained on planning tasks; on scenes as `training` has it.
         variants: kinds of it, by name.
-        scenes, states: its tables.
+        scenes, states: its tables, of scenes and of planning tasks.
     """
 
     share: Setting[Share]
@@ -62,4 +62,4 @@ class Exchanging(Strict):
     planning: Stage
     variants: dict[Annotated[str, Field(pattern="^[a-z_]+$")], Setting[ExchangeVariant]]
     scenes: Controls
-    states: StateArms
+    states: Controls

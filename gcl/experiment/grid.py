@@ -9,7 +9,7 @@ from gcl.experiment.methods.base_model import base_run
 from gcl.experiment.methods.competition import find_group, group_run
 from gcl.experiment.methods.fine_tuning import sft_run
 from gcl.experiment.methods.registry import find_run
-from gcl.experiment.places import PLANNING
+from gcl.experiment.places import PLANNING, kind_of
 from gcl.experiment.planning_arms import rows
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment, Sweep
@@ -29,18 +29,18 @@ def all_runs(experiment: Experiment) -> dict[str, RunSpec]:
         if run.feed is not None:
             found[run.id] = run
 
-    exchanged = [run for runs in exchange_planning_runs(experiment).values() for run in runs]
-    for run in (*_social_runs(experiment), *planning_runs(experiment), *exchanged):
+    for run in (*_social_runs(experiment), *planning_runs(experiment), *_compared_runs(experiment)):
         add(run)
     return found
 
 
-def exchange_planning_runs(experiment: Experiment) -> dict[str, list[RunSpec]]:
-    """By arm of `exchange.states`: its runs on planning tasks, with every seed."""
-    listed = experiment.exchange.states
+def comparisons(experiment: Experiment) -> dict[str, Controls]:
+    """The comparisons of arms at chosen rates, by their places in the configuration."""
+    exchange = experiment.exchange
     return {
-        arm.name: [find_run(experiment, f"{PLANNING}/{arm.run}/seed{seed}") for seed in listed.seeds.value]
-        for arm in listed.arms.value
+        "controls": experiment.controls,
+        "exchange.scenes": exchange.scenes,
+        "exchange.states": exchange.states,
     }
 
 
@@ -173,15 +173,16 @@ def at_rate(experiment: Experiment, controls: Controls, arm: str, ratio: float) 
     Args:
         controls: the comparison that lists arms.
         arm: "<method>/<members>/<variant>".
-        ratio: the rate in units of `lr_sft`.
+        ratio: the rate in units of SFT's.
     """
     training, run = experiment.training, _arm_run(experiment, controls, arm)
-    rate = ratio * training.lr_sft.value
+    rate = ratio * sft_rate(experiment, run)
     if math.isclose(run.members[0].lr, rate):
         return arm
     path, _, variant = arm.rpartition("/")
     variant = re.sub(r"(^|-)ratio[0-9.]+$", "", variant) or "default"
-    unit = training.lr_sft.value if run.method == "sft" else training.lr_guide.value
+    grouped = run.method != "sft" and kind_of(run.dataset) != PLANNING
+    unit = training.lr_guide.value if grouped else sft_rate(experiment, run)
     base = "" if variant == "default" else f"{variant}-"
     plain, renamed = f"{path}/{variant}", f"{path}/{base}ratio{written_ratio(rate, unit)}"
     if math.isclose(_arm_run(experiment, controls, plain).members[0].lr, rate):
@@ -189,6 +190,11 @@ def at_rate(experiment: Experiment, controls: Controls, arm: str, ratio: float) 
     content = _unnamed(_arm_run(experiment, controls, renamed))
     others = (other.run for other in controls.arms.value if other.run.startswith(f"{path}/"))  # of these members
     return next((other for other in others if _unnamed(_arm_run(experiment, controls, other)) == content), renamed)
+
+
+def sft_rate(experiment: Experiment, run: RunSpec) -> float:
+    """The rate of SFT on a run's data: that of `training`, on planning tasks that of `exchange.planning`."""
+    return (experiment.exchange.planning.lr if kind_of(run.dataset) == PLANNING else experiment.training.lr_sft).value
 
 
 def _arm_run(experiment: Experiment, controls: Controls, arm: str) -> RunSpec:
@@ -201,7 +207,7 @@ def _unnamed(run: RunSpec) -> RunSpec:
 
 
 def rate_runs(experiment: Experiment, controls: Controls) -> dict[str, dict[float, RunSpec]]:
-    """The trainings for the choice of rates, by arm and rate (in units of `lr_sft`), on data for this alone."""
+    """The trainings for the choice of rates, by arm and rate (in units of SFT's), on data for this alone."""
     return {
         name: {
             ratio: find_run(experiment, f"{controls.tuning.value}/{at_rate(experiment, controls, arm, ratio)}/seed0")
@@ -236,9 +242,12 @@ def _social_runs(experiment: Experiment) -> Iterator[RunSpec]:
             yield from runs
     for runs in family_runs(experiment).values():
         yield from runs
+
+
+def _compared_runs(experiment: Experiment) -> Iterator[RunSpec]:
     for arm in experiment.controls.arms.value:
         yield from arm_runs(experiment, experiment.controls, arm.run)
-    for controls in (experiment.controls, experiment.exchange.scenes):
+    for controls in comparisons(experiment).values():
         if controls.tuning.value is not None:
             for points in rate_runs(experiment, controls).values():
                 yield from points.values()

@@ -27,7 +27,14 @@ from gcl.experiment.weights import Weights
 RESULTS, DATA, LOGS, SCRATCH = Path("results"), Path("data"), Path("logs"), Path("scratch")
 TEACHERS = "teachers"  # in the scratch folder
 PLANNING = "planning"  # the data set of planning tasks
+PLANNING_TUNING = "planning_tuning"  # the same, tested on its validation states: for choosing settings
 INSTRUCTIONS = "instructions"  # the data set that miniature base models learn from
+SCENES = "scenes"  # the kind of all data sets of config.yaml
+
+
+def kind_of(dataset: str) -> str:
+    """The kind of a data set: `PLANNING`, `INSTRUCTIONS`, or `SCENES` for those of config.yaml."""
+    return {PLANNING: PLANNING, PLANNING_TUNING: PLANNING, INSTRUCTIONS: INSTRUCTIONS}.get(dataset, SCENES)
 
 
 @dataclass(frozen=True)
@@ -174,9 +181,9 @@ class Places:
 
     def inputs(self, dataset: str, split: str) -> list[Path]:
         """Files that one split of a data set is read from; the manifest binds raw data."""
-        if dataset == PLANNING:
+        if kind_of(dataset) == PLANNING:
             return [self.states, self.state_pictures]
-        if dataset == INSTRUCTIONS:
+        if kind_of(dataset) == INSTRUCTIONS:
             return [self.instructions]
         return [self.manifest(dataset, split)]
 

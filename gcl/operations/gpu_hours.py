@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gcl.experiment.places import PLANNING
+from gcl.experiment.places import SCENES, kind_of
 from gcl.experiment.runs import Drawn, RolloutFeed, RunSpec
 from gcl.experiment.schema import Experiment
 from gcl.operations.pictures import most_pictures
@@ -88,7 +88,7 @@ def _samples(run: RunSpec, items: int) -> int:
 
 def _items(run: RunSpec, experiment: Experiment) -> int:
     """Scenes or states of the training split."""
-    if run.dataset != PLANNING:
+    if kind_of(run.dataset) == SCENES:
         return experiment.datasets[run.dataset].scenarios.value.train
     planning = experiment.planning
     return planning.states.value.train * sum(map(len, planning.levels.value.values()))

@@ -16,7 +16,6 @@ from gcl.reporting.figures.sweeps import line_figure, temperature_figure
 from gcl.reporting.metrics import Metrics, load_metrics, sources
 from gcl.reporting.tables.before_after import before_after_table
 from gcl.reporting.tables.controls import best_controls_table, controls_table, exchange_table, rates_table
-from gcl.reporting.tables.exchange_states import exchange_planning_table
 from gcl.reporting.tables.families import families_table
 from gcl.reporting.tables.markup import write_table
 from gcl.reporting.tables.paper_tables import component_table, group_table
@@ -41,8 +40,9 @@ TABLE_BUILDERS: dict[str, Callable[[Experiment, Metrics, Path], ResultTable]] = 
     "controls": lambda e, m, _: controls_table(e, m),
     "rates": lambda e, m, _: rates_table(e, "rates", m),
     "exchange_rates": lambda e, m, _: rates_table(e, "exchange_rates", m),
-    "exchange": exchange_table,
-    "exchange_planning": exchange_planning_table,
+    "exchange_planning_rates": lambda e, m, _: rates_table(e, "exchange_planning_rates", m),
+    "exchange": lambda e, m, results: exchange_table(e, "exchange", m, results),
+    "exchange_planning": lambda e, m, results: exchange_table(e, "exchange_planning", m, results),
     "controls_best": lambda e, m, _: best_controls_table(e, m),
     "scaling": lambda e, m, _: scaling_table(e, m),
     "families": lambda e, m, _: families_table(e, m),

@@ -24,16 +24,18 @@ class PlanningTask:
         settings: how members are asked.
         states: file of all states.
         pictures: folder with `<id>.png` of each.
+        tested: the states that split "test" has: "test", or "val" for choosing settings.
     """
 
-    def __init__(self, settings: PlanningEvaluation, states: Path, pictures: Path) -> None:
-        self.settings, self.states, self.pictures = settings, states, pictures
+    def __init__(self, settings: PlanningEvaluation, states: Path, pictures: Path, tested: str = "test") -> None:
+        self.settings, self.states, self.pictures, self.tested = settings, states, pictures, tested
         self.items = cache(self._items)
 
     def _items(self, split: str) -> Sequence[StateRecord]:
-        found = [record for record in read_records(self.states) if record.split == split]
+        drawn_as = self.tested if split == "test" else split
+        found = [record for record in read_records(self.states) if record.split == drawn_as]
         if not found:
-            raise DataError(f"{self.states}: no states of split {split}; draw some")
+            raise DataError(f"{self.states}: no states of split {drawn_as}; draw some")
         return found
 
     def ids(self, split: str) -> list[str]:

@@ -8,7 +8,7 @@ from gcl.data.held_out import hold_out
 from gcl.data.scenario import Exchange
 from gcl.data.spread import spread
 from gcl.errors import ConfigError, DataError
-from gcl.experiment.places import INSTRUCTIONS, PLANNING
+from gcl.experiment.places import SCENES, kind_of
 from gcl.experiment.runs import ReferenceFeed, RolloutFeed, RunSpec, Shown
 from gcl.tasks.task import Task
 from gcl.training.feeds import Feed, References
@@ -27,7 +27,7 @@ def make_feed(run: RunSpec, task: Task, rollouts: str = "plain") -> Feed:
         ConfigError: if a validation is asked for, but not on scenes, or more scenes than it leaves.
     """
     feed, validation = run.feed, run.training.validation
-    if validation and run.dataset in (PLANNING, INSTRUCTIONS):
+    if validation and kind_of(run.dataset) != SCENES:
         raise ConfigError(f"{run.id}: training.validation is for data sets of scenes; use null")
     items = task.items("train")
     if not items:

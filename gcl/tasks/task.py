@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from gcl.data.scenario import Exchange, Query
 from gcl.experiment.data_spec import data_spec
-from gcl.experiment.places import INSTRUCTIONS, PLANNING, places
+from gcl.experiment.places import INSTRUCTIONS, PLANNING, PLANNING_TUNING, kind_of, places
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment
 from gcl.experiment.types import Context, Pictures
@@ -53,11 +53,12 @@ def open_task(experiment: Experiment, dataset: str, context: Context = "none") -
         context: what a question about a scene says of those before it.
     """
     here = places(experiment)
-    if dataset == PLANNING:
+    if kind_of(dataset) == PLANNING:
         from gcl.tasks.planning_task import PlanningTask
 
-        return PlanningTask(experiment.planning.evaluation, here.states, here.state_pictures)
-    if dataset == INSTRUCTIONS:
+        tested = "val" if dataset == PLANNING_TUNING else "test"
+        return PlanningTask(experiment.planning.evaluation, here.states, here.state_pictures, tested)
+    if kind_of(dataset) == INSTRUCTIONS:
         from gcl.tasks.instruction_task import InstructionTask
 
         return InstructionTask(experiment.evaluation, here.instructions)

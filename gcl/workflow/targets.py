@@ -6,7 +6,7 @@ runs are imported late, since `gcl --help` reads the names.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from gcl.errors import ConfigError
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from gcl.experiment.schema import Experiment
 
 PLANNING_TABLE, PLANNING_FIGURE = "planning", "plans"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -60,10 +61,10 @@ class Target:
         return own
 
 
-def _with_grid(runs: Callable[[Any, "Experiment"], list["RunSpec"]]) -> Callable[["Experiment"], list["RunSpec"]]:
+def _with_grid(runs: Callable[[Any, "Experiment"], T]) -> Callable[["Experiment"], T]:
     """Give a function the module gcl.experiment.grid when it is called."""
 
-    def call(experiment: "Experiment") -> list["RunSpec"]:
+    def call(experiment: "Experiment") -> T:
         from gcl.experiment import grid
 
         return runs(grid, experiment)
@@ -101,21 +102,32 @@ def _families_with_bases(grid: Any, experiment: "Experiment") -> list["RunSpec"]
     return _arms(grid, experiment, experiment.families.dataset.value, runs)
 
 
-def _exchange_rates(grid: Any, experiment: "Experiment") -> list["RunSpec"]:
-    scenes = experiment.exchange.scenes
-    runs = [run for points in grid.rate_runs(experiment, scenes).values() for run in points.values()]
-    return _arms(grid, experiment, scenes.tuning.value, runs)
+def _rates(place: str) -> dict[str, Any]:
+    """A table of rates: the runs of a comparison's arms at each of them, on data for choosing."""
+
+    def runs(grid: Any, experiment: "Experiment") -> list["RunSpec"]:
+        controls = grid.comparisons(experiment)[place]
+        tried = [run for points in grid.rate_runs(experiment, controls).values() for run in points.values()]
+        return _arms(grid, experiment, controls.tuning.value, tried)
+
+    return {"runs": _with_grid(runs), **_needing(place, "tuning")}
 
 
-def _exchange(grid: Any, experiment: "Experiment") -> list["RunSpec"]:
-    scenes = experiment.exchange.scenes
-    runs = [run for arm in grid.best_runs(experiment, scenes).values() for run in arm]
-    return _arms(grid, experiment, scenes.dataset.value, runs)
+def _at_best_rates(place: str) -> dict[str, Any]:
+    """A table of a comparison's arms, each at its best rate."""
+
+    def runs(grid: Any, experiment: "Experiment") -> list["RunSpec"]:
+        controls = grid.comparisons(experiment)[place]
+        best = [run for arm in grid.best_runs(experiment, controls).values() for run in arm]
+        return _arms(grid, experiment, controls.dataset.value, best)
+
+    return {"runs": _with_grid(runs), **_needing(place, "best")}
 
 
-def _exchange_planning(grid: Any, experiment: "Experiment") -> list["RunSpec"]:
-    runs = [run for arm in grid.exchange_planning_runs(experiment).values() for run in arm]
-    return _arms(grid, experiment, PLANNING_TABLE, runs)
+def _needing(place: str, setting: str) -> dict[str, Any]:
+    """A comparison can be shown where this setting of it is not empty."""
+    possible = _with_grid(lambda grid, e: bool(getattr(grid.comparisons(e)[place], setting).value))
+    return {"needs": f"{place}.{setting}", "possible": possible}
 
 
 def _before_after(grid: Any, experiment: "Experiment") -> list["RunSpec"]:
@@ -162,7 +174,6 @@ _CONTROLS = {"settings": lambda e: [e.controls.model_dump()]}
 _CONTROL_ARMS = _with_grid(
     lambda grid, e: [r for arm in e.controls.arms.value for r in grid.arm_runs(e, e.controls, arm.run)]
 )
-_RATES = _with_grid(lambda g, e: [r for points in g.rate_runs(e, e.controls).values() for r in points.values()])
 _BEST_ARMS = _with_grid(lambda g, e: [r for runs in g.best_runs(e, e.controls).values() for r in runs])
 _EXCHANGE = {"settings": lambda e: [e.exchange.model_dump()], "apart": "exchange"}
 _MGSD = {
@@ -190,14 +201,12 @@ TARGETS = {
             runs=_with_grid(lambda grid, e: _arms(grid, e, e.controls.dataset.value, _CONTROL_ARMS(e))),
         ),
         Target(
-            "rates", "Action-F1 of every arm at a few rates, on data that is for choosing them alone", "table", **_CONTROLS,
-            runs=_with_grid(lambda grid, e: _arms(grid, e, e.controls.tuning.value, _RATES(e))),
-            possible=lambda e: bool(e.controls.tuning.value), needs="controls.tuning", apart="rates",
+            "rates", "Action-F1 of every arm at a few rates, on data that is for choosing them alone", "table",
+            **_CONTROLS, **_rates("controls"), apart="rates",
         ),
         Target(
-            "controls_best", "Where does the gain come from? Every arm at its own best rate", "table", **_CONTROLS,
-            runs=_with_grid(lambda grid, e: _arms(grid, e, e.controls.dataset.value, _BEST_ARMS(e))),
-            possible=lambda e: bool(e.controls.best.value), needs="controls.best",
+            "controls_best", "Where does the gain come from? Every arm at its own best rate", "table",
+            **_CONTROLS, **_at_best_rates("controls"),
         ),
         Target(
             "scaling", "How the gain depends on the number of training scenes", "table",
@@ -210,16 +219,19 @@ TARGETS = {
         ),
         Target(
             "exchange_rates", "Action-F1 of every arm of the exchange at a few rates, on data for choosing them", "table",
-            _with_grid(_exchange_rates), possible=lambda e: bool(e.exchange.scenes.tuning.value),
-            needs="exchange.scenes.tuning", **_EXCHANGE,
+            **_EXCHANGE, **_rates("exchange.scenes"),
         ),
         Target(
-            "exchange", "Members that learn from each other's own answers", "table", _with_grid(_exchange),
-            possible=lambda e: bool(e.exchange.scenes.best.value), needs="exchange.scenes.best", **_EXCHANGE,
+            "exchange_planning_rates", "Success of every arm of the exchange at a few rates, on states for choosing them",
+            "table", **_EXCHANGE, **_rates("exchange.states"),
+        ),
+        Target(
+            "exchange", "Members that learn from each other's own answers", "table",
+            **_EXCHANGE, **_at_best_rates("exchange.scenes"),
         ),
         Target(
             "exchange_planning", "Members that learn from each other's own plans", "table",
-            _with_grid(_exchange_planning), **_EXCHANGE,
+            **_EXCHANGE, **_at_best_rates("exchange.states"),
         ),
         Target(
             "encoders", "How much Action-F1 depends on its encoder (Table 2 on SNEI)", "table", _ON_SNEI_WITH_BASES,

@@ -9,6 +9,7 @@ from gcl.experiment.asked import evaluation
 from gcl.experiment.grid import all_runs
 from gcl.experiment.load import load_experiment
 from gcl.experiment.methods.registry import find_run
+from gcl.experiment.places import kind_of
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.yaml_files import Document
 
@@ -41,7 +42,7 @@ def test_a_run_without_it_is_specified_as_before_there_was_one(config):
 def test_runs_on_scenes_have_it_and_others_do_not(config, context):
     without, found = load_experiment(config, ROOT), with_context(config, context)
     for name, run in all_runs(found).items():
-        on_scenes = run.dataset != "planning"
+        on_scenes = kind_of(run.dataset) == "scenes"
         assert run.training.context == (context if on_scenes else "none"), name
         assert (run.fingerprint != find_run(without, name).fingerprint) == on_scenes, name
     for name in OTHERS:

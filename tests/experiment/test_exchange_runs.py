@@ -7,7 +7,7 @@ from config_cases import change
 from conftest import ROOT
 
 from gcl.errors import ConfigError
-from gcl.experiment.grid import all_runs
+from gcl.experiment.grid import all_runs, at_rate, best_runs, rate_runs
 from gcl.experiment.load import load_experiment
 from gcl.experiment.methods.registry import find_run
 from gcl.experiment.yaml_files import Document, read_yaml
@@ -65,3 +65,54 @@ def test_scenes_for_choosing_are_drawn_apart_whoever_chooses(config, choosing):
     plan = Plan(load_experiment(config, ROOT, [Document("test", sections)]))
     assert plan.kind_of_data(SimpleNamespace(dataset="large")) == "snei --stream large --tuning"
     assert plan.kind_of_data(SimpleNamespace(dataset="tuning")) == "snei --stream tuning"
+
+
+def test_rates_on_planning_tasks_are_chosen_on_validation_states(experiment):
+    controls, rate = experiment.exchange.states, experiment.exchange.planning.lr.value
+    tried = rate_runs(experiment, controls)
+    assert set(tried) == {arm.name for arm in controls.arms.value} and list(tried["SFT"]) == controls.rates.value
+    for points in tried.values():
+        for ratio, run in points.items():
+            assert run.dataset == "planning_tuning" and run.members[0].lr == pytest.approx(ratio * rate)
+    guides = {str(member.start) for run in tried["control: a frozen judge"].values() for member in run.members[1:]}
+    assert len(guides) == 1 and "planning_tuning/exchange/qwen3-vl-8b/references/seed0" in guides.pop()
+    assert set(all_runs(experiment)) >= {run.id for points in tried.values() for run in points.values()}
+
+
+def test_a_rate_has_the_name_that_it_has_on_scenes(experiment):
+    states = experiment.exchange.states
+    assert at_rate(experiment, states, "exchange/qwen3-vl-4b/references", 0.5).endswith("/references-ratio0.5")
+    # AGO's learner has twice the rate, so half of that is SFT's.
+    pair = "exchange/qwen3-vl-4b+qwen3-vl-8b"
+    assert at_rate(experiment, states, f"{pair}/gcl", 2.0) == f"{pair}/gcl"
+    assert at_rate(experiment, states, f"{pair}/gcl", 1.0) == f"{pair}/gcl-ratio1"
+
+
+def test_the_best_rates_decide_the_runs_on_planning_tasks(config):
+    best = {"best": {"value": {"SFT": 0.5, "exchange": 1.0}, "assumed": "test"}}
+    experiment = load_experiment(config, ROOT, [Document("test", {"exchange": {"states": best}})])
+    runs = best_runs(experiment, experiment.exchange.states)
+    assert {name: own[0].id.rpartition("/")[0].rpartition("/")[2] for name, own in runs.items()} == {
+        "SFT": "references-ratio0.5",
+        "exchange": "full",
+    }
+    assert {run.dataset for own in runs.values() for run in own} == {"planning"}
+
+
+@pytest.mark.parametrize(
+    "setting, value, message",
+    [
+        ("dataset", "snei", "unknown data set; use one of planning"),
+        ("tuning", "tuning", "not for choosing settings; use one of planning_tuning, null"),
+        ("rates", [1.0, 1.0], "a value is listed twice"),
+        ("best", {"exchange": 1.0}, "'SFT' is missing; the others are compared with it"),
+        ("best", {"SFT": 3.0}, "use rates of exchange.states.rates"),
+        ("arms", [{"name": name, "run": f"base/{name}"} for name in ("qwen3-vl-4b", "qwen3-vl-8b")], "the form is"),
+        ("arms", [{"name": str(k), "run": "exchange/qwen3-vl-4b+qwen3-vl-8b/full"} for k in range(2)], "is SFT of one"),
+        ("arms", [{"name": f"{k}", "run": "base/qwen3-vl-4b/default"} for k in range(2)], "is SFT of one model"),
+    ],
+)
+def test_a_mistake_in_the_comparison_is_named(config, setting, value, message):
+    states = {setting: {"value": value, "assumed": "test"}}
+    with pytest.raises(ConfigError, match=message):
+        load_experiment(config, ROOT, [Document("test", {"exchange": {"states": states}})])

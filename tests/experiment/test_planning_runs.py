@@ -11,7 +11,7 @@ from gcl.experiment.asked import evaluation
 from gcl.experiment.grid import all_runs, planning_runs
 from gcl.experiment.load import load_experiment
 from gcl.experiment.methods.registry import find_run
-from gcl.experiment.places import places
+from gcl.experiment.places import kind_of, places
 from gcl.experiment.planning_arms import rows
 from gcl.experiment.runs import RunSpec, Trained
 from gcl.experiment.weights import Weights
@@ -32,7 +32,7 @@ def test_all_that_is_needed_is_trained_and_in_order(experiment):
     found = {
         name: run
         for name, run in all_runs(experiment).items()
-        if run.dataset == "planning" and run.method != "exchange"
+        if kind_of(run.dataset) == "planning" and run.method != "exchange"
     }
     # Stage 1, plans and 8 kinds of stage 2 for the first model, stages 1 and 2 for the second; five kinds are left out.
     of_a_seed = {"paper": 10 + 2, "miniature": 5 + 2}[experiment.scale]

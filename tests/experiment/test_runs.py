@@ -10,6 +10,7 @@ from gcl.errors import ConfigError
 from gcl.experiment.grid import all_runs, at_rate, sweep_points, sweep_runs
 from gcl.experiment.load import load_experiment
 from gcl.experiment.methods.registry import find_run
+from gcl.experiment.places import kind_of
 from gcl.experiment.runs import Trained
 from gcl.experiment.variants import ratio, written
 from gcl.experiment.yaml_files import Document
@@ -30,7 +31,7 @@ def runs(experiment):
 
 def social(experiment):
     """All runs but those on planning tasks."""
-    return {name: run for name, run in all_runs(experiment).items() if run.dataset != "planning"}
+    return {name: run for name, run in all_runs(experiment).items() if kind_of(run.dataset) == "scenes"}
 
 
 # Arms of the controls that no table of the paper has.

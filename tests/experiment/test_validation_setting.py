@@ -8,6 +8,7 @@ from conftest import ROOT
 from gcl.experiment.grid import all_runs
 from gcl.experiment.load import load_experiment
 from gcl.experiment.methods.registry import find_run
+from gcl.experiment.places import kind_of
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.types import ValidationSplit
 from gcl.experiment.yaml_files import Document
@@ -38,7 +39,7 @@ def test_a_run_without_it_is_specified_as_before_there_was_one(config):
 def test_runs_on_scenes_have_it_and_others_do_not(config):
     without, found = load_experiment(config, ROOT), with_validation(config, HALF)
     for name, run in all_runs(found).items():
-        trained_on_scenes = run.dataset != "planning" and run.feed is not None
+        trained_on_scenes = kind_of(run.dataset) == "scenes" and run.feed is not None
         assert run.training.validation == (ValidationSplit(**HALF) if trained_on_scenes else None), name
         assert (run.fingerprint != find_run(without, name).fingerprint) == trained_on_scenes, name
     teacher = find_run(found, TEACHER)

@@ -215,6 +215,18 @@ def test_states_without_pictures_and_missing_splits_are_one_line(project, tasks,
         task.items("val")
 
 
+def test_validation_states_are_the_test_of_the_set_for_choosing(project, tmp_path):
+    states = tmp_path / "states.jsonl"
+    drawn = ["--task", "maze", "--level", "3", "--train", "6", "--val", "3", "--test", "4", "--seed", "5"]
+    assert main(["planning", "generate", *drawn, "--to", str(states)]) == 0
+    tests, choosing = open_task(project, "planning"), open_task(project, "planning_tuning")
+    for task in (tests, choosing):
+        task.states = states
+    assert choosing.ids("train") == tests.ids("train") and len(choosing.ids("train")) == 6
+    assert choosing.ids("test") == tests.ids("val") and len(choosing.ids("test")) == 3
+    assert len(tests.ids("test")) == 4 and not set(tests.ids("test")) & set(choosing.ids("test"))
+
+
 def test_so_many_items_of_all_parts_are_shown(project):
     run = run_of(project, "reading")
     shown = [

@@ -14,9 +14,9 @@ from gcl.evaluation.bootstrap import group_weights, mean_interval
 from gcl.evaluation.metric_registry import score_names, scores_of
 from gcl.experiment.asked import score_spec
 from gcl.experiment.closure import evaluation_code, run_code
-from gcl.experiment.grid import all_runs, base_run, exchange_planning_runs, exchanged_runs, planning_runs
+from gcl.experiment.grid import all_runs, base_run, exchanged_runs
 from gcl.experiment.load import load_experiment
-from gcl.experiment.places import PLANNING, results_at
+from gcl.experiment.places import SCENES, kind_of, results_at
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment
 from gcl.experiment.yaml_files import Document, read_yaml
@@ -24,6 +24,7 @@ from gcl.reporting.metrics import Metrics
 from gcl.reporting.metrics_file import MetricsFile
 from gcl.reporting.tables.markup import records
 from gcl.reporting.tables.result_table import ResultTable
+from gcl.workflow.targets import TARGETS
 
 ROOT = Path(__file__).parents[2]
 HALF_WIDTH = 0.02
@@ -42,12 +43,13 @@ def experiment_with(
     config = copy.deepcopy(_config())
     config["scale"] = scale
     config["report"]["paper_values"]["value"] = paper_values
+    exchanging = {"value": {"SFT": 1.0, "exchange": 1.0}, "assumed": "test"}
     best = {"SFT": 0.5, "GSL + DRL": 2.0, "GSL + DRL + AGO": 1.0}
     changes = {
         "seeds": {"value": list(seeds), "assumed": "test"},
         "planning": {"seeds": {"value": [0], "assumed": "test"}},
         "controls": {"best": {"value": best, "assumed": "test"}},
-        "exchange": {"scenes": {"best": {"value": {"SFT": 1.0, "exchange": 1.0}, "assumed": "test"}}},
+        "exchange": {"scenes": {"best": exchanging}, "states": {"best": exchanging}},
     }
     return load_experiment(config, ROOT, [Document("test", changes)])
 
@@ -59,7 +61,7 @@ def constant(run: RunSpec, role: str) -> float:
 
 def social_runs(experiment: Experiment) -> list[RunSpec]:
     """All trainings on social scenes, and the base models."""
-    trained = [run for run in all_runs(experiment).values() if run.dataset != PLANNING]
+    trained = [run for run in all_runs(experiment).values() if kind_of(run.dataset) == SCENES]
     return [
         *trained,
         *(base_run(experiment, name, model) for name in experiment.datasets for model in experiment.models),
@@ -173,8 +175,9 @@ def fake_planning(
     Args:
         success: of the k-th state of a task; everything else is 1 for plans, and readings are right where k is 0.
     """
-    exchanged = [run for runs in exchange_planning_runs(experiment).values() for run in runs]
-    return {run.id: _fake_planning(experiment, run, success) for run in (*planning_runs(experiment), *exchanged)}
+    tables = [TARGETS[name] for name in ("planning", "exchange_planning", "exchange_planning_rates")]
+    runs = [run for table in tables if table.possible(experiment) for run in table.runs(experiment)]
+    return {run.id: _fake_planning(experiment, run, success) for run in runs}
 
 
 def _fake_planning(

@@ -9,7 +9,7 @@ from conftest import ROOT
 from fake_metrics import fake_file, fake_planning, write_metrics
 
 from gcl.experiment.methods.registry import find_run
-from gcl.experiment.places import PLANNING, places
+from gcl.experiment.places import PLANNING, kind_of, places
 from gcl.experiment.provenance import weights_sha256
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment
@@ -66,7 +66,7 @@ def trained_project(
     write_json(here.record(run.id), record)
     losses = [{"step": k, "loss": 10.0 / k, "gsl": 1.0 / k, "norm_learner": 5.0} for k in range(1, 41)]
     write_jsonl(trained / "losses.jsonl", losses)
-    content = fake_planning(experiment)[run.id] if run.dataset == PLANNING else fake_file(run, experiment)
+    content = fake_planning(experiment)[run.id] if kind_of(run.dataset) == PLANNING else fake_file(run, experiment)
     content = json.loads(json.dumps(content))
     content["provenance"] |= {"training": run.id, "checkpoints": weights}
     write_metrics(RESULTS, {run.id: content})

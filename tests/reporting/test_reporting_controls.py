@@ -4,13 +4,13 @@ import math
 
 import numpy as np
 import pytest
-from fake_metrics import experiment_with, fake_metrics, frame, typed, write_metrics
+from fake_metrics import experiment_with, fake_metrics, fake_planning, frame, typed, write_metrics
 
 from gcl.errors import DataError
 from gcl.evaluation.bootstrap import mean_interval, paired_difference
 from gcl.reporting.build import build
 from gcl.reporting.tables.arms import holm
-from gcl.reporting.tables.controls import best_controls_table, controls_table, rates_table
+from gcl.reporting.tables.controls import best_controls_table, controls_table, exchange_table, rates_table
 
 EXPERIMENT = experiment_with()
 SCORES = {"default": 0.5, "ratio2": 0.65, "full": 0.66, "detached": 0.65}
@@ -79,6 +79,36 @@ def test_rates_are_chosen_on_data_of_their_own_and_a_stale_choice_is_named():
     assert choices["SFT", 1.0] == "best" and choices["SFT", 0.5] == "taken" and choices["SFT", 2.0] == "–"
     assert choices["GSL + DRL", 2.0] == "best, taken"
     assert choices["GSL", 2.0] == "best"
+
+
+def test_rates_on_planning_tasks_are_chosen_by_success():
+    def success(asked, task, k):
+        return float("ratio2" in asked.run or (k > 0 and "planning_tuning" in asked.run))
+
+    metrics = typed(fake_planning(EXPERIMENT, success))
+    found = frame(rates_table(EXPERIMENT, "exchange_planning_rates", metrics))
+    assert set(found["dataset"]) == {"planning_tuning"} and found["runs"].str.startswith("planning_tuning/").all()
+    choices = {(row.arm, row.lr_ratio): (row.choice, row.image_success) for row in found.itertuples()}
+    assert choices["SFT", 2.0] == ("best", 1.0) and choices["SFT", 1.0] == (
+        "taken",
+        pytest.approx((3 / 4 + 2 * 0.5) / 3),
+    )
+    assert choices["exchange", 1.0][0] == "taken" and choices["exchange", 0.5][0] == "–"
+
+
+def test_arms_on_planning_tasks_are_compared_at_their_best_rates(tmp_path):
+    """`experiment_with` takes SFT and exchange, both at SFT's rate. Means are those over the three tasks."""
+
+    def success(asked, task, k):
+        return float(k > 0 and ("references" in asked.run or task != "maze"))
+
+    metrics = typed(fake_planning(EXPERIMENT, success))
+    found = frame(exchange_table(EXPERIMENT, "exchange_planning", metrics, tmp_path)).set_index("arm")
+    assert list(found.index) == ["base model", "SFT", "exchange"] and set(found["dataset"]) == {"planning"}
+    assert found["lr_ratio"].tolist()[1:] == [1.0, 1.0] and found["seconds"].isna().all()
+    assert found.loc["SFT"]["image_success"] == pytest.approx((3 / 4 + 1 / 2 + 1 / 2) / 3)
+    assert found.loc["exchange"]["gain_sft"] == pytest.approx(-1 / 6)
+    assert "held_out_accuracy" not in found and found.loc["SFT"]["seeds"] == len(EXPERIMENT.exchange.states.seeds.value)
 
 
 def test_the_note_lists_arms_whose_best_rate_is_not_taken(tmp_path):

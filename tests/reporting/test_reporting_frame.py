@@ -14,7 +14,7 @@ from gcl.reporting.tables.result_table import Score, read_table_file
 TABLES = sorted(path.name.split(".")[0] for path in (ROOT / "results/reference/miniature").glob("*.provenance.json"))
 
 # Tables on the tuning scenes compare rates, and nothing with a control.
-TUNING = ("rates", "exchange_rates")
+TUNING = ("rates", "exchange_rates", "exchange_planning_rates")
 
 
 def reference(name):

@@ -11,7 +11,7 @@ from gcl.experiment.asked import evaluation
 from gcl.experiment.closure import run_code
 from gcl.experiment.grid import all_runs, planning_runs
 from gcl.experiment.methods.registry import find_run
-from gcl.experiment.places import PLANNING, places
+from gcl.experiment.places import PLANNING, kind_of, places
 from gcl.experiment.provenance import starts, weights_sha256
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment
@@ -67,7 +67,7 @@ def project(tmp_path, monkeypatch) -> None:
         write_text(Path(f"base_models/{model}/model.safetensors"), f"published {model}")
     data = open_task(EXPERIMENT, PLANNING).data_sha256("train")
     for run in all_runs(EXPERIMENT).values():
-        if run.dataset == PLANNING:
+        if kind_of(run.dataset) == PLANNING:
             folder = here.checkpoints(run.id)
             for member in run.members:
                 write_text(folder / member.role / "model.safetensors", f"{member.role} of {run.id}")

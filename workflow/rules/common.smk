@@ -16,7 +16,7 @@ wildcard_constraints:
     scale=PLAN.scale,
     dataset="|".join(PLAN.experiment.datasets),
     model="|".join(PLAN.experiment.models),
-    run=rf"({'|'.join([*PLAN.experiment.datasets, 'planning', 'instructions'])})/[^/]+/[^/]+/[^/]+/seed\d+",
+    run=rf"({'|'.join([*PLAN.experiment.datasets, 'planning', 'planning_tuning', 'instructions'])})/[^/]+/[^/]+/[^/]+/seed\d+",
 
 
 onstart:

@@ -235,9 +235,10 @@ rule exchange:
 
 
 rule exchange_rates:
-    """Every arm of the exchange at a few rates, on data for choosing: what `exchange.scenes.best` is taken from."""
+    """Every arm of the exchange at a few rates, on data for choosing: what `best` of its two tables is taken from."""
     input:
         PLAN.table("exchange_rates"),
+        PLAN.table("exchange_planning_rates"),
 
 
 rule figures:

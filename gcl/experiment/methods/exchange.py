@@ -12,8 +12,8 @@ from gcl.experiment.divergences import SampledDivergence
 from gcl.experiment.exchange_schema import ExchangeVariant
 from gcl.experiment.methods.competition import rates, roles, taught, taus
 from gcl.experiment.methods.fine_tuning import all_turns
-from gcl.experiment.methods.parts import SCENES, Method, member, run_spec
-from gcl.experiment.places import PLANNING
+from gcl.experiment.methods.parts import Method, member, run_spec
+from gcl.experiment.places import PLANNING, SCENES, kind_of
 from gcl.experiment.runs import SAME, ExchangeFeed, MemberSpec, ObjectiveSpec, RunId, RunSpec, Shown, Trained
 from gcl.experiment.schema import Experiment
 from gcl.experiment.variants import Changes, read_group_variant
@@ -22,7 +22,7 @@ from gcl.experiment.variants import Changes, read_group_variant
 def _make(experiment: Experiment, ref: RunId) -> RunSpec:
     settings = experiment.exchange
     base, changes = read_group_variant(ref.variant, settings.variants)
-    variant, planning = settings.variants[base].value, ref.dataset == PLANNING
+    variant, planning = settings.variants[base].value, kind_of(ref.dataset) == PLANNING
     share = settings.share.value if variant.share is None else variant.share
     if len(ref.models) == 1 and (share or variant.teacher):
         raise ConfigError(f"{str(ref)!r}: one member has nobody to learn from; name two, or a variant of share 0")
@@ -68,7 +68,7 @@ def _check(experiment: Experiment, ref: RunId, variant: ExchangeVariant, members
 
 
 def _members(experiment: Experiment, ref: RunId, variant: ExchangeVariant, changes: Changes) -> Sequence[MemberSpec]:
-    stage = experiment.exchange.planning if ref.dataset == PLANNING else None
+    stage = experiment.exchange.planning if kind_of(ref.dataset) == PLANNING else None
     if stage is not None and changes.scenes:
         raise ConfigError(f"{str(ref)!r}: planning tasks have states, not scenes; leave scenes{changes.scenes} out")
     names = roles(len(ref.models)) if len(ref.models) > 1 else ["solo"]
@@ -82,7 +82,7 @@ def _members(experiment: Experiment, ref: RunId, variant: ExchangeVariant, chang
         return members
     if stage is None:
         return [members[0], *(taught(experiment, ref, guide, changes.scenes) for guide in members[1:])]
-    alone = [str(RunId(PLANNING, "exchange", (guide.model,), "references", ref.seed)) for guide in members[1:]]
+    alone = [str(RunId(ref.dataset, "exchange", (guide.model,), "references", ref.seed)) for guide in members[1:]]
     starts = [{"start": Trained(run=run, role="solo"), "lr": 0.0} for run in alone]
     return [members[0], *(guide.model_copy(update=s) for guide, s in zip(members[1:], starts, strict=True))]
 

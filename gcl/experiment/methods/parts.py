@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gcl.errors import ConfigError
+from gcl.experiment.places import SCENES
 from gcl.experiment.planning_schema import Stage
 from gcl.experiment.runs import (
     Drawn,
@@ -18,7 +19,6 @@ from gcl.experiment.runs import (
 )
 from gcl.experiment.schema import Experiment, Training
 
-SCENES = "scenes"  # the kind of all data sets of config.yaml
 # Settings of `training` that a run's specification has by the same name.
 NAMED = [name for name in TrainingSpec.model_fields if name in Training.model_fields]
 

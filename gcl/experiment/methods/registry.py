@@ -8,8 +8,8 @@ import pkgutil
 
 from gcl.errors import ConfigError
 from gcl.experiment import methods
-from gcl.experiment.methods.parts import SCENES, Method
-from gcl.experiment.places import INSTRUCTIONS, PLANNING
+from gcl.experiment.methods.parts import Method
+from gcl.experiment.places import INSTRUCTIONS, PLANNING, PLANNING_TUNING, kind_of
 from gcl.experiment.runs import FORM, RunId, RunSpec
 from gcl.experiment.schema import Experiment
 
@@ -30,13 +30,13 @@ def find_run(experiment: Experiment, run_id: str) -> RunSpec:
         ConfigError: if the id does not name a run that can be made from the configuration.
     """
     ref = RunId.parse(run_id)
-    datasets = dict.fromkeys(experiment.datasets, SCENES) | {name: name for name in (PLANNING, INSTRUCTIONS)}
+    datasets = [*experiment.datasets, PLANNING, PLANNING_TUNING, INSTRUCTIONS]
     parts = [("data set", ref.dataset, datasets), ("method", ref.method, METHODS)]
     parts += [("model", model, experiment.models) for model in ref.models]
     for part, name, known in parts:
         if name not in known:
             raise ConfigError(f"{run_id!r}: unknown {part} {name!r}; use one of {', '.join(known)}")
-    method, kind = METHODS[ref.method], datasets[ref.dataset]
+    method, kind = METHODS[ref.method], kind_of(ref.dataset)
     if kind not in method.kinds:
         fitting = [other.name for other in METHODS.values() if kind in other.kinds]
         raise ConfigError(f"{run_id!r}: {method.name} is no method for {ref.dataset}; use one of {', '.join(fitting)}")

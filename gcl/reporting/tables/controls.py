@@ -3,7 +3,7 @@
     controls_table        as they are: against SFT, and against SFT at the arm's own rate
     rates_table           every arm at a few rates, on data for this choice alone
     best_controls_table   every arm at its best rate, against SFT at its best rate
-    exchange_table        the same for the arms of `exchange.scenes`, with their costs
+    exchange_table        the same for the arms of `exchange.scenes`, or of `exchange.states`, with their costs
 
 Each takes the metrics of all its runs and raises DataError if these are not comparable. The paper's learner has up to twice
 the rate of its SFT control. So the rate alone could help.
@@ -13,10 +13,10 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from gcl.errors import ConfigError
-from gcl.evaluation.metric_registry import header, ranking, scores_of
+from gcl.evaluation.metric_registry import header, scores_of
 from gcl.experiment.arms_schema import Controls
-from gcl.experiment.grid import arm_runs, base_runs, best_runs, rate_runs, reported_models
-from gcl.experiment.places import results_at
+from gcl.experiment.grid import arm_runs, base_runs, best_runs, comparisons, rate_runs, reported_models, sft_rate
+from gcl.experiment.places import PLANNING, kind_of, results_at
 from gcl.experiment.runs import RunSpec
 from gcl.experiment.schema import Experiment
 from gcl.reporting.estimates import BASE, PooledScore, pooled
@@ -27,11 +27,16 @@ from gcl.reporting.tables.markup import EMPTY
 from gcl.reporting.tables.result_table import Cell, ResultColumn, ResultTable
 from gcl.reporting.tables.training_costs import COST_COLUMNS, training_costs
 
-# By table of rates: the comparison, the setting that it fills, and the table that shows arms at these rates.
+# By table of rates: the comparison, and the table that shows arms at the best ones.
 RATES = {
-    "rates": lambda e: (e.controls, "controls.best", "controls_best"),
-    "exchange_rates": lambda e: (e.exchange.scenes, "exchange.scenes.best", "exchange"),
+    "rates": ("controls", "controls_best"),
+    "exchange_rates": ("exchange.scenes", "exchange"),
+    "exchange_planning_rates": ("exchange.states", "exchange_planning"),
 }
+# By table of an exchange: the comparison, and the table of rates.
+EXCHANGES = {shown: (place, rates) for rates, (place, shown) in RATES.items() if place != "controls"}
+_PLANS = {"image_success": "Success", "image_optimal": "Optimal", "image_parsed": "Parsed"}
+_MACRO = "Macro means over the tasks, of plans from pictures."
 _RATE_NOTE = "Rate: peak learning rate of the arm's first member, in that of SFT."
 _RATE = ResultColumn(name="lr_ratio", header="Rate", kind="rate", identity=True)
 _AGAINST_SFT = tested_columns("sft", "Gain over SFT", "p")
@@ -61,32 +66,32 @@ def best_controls_table(experiment: Experiment, metrics: Metrics) -> ResultTable
     return _compared(experiment, "controls_best", controls, metrics, runs, {}, _AGAINST_SFT)
 
 
-def exchange_table(experiment: Experiment, metrics: Metrics, results: Path) -> ResultTable:
-    """The arms of `exchange.scenes` at their best rates, against the first one; what each costs stands beside it.
+def exchange_table(experiment: Experiment, table: str, metrics: Metrics, results: Path) -> ResultTable:
+    """Table `exchange`, or `exchange_planning`: arms at their best rates, against the first one, and what each costs.
 
     Raises:
-        ConfigError: if `exchange.scenes.best` gives no rates.
+        ConfigError: if the configuration gives no best rates.
     """
-    controls = experiment.exchange.scenes
+    place, rates = EXCHANGES[table]
+    controls = comparisons(experiment)[place]
     runs = best_runs(experiment, controls)
     if not runs:
-        raise ConfigError(
-            "exchange.scenes.best is empty; build table exchange_rates, then say there which rates are best"
-        )
+        raise ConfigError(f"{place}.best is empty; build table {rates}, then say there which rates are best")
     costs = {arm: training_costs(results_at(experiment.scale, results), own) for arm, own in runs.items()}
-    return _compared(experiment, "exchange", controls, metrics, runs, {}, [*_AGAINST_SFT, *COST_COLUMNS], costs)
+    return _compared(experiment, table, controls, metrics, runs, {}, [*_AGAINST_SFT, *COST_COLUMNS], costs)
 
 
 def rates_table(experiment: Experiment, table: str, metrics: Metrics) -> ResultTable:
-    """One row per arm and rate, one seed: table `rates`, or `exchange_rates`.
+    """One row per arm and rate, one seed: a table of `RATES`.
 
     `choice` is `best` for the arm's largest ranking score, of equal ones at the smaller rate. It is `taken` for the rate in
     the configuration.
     """
-    controls, where, shown = RATES[table](experiment)
+    place, shown = RATES[table]
+    controls = comparisons(experiment)[place]
     taken, others, tried = controls.best.value, [], rate_runs(experiment, controls)
     dataset = str(controls.tuning.value)
-    first, spelled = ranking(experiment, dataset)
+    first, spelled = next(iter(_scores(experiment, dataset).items()))
     runs = [run for points in tried.values() for run in points.values()]
     arms = _base_arms(experiment, metrics, dataset, runs, [first], choice=EMPTY)
     for name, points in tried.items():
@@ -101,7 +106,7 @@ def rates_table(experiment: Experiment, table: str, metrics: Metrics) -> ResultT
                 others.append(name)
     notes = [
         _RATE_NOTE,
-        f"best: the arm's largest {spelled}; taken: what `{where}` says, and table {shown} shows.",
+        f"best: the arm's largest {spelled}; taken: what `{place}.best` says, and table {shown} shows.",
         *([f"Not as taken: {', '.join(others)}."] if others else []),
     ]
     choice = ResultColumn(name="choice", header="Choice", kind="text")
@@ -143,7 +148,8 @@ def _compared(
     first, *others = runs
     against = {"sft": dict.fromkeys(others, first), **against}
     dataset = controls.dataset.value
-    names, kept = scores_of(experiment, dataset), held_out_columns(experiment)
+    names, scenes = _scores(experiment, dataset), kind_of(dataset) != PLANNING
+    kept = held_out_columns(experiment) if scenes else []
     scored = [*names, *(column.name for column in kept)]
     costless = {column.name: None for column in COST_COLUMNS} if costs else {}
     arms = _base_arms(experiment, metrics, dataset, [own[0] for own in runs.values()], scored, **costless)
@@ -156,12 +162,21 @@ def _compared(
         )
         for arm, own in runs.items()
     }
-    columns = [*identity("dataset", "arm"), _RATE, *(score_column(n, str(header(n))) for n in names), *kept, *tested]
+    columns = [*identity("dataset", "arm"), _RATE, *(score_column(*score) for score in names.items()), *kept, *tested]
+    first, spelled = next(iter(names.items()))
     note = (
-        f"{_RATE_NOTE} Gains in {header(names[0])} are paired by scenario and seed; p: two-sided bootstrap, corrected by "
-        "Holm over the arms of its column."
+        f"{_RATE_NOTE} Gains in {spelled} are paired by {'scenario' if scenes else 'state'} and seed; p: two-sided "
+        "bootstrap, corrected by Holm over the arms of its column."
     )
-    return arms_table(experiment, name, columns, arms, metrics, [note, *held_out_notes(experiment)], tested=names[0])
+    notes = [note, *held_out_notes(experiment)] if scenes else [_MACRO, note]
+    return arms_table(experiment, name, columns, arms, metrics, notes, tested=first)
+
+
+def _scores(experiment: Experiment, dataset: str) -> dict[str, str]:
+    """The scores of a data set with their headers. The first one ranks."""
+    if kind_of(dataset) == PLANNING:
+        return _PLANS
+    return {name: str(header(name)) for name in scores_of(experiment, dataset)}
 
 
 def _plain(run: RunSpec) -> bool:
@@ -170,4 +185,4 @@ def _plain(run: RunSpec) -> bool:
 
 
 def _ratio(experiment: Experiment, run: RunSpec) -> float:
-    return float(f"{run.members[0].lr / experiment.training.lr_sft.value:g}")
+    return float(f"{run.members[0].lr / sft_rate(experiment, run):g}")

@@ -20,7 +20,7 @@ from gcl.evaluation.encoders import encoder_folder, encoder_sha256
 from gcl.experiment.closure import evaluation_code, run_code
 from gcl.experiment.data_spec import data_spec
 from gcl.experiment.methods.registry import find_run
-from gcl.experiment.places import PLANNING, Places, places
+from gcl.experiment.places import SCENES, Places, kind_of, places
 from gcl.experiment.provenance import weights_sha256
 from gcl.experiment.runs import MemberSpec, RunSpec, Trained
 from gcl.experiment.schema import Experiment
@@ -126,7 +126,7 @@ def shared_links(experiment: Experiment, files: Iterable[MetricsFile]) -> list[L
         found += [_data(places(experiment).inputs(run.dataset, split)[0], task, split, made) for split in SPLITS]
         if "held_out" in made.manifests:
             found.append(_held_out(experiment, str(made.manifests["held_out"])))
-        if run.dataset != PLANNING:
+        if kind_of(run.dataset) == SCENES:
             datasets[run.dataset] = None
     for dataset in datasets:
         found += _raw(experiment, dataset)
