@@ -66,7 +66,7 @@ def test_missing_data_weights_and_disk_are_named_with_the_command_that_helps(com
     findings = found(paper, tmp_path)
     assert level(findings, "snei: no raw data") == "bad"
     assert level(findings, "hf download Qwen/Qwen3-VL-8B-Instruct --revision 0c351dd0") == "look"
-    assert any(line.startswith("checkpoints need up to 1,550 GB") for line in findings)
+    assert any(line.startswith("checkpoints need up to 1,358 GB") for line in findings)
     (tmp_path / "data/raw/snei").mkdir(parents=True)
     assert level(found(paper, tmp_path), "dvc repro manifest@snei") == "bad"
 

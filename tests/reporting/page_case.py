@@ -28,11 +28,12 @@ RESULTS = Path("results")
 HOSTILE = "<script>alert('scene')</script> & \"turn\" left"
 
 
-def finished(experiment: Experiment, names: Iterable[str] | None = None) -> None:
+def finished(experiment: Experiment, names: Iterable[str] | None = None, curves_and_gallery: bool = True) -> None:
     """Write everything into the present folder, as `snakemake all` leaves it.
 
     Args:
         names: tables and figures to build (default: all that need no encoder).
+        curves_and_gallery: whether losses and the gallery are there as well; to draw them takes long.
     """
     metrics = {run.id: scored(run, experiment) for run in social_runs(experiment)}
     answered = {run.id: run for run in TARGETS["encoders"].runs(experiment)}
@@ -45,14 +46,15 @@ def finished(experiment: Experiment, names: Iterable[str] | None = None) -> None
             results_at(run.scale, RESULTS).predictions(run.id)
         )
     write_metrics(RESULTS, metrics | exchanged(metrics, experiment, loss=0.2))
-    for run in TARGETS["headline"].runs(experiment):
+    for run in TARGETS["headline"].runs(experiment) if curves_and_gallery else ():
         write_jsonl(losses_path(RESULTS, run.scale, run.id), measured(losses(run)))
     write_metrics(RESULTS, fake_planning(experiment))
     for name in [*tables(), *FIGURES] if names is None else names:
         build(
             experiment, name, RESULTS, RESULTS / experiment.scale / ("tables" if name in TABLES else "figures") / name
         )
-    write_gallery(experiment, RESULTS, RESULTS / experiment.scale / "figures" / "gallery")
+    if curves_and_gallery:
+        write_gallery(experiment, RESULTS, RESULTS / experiment.scale / "figures" / "gallery")
 
 
 def finished_with_costs(experiment: Experiment) -> None:

@@ -167,7 +167,7 @@ def test_what_is_not_built_is_named_with_what_to_type(tmp_path, monkeypatch):
 
 def test_the_page_of_one_table_shows_it_and_names_the_others(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    finished(MINIATURE, ("headline",))
+    finished(MINIATURE, ("headline",), curves_and_gallery=False)
     text = page(MINIATURE, RESULTS)
     assert "What each part of GCL adds on SNEI (Table 2)" in text
     assert "results/miniature/tables/table3.md" in text and "results/miniature/tables/headline.md" not in text
@@ -223,7 +223,7 @@ def test_the_summary_says_what_the_counts_say(better, worse, unsure, expected):
 def test_several_seeds_and_paper_scale(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     experiment = experiment_with("paper", seeds=(0, 1))
-    finished(experiment, ("headline", "components"))
+    finished(experiment, ("headline", "components"), curves_and_gallery=False)
     text = page(experiment, RESULTS)
     assert "2 seeds" in text.split('<section id="tables"')[0]
     assert "iniature" not in text.split('<h2 id="settings-title">')[0]
