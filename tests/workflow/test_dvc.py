@@ -42,9 +42,8 @@ def shrink_experiment(config: dict) -> None:
     config["planning"]["models"]["value"] = [PAIR["guide"]]
     arms = {"SFT": f"sft/{PAIR['learner']}/default", "full": f"gcl/{PAIR['learner']}+{PAIR['guide']}/full"}
     config["controls"]["arms"]["value"] = [{"name": name, "run": run} for name, run in arms.items()]
-    config["exchange"]["states"]["arms"]["value"] = [
-        {"name": variant, "run": f"exchange/{PAIR['guide']}+{PAIR['guide']}/{variant}"} for variant in ("full", "both")
-    ]
+    arms = {"SFT": f"exchange/{PAIR['guide']}/references", "full": f"exchange/{PAIR['guide']}+{PAIR['guide']}/full"}
+    config["exchange"]["states"]["arms"]["value"] = [{"name": name, "run": run} for name, run in arms.items()]
     points = {"gsl_weight": [0.5], "drl_weight": [0.4], "lr_ratio": [2.0], "tau": [2.0]}
     for sweep in config["sweeps"].values():
         sweep["pair"]["value"], sweep["values"]["value"] = PAIR, points[sweep["vary"]]
@@ -54,6 +53,8 @@ def shrink_experiment(config: dict) -> None:
 def shrink_models(scale: dict) -> None:
     scale["models"] = {name: scale["models"][name] for name in PAIR.values()}
     scale["controls"]["best"]["value"] = {}  # it names arms that are no more
+    for name in ("arms", "best"):
+        del scale["exchange"]["states"][name]
     scale["scaling"]["dataset"]["value"] = None
     scale["families"]["groups"]["value"] = []
     scale["seeds"]["value"] = [0]
