@@ -55,6 +55,8 @@ def shrink_models(scale: dict) -> None:
     scale["controls"]["best"]["value"] = {}  # it names arms that are no more
     for name in ("arms", "best"):
         del scale["exchange"]["states"][name]
+    for sweep in scale["sweeps"].values():
+        del sweep["values"]
     scale["scaling"]["dataset"]["value"] = None
     scale["families"]["groups"]["value"] = []
     scale["seeds"]["value"] = [0]
