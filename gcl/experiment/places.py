@@ -30,11 +30,12 @@ PLANNING = "planning"  # the data set of planning tasks
 PLANNING_TUNING = "planning_tuning"  # the same, tested on its validation states: for choosing settings
 INSTRUCTIONS = "instructions"  # the data set that miniature base models learn from
 SCENES = "scenes"  # the kind of all data sets of config.yaml
+KINDS = {PLANNING: PLANNING, PLANNING_TUNING: PLANNING, INSTRUCTIONS: INSTRUCTIONS}  # of all other data sets
 
 
 def kind_of(dataset: str) -> str:
     """The kind of a data set: `PLANNING`, `INSTRUCTIONS`, or `SCENES` for those of config.yaml."""
-    return {PLANNING: PLANNING, PLANNING_TUNING: PLANNING, INSTRUCTIONS: INSTRUCTIONS}.get(dataset, SCENES)
+    return KINDS.get(dataset, SCENES)
 
 
 @dataclass(frozen=True)

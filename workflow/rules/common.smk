@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from gcl.cli import warm
+from gcl.experiment.places import KINDS
 from gcl.workflow.plan import open_plan
 from gcl.workflow.targets import FIGURES, PLANNING_FIGURE, PLANNING_TABLE, TABLES
 
@@ -16,7 +17,7 @@ wildcard_constraints:
     scale=PLAN.scale,
     dataset="|".join(PLAN.experiment.datasets),
     model="|".join(PLAN.experiment.models),
-    run=rf"({'|'.join([*PLAN.experiment.datasets, 'planning', 'planning_tuning', 'instructions'])})/[^/]+/[^/]+/[^/]+/seed\d+",
+    run=rf"({'|'.join([*PLAN.experiment.datasets, *KINDS])})/[^/]+/[^/]+/[^/]+/seed\d+",
 
 
 onstart:

@@ -9,7 +9,7 @@ import pkgutil
 from gcl.errors import ConfigError
 from gcl.experiment import methods
 from gcl.experiment.methods.parts import Method
-from gcl.experiment.places import INSTRUCTIONS, PLANNING, PLANNING_TUNING, kind_of
+from gcl.experiment.places import KINDS, kind_of
 from gcl.experiment.runs import FORM, RunId, RunSpec
 from gcl.experiment.schema import Experiment
 
@@ -30,7 +30,7 @@ def find_run(experiment: Experiment, run_id: str) -> RunSpec:
         ConfigError: if the id does not name a run that can be made from the configuration.
     """
     ref = RunId.parse(run_id)
-    datasets = [*experiment.datasets, PLANNING, PLANNING_TUNING, INSTRUCTIONS]
+    datasets = [*experiment.datasets, *KINDS]
     parts = [("data set", ref.dataset, datasets), ("method", ref.method, METHODS)]
     parts += [("model", model, experiment.models) for model in ref.models]
     for part, name, known in parts:

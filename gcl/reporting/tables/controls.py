@@ -24,6 +24,7 @@ from gcl.reporting.metrics import Metrics
 from gcl.reporting.tables.arms import ArmRow, arms_table, tested_columns
 from gcl.reporting.tables.assemble import held_out_columns, held_out_notes, identity, score_column
 from gcl.reporting.tables.markup import EMPTY
+from gcl.reporting.tables.planning_table import COMPARED
 from gcl.reporting.tables.result_table import Cell, ResultColumn, ResultTable
 from gcl.reporting.tables.training_costs import COST_COLUMNS, training_costs
 
@@ -35,7 +36,7 @@ RATES = {
 }
 # By table of an exchange: the comparison, and the table of rates.
 EXCHANGES = {shown: (place, rates) for rates, (place, shown) in RATES.items() if place != "controls"}
-_PLANS = {"image_success": "Success", "image_optimal": "Optimal", "image_parsed": "Parsed"}
+_PLANS = {f"image_{name}": spelled for name, spelled in COMPARED.items()}
 _MACRO = "Macro means over the tasks, of plans from pictures."
 _RATE_NOTE = "Rate: peak learning rate of the arm's first member, in that of SFT."
 _RATE = ResultColumn(name="lr_ratio", header="Rate", kind="rate", identity=True)
